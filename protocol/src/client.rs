@@ -1,0 +1,331 @@
+//! The client's end of one connection, without sockets.
+//!
+//! [`Connection`] is fed with frames or payloads and asked for frames to send, events and the next deadline.
+//! It answers pings by itself, notices a server that falls silent, and takes part in the move from
+//! long-polling to a WebSocket; opening sockets and requests is the adapter's part.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use bytestring::ByteString;
+
+use crate::engine::{self, DecodeError, Handshake, Message, Packet as EnginePacket};
+use crate::packet::PacketError;
+use crate::server::Transport;
+use crate::{Args, Decoder, DecoderLimits, Frame, Incoming, Kind, Packet};
+
+/// What a client takes from a server: more than a server takes from a client, as its peer is the one under test.
+const LIMITS: DecoderLimits = DecoderLimits { attachments: 10_000, strict: false };
+
+/// Why the connection ended.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Closed {
+    /// The server sent the Engine.IO packet `1`.
+    #[error("the server closed the session")]
+    ByServer,
+    /// The link is gone.
+    #[error("the connection was lost: {0}")]
+    Lost(String),
+    /// No ping within `pingInterval + pingTimeout`.
+    #[error("the server fell silent: no ping for {0:?}")]
+    Silent(Duration),
+    /// The server sent something that is no Engine.IO packet.
+    #[error("the server broke the Engine.IO protocol: {0}")]
+    Engine(#[from] DecodeError),
+    /// The server sent something that is no Socket.IO packet.
+    #[error("the server broke the Socket.IO protocol: {0}")]
+    Packet(#[from] PacketError),
+    /// The first packet was not a handshake, or not one that makes sense.
+    #[error("the server sent no usable handshake: {0}")]
+    Handshake(String),
+    /// This end closed.
+    #[error("closed by the client")]
+    ByClient,
+}
+
+/// What happened, in order.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    /// The session is open.
+    Open(Handshake),
+    /// A namespace confirmed: the JSON object of its CONNECT packet.
+    Connect {
+        /// Namespace.
+        nsp: ByteString,
+        /// `{"sid":…}`
+        body: ByteString,
+    },
+    /// A namespace refused: the JSON of its CONNECT_ERROR packet.
+    ConnectError {
+        /// Namespace.
+        nsp: ByteString,
+        /// `{"message":…}`
+        body: ByteString,
+    },
+    /// An event.
+    Event(Incoming),
+    /// An acknowledgement.
+    Ack(Incoming),
+    /// The server put this client out of a namespace.
+    Disconnect {
+        /// Namespace.
+        nsp: ByteString,
+    },
+    /// The WebSocket has taken over from long-polling.
+    Upgraded,
+    /// The connection ended; nothing follows.
+    Closed(Closed),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Upgrade {
+    None,
+    /// `2probe` is on its way.
+    Probing,
+    /// `3probe` is here; open requests must end before `5` is sent.
+    Pausing,
+}
+
+/// The client's end of one connection. See [the module](self).
+#[derive(Debug)]
+pub struct Connection {
+    transport: Transport,
+    upgrade: Upgrade,
+    decoder: Decoder,
+    outbox: VecDeque<Frame>,
+    events: VecDeque<Event>,
+    /// Set by the handshake: how long the server may be silent, and until when it may be now.
+    patience: Option<(Duration, Instant)>,
+    max_payload: usize,
+    next_id: u64,
+    closed: bool,
+}
+
+impl Connection {
+    /// A connection that waits for the handshake.
+    pub fn new(transport: Transport) -> Self {
+        Self {
+            transport,
+            upgrade: Upgrade::None,
+            decoder: Decoder::new(LIMITS),
+            outbox: VecDeque::new(),
+            events: VecDeque::new(),
+            patience: None,
+            max_payload: usize::MAX,
+            next_id: 0,
+            closed: false,
+        }
+    }
+
+    // ---- what the user does
+
+    /// Asks to join `nsp`; `auth` is a JSON object, or empty.
+    pub fn connect(&mut self, nsp: &str, auth: &str) {
+        self.send(&Packet::control(Kind::Connect, nsp, auth));
+    }
+
+    /// Sends an event; `args` start with its name. With `ack`, returns the id its acknowledgement will carry.
+    pub fn emit(&mut self, nsp: &str, args: Args, ack: bool) -> Option<u64> {
+        let id = ack.then_some(self.next_id);
+        self.next_id += u64::from(ack);
+        self.send(&Packet { id, ..Packet::event(nsp, args) });
+        id
+    }
+
+    /// Acknowledges an event of the server.
+    pub fn ack(&mut self, nsp: &str, id: u64, args: Args) {
+        self.send(&Packet::ack(nsp, id, args));
+    }
+
+    /// Leaves `nsp`.
+    pub fn disconnect(&mut self, nsp: &str) {
+        self.send(&Packet::control(Kind::Disconnect, nsp, ""));
+    }
+
+    /// Queues a Socket.IO packet.
+    pub fn send(&mut self, packet: &Packet) {
+        if !self.closed {
+            self.outbox.extend(packet.encode());
+        }
+    }
+
+    /// Queues a frame as it is, whatever it says.
+    pub fn send_frame(&mut self, frame: Frame) {
+        if !self.closed {
+            self.outbox.push_back(frame);
+        }
+    }
+
+    /// Ends the connection from this side. Over polling, the `1` still has to be sent.
+    pub fn close(&mut self) {
+        if self.transport == Transport::Polling && !self.closed {
+            self.outbox.push_back(EnginePacket::Close.encode());
+        }
+        self.end(Closed::ByClient);
+    }
+
+    // ---- what the adapter does
+
+    /// The next frame for the WebSocket. `None` while the transports change places.
+    pub fn take_frame(&mut self) -> Option<Frame> {
+        if self.transport == Transport::Polling { None } else { self.outbox.pop_front() }
+    }
+
+    /// The body of the next POST, bounded by the server's `maxPayload` at packet borders.
+    pub fn take_payload(&mut self) -> Option<ByteString> {
+        if self.transport != Transport::Polling || self.upgrade == Upgrade::Pausing || self.outbox.is_empty() {
+            return None;
+        }
+        let mut size = 0;
+        let mut count = 0;
+        for frame in &self.outbox {
+            size += engine::payload_len(frame);
+            if size > self.max_payload && count > 0 {
+                break;
+            }
+            count += 1;
+        }
+        let frames: Vec<_> = self.outbox.drain(..count).collect();
+        Some(engine::encode_payload(&frames))
+    }
+
+    /// Whether anything waits to be sent.
+    pub fn has_output(&self) -> bool {
+        !self.outbox.is_empty()
+    }
+
+    /// A frame arrived on the WebSocket that carries the session.
+    pub fn frame(&mut self, frame: &Frame, now: Instant) {
+        if self.closed {
+            return;
+        }
+        if let Err(error) = self.receive(frame, now) {
+            self.end(error);
+        }
+    }
+
+    /// The body of a GET arrived.
+    pub fn payload(&mut self, body: &ByteString, now: Instant) {
+        for frame in engine::decode_payload(body) {
+            match frame {
+                Ok(frame) => self.frame(&frame, now),
+                Err(error) => self.end(error.into()),
+            }
+        }
+    }
+
+    /// The link is gone.
+    pub fn lost(&mut self, why: impl Into<String>) {
+        self.end(Closed::Lost(why.into()));
+    }
+
+    /// A WebSocket with this session's id is open: the frame to send on it.
+    pub fn begin_upgrade(&mut self) -> Frame {
+        self.upgrade = Upgrade::Probing;
+        EnginePacket::Ping(ByteString::from_static("probe")).encode()
+    }
+
+    /// A frame on the probing WebSocket. False: close it and stay with polling.
+    pub fn probe_frame(&mut self, frame: &Frame) -> bool {
+        let answered = matches!(EnginePacket::decode(frame), Ok(EnginePacket::Pong(data)) if data == "probe");
+        self.upgrade = if answered { Upgrade::Pausing } else { Upgrade::None };
+        answered
+    }
+
+    /// The probing WebSocket failed; polling goes on.
+    pub fn probe_lost(&mut self) {
+        self.upgrade = Upgrade::None;
+    }
+
+    /// Whether no new GET or POST may be opened, because the WebSocket is about to take over.
+    pub fn is_pausing(&self) -> bool {
+        self.upgrade == Upgrade::Pausing
+    }
+
+    /// No request is open any more: the WebSocket takes over, and the first frame on it is `5`.
+    pub fn polling_paused(&mut self) {
+        self.upgrade = Upgrade::None;
+        self.transport = Transport::WebSocket;
+        self.outbox.push_front(EnginePacket::Upgrade.encode());
+        self.events.push_back(Event::Upgraded);
+    }
+
+    /// When [`timeout`](Self::timeout) wants to be called.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.patience.filter(|_| !self.closed).map(|(_, until)| until)
+    }
+
+    /// Tells the time.
+    pub fn timeout(&mut self, now: Instant) {
+        if let Some((patience, until)) = self.patience
+            && until <= now
+        {
+            self.end(Closed::Silent(patience));
+        }
+    }
+
+    /// The next event.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    /// What carries the session.
+    pub fn transport(&self) -> Transport {
+        self.transport
+    }
+
+    /// Whether the connection has ended.
+    pub fn is_closed(&self) -> bool {
+        self.closed
+    }
+
+    fn receive(&mut self, frame: &Frame, now: Instant) -> Result<(), Closed> {
+        match EnginePacket::decode(frame)? {
+            EnginePacket::Message(_) if self.patience.is_none() => {
+                Err(Closed::Handshake("a message came ahead of it".to_owned()))
+            }
+            EnginePacket::Message(message) => Ok(self.message(message)?),
+            EnginePacket::Open(json) => self.open(&json, now),
+            EnginePacket::Ping(data) => {
+                self.outbox.push_back(EnginePacket::Pong(data).encode());
+                if let Some((patience, until)) = &mut self.patience {
+                    *until = now + *patience;
+                }
+                Ok(())
+            }
+            EnginePacket::Close => Err(Closed::ByServer),
+            EnginePacket::Pong(_) | EnginePacket::Upgrade | EnginePacket::Noop => Ok(()),
+        }
+    }
+
+    fn open(&mut self, json: &str, now: Instant) -> Result<(), Closed> {
+        let handshake: Handshake = serde_json::from_str(json).map_err(|error| Closed::Handshake(error.to_string()))?;
+        let patience = handshake.ping_interval.saturating_add(handshake.ping_timeout);
+        // A server that announces more than a day is not believed, so that the sum stays a valid instant.
+        let patience = Duration::from_millis(patience.min(86_400_000));
+        self.patience = Some((patience, now + patience));
+        self.max_payload = handshake.max_payload.map_or(usize::MAX, |bytes| bytes as usize);
+        self.events.push_back(Event::Open(handshake));
+        Ok(())
+    }
+
+    fn message(&mut self, message: Message) -> Result<(), PacketError> {
+        let Some(Packet { kind, nsp, id, body }) = self.decoder.feed(message)? else { return Ok(()) };
+        self.events.push_back(match kind {
+            Kind::Connect => Event::Connect { nsp, body: body.json().into() },
+            Kind::ConnectError => Event::ConnectError { nsp, body: body.json().into() },
+            Kind::Disconnect => Event::Disconnect { nsp },
+            Kind::Event => Event::Event(Incoming { nsp, id, args: body }),
+            Kind::Ack => Event::Ack(Incoming { nsp, id, args: body }),
+        });
+        Ok(())
+    }
+
+    fn end(&mut self, why: Closed) {
+        if !self.closed {
+            self.closed = true;
+            self.events.push_back(Event::Closed(why));
+        }
+    }
+}

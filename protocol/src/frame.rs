@@ -1,0 +1,45 @@
+//! One Engine.IO packet in wire form.
+
+use bytes::Bytes;
+use bytestring::ByteString;
+use smallvec::SmallVec;
+
+/// The frames of one Socket.IO packet: a text frame and, behind it, one binary frame per attachment.
+pub type Frames = SmallVec<[Frame; 1]>;
+
+/// One Engine.IO packet as a WebSocket carries it: one frame, one packet (EIO-WS-01, EIO-WS-02).
+///
+/// Cloning counts a reference; the bytes are shared. A broadcast is encoded into frames once and every
+/// recipient holds a clone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Frame {
+    /// The packet type digit and its data.
+    Text(ByteString),
+    /// The bytes of a binary message, without any prefix.
+    Binary(Bytes),
+}
+
+impl Frame {
+    /// A text frame.
+    pub fn text(text: impl Into<ByteString>) -> Self {
+        Self::Text(text.into())
+    }
+
+    /// A binary frame.
+    pub fn binary(bytes: impl Into<Bytes>) -> Self {
+        Self::Binary(bytes.into())
+    }
+
+    /// Size of the content in bytes, without WebSocket framing or base64.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Text(text) => text.len(),
+            Self::Binary(bytes) => bytes.len(),
+        }
+    }
+
+    /// Whether there is no content at all. An empty text frame is not a valid packet; an empty binary frame is.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}

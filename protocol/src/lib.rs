@@ -1,0 +1,36 @@
+//! Engine.IO 4 and Socket.IO 5 without sockets and without a clock.
+//!
+//! - [`Frame`] is one Engine.IO packet in wire form, as a WebSocket carries it; [`engine`] turns it into a
+//!   [`engine::Packet`] and joins frames into HTTP long-polling payloads.
+//! - [`Packet`] is one Socket.IO packet. Its arguments ([`Args`]) stay raw JSON, with the binary attachments
+//!   beside it, until someone asks for a value.
+//! - [`server::Connection`] and [`client::Connection`] are the two ends as state machines: bytes and the time
+//!   go in, frames, events and the next deadline come out. Nothing here reads a clock or a socket, so tests
+//!   drive both ends over a simulated link.
+//!
+//! Sources: the [Engine.IO protocol](https://socket.io/docs/v4/engine-io-protocol/) revision 4 and the
+//! [Socket.IO protocol](https://socket.io/docs/v4/socket-io-protocol/) revision 5.
+//!
+//! ```
+//! use sio_protocol::{Args, Frame, Packet};
+//!
+//! let packet = Packet::event("/chat", Args::event("msg", ("hi", 1)).unwrap());
+//! assert_eq!(packet.encode().as_slice(), [Frame::text(r#"42/chat,["msg","hi",1]"#)]);
+//! ```
+
+mod args;
+pub mod client;
+mod decoder;
+pub mod engine;
+mod frame;
+mod packet;
+pub mod server;
+mod value;
+
+pub use args::{Args, ArgsError, IntoArgs};
+pub use bytes::Bytes;
+pub use bytestring::ByteString;
+pub use decoder::{Decoder, DecoderLimits};
+pub use frame::{Frame, Frames};
+pub use packet::{Incoming, Kind, Packet, PacketError};
+pub use value::Value;

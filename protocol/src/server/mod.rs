@@ -1,0 +1,123 @@
+//! The server's end of one connection, without sockets.
+//!
+//! [`Connection`] is fed with what arrives (a payload, a WebSocket frame, a lost link, the passing of time)
+//! and asked for what is to be sent and what happened. The adapter around it owns the sockets:
+//!
+//! - long-polling: [`Connection::poll_begin`] and [`Connection::poll_take`] for a GET,
+//!   [`Connection::post_begin`] and [`Connection::post`] for a POST;
+//! - WebSocket: [`Connection::ws_frame`] and [`Connection::ws_take`];
+//! - the upgrade: [`Connection::probe_begin`], [`Connection::probe_frame`].
+//!
+//! One outbox serves whichever transport is active, so a packet queued while a WebSocket takes over is
+//! neither lost nor doubled nor overtaken (EIO-UP-14).
+
+mod connection;
+mod session;
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+pub use connection::{Connection, Event};
+pub use session::{PollError, Probe, ProbeError, Take};
+
+/// Options of the server that a connection obeys; the defaults are Socket.IO's.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Time between a pong and the next ping.
+    pub ping_interval: Duration,
+    /// Time for a pong.
+    pub ping_timeout: Duration,
+    /// Time from the opening of a probing WebSocket to its `5`.
+    pub upgrade_timeout: Duration,
+    /// Time to join a first namespace.
+    pub connect_timeout: Duration,
+    /// Bytes taken in one payload or message.
+    pub max_payload: usize,
+    /// Whether polling sessions are told that they may move to WebSocket.
+    pub allow_upgrades: bool,
+    /// Attachments of one packet.
+    pub max_attachments: usize,
+    /// Bytes queued for a peer that does not read; one more closes the connection.
+    pub max_buffered: usize,
+    /// Namespaces one connection may be in at the same time.
+    pub max_namespaces: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            ping_interval: Duration::from_secs(25),
+            ping_timeout: Duration::from_secs(20),
+            upgrade_timeout: Duration::from_secs(10),
+            connect_timeout: Duration::from_secs(45),
+            max_payload: 1_000_000,
+            allow_upgrades: true,
+            max_attachments: 10,
+            max_buffered: 16 * 1024 * 1024,
+            max_namespaces: 1_000,
+        }
+    }
+}
+
+/// What carries the session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport {
+    /// HTTP long-polling.
+    Polling,
+    /// A WebSocket.
+    WebSocket,
+}
+
+impl Transport {
+    /// The name in the query string.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Polling => "polling",
+            Self::WebSocket => "websocket",
+        }
+    }
+}
+
+/// Why a connection or socket ended; the texts are Socket.IO's (SIO-DC-08).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// The client closed the connection, or it was cut.
+    TransportClose,
+    /// The transport broke its own rules (two GETs at once, an oversized frame).
+    TransportError,
+    /// No pong in time.
+    PingTimeout,
+    /// Something that is no packet.
+    ParseError,
+    /// The peer broke the Socket.IO protocol, or the application closed the connection.
+    ForcedServerClose,
+    /// A Socket.IO packet that cannot be decoded.
+    ForcedClose,
+    /// The client left the namespace.
+    ClientNamespaceDisconnect,
+    /// The application disconnected the socket.
+    ServerNamespaceDisconnect,
+    /// The server stops.
+    ServerShuttingDown,
+    /// More was queued than `max_buffered`. Not a reason of Node's, whose queue has no bound.
+    SlowReader,
+}
+
+impl Reason {
+    /// The text an application sees.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::TransportClose => "transport close",
+            Self::TransportError => "transport error",
+            Self::PingTimeout => "ping timeout",
+            Self::ParseError => "parse error",
+            Self::ForcedServerClose => "forced server close",
+            Self::ForcedClose => "forced close",
+            Self::ClientNamespaceDisconnect => "client namespace disconnect",
+            Self::ServerNamespaceDisconnect => "server namespace disconnect",
+            Self::ServerShuttingDown => "server shutting down",
+            Self::SlowReader => "slow reader",
+        }
+    }
+}

@@ -1,0 +1,390 @@
+//! The Engine.IO half: transports, upgrade, heartbeat, closing, and the outbox they share.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use bytestring::ByteString;
+
+use super::{Config, Reason, Transport};
+use crate::Frame;
+use crate::engine::{self, DecodeError, Handshake, Message, Packet};
+
+/// How long the last packets of a session closed by the server wait for the client's next GET (engine.io's
+/// own constant).
+const LAST_POLL: Duration = Duration::from_secs(30);
+
+/// Why a GET or POST is answered with an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PollError {
+    /// The session does not poll, or no more.
+    #[error("the session does not use long-polling")]
+    NotPolling,
+    /// Another request of that kind is still open (EIO-PL-08, EIO-PL-09).
+    #[error("another request of this kind is still open")]
+    Duplicate,
+}
+
+/// Why a WebSocket may not probe.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ProbeError {
+    /// The session is on a WebSocket already (EIO-UP-07), or closed.
+    #[error("the session cannot be upgraded")]
+    NotPolling,
+    /// Another WebSocket probes (EIO-UP-08).
+    #[error("another upgrade is under way")]
+    Busy,
+}
+
+/// What to do after a frame on a probing WebSocket.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Probe {
+    /// Send this on the probing WebSocket.
+    Reply(Frame),
+    /// The WebSocket carries the session from now on.
+    Complete,
+    /// Close the WebSocket; the session goes on over polling.
+    Reject,
+}
+
+/// What a WebSocket has to do after taking its frames.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Take {
+    /// Write what was taken.
+    Open,
+    /// Write what was taken, then close the WebSocket.
+    Close,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Link {
+    Polling { get: bool, post: bool },
+    WebSocket,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Upgrade {
+    None,
+    /// A WebSocket is open and has until then; `probed` after its `2probe`.
+    Probing {
+        until: Instant,
+        probed: bool,
+    },
+}
+
+#[derive(Debug)]
+enum Heartbeat {
+    /// The next ping goes out then.
+    Idle(Instant),
+    /// The pong must be there by then.
+    Waiting(Instant),
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum State {
+    Open,
+    /// Closed for the application; what is queued still goes out, until then at the latest.
+    Draining(Instant),
+    Closed,
+}
+
+/// One Engine.IO session.
+#[derive(Debug)]
+pub(super) struct Session {
+    link: Link,
+    upgrade: Upgrade,
+    heartbeat: Heartbeat,
+    state: State,
+    outbox: VecDeque<Frame>,
+    buffered: usize,
+    /// Set once, when the session ends for the application.
+    pub(super) ended: Option<Reason>,
+}
+
+impl Session {
+    pub(super) fn new(config: &Config, sid: &str, transport: Transport, now: Instant) -> Self {
+        let polling = transport == Transport::Polling;
+        let handshake = Handshake {
+            sid: sid.to_owned(),
+            upgrades: if polling && config.allow_upgrades { vec!["websocket".to_owned()] } else { Vec::new() },
+            ping_interval: config.ping_interval.as_millis() as u64,
+            ping_timeout: config.ping_timeout.as_millis() as u64,
+            max_payload: Some(config.max_payload as u64),
+        };
+        let json = serde_json::to_string(&handshake).unwrap_or_default();
+        let open = Packet::Open(json.into()).encode();
+        Self {
+            link: if polling { Link::Polling { get: false, post: false } } else { Link::WebSocket },
+            upgrade: Upgrade::None,
+            heartbeat: Heartbeat::Idle(now + config.ping_interval),
+            state: State::Open,
+            buffered: open.len(),
+            outbox: VecDeque::from([open]),
+            ended: None,
+        }
+    }
+
+    // ---- sending
+
+    /// Queues a frame for whichever transport is active.
+    pub(super) fn push(&mut self, frame: Frame) {
+        self.buffered += frame.len();
+        self.outbox.push_back(frame);
+    }
+
+    pub(super) fn buffered(&self) -> usize {
+        self.buffered
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        self.state == State::Open
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.state == State::Closed
+    }
+
+    /// Whether a packet pushed now would leave at once (MD-01): nothing queued, and a reader waiting.
+    pub(super) fn is_writable(&self) -> bool {
+        self.is_open() && self.outbox.is_empty() && !matches!(self.link, Link::Polling { get: false, .. })
+    }
+
+    pub(super) fn transport(&self) -> Transport {
+        match self.link {
+            Link::Polling { .. } => Transport::Polling,
+            Link::WebSocket => Transport::WebSocket,
+        }
+    }
+
+    /// Whether a waiting writer has something to do.
+    pub(super) fn has_output(&self) -> bool {
+        match self.link {
+            Link::Polling { get: true, .. } => !self.outbox.is_empty() || self.releases_polls() || !self.is_open(),
+            Link::Polling { get: false, .. } => self.is_closed(),
+            Link::WebSocket => !self.outbox.is_empty() || !self.is_open(),
+        }
+    }
+
+    // ---- long-polling
+
+    pub(super) fn poll_begin(&mut self) -> Result<(), PollError> {
+        match (&mut self.link, &self.state) {
+            (Link::WebSocket, _) | (_, State::Closed) => Err(PollError::NotPolling),
+            (Link::Polling { get: true, .. }, _) => {
+                self.close_now(Reason::TransportError);
+                Err(PollError::Duplicate)
+            }
+            (Link::Polling { get, .. }, _) => {
+                *get = true;
+                Ok(())
+            }
+        }
+    }
+
+    /// The answer of the waiting GET, once there is one. `max_payload` bounds it at packet borders; one
+    /// packet always goes.
+    pub(super) fn poll_take(&mut self, max_payload: usize) -> Option<Vec<Frame>> {
+        let Link::Polling { get, .. } = &mut self.link else { return Some(vec![Packet::Noop.encode()]) };
+        if self.state == State::Closed {
+            *get = false;
+            return Some(vec![Packet::Close.encode()]);
+        }
+        let draining = self.state != State::Open;
+        let probed = matches!(self.upgrade, Upgrade::Probing { probed: true, .. });
+        if self.outbox.is_empty() && !draining && !probed {
+            return None;
+        }
+        *get = false;
+        let mut frames = Vec::new();
+        let mut size = 0;
+        while let Some(frame) = self.outbox.front() {
+            size += engine::payload_len(frame);
+            if size > max_payload && !frames.is_empty() {
+                return Some(frames);
+            }
+            self.buffered -= frame.len();
+            frames.extend(self.outbox.pop_front());
+        }
+        if frames.is_empty() {
+            frames.push(Packet::Noop.encode());
+        }
+        if draining {
+            frames.push(Packet::Close.encode());
+            self.close_now(Reason::ForcedServerClose);
+        }
+        Some(frames)
+    }
+
+    fn releases_polls(&self) -> bool {
+        matches!(self.upgrade, Upgrade::Probing { probed: true, .. })
+    }
+
+    /// The client gave up its waiting GET (EIO-PL-10).
+    pub(super) fn poll_abort(&mut self) {
+        if let Link::Polling { get: get @ true, .. } = &mut self.link {
+            *get = false;
+            self.close_now(Reason::TransportError);
+        }
+    }
+
+    pub(super) fn post_begin(&mut self) -> Result<(), PollError> {
+        match (&mut self.link, &self.state) {
+            (Link::Polling { post: true, .. }, State::Open) => {
+                self.close_now(Reason::TransportError);
+                Err(PollError::Duplicate)
+            }
+            (Link::Polling { post, .. }, State::Open) => {
+                *post = true;
+                Ok(())
+            }
+            _ => Err(PollError::NotPolling),
+        }
+    }
+
+    pub(super) fn post_end(&mut self) {
+        if let Link::Polling { post, .. } = &mut self.link {
+            *post = false;
+        }
+    }
+
+    // ---- WebSocket
+
+    /// Moves what is queued into `out`.
+    pub(super) fn ws_take(&mut self, out: &mut Vec<Frame>) -> Take {
+        if self.state == State::Closed {
+            return Take::Close;
+        }
+        out.extend(self.outbox.drain(..));
+        self.buffered = 0;
+        if self.state == State::Open {
+            return Take::Open;
+        }
+        self.state = State::Closed;
+        Take::Close
+    }
+
+    // ---- upgrade
+
+    pub(super) fn probe_begin(&mut self, config: &Config, now: Instant) -> Result<(), ProbeError> {
+        match (&self.link, &self.upgrade, &self.state) {
+            (Link::Polling { .. }, Upgrade::None, State::Open) if config.allow_upgrades => {
+                self.upgrade = Upgrade::Probing { until: now + config.upgrade_timeout, probed: false };
+                Ok(())
+            }
+            (Link::Polling { .. }, Upgrade::Probing { .. }, State::Open) => Err(ProbeError::Busy),
+            _ => Err(ProbeError::NotPolling),
+        }
+    }
+
+    pub(super) fn probe_frame(&mut self, frame: &Frame) -> Probe {
+        let Upgrade::Probing { probed, .. } = &mut self.upgrade else { return Probe::Reject };
+        match Packet::decode(frame) {
+            Ok(Packet::Ping(data)) if data == "probe" => {
+                *probed = true;
+                Probe::Reply(Frame::Text(ByteString::from_static("3probe")))
+            }
+            Ok(Packet::Upgrade) if *probed => {
+                self.upgrade = Upgrade::None;
+                self.link = Link::WebSocket;
+                Probe::Complete
+            }
+            _ => {
+                self.upgrade = Upgrade::None;
+                Probe::Reject
+            }
+        }
+    }
+
+    /// The probing WebSocket is gone; the session goes on over polling (EIO-UP-12).
+    pub(super) fn probe_lost(&mut self) {
+        self.upgrade = Upgrade::None;
+    }
+
+    pub(super) fn probe_alive(&self) -> bool {
+        self.upgrade != Upgrade::None && self.is_open()
+    }
+
+    // ---- receiving
+
+    /// Takes one frame of the active transport; returns a message for the layer above.
+    pub(super) fn receive(
+        &mut self,
+        config: &Config,
+        frame: &Frame,
+        now: Instant,
+    ) -> Result<Option<Message>, DecodeError> {
+        match Packet::decode(frame)? {
+            Packet::Message(message) => Ok(Some(message)),
+            Packet::Pong(_) => {
+                // An unsolicited pong must not move the next ping (EIO-HB-09).
+                if let Heartbeat::Waiting(_) = self.heartbeat {
+                    self.heartbeat = Heartbeat::Idle(now + config.ping_interval);
+                }
+                Ok(None)
+            }
+            Packet::Close => {
+                self.close_now(Reason::TransportClose);
+                Ok(None)
+            }
+            Packet::Ping(_) => {
+                // Only servers send pings in revision 4 (EIO-HB-08).
+                self.close_now(Reason::TransportError);
+                Ok(None)
+            }
+            Packet::Open(_) | Packet::Upgrade | Packet::Noop => Ok(None),
+        }
+    }
+
+    // ---- time and closing
+
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        let heartbeat = match self.heartbeat {
+            Heartbeat::Idle(at) | Heartbeat::Waiting(at) => at,
+        };
+        match (&self.state, &self.upgrade) {
+            (State::Closed, _) => None,
+            (State::Draining(until), _) => Some(*until),
+            (State::Open, Upgrade::Probing { until, .. }) => Some(heartbeat.min(*until)),
+            (State::Open, Upgrade::None) => Some(heartbeat),
+        }
+    }
+
+    pub(super) fn timeout(&mut self, config: &Config, now: Instant) {
+        if let State::Draining(until) = self.state {
+            if until <= now {
+                self.state = State::Closed;
+            }
+            return;
+        }
+        if let Upgrade::Probing { until, .. } = self.upgrade
+            && until <= now
+        {
+            self.upgrade = Upgrade::None;
+        }
+        match self.heartbeat {
+            Heartbeat::Idle(at) if at <= now && self.is_open() => {
+                self.push(Packet::Ping(ByteString::new()).encode());
+                self.heartbeat = Heartbeat::Waiting(now + config.ping_timeout);
+            }
+            Heartbeat::Waiting(at) if at <= now => self.close_now(Reason::PingTimeout),
+            Heartbeat::Idle(_) | Heartbeat::Waiting(_) => {}
+        }
+    }
+
+    /// Ends the session; what is queued still goes out (EIO-CL-04).
+    pub(super) fn close_after_queue(&mut self, reason: Reason, now: Instant) {
+        if self.is_open() {
+            self.state = State::Draining(now + LAST_POLL);
+            self.upgrade = Upgrade::None;
+            self.ended.get_or_insert(reason);
+        }
+    }
+
+    /// Ends the session; what is queued is dropped.
+    pub(super) fn close_now(&mut self, reason: Reason) {
+        self.state = State::Closed;
+        self.upgrade = Upgrade::None;
+        self.outbox = VecDeque::new();
+        self.buffered = 0;
+        self.ended.get_or_insert(reason);
+    }
+}
