@@ -1,0 +1,55 @@
+//! A Socket.IO server: small enough to read, strict where the specification is, and fast enough to be the
+//! ruler that others are held against. Names are those of Socket.IO's own server API.
+//!
+//! ```no_run
+//! use sio_reference_server::{Options, Server};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> std::io::Result<()> {
+//! let io = Server::new(Options::default());
+//! io.of("/orders").on_connection(|socket| {
+//!     socket.on("join", |socket, event| {
+//!         let room: String = event.args.get(0).unwrap_or_default();
+//!         socket.join(&room);
+//!         socket.to(&room).emit("joined", (socket.id(),)).ok();
+//!         event.ack(());
+//!     });
+//! });
+//! let listener = io.listen("127.0.0.1:3000").await?;
+//! println!("LISTENING {}", listener.local_addr().port());
+//! listener.run().await
+//! # }
+//! ```
+//!
+//! **Observably linearisable.** When `emit` returns, its packet is queued on every recipient's connection;
+//! when `join` returns, it holds. Acknowledgements are written after the effect. Whoever has seen one can
+//! rely on it.
+//!
+//! **Encode once.** A broadcast is encoded once and its bytes are shared by all recipients; what is queued
+//! on one connection leaves in as few writes as the socket takes.
+//!
+//! **Bounded.** [`Options`] limits what a peer can make the server hold. A reader that cannot keep up is
+//! disconnected with the reason `slow reader`; it is never silently thinned and never slows the others.
+
+pub mod adapter;
+mod broadcast;
+pub mod cli;
+mod event;
+pub mod fixture;
+pub mod limits;
+mod namespace;
+mod options;
+mod server;
+mod session;
+mod socket;
+mod transport;
+
+pub use adapter::{Adapter, Room, RoomEvent, Selection};
+pub use broadcast::{BroadcastOperator, PartialAcks};
+pub use event::{Ack, AckError, Event};
+pub use namespace::{ConnectError, Namespace, ParentNamespace};
+pub use options::Options;
+pub use server::{Listener, Server};
+pub use sio_protocol::server::Reason;
+pub use sio_protocol::{Args, IntoArgs, Value};
+pub use socket::{Handshake, Socket};

@@ -267,6 +267,11 @@ impl Connection {
         self.events.pop_front()
     }
 
+    /// Whether [`poll_event`](Self::poll_event) would return something.
+    pub fn has_events(&self) -> bool {
+        !self.events.is_empty()
+    }
+
     /// Whether a waiting GET or WebSocket has something to do.
     pub fn has_output(&self) -> bool {
         self.session.has_output()

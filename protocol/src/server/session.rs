@@ -206,10 +206,11 @@ impl Session {
         }
         if frames.is_empty() {
             frames.push(Packet::Noop.encode());
-        }
-        if draining {
-            frames.push(Packet::Close.encode());
-            self.close_now(Reason::ForcedServerClose);
+            if draining {
+                // Alone, as Node sends it: the official client drops events that share a payload with a close.
+                frames.push(Packet::Close.encode());
+                self.close_now(Reason::ForcedServerClose);
+            }
         }
         Some(frames)
     }

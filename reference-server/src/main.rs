@@ -1,0 +1,28 @@
+//! The reference server with the fixture app, as a program.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use sio_reference_server::cli::{ServeArgs, serve};
+
+/// A small, strict Socket.IO server with the fixture app of sio-bench
+#[derive(Parser)]
+#[command(version, about)]
+struct Cli {
+    #[command(flatten)]
+    serve: ServeArgs,
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    match serve(Cli::parse().serve).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            #[expect(clippy::print_stderr, reason = "this is the program's way to say why it ends")]
+            {
+                eprintln!("error: {error}");
+            }
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,288 @@
+//! WebSockets: the upgrade of the request, and the task that reads and writes.
+
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use futures_util::{Sink, SinkExt as _, Stream, StreamExt as _};
+use http::header::{self, HeaderMap, HeaderValue};
+use http::{Request, Response, StatusCode};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::upgrade::{OnUpgrade, Upgraded};
+use hyper_util::rt::TokioIo;
+use sio_protocol::server::{Probe, Reason, Take};
+use sio_protocol::{ByteString, Frame};
+use tokio::net::TcpStream;
+use tokio::time::Sleep;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
+use tokio_tungstenite::tungstenite::protocol::frame::{CloseFrame, Frame as WsFrame};
+use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
+use tokio_tungstenite::tungstenite::{Error, Message};
+
+use super::http::{Answer, Refusal};
+use crate::session::{Session, now};
+
+type WebSocket = WebSocketStream<TcpStream>;
+
+/// Read buffer of one connection. tungstenite's default of 128 KiB is zeroed on each read and costs half of
+/// the receiver's CPU.
+const READ_BUFFER: usize = 4096;
+
+/// Whether a request asks for a WebSocket.
+pub(super) fn is_upgrade(headers: &HeaderMap) -> bool {
+    headers.get(header::UPGRADE).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"))
+}
+
+/// Opens a new session on a WebSocket.
+pub(super) fn open(session: Arc<Session>, request: Request<Incoming>) -> Result<Answer, Refusal> {
+    let (answer, upgrade) = accept(request)?;
+    session.server.remember(&session);
+    tokio::spawn(async move {
+        match upgraded(upgrade, session.server.config().max_payload).await {
+            Some(socket) => run(session, socket).await,
+            None => lost(&session, Reason::TransportError),
+        }
+    });
+    Ok(answer)
+}
+
+/// A WebSocket wants to take over a polling session.
+pub(super) fn probe(session: Arc<Session>, request: Request<Incoming>) -> Result<Answer, Refusal> {
+    let config = session.server.config();
+    session.with(|connection| connection.probe_begin(config, now())).map_err(|_| Refusal::BadRequest)?;
+    let accepted = accept(request);
+    let Ok((answer, upgrade)) = accepted else {
+        session.with(|connection| connection.probe_lost());
+        return Err(Refusal::BadRequest);
+    };
+    // The upgrade has a deadline of its own.
+    session.keeper.notify_one();
+    tokio::spawn(async move {
+        let Some(mut socket) = upgraded(upgrade, session.server.config().max_payload).await else {
+            session.with(|connection| connection.probe_lost());
+            return;
+        };
+        if take_over(&session, &mut socket).await {
+            session.keeper.notify_one();
+            run(session, socket).await;
+        } else {
+            let _ = socket.close(None).await;
+        }
+    });
+    Ok(answer)
+}
+
+fn accept(mut request: Request<Incoming>) -> Result<(Answer, OnUpgrade), Refusal> {
+    let headers = request.headers();
+    let version = headers.get(header::SEC_WEBSOCKET_VERSION).map(HeaderValue::as_bytes);
+    let key = headers.get(header::SEC_WEBSOCKET_KEY).ok_or(Refusal::BadRequest)?;
+    if version != Some(b"13") {
+        return Err(Refusal::BadRequest);
+    }
+    let accepted = HeaderValue::from_str(&derive_accept_key(key.as_bytes())).map_err(|_| Refusal::BadRequest)?;
+    let mut answer = Response::new(Full::default());
+    *answer.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    let headers = answer.headers_mut();
+    headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+    headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
+    headers.insert(header::SEC_WEBSOCKET_ACCEPT, accepted);
+    Ok((answer, hyper::upgrade::on(&mut request)))
+}
+
+/// The bare TCP stream, with what the client sent right behind its request (EIO-WS-07).
+async fn upgraded(upgrade: OnUpgrade, max_payload: usize) -> Option<WebSocket> {
+    let upgraded: Upgraded = upgrade.await.ok()?;
+    let parts = upgraded.downcast::<TokioIo<TcpStream>>().ok()?;
+    let config = WebSocketConfig::default()
+        .read_buffer_size(READ_BUFFER)
+        .max_message_size(Some(max_payload))
+        .max_frame_size(Some(max_payload));
+    let stream = parts.io.into_inner();
+    let behind = parts.read_buf.to_vec();
+    Some(WebSocketStream::from_partially_read(stream, behind, Role::Server, Some(config)).await)
+}
+
+/// Serves the probe; true when the WebSocket carries the session from now on.
+async fn take_over(session: &Arc<Session>, socket: &mut WebSocket) -> bool {
+    loop {
+        let until = session.with(|connection| connection.probe_alive().then(|| connection.deadline()).flatten());
+        let Some(until) = until else { return false };
+        // Cancel-safe: reading keeps a half-read frame in the socket.
+        let message = tokio::select! {
+            message = socket.next() => message,
+            () = tokio::time::sleep_until(until.into()) => {
+                session.with(|connection| connection.timeout(session.server.config(), now()));
+                continue;
+            }
+        };
+        let frame = match message {
+            Some(Ok(message)) => match to_frame(message) {
+                Some(frame) => frame,
+                None => continue,
+            },
+            _ => {
+                session.with(|connection| connection.probe_lost());
+                return false;
+            }
+        };
+        match session.with(|connection| connection.probe_frame(&frame)) {
+            Probe::Complete => return true,
+            Probe::Reject => return false,
+            Probe::Reply(frame) => {
+                if socket.send(to_message(frame)).await.is_err() {
+                    session.with(|connection| connection.probe_lost());
+                    return false;
+                }
+            }
+        }
+    }
+}
+
+/// The life of a session on its WebSocket.
+async fn run(session: Arc<Session>, socket: WebSocket) {
+    let mut pump =
+        Pump { session: session.clone(), socket, batch: VecDeque::new(), taken: Vec::new(), dirty: false, last: false };
+    let timer = tokio::time::sleep_until(now().into());
+    tokio::pin!(timer);
+    let mut armed = None;
+    let reason = poll_fn(|cx| pump.poll(cx, timer.as_mut(), &mut armed)).await;
+    lost(&session, reason);
+}
+
+fn lost(session: &Arc<Session>, reason: Reason) {
+    session.with(|connection| connection.ws_lost(reason));
+    session.server.forget(session);
+}
+
+/// Moves frames both ways. Everything queued is fed and flushed once, so that what a burst of broadcasts left
+/// behind costs one write.
+struct Pump {
+    session: Arc<Session>,
+    socket: WebSocket,
+    /// Taken from the session, not yet fed to the socket: never more than the session's own bound.
+    batch: VecDeque<Frame>,
+    taken: Vec<Frame>,
+    /// Something was fed and not yet flushed.
+    dirty: bool,
+    /// The session is over: close once everything is written.
+    last: bool,
+}
+
+impl Pump {
+    /// Ready when the WebSocket is done, with the reason.
+    fn poll(&mut self, cx: &mut Context<'_>, mut timer: Pin<&mut Sleep>, armed: &mut Option<Instant>) -> Poll<Reason> {
+        self.session.register_writer(cx.waker());
+        loop {
+            if let Err(error) = self.write(cx) {
+                return Poll::Ready(reason_of(&error));
+            }
+            if self.last && self.batch.is_empty() && !self.dirty {
+                return self.close(cx);
+            }
+            match Pin::new(&mut self.socket).poll_next(cx) {
+                Poll::Ready(Some(Ok(message))) => {
+                    if let Some(frame) = to_frame(message) {
+                        let config = self.session.server.config();
+                        self.session.with(|connection| connection.ws_frame(config, &frame, now()));
+                    }
+                    continue;
+                }
+                Poll::Ready(Some(Err(error))) => {
+                    return Poll::Ready(self.refuse(&error));
+                }
+                Poll::Ready(None) => return Poll::Ready(Reason::TransportClose),
+                Poll::Pending => {}
+            }
+            let deadline = self.session.with(|connection| connection.deadline());
+            let Some(deadline) = deadline else { continue };
+            if *armed != Some(deadline) {
+                *armed = Some(deadline);
+                timer.as_mut().reset(deadline.into());
+            }
+            if timer.as_mut().poll(cx).is_pending() {
+                return Poll::Pending;
+            }
+            let config = self.session.server.config();
+            self.session.with(|connection| connection.timeout(config, now()));
+        }
+    }
+
+    fn write(&mut self, cx: &mut Context<'_>) -> Result<(), Error> {
+        loop {
+            if self.batch.is_empty() && !self.last {
+                let taken = &mut self.taken;
+                self.last = self.session.with(|connection| connection.ws_take(taken)) == Take::Close;
+                self.batch.extend(taken.drain(..));
+            }
+            let mut socket = Pin::new(&mut self.socket);
+            while !self.batch.is_empty() {
+                match socket.as_mut().poll_ready(cx)? {
+                    Poll::Pending => return Ok(()),
+                    Poll::Ready(()) => {
+                        let Some(frame) = self.batch.pop_front() else { break };
+                        self.dirty = true;
+                        socket.as_mut().start_send(to_message(frame))?;
+                    }
+                }
+            }
+            if !self.dirty || socket.poll_flush(cx)?.is_pending() {
+                return Ok(());
+            }
+            self.dirty = false;
+        }
+    }
+
+    fn close(&mut self, cx: &mut Context<'_>) -> Poll<Reason> {
+        // The close frame is a courtesy; the peer has the Socket.IO packets already.
+        let _ = Pin::new(&mut self.socket).poll_close(cx);
+        Poll::Ready(Reason::ForcedServerClose)
+    }
+
+    /// Tells the peer why its bytes are refused: 1009 for what is too large, as ws does.
+    fn refuse(&mut self, error: &Error) -> Reason {
+        if let Error::Capacity(_) = error {
+            use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+            let frame = CloseFrame { code: CloseCode::Size, reason: "".into() };
+            let mut cx = Context::from_waker(std::task::Waker::noop());
+            let _ = Pin::new(&mut self.socket).start_send(Message::Close(Some(frame)));
+            let _ = Pin::new(&mut self.socket).poll_flush(&mut cx);
+        }
+        reason_of(error)
+    }
+}
+
+fn reason_of(error: &Error) -> Reason {
+    match error {
+        Error::ConnectionClosed | Error::AlreadyClosed | Error::Io(_) => Reason::TransportClose,
+        Error::Protocol(tokio_tungstenite::tungstenite::error::ProtocolError::ResetWithoutClosingHandshake) => {
+            Reason::TransportClose
+        }
+        _ => Reason::TransportError,
+    }
+}
+
+fn to_message(frame: Frame) -> Message {
+    // A raw frame: its text was checked when it was made, not once more for each recipient.
+    let (bytes, kind) = match frame {
+        Frame::Text(text) => (text.into_bytes(), Data::Text),
+        Frame::Binary(bytes) => (bytes, Data::Binary),
+    };
+    Message::Frame(WsFrame::message(bytes, OpCode::Data(kind), true))
+}
+
+fn to_frame(message: Message) -> Option<Frame> {
+    match message {
+        Message::Text(text) => {
+            let bytes: bytes::Bytes = text.into();
+            ByteString::try_from(bytes).ok().map(Frame::Text)
+        }
+        Message::Binary(bytes) => Some(Frame::Binary(bytes)),
+        Message::Ping(_) | Message::Pong(_) | Message::Close(_) | Message::Frame(_) => None,
+    }
+}
