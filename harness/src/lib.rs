@@ -1,0 +1,20 @@
+//! sio-bench: load tests and conformance cases for Socket.IO servers, from one kind of file.
+//!
+//! Modules point one way: `cli` -> `play`, `load` -> `scenario`, `client`, `target`; everything reports by
+//! entries -> [`record`] -> [`report`].
+#![allow(unreachable_pub, reason = "modules of an application are no interface: `pub` says what other modules use")]
+#![expect(
+    missing_docs,
+    reason = "an application: its interface is the command line; modules and what is not plain are described"
+)]
+
+pub mod cli;
+pub mod client;
+pub mod clock;
+pub mod exit;
+pub mod load;
+pub mod play;
+pub mod record;
+pub mod report;
+pub mod scenario;
+pub mod target;

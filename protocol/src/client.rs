@@ -97,7 +97,7 @@ pub struct Connection {
     events: VecDeque<Event>,
     /// Set by the handshake: how long the server may be silent, and until when it may be now.
     patience: Option<(Duration, Instant)>,
-    max_payload: usize,
+    handshake: Option<Handshake>,
     next_id: u64,
     closed: bool,
 }
@@ -112,7 +112,7 @@ impl Connection {
             outbox: VecDeque::new(),
             events: VecDeque::new(),
             patience: None,
-            max_payload: usize::MAX,
+            handshake: None,
             next_id: 0,
             closed: false,
         }
@@ -177,11 +177,13 @@ impl Connection {
         if self.transport != Transport::Polling || self.upgrade == Upgrade::Pausing || self.outbox.is_empty() {
             return None;
         }
+        let announced = self.handshake.as_ref().and_then(|handshake| handshake.max_payload);
+        let max_payload = announced.map_or(usize::MAX, |bytes| bytes as usize);
         let mut size = 0;
         let mut count = 0;
         for frame in &self.outbox {
             size += engine::payload_len(frame);
-            if size > self.max_payload && count > 0 {
+            if size > max_payload && count > 0 {
                 break;
             }
             count += 1;
@@ -270,6 +272,11 @@ impl Connection {
         self.events.pop_front()
     }
 
+    /// What the server announced when the session was opened.
+    pub fn handshake(&self) -> Option<&Handshake> {
+        self.handshake.as_ref()
+    }
+
     /// What carries the session.
     pub fn transport(&self) -> Transport {
         self.transport
@@ -305,7 +312,7 @@ impl Connection {
         // A server that announces more than a day is not believed, so that the sum stays a valid instant.
         let patience = Duration::from_millis(patience.min(86_400_000));
         self.patience = Some((patience, now + patience));
-        self.max_payload = handshake.max_payload.map_or(usize::MAX, |bytes| bytes as usize);
+        self.handshake = Some(handshake.clone());
         self.events.push_back(Event::Open(handshake));
         Ok(())
     }

@@ -5,9 +5,9 @@ use std::time::Duration;
 use sio_protocol::{Args, ArgsError, IntoArgs, Packet};
 use tokio::sync::mpsc;
 
+use crate::Socket;
 use crate::adapter::{Room, Selection};
 use crate::namespace::Namespace;
-use crate::Socket;
 
 /// Selects sockets and addresses them. Immutable: each call returns a new operator, so one that is kept does
 /// not collect rooms or flags (RM-20).

@@ -5,7 +5,6 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use clap::Args;
-use tokio::io::AsyncReadExt as _;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{Options, Server, fixture, limits};
@@ -149,8 +148,12 @@ impl ServeArgs {
     }
 }
 
+/// Reads standard input on a thread of its own: tokio's would keep the process alive until the input ends.
 async fn stdin_closes() {
-    let mut buffer = [0; 64];
-    let mut stdin = tokio::io::stdin();
-    while matches!(stdin.read(&mut buffer).await, Ok(1..)) {}
+    let (sender, receiver) = tokio::sync::oneshot::channel();
+    std::thread::spawn(move || {
+        let _ = io::copy(&mut io::stdin().lock(), &mut io::sink());
+        let _ = sender.send(());
+    });
+    let _ = receiver.await;
 }

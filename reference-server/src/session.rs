@@ -153,7 +153,7 @@ impl Session {
 
     /// The server stops.
     pub(crate) fn shut_down(self: &Arc<Self>) {
-        self.with(|connection| connection.close(Reason::ServerShuttingDown, now()));
+        self.with(|connection| connection.shut_down(now()));
     }
 
     // ---- events

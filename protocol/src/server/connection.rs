@@ -127,6 +127,12 @@ impl Connection {
         self.note_end();
     }
 
+    /// The server stops: what is queued goes to a reader that is there.
+    pub fn shut_down(&mut self, now: Instant) {
+        self.session.shut_down(now);
+        self.note_end();
+    }
+
     fn push(&mut self, frames: Frames) {
         if self.session.is_open() {
             for frame in frames {

@@ -380,6 +380,16 @@ impl Session {
         }
     }
 
+    /// Ends the session because the server stops: what is queued goes to a reader that is there, nobody waits
+    /// for one that is not.
+    pub(super) fn shut_down(&mut self, now: Instant) {
+        if matches!(self.link, Link::Polling { get: false, .. }) {
+            self.close_now(Reason::ServerShuttingDown);
+        } else {
+            self.close_after_queue(Reason::ServerShuttingDown, now);
+        }
+    }
+
     /// Ends the session; what is queued is dropped.
     pub(super) fn close_now(&mut self, reason: Reason) {
         self.state = State::Closed;

@@ -121,16 +121,11 @@ async fn take_over(session: &Arc<Session>, socket: &mut WebSocket) -> bool {
                 continue;
             }
         };
-        let frame = match message {
-            Some(Ok(message)) => match to_frame(message) {
-                Some(frame) => frame,
-                None => continue,
-            },
-            _ => {
-                session.with(|connection| connection.probe_lost());
-                return false;
-            }
+        let Some(Ok(message)) = message else {
+            session.with(|connection| connection.probe_lost());
+            return false;
         };
+        let Some(frame) = to_frame(message) else { continue };
         match session.with(|connection| connection.probe_frame(&frame)) {
             Probe::Complete => return true,
             Probe::Reject => return false,

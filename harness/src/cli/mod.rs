@@ -1,0 +1,120 @@
+//! The command line: what was typed, what it means, and how it ends.
+
+mod list;
+mod report;
+mod run;
+mod serve;
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+use sio_reference_server::cli::ServeArgs;
+
+use crate::exit::Exit;
+use crate::scenario::Override;
+
+const EXAMPLES: &str = "\
+Examples:
+  sio-bench run scenarios/fanout.toml                              a load against the reference server
+  sio-bench run scenarios/fanout.toml --set people=5_000           the same with more users
+  sio-bench run scenarios/conformance --target node                every conformance case against Node
+  sio-bench run scenarios/fanout.toml --target http://127.0.0.1:3000
+  sio-bench report runs/2026-11-21T12-00-00-fanout                 the report of a run, again
+
+Exit codes:
+  0 passed   1 a rule, case or SLO failed   2 wrong scenario or command line (nothing was sent)
+  3 target unreachable, lost, or of another protocol   4 the measurement is not valid
+  5 nothing matched   130 interrupted (the partial record is kept)";
+
+/// Tells the truth about Socket.IO servers: load, latency and conformance
+#[derive(Parser)]
+#[command(name = "sio-bench", version, about, after_help = EXAMPLES, max_term_width = 110)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run scenarios: cases, load or both
+    Run(RunArgs),
+    /// Run the reference server with the fixture app
+    Serve(ServeArgs),
+    /// Show the report of a recorded run
+    Report {
+        /// Folder of a run, or its run.jsonl
+        #[arg(value_name = "RUN", required = true)]
+        runs: Vec<PathBuf>,
+    },
+    /// List scenarios and targets
+    List,
+}
+
+/// Options of `run`
+#[derive(clap::Args)]
+struct RunArgs {
+    /// Scenario files, folders of them, or names of scenarios that come with sio-bench
+    #[arg(value_name = "FILE-or-FOLDER", required = true)]
+    paths: Vec<PathBuf>,
+
+    /// URL of a running server, or a name from targets/; without it the reference server is started
+    #[arg(long, short, value_name = "URL-or-NAME")]
+    target: Option<String>,
+
+    /// Override a variable of [vars]; may be repeated
+    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = parse_override)]
+    overrides: Vec<Override>,
+
+    /// Seed of everything that is drawn, instead of the scenario's
+    #[arg(long)]
+    seed: Option<u64>,
+
+    /// Folder for the record (default: runs/<time>-<name>)
+    #[arg(long, value_name = "FOLDER")]
+    out: Option<PathBuf>,
+
+    /// Threads that generate load (default: one less than there are cores)
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    workers: Option<u16>,
+
+    /// No progress on standard error
+    #[arg(long, short)]
+    quiet: bool,
+}
+
+fn parse_override(text: &str) -> Result<Override, String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.trim().is_empty() => Ok((key.trim().to_owned(), value.trim().to_owned())),
+        _ => Err("expected KEY=VALUE, such as people=5_000".to_owned()),
+    }
+}
+
+/// Runs the program.
+pub fn main() -> Exit {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are successes; a closed pipe is none of our business.
+            let _ = error.print();
+            return if error.use_stderr() { Exit::Usage } else { Exit::Passed };
+        }
+    };
+    match cli.command {
+        Command::Run(args) => run::run(&args),
+        Command::Serve(args) => serve::serve(args),
+        Command::Report { runs } => report::report(&runs),
+        Command::List => list::list(),
+    }
+}
+
+/// Prints a result; a reader that has gone away is success.
+#[must_use]
+fn print(text: &str) -> bool {
+    use std::io::Write as _;
+    std::io::stdout().write_all(text.as_bytes()).and_then(|()| std::io::stdout().flush()).is_ok()
+}
+
+#[expect(clippy::print_stderr, reason = "the one place that says why the program ends")]
+fn complain(text: &str) {
+    eprintln!("error: {}", text.trim_end());
+}

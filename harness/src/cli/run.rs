@@ -1,0 +1,231 @@
+//! `sio-bench run`: reads everything, checks everything, and only then starts anything.
+
+use std::path::PathBuf;
+use std::{io, thread};
+
+use jiff::Timestamp;
+use sio_reference_server::limits;
+
+use super::{RunArgs, complain, print};
+use crate::clock;
+use crate::exit::Exit;
+use crate::load::{self, Plan, Settings};
+use crate::play::{self, Stage};
+use crate::record::{Entry, Footer, Header, Host, Recorder, SCHEMA, ScenarioStart, TargetInfo};
+use crate::report::{judge, render};
+use crate::scenario::{self, Loaded};
+use crate::target::{self, Choice, Launch, Target};
+
+/// Descriptors that are not connections: the record, the runtime, the target's pipes.
+const SPARE_FILES: u64 = 64;
+
+/// What a run is made of, checked.
+struct Job {
+    loaded: Vec<Loaded>,
+    plans: Vec<Option<Plan>>,
+    choice: Choice,
+    path: Option<String>,
+    workers: usize,
+    open_files: u64,
+    folder: PathBuf,
+}
+
+pub(super) fn run(args: &RunArgs) -> Exit {
+    let job = match prepare(args) {
+        Ok(job) => job,
+        Err(problem) => {
+            complain_or_show(&problem);
+            return Exit::Usage;
+        }
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    match runtime.and_then(|runtime| runtime.block_on(execute(args, job))) {
+        Ok(exit) => exit,
+        Err(error) => {
+            complain(&format!("the run could not be recorded: {error}"));
+            Exit::NotValid
+        }
+    }
+}
+
+/// Diagnostics of a file bring their own `error:` lines.
+#[expect(clippy::print_stderr, reason = "diagnostics are shown as they are rendered")]
+fn complain_or_show(problem: &str) {
+    if problem.starts_with("error") { eprint!("{problem}") } else { complain(problem) }
+}
+
+fn prepare(args: &RunArgs) -> Result<Job, String> {
+    let mut loaded = Vec::new();
+    let mut problems = String::new();
+    for path in &args.paths {
+        for source in scenario::source::find(path)? {
+            match scenario::load(source, &args.overrides, args.seed) {
+                Ok(file) => loaded.push(file),
+                Err(problem) => problems.push_str(&problem),
+            }
+        }
+    }
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    let unknown = scenario::unknown_overrides(&loaded, &args.overrides);
+    if !unknown.is_empty() {
+        let known: Vec<_> = loaded.iter().flat_map(|file| &file.vars).map(|(name, _)| name.as_str()).collect();
+        let known =
+            if known.is_empty() { "there are none".to_owned() } else { format!("there are: {}", known.join(", ")) };
+        return Err(format!("--set names no variable of [vars]: {}; {known}", unknown.join(", ")));
+    }
+    let plans = loaded.iter().map(plan).collect::<Result<Vec<_>, String>>()?;
+    let open_files = enough_files(&plans)?;
+    let first = &loaded[0].scenario;
+    let choice = Choice::from(args.target.as_deref(), first.target.url.as_deref());
+    let path = first.target.path.clone();
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    let workers = args.workers.map_or(cores.saturating_sub(1).max(1), usize::from);
+    let folder = args.out.clone().unwrap_or_else(|| default_folder(&loaded));
+    Ok(Job { loaded, plans, choice, path, workers, open_files, folder })
+}
+
+fn plan(loaded: &Loaded) -> Result<Option<Plan>, String> {
+    if !loaded.scenario.has_load() {
+        return Ok(None);
+    }
+    let named = |problem| format!("{}: {problem}", loaded.source.name);
+    Plan::new(&loaded.scenario).map(Some).map_err(named)
+}
+
+/// Raises the limit of open files and checks that it is enough.
+fn enough_files(plans: &[Option<Plan>]) -> Result<u64, String> {
+    let limit = limits::raise_open_files();
+    let needed = plans.iter().flatten().map(Plan::sockets).max().unwrap_or(0) + SPARE_FILES;
+    if limit > 0 && needed > limit {
+        return Err(format!(
+            "this load needs {needed} open files, and the hard limit is {limit}; nothing was sent\n  \
+             raise it with `ulimit -Hn {needed}` as root (or in /etc/security/limits.conf), or run fewer users"
+        ));
+    }
+    Ok(limit)
+}
+
+fn default_folder(loaded: &[Loaded]) -> PathBuf {
+    let now = now().strftime("%Y-%m-%dT%H-%M-%S").to_string();
+    let name = if loaded.len() == 1 { loaded[0].scenario.name.as_str() } else { "several" };
+    let safe: String = name.chars().map(|c| if c.is_alphanumeric() || c == '-' { c } else { '-' }).collect();
+    let folder = PathBuf::from("runs").join(format!("{now}-{safe}"));
+    // Two runs within a second must not meet.
+    (2..)
+        .map(|n| folder.with_file_name(format!("{now}-{safe}-{n}")))
+        .find(|other| !other.exists() || !folder.exists())
+        .filter(|_| folder.exists())
+        .unwrap_or(folder)
+}
+
+fn now() -> Timestamp {
+    Timestamp::try_from(clock::wall()).unwrap_or_default()
+}
+
+async fn execute(args: &RunArgs, job: Job) -> io::Result<Exit> {
+    let mut recorder = match Recorder::create(&job.folder) {
+        Ok(recorder) => recorder,
+        Err(error) => {
+            complain(&format!(
+                "cannot write a record into {}: {error}\n  choose another with --out",
+                job.folder.display()
+            ));
+            return Ok(Exit::Usage);
+        }
+    };
+    // The journal is for cases that read it; load runs measure the server, not its diary.
+    let journal = job.plans.iter().all(Option::is_none);
+    let launch = Launch { journal, stderr: job.folder.join("target.stderr") };
+    let mut target = match target::start(&job.choice, job.path.as_deref(), &launch).await {
+        Ok(target) => target,
+        Err(error) => {
+            complain(&error.to_string());
+            return Ok(if matches!(error, target::Error::Usage(_)) { Exit::Usage } else { Exit::Target });
+        }
+    };
+    recorder.add(Entry::Header(header(&job, target.info.clone())))?;
+    let lost = perform(args, job, &mut target, &mut recorder).await?;
+    if let Some(child) = target.child.take() {
+        child.stop().await;
+    }
+    finish(&mut recorder, lost)
+}
+
+/// Runs every scenario. Returns why the target was lost, if it was while cases were played.
+async fn perform(args: &RunArgs, job: Job, target: &mut Target, recorder: &mut Recorder) -> io::Result<Option<String>> {
+    let settings = Settings { workers: job.workers, quiet: args.quiet };
+    for (loaded, plan) in job.loaded.iter().zip(job.plans) {
+        recorder.add(Entry::Scenario(start(loaded)))?;
+        let stage = Stage { endpoint: target.endpoint.clone(), http: target.http.clone(), fence: target.info.fence };
+        let mut cases = Vec::new();
+        for case in &loaded.scenario.cases {
+            let result = tokio::select! {
+                result = play::play(loaded, case, &stage) => result,
+                _ = tokio::signal::ctrl_c() => return Ok(Some(crate::report::INTERRUPTED.to_owned())),
+            };
+            cases.push(result.clone());
+            recorder.add(Entry::Case(result))?;
+            if let Some(status) = target.child.as_mut().and_then(target::Child::ended) {
+                let words = target.child.as_ref().map(target::Child::last_words).unwrap_or_default();
+                return Ok(Some(format!("the target ended ({status}) during `{}` {words}", case.title())));
+            }
+        }
+        if let Some(plan) = plan {
+            load::run(loaded, plan, target, recorder, settings, &cases).await?;
+        }
+        if stopped_early(recorder) {
+            break;
+        }
+    }
+    Ok(None)
+}
+
+fn stopped_early(recorder: &Recorder) -> bool {
+    recorder.entries().iter().any(|entry| matches!(entry, Entry::Load(load) if load.aborted.is_some()))
+}
+
+fn finish(recorder: &mut Recorder, lost: Option<String>) -> io::Result<Exit> {
+    let mut verdict = judge(recorder.entries());
+    if let Some(why) = lost {
+        let interrupted = why == crate::report::INTERRUPTED;
+        verdict.exit = if interrupted { Exit::Interrupted } else { Exit::Target };
+        verdict.sentence = format!("{}: {why}", if interrupted { "INTERRUPTED" } else { "TARGET LOST" });
+    }
+    let complete = !matches!(verdict.exit, Exit::Interrupted | Exit::Target);
+    let footer = Footer { complete, ended: now().to_string(), exit: verdict.exit as u8, verdict: verdict.sentence };
+    recorder.add(Entry::Footer(footer))?;
+    let mut text = render(recorder.entries());
+    text.push_str(&format!("record: {}\n", recorder.folder().display()));
+    let _ = print(&text);
+    Ok(verdict.exit)
+}
+
+fn header(job: &Job, target: TargetInfo) -> Header {
+    Header {
+        schema: SCHEMA,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        command: std::env::args().collect(),
+        started: now().to_string(),
+        host: Host {
+            os: std::env::consts::OS.to_owned(),
+            arch: std::env::consts::ARCH.to_owned(),
+            cores: thread::available_parallelism().map_or(0, usize::from),
+            open_files: job.open_files,
+        },
+        target,
+    }
+}
+
+fn start(loaded: &Loaded) -> ScenarioStart {
+    let scenario = &loaded.scenario;
+    ScenarioStart {
+        name: scenario.name.clone(),
+        about: scenario.about.clone(),
+        file: loaded.source.name.clone(),
+        seed: scenario.seed,
+        vars: loaded.vars.iter().cloned().collect(),
+        source: loaded.source.text.clone(),
+    }
+}

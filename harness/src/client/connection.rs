@@ -1,0 +1,508 @@
+//! One connection over any transport.
+
+use std::future::{Future, poll_fn};
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::{Method, Request};
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use sio_protocol::client::{self, Closed, Event};
+use sio_protocol::{Args, ByteString, Frame};
+use tokio::time::Sleep;
+
+use super::endpoint::Endpoint;
+use super::websocket::WebSocket;
+use crate::clock;
+use crate::scenario::model::Transport;
+
+/// The largest body taken from a target.
+const MAX_BODY: usize = 64 * 1024 * 1024;
+/// How long a goodbye may take.
+const GOODBYE: Duration = Duration::from_secs(1);
+
+/// The HTTP client that polling connections share: it keeps connections open and replaces those that a server
+/// closed in between.
+pub type Http = Client<HttpConnector, Full<Bytes>>;
+
+/// A fresh HTTP client.
+pub fn http_client() -> Http {
+    let mut connector = HttpConnector::new();
+    connector.set_nodelay(true);
+    Client::builder(TokioExecutor::new()).pool_timer(TokioTimer::new()).build(connector)
+}
+
+/// Why a connection could not be opened.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The port does not answer.
+    #[error("cannot connect: {0}")]
+    Connect(#[source] io::Error),
+    /// An HTTP request failed.
+    #[error("HTTP: {0}")]
+    Http(String),
+    /// The server answered with an error.
+    #[error("the server answered {status}: {body}")]
+    Status {
+        /// HTTP status.
+        status: u16,
+        /// What it said.
+        body: String,
+    },
+    /// The WebSocket handshake failed.
+    #[error("WebSocket: {0}")]
+    WebSocket(String),
+    /// The session ended.
+    #[error(transparent)]
+    Closed(#[from] Closed),
+    /// Something did not happen in time.
+    #[error("no {what} within {within:?}")]
+    Timeout {
+        /// What was awaited.
+        what: &'static str,
+        /// How long.
+        within: Duration,
+    },
+    /// The namespace refused.
+    #[error("refused: {0}")]
+    Refused(String),
+}
+
+type Answer = Pin<Box<dyn Future<Output = Result<ByteString, Error>>>>;
+type Opening = Pin<Box<dyn Future<Output = Result<WebSocket, Error>>>>;
+
+enum Link {
+    WebSocket(Box<WebSocket>),
+    Polling(Box<Polling>),
+    Gone,
+}
+
+struct Polling {
+    http: Http,
+    endpoint: Endpoint,
+    sid: Option<String>,
+    get: Option<Answer>,
+    post: Option<Answer>,
+    /// Whether to move to a WebSocket once the session is open.
+    upgrade: bool,
+    probe: Probe,
+}
+
+enum Probe {
+    None,
+    Opening(Opening),
+    Open(Box<WebSocket>),
+}
+
+/// One connection. Dropping it closes the sockets without a word.
+pub struct Connection {
+    machine: client::Connection,
+    link: Link,
+    timer: Option<(Instant, Pin<Box<Sleep>>)>,
+}
+
+impl Connection {
+    /// Opens a connection. Over polling nothing is sent before it is polled.
+    pub async fn open(endpoint: &Endpoint, http: &Http, transport: Transport) -> Result<Self, Error> {
+        use sio_protocol::server::Transport as Wire;
+        let (wire, link) = match transport {
+            Transport::WebSocket => {
+                (Wire::WebSocket, Link::WebSocket(Box::new(WebSocket::open(endpoint, None).await?)))
+            }
+            Transport::Polling | Transport::Upgrade => {
+                let polling = Polling {
+                    http: http.clone(),
+                    endpoint: endpoint.clone(),
+                    sid: None,
+                    get: None,
+                    post: None,
+                    upgrade: transport == Transport::Upgrade,
+                    probe: Probe::None,
+                };
+                (Wire::Polling, Link::Polling(Box::new(polling)))
+            }
+        };
+        Ok(Self { machine: client::Connection::new(wire), link, timer: None })
+    }
+
+    // ---- sending: queued, and written when the connection is polled
+
+    /// Asks to join a namespace.
+    pub fn connect(&mut self, nsp: &str, auth: &str) {
+        self.machine.connect(nsp, auth);
+    }
+
+    /// Sends an event; `args` start with its name.
+    pub fn emit(&mut self, nsp: &str, args: Args, ack: bool) -> Option<u64> {
+        self.machine.emit(nsp, args, ack)
+    }
+
+    /// Acknowledges an event.
+    pub fn ack(&mut self, nsp: &str, id: u64, args: Args) {
+        self.machine.ack(nsp, id, args);
+    }
+
+    /// Leaves a namespace.
+    pub fn disconnect(&mut self, nsp: &str) {
+        self.machine.disconnect(nsp);
+    }
+
+    // ---- receiving
+
+    /// The next event. Cancel-safe: what was read or half-written stays with the connection.
+    pub async fn next(&mut self) -> Event {
+        poll_fn(|cx| self.poll_event(cx)).await
+    }
+
+    /// Writes and reads until there is an event.
+    pub fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Event> {
+        loop {
+            let progress = match &mut self.link {
+                Link::WebSocket(socket) => drive_websocket(&mut self.machine, socket, cx),
+                Link::Polling(polling) => drive_polling(&mut self.machine, polling, cx),
+                Link::Gone => Progress::Idle,
+            };
+            if let Some(event) = self.machine.poll_event() {
+                match &event {
+                    Event::Closed(_) => self.link = Link::Gone,
+                    Event::Upgraded => self.take_over(),
+                    _ => {}
+                }
+                return Poll::Ready(event);
+            }
+            if progress == Progress::Made || self.timer_fired(cx) {
+                continue;
+            }
+            return Poll::Pending;
+        }
+    }
+
+    /// The probing WebSocket carries the session from now on.
+    fn take_over(&mut self) {
+        if let Link::Polling(polling) = &mut self.link
+            && let Probe::Open(socket) = std::mem::replace(&mut polling.probe, Probe::None)
+        {
+            self.link = Link::WebSocket(socket);
+        }
+    }
+
+    fn timer_fired(&mut self, cx: &mut Context<'_>) -> bool {
+        let Some(deadline) = self.machine.deadline() else { return false };
+        let (armed, sleep) =
+            self.timer.get_or_insert_with(|| (deadline, Box::pin(tokio::time::sleep_until(deadline.into()))));
+        if *armed != deadline {
+            *armed = deadline;
+            sleep.as_mut().reset(deadline.into());
+        }
+        if sleep.as_mut().poll(cx).is_pending() {
+            return false;
+        }
+        self.machine.timeout(clock::now());
+        true
+    }
+
+    /// Waits for an event that `pick` takes; others are dropped.
+    pub async fn wait_for<T>(
+        &mut self,
+        what: &'static str,
+        within: Duration,
+        mut pick: impl FnMut(Event) -> Option<Result<T, Error>>,
+    ) -> Result<T, Error> {
+        let wait = async {
+            loop {
+                let event = self.next().await;
+                if let Event::Closed(why) = event {
+                    return Err(why.into());
+                }
+                if let Some(result) = pick(event) {
+                    return result;
+                }
+            }
+        };
+        tokio::time::timeout(within, wait).await.unwrap_or(Err(Error::Timeout { what, within }))
+    }
+
+    /// Joins a namespace and waits for the answer; returns the body of the CONNECT packet.
+    pub async fn join(&mut self, nsp: &str, auth: &str, within: Duration) -> Result<ByteString, Error> {
+        self.connect(nsp, auth);
+        let nsp = nsp.to_owned();
+        self.wait_for("answer to CONNECT", within, |event| match event {
+            Event::Connect { nsp: name, body } if *name == *nsp => Some(Ok(body)),
+            Event::ConnectError { nsp: name, body } if *name == *nsp => Some(Err(Error::Refused(body.to_string()))),
+            _ => None,
+        })
+        .await
+    }
+
+    /// Emits and waits for the acknowledgement; other events are dropped.
+    pub async fn call(&mut self, nsp: &str, args: Args, within: Duration) -> Result<Args, Error> {
+        let id = self.emit(nsp, args, true);
+        self.wait_for("acknowledgement", within, |event| match event {
+            Event::Ack(incoming) if incoming.id == id => Some(Ok(incoming.args)),
+            _ => None,
+        })
+        .await
+    }
+
+    // ---- leaving
+
+    /// Leaves politely: what is queued is written, then the session is closed.
+    pub async fn close(mut self) {
+        let _ = tokio::time::timeout(GOODBYE, self.say_goodbye()).await;
+    }
+
+    async fn say_goodbye(&mut self) {
+        self.machine.close();
+        match &mut self.link {
+            Link::WebSocket(socket) => {
+                let _ = poll_fn(|cx| {
+                    while let Poll::Ready(Ok(())) = socket.poll_ready(cx)
+                        && let Some(frame) = self.machine.take_frame()
+                    {
+                        socket.feed(frame)?;
+                    }
+                    socket.poll_flush(cx)
+                })
+                .await;
+                let _ = poll_fn(|cx| socket.poll_close(cx)).await;
+            }
+            Link::Polling(polling) => {
+                if let Some(post) = polling.post.take() {
+                    let _ = post.await;
+                }
+                while let Some(body) = self.machine.take_payload() {
+                    if polling.request(Some(body)).await.is_err() {
+                        return;
+                    }
+                }
+            }
+            Link::Gone => {}
+        }
+    }
+
+    /// Resets the TCP connection (RST). Over polling the requests are dropped.
+    pub fn reset(self) {
+        if let Link::WebSocket(socket) = &self.link {
+            // Fails only on a socket that is dead already.
+            let _ = socket.tcp().set_zero_linger();
+        }
+    }
+}
+
+#[derive(PartialEq, Eq)]
+enum Progress {
+    Made,
+    Idle,
+}
+
+fn drive_websocket(machine: &mut client::Connection, socket: &mut WebSocket, cx: &mut Context<'_>) -> Progress {
+    if machine.has_output() {
+        while let Poll::Ready(ready) = socket.poll_ready(cx) {
+            let Some(frame) = machine.take_frame() else { break };
+            if let Err(error) = ready.and_then(|()| socket.feed(frame)) {
+                machine.lost(error.to_string());
+                return Progress::Made;
+            }
+        }
+    }
+    if let Poll::Ready(Err(error)) = socket.poll_flush(cx) {
+        machine.lost(error.to_string());
+        return Progress::Made;
+    }
+    match socket.poll_frame(cx) {
+        Poll::Ready(Ok(frame)) => machine.frame(&frame, clock::now()),
+        Poll::Ready(Err(why)) => machine.lost(why),
+        Poll::Pending => return Progress::Idle,
+    }
+    Progress::Made
+}
+
+fn drive_polling(machine: &mut client::Connection, polling: &mut Polling, cx: &mut Context<'_>) -> Progress {
+    if polling.probe(machine, cx) == Progress::Made {
+        return Progress::Made;
+    }
+    if let Some(answer) = poll_slot(&mut polling.get, cx) {
+        match answer {
+            Ok(body) => machine.payload(&body, clock::now()),
+            Err(error) => machine.lost(error.to_string()),
+        }
+        polling.learn_sid(machine);
+        return Progress::Made;
+    }
+    if let Some(answer) = poll_slot(&mut polling.post, cx) {
+        if let Err(error) = answer {
+            machine.lost(error.to_string());
+        }
+        return Progress::Made;
+    }
+    if machine.is_closed() {
+        return Progress::Idle;
+    }
+    if polling.sid.is_some()
+        && polling.post.is_none()
+        && let Some(body) = machine.take_payload()
+    {
+        polling.post = Some(polling.request(Some(body)));
+        return Progress::Made;
+    }
+    if polling.get.is_none() && !machine.is_pausing() {
+        polling.get = Some(polling.request(None));
+        return Progress::Made;
+    }
+    if machine.is_pausing() && polling.get.is_none() && polling.post.is_none() {
+        machine.polling_paused();
+        return Progress::Made;
+    }
+    Progress::Idle
+}
+
+fn poll_slot(slot: &mut Option<Answer>, cx: &mut Context<'_>) -> Option<Result<ByteString, Error>> {
+    match slot.as_mut()?.as_mut().poll(cx) {
+        Poll::Ready(answer) => {
+            *slot = None;
+            Some(answer)
+        }
+        Poll::Pending => None,
+    }
+}
+
+impl Polling {
+    /// A GET, or a POST of `body`.
+    fn request(&self, body: Option<ByteString>) -> Answer {
+        let mut query = "EIO=4&transport=polling".to_owned();
+        if let Some(sid) = &self.sid {
+            query.push_str("&sid=");
+            query.push_str(sid);
+        }
+        let method = if body.is_some() { Method::POST } else { Method::GET };
+        let request = Request::builder()
+            .method(method)
+            .uri(self.endpoint.engine_url("http", &query))
+            .header(http::header::CONTENT_TYPE, "text/plain;charset=UTF-8")
+            .body(Full::new(body.map(ByteString::into_bytes).unwrap_or_default()));
+        let http = self.http.clone();
+        Box::pin(async move {
+            let request = request.map_err(|error| Error::Http(error.to_string()))?;
+            let response = http.request(request).await.map_err(|error| Error::Http(causes(&error)))?;
+            let status = response.status();
+            let body = Limited::new(response.into_body(), MAX_BODY).collect().await;
+            let body = body.map_err(|error| Error::Http(error.to_string()))?.to_bytes();
+            if !status.is_success() {
+                let body = String::from_utf8_lossy(&body).into_owned();
+                return Err(Error::Status { status: status.as_u16(), body });
+            }
+            ByteString::try_from(body).map_err(|error| Error::Http(format!("a body is not UTF-8: {error}")))
+        })
+    }
+
+    /// The session's id stands in the handshake, which the machine has just read.
+    fn learn_sid(&mut self, machine: &client::Connection) {
+        if self.sid.is_some() {
+            return;
+        }
+        let Some(handshake) = machine.handshake() else { return };
+        self.sid = Some(handshake.sid.clone());
+        if self.upgrade && handshake.upgrades.iter().any(|name| name == "websocket") {
+            let (endpoint, sid) = (self.endpoint.clone(), handshake.sid.clone());
+            self.probe = Probe::Opening(Box::pin(async move { WebSocket::open(&endpoint, Some(&sid)).await }));
+        }
+    }
+
+    /// Moves the upgrade forward. A probe that fails leaves polling alone.
+    fn probe(&mut self, machine: &mut client::Connection, cx: &mut Context<'_>) -> Progress {
+        match &mut self.probe {
+            Probe::None => Progress::Idle,
+            Probe::Opening(opening) => match opening.as_mut().poll(cx) {
+                Poll::Pending => Progress::Idle,
+                Poll::Ready(Ok(mut socket)) => {
+                    let fed = socket.feed(machine.begin_upgrade());
+                    self.probe = Probe::Open(Box::new(socket));
+                    if fed.is_err() {
+                        self.give_up(machine);
+                    }
+                    Progress::Made
+                }
+                Poll::Ready(Err(_)) => {
+                    self.give_up(machine);
+                    Progress::Made
+                }
+            },
+            Probe::Open(_) if machine.is_pausing() => Progress::Idle,
+            Probe::Open(socket) => {
+                let flushed = socket.poll_flush(cx);
+                let lost = match (flushed, socket.poll_frame(cx)) {
+                    (Poll::Ready(Err(_)), _) | (_, Poll::Ready(Err(_))) => true,
+                    (_, Poll::Ready(Ok(frame))) => !machine.probe_frame(&frame),
+                    (_, Poll::Pending) => return Progress::Idle,
+                };
+                if lost {
+                    self.give_up(machine);
+                }
+                Progress::Made
+            }
+        }
+    }
+
+    fn give_up(&mut self, machine: &mut client::Connection) {
+        self.probe = Probe::None;
+        machine.probe_lost();
+    }
+}
+
+/// An error with what is behind it; hyper's own text stops at "client error (Connect)".
+fn causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}
+
+/// A WebSocket on which frames go in and out as they are; pings of the server are answered.
+pub struct RawConnection {
+    socket: WebSocket,
+    queue: std::collections::VecDeque<Frame>,
+}
+
+impl RawConnection {
+    /// Opens the WebSocket.
+    pub async fn open(endpoint: &Endpoint) -> Result<Self, Error> {
+        Ok(Self { socket: WebSocket::open(endpoint, None).await?, queue: std::collections::VecDeque::new() })
+    }
+
+    /// Queues a frame.
+    pub fn send(&mut self, frame: Frame) {
+        self.queue.push_back(frame);
+    }
+
+    /// The next frame that is not a ping of the server. Cancel-safe.
+    pub async fn next(&mut self) -> Result<Frame, String> {
+        poll_fn(|cx| {
+            loop {
+                while let Poll::Ready(ready) = self.socket.poll_ready(cx) {
+                    let Some(frame) = self.queue.pop_front() else { break };
+                    if let Err(error) = ready.and_then(|()| self.socket.feed(frame)) {
+                        return Poll::Ready(Err(error.to_string()));
+                    }
+                }
+                if let Poll::Ready(Err(error)) = self.socket.poll_flush(cx) {
+                    return Poll::Ready(Err(error.to_string()));
+                }
+                match self.socket.poll_frame(cx) {
+                    Poll::Ready(Ok(Frame::Text(text))) if text == "2" => self.queue.push_back(Frame::text("3")),
+                    other => return other,
+                }
+            }
+        })
+        .await
+    }
+}

@@ -1,0 +1,8 @@
+//! The one Socket.IO client: the sans-I/O machine of `sio-protocol` on tokio sockets.
+
+mod connection;
+mod endpoint;
+mod websocket;
+
+pub use connection::{Connection, Error, Http, RawConnection, http_client};
+pub use endpoint::Endpoint;

@@ -1,0 +1,59 @@
+//! CPU time of processes, as Linux accounts for it.
+
+use std::fs;
+
+/// Clock ticks per second of `/proc`: 100 on every Linux that matters.
+const TICKS: f64 = 100.0;
+
+/// CPU seconds of this process so far.
+pub(super) fn own() -> Option<f64> {
+    Some(parse(&fs::read_to_string("/proc/self/stat").ok()?)?.seconds)
+}
+
+/// CPU seconds so far of a target that sio-bench started: its process group.
+pub(super) fn group(leader: u32) -> Option<f64> {
+    let mut total = None;
+    for entry in fs::read_dir("/proc").ok()?.flatten() {
+        let is_process = entry.file_name().to_string_lossy().bytes().all(|byte| byte.is_ascii_digit());
+        if !is_process {
+            continue;
+        }
+        // A process may end between the listing and the reading.
+        let Some(stat) = fs::read_to_string(entry.path().join("stat")).ok().and_then(|text| parse(&text)) else {
+            continue;
+        };
+        if stat.group == leader {
+            *total.get_or_insert(0.0) += stat.seconds;
+        }
+    }
+    total
+}
+
+struct Stat {
+    group: u32,
+    seconds: f64,
+}
+
+/// The fields behind the command's name, which stands in parentheses and may hold anything.
+fn parse(text: &str) -> Option<Stat> {
+    let fields: Vec<&str> = text[text.rfind(')')? + 1..].split_whitespace().collect();
+    let ticks = |index: usize| fields.get(index)?.parse::<f64>().ok();
+    Some(Stat { group: fields.get(2)?.parse().ok()?, seconds: (ticks(11)? + ticks(12)?) / TICKS })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_with_spaces_and_parentheses_is_no_trouble() {
+        let line = "7 (a) b (c) S 1 42 42 0 -1 4194560 1 2 3 4 150 50 0 0 20 0 1 0 100";
+        let stat = parse(line).unwrap();
+        assert_eq!((stat.group, stat.seconds), (42, 2.0));
+    }
+
+    #[test]
+    fn our_own_time_is_known() {
+        assert!(own().is_some());
+    }
+}

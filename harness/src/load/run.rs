@@ -1,0 +1,315 @@
+//! The coordinator of a load: starts the workers, keeps the clock, watches the target, collects the result.
+
+use std::cell::Cell;
+use std::io;
+use std::sync::Arc;
+use std::sync::mpsc as thread_mpsc;
+use std::thread::JoinHandle;
+use std::time::{Duration, SystemTime};
+
+use tokio::sync::mpsc;
+
+use super::control::{Aborted, Control};
+use super::measure::{Key, Measure, SentTimes, Snapshot};
+use super::message::{self, Message};
+use super::plan::Plan;
+use super::progress::Live;
+use super::result::{Histograms, fan_out, summarize};
+use super::worker::{self, Shared, WorkerResult};
+use super::{cpu, slo};
+use crate::clock;
+use crate::play::Stage;
+use crate::record::histogram::{Interval, write_hgrm, write_hlog};
+use crate::record::{CaseResult, Cpu, Entry, LoadResult, Progress, Recorder, RuleResult};
+use crate::report::INTERRUPTED;
+use crate::scenario::Loaded;
+use crate::target::Target;
+
+/// From "everybody is ready" to the first phase.
+const LEAD: Duration = Duration::from_millis(100);
+/// How often the target's process is looked at.
+const WATCH: Duration = Duration::from_millis(50);
+
+/// How to run a load.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    pub workers: usize,
+    pub quiet: bool,
+}
+
+/// Runs the load of a scenario and records what comes of it.
+///
+/// Fails when the record cannot be written; what goes wrong with the target is part of the result.
+pub async fn run(
+    loaded: &Loaded,
+    plan: Plan,
+    target: &mut Target,
+    recorder: &mut Recorder,
+    settings: Settings,
+    cases: &[CaseResult],
+) -> io::Result<()> {
+    let (control, snapshots) = Control::new(settings.workers);
+    let shared = Arc::new(share(loaded, plan, target, control, settings.workers).map_err(io::Error::other)?);
+    let threads = start_workers(&shared, settings.workers)?;
+    let started = clock::wall();
+    let (hlog, hlog_thread) = start_hlog(recorder, loaded, started)?;
+
+    let mut watch = Watch {
+        shared: &shared,
+        snapshots,
+        latest: (0..settings.workers).map(|_| None).collect(),
+        histograms: Histograms::default(),
+        hlog,
+        origin: None,
+        live: Live::new(settings.quiet),
+        before: (0, 0),
+    };
+    let cpu = watch.follow(target, recorder).await;
+    // Ends the workers' waiting whatever happened; of a run that came to its end, nothing is left to abort.
+    let aborted = shared.control.abort_reason();
+    shared.control.abort("over");
+    let workers = join_workers(threads).await?;
+    for worker in &workers {
+        watch.keep(&worker.snapshot);
+    }
+    let Watch { mut histograms, hlog, live, .. } = watch;
+    drop(live);
+    fan_out(&shared.plan, &shared.sent, &workers, &mut histograms);
+    let mut result = summarize(&loaded.scenario.name, &shared.plan, &workers, &histograms);
+    result.cpu = cpu;
+    result.fenced = shared.stage.fence;
+    result.aborted = aborted;
+    let rules = slo::decide(loaded, &shared.plan, &result, &histograms, cases);
+    drop(hlog);
+    hlog_thread.join().map_err(|_| io::Error::other("the writer of latency.hlog panicked"))??;
+    write_distributions(recorder, &shared.plan, &histograms)?;
+    finish(recorder, result, rules)
+}
+
+fn share(loaded: &Loaded, plan: Plan, target: &Target, control: Control, workers: usize) -> Result<Shared, String> {
+    let messages =
+        loaded.scenario.traffic.values().map(|traffic| Message::new(loaded, traffic)).collect::<Result<_, _>>()?;
+    let mut joins = Vec::with_capacity(plan.rooms.len());
+    for (group, spec) in &loaded.scenario.rooms {
+        for index in 0..spec.count {
+            joins.push(message::join(loaded, &spec.join, &format!("{group}-{index}"))?);
+        }
+    }
+    let sent = SentTimes::new(plan.emissions.len());
+    Ok(Shared {
+        plan: Arc::new(plan),
+        sent,
+        run: rand::random(),
+        messages,
+        joins,
+        stage: Stage { endpoint: target.endpoint.clone(), http: target.http.clone(), fence: target.info.fence },
+        control,
+        connect_from: clock::now() + LEAD,
+        workers,
+    })
+}
+
+type WorkerThread = (JoinHandle<()>, thread_mpsc::Receiver<io::Result<WorkerResult>>);
+
+fn start_workers(shared: &Arc<Shared>, workers: usize) -> io::Result<Vec<WorkerThread>> {
+    (0..workers)
+        .map(|number| {
+            let shared = shared.clone();
+            let (sender, receiver) = thread_mpsc::channel();
+            let thread = std::thread::Builder::new().name(format!("worker-{number}")).spawn(move || {
+                let result = worker::run(&shared, number);
+                if result.is_err() {
+                    shared.control.abort("a worker could not start");
+                }
+                // The coordinator is gone only when the program is.
+                let _ = sender.send(result);
+            })?;
+            Ok((thread, receiver))
+        })
+        .collect()
+}
+
+/// Waits for the threads without holding up this one's runtime, which still reads the target's output.
+async fn join_workers(threads: Vec<WorkerThread>) -> io::Result<Vec<WorkerResult>> {
+    let joined = tokio::task::spawn_blocking(move || {
+        threads
+            .into_iter()
+            .map(|(thread, receiver)| {
+                let result = receiver.recv().map_err(|_| io::Error::other("a worker panicked"))?;
+                thread.join().map_err(|_| io::Error::other("a worker panicked"))?;
+                result
+            })
+            .collect()
+    });
+    joined.await.map_err(io::Error::other)?
+}
+
+/// Follows a run from outside.
+struct Watch<'a> {
+    shared: &'a Shared,
+    snapshots: mpsc::UnboundedReceiver<Snapshot>,
+    /// The last snapshot of each worker: open, failed, lost, sent, delivered.
+    latest: Vec<Option<[u64; 5]>>,
+    histograms: Histograms,
+    hlog: thread_mpsc::Sender<Interval>,
+    origin: Option<std::time::Instant>,
+    live: Live,
+    before: (u64, u64),
+}
+
+impl Watch<'_> {
+    /// Until the run is over or aborted; returns the CPU time of its phases.
+    async fn follow(&mut self, target: &mut Target, recorder: &mut Recorder) -> Cpu {
+        let control = &self.shared.control;
+        let pid = target.info.pid;
+        let cpu = Cell::new(Cpu::default());
+        let timeline = async {
+            control.barrier().await?;
+            let origin = clock::now() + LEAD;
+            control.start(origin);
+            let before = (origin, cpu::own(), pid.and_then(cpu::group));
+            control.barrier().await?;
+            let difference = |now: Option<f64>, before: Option<f64>| Some(now? - before?);
+            cpu.set(Cpu {
+                seconds: clock::now().duration_since(before.0).as_secs_f64(),
+                own: difference(cpu::own(), before.1),
+                target: difference(pid.and_then(cpu::group), before.2),
+            });
+            control.barrier().await?;
+            control.barrier().await
+        };
+        tokio::pin!(timeline);
+        let mut watch = tokio::time::interval(WATCH);
+        let interrupt = tokio::signal::ctrl_c();
+        tokio::pin!(interrupt);
+        loop {
+            // Cancel-safe: the timeline is pinned outside, the others hold nothing.
+            tokio::select! {
+                outcome = &mut timeline => {
+                    let _: Result<(), Aborted> = outcome;
+                    break;
+                }
+                Some(snapshot) = self.snapshots.recv() => {
+                    self.origin = self.origin.or(control.origin());
+                    self.keep_and_show(&snapshot, recorder);
+                    if self.all_lost() {
+                        control.abort("every connection was lost");
+                    }
+                }
+                _ = watch.tick() => {
+                    if let Some(status) = target.child.as_mut().and_then(crate::target::Child::ended) {
+                        control.abort(&format!("the target ended ({status})"));
+                    }
+                }
+                _ = &mut interrupt => control.abort(INTERRUPTED),
+            }
+        }
+        while let Ok(snapshot) = self.snapshots.try_recv() {
+            self.keep(&snapshot);
+        }
+        cpu.get()
+    }
+
+    /// Adds the histograms of a snapshot to the sums and to the log.
+    fn keep(&mut self, snapshot: &Snapshot) {
+        let now = self.origin.map_or(Duration::ZERO, |origin| clock::now().saturating_duration_since(origin));
+        for (key, histogram) in &snapshot.histograms {
+            self.histograms.add(key.clone(), histogram);
+            let length = Duration::from_secs(1).min(now);
+            let interval = Interval {
+                tag: tag(&self.shared.plan, key),
+                start: now.saturating_sub(length),
+                length,
+                histogram: histogram.clone(),
+            };
+            // The writer ends early only when the disk is full; the join tells.
+            let _ = self.hlog.send(interval);
+        }
+        let numbers = [snapshot.open, snapshot.failed, snapshot.lost, snapshot.sent, snapshot.delivered];
+        self.latest[snapshot.worker] = Some(numbers);
+    }
+
+    fn keep_and_show(&mut self, snapshot: &Snapshot, recorder: &mut Recorder) {
+        self.keep(snapshot);
+        if snapshot.worker != 0 {
+            return;
+        }
+        let total = |index: usize| self.latest.iter().flatten().map(|numbers| numbers[index]).sum::<u64>();
+        let second = self.origin.map_or(-1.0, |origin| match clock::now().checked_duration_since(origin) {
+            Some(since) => since.as_secs_f64(),
+            None => 0.0,
+        });
+        let nanos = (second.max(0.0) * 1e9) as u64;
+        let plan = &self.shared.plan;
+        let phase = plan.phases.iter().find(|phase| nanos < phase.end).map_or("settle", |phase| &phase.name);
+        let phase = if self.origin.is_none() { "connect" } else { phase };
+        let (sent, delivered) = (total(3), total(4));
+        let progress = Progress {
+            second: (second * 1e3).round() / 1e3,
+            phase: phase.to_owned(),
+            open: total(0) - total(2),
+            failed: total(1),
+            sent,
+            delivered,
+        };
+        let rates = (sent.saturating_sub(self.before.0), delivered.saturating_sub(self.before.1));
+        self.before = (sent, delivered);
+        self.live.show(&progress, plan.users.len() as u64, rates.0, rates.1);
+        // A record that cannot be written is told at the end, when the result is.
+        let _ = recorder.add(Entry::Progress(progress));
+    }
+
+    fn all_lost(&self) -> bool {
+        let total = |index: usize| self.latest.iter().flatten().map(|numbers| numbers[index]).sum::<u64>();
+        self.origin.is_some() && total(0) > 0 && total(0) == total(2)
+    }
+}
+
+/// `tell.delivery@steady`, `ruler.late@steady`, `connect`.
+fn tag(plan: &Plan, key: &Key) -> String {
+    let phase = plan.phases.get(key.phase).map_or("", |phase| &phase.name).replace([' ', ','], "-");
+    match key.measure {
+        Measure::Connect => "connect".to_owned(),
+        Measure::Late => format!("ruler.late@{phase}"),
+        measure => format!("{}.{}@{phase}", plan.traffic[key.traffic], measure.name()).replace([' ', ','], "-"),
+    }
+}
+
+type HlogThread = JoinHandle<io::Result<()>>;
+
+/// The `.hlog` is written by a thread of its own: compressing histograms must not hold up the watch.
+fn start_hlog(
+    recorder: &Recorder,
+    loaded: &Loaded,
+    started: SystemTime,
+) -> io::Result<(thread_mpsc::Sender<Interval>, HlogThread)> {
+    let path = recorder.folder().join(format!("{}.hlog", loaded.scenario.name));
+    let (sender, receiver) = thread_mpsc::channel::<Interval>();
+    let thread = std::thread::Builder::new()
+        .name("hlog".to_owned())
+        .spawn(move || write_hlog(&path, started, receiver.into_iter()))?;
+    Ok((sender, thread))
+}
+
+fn write_distributions(recorder: &Recorder, plan: &Plan, histograms: &Histograms) -> io::Result<()> {
+    let measured = |phase: usize| plan.phases[phase].measured;
+    let write = |name: String, histogram: Option<hdrhistogram::Histogram<u64>>| match histogram {
+        Some(histogram) => write_hgrm(&recorder.folder().join(format!("{name}.hgrm")), &histogram),
+        None => Ok(()),
+    };
+    for (index, traffic) in plan.traffic.iter().enumerate() {
+        for measure in [Measure::Delivery, Measure::First, Measure::Complete, Measure::Service, Measure::Ack] {
+            write(format!("{traffic}.{}", measure.name()), histograms.sum(measure, index, measured))?;
+        }
+    }
+    write("ruler.late".to_owned(), histograms.sum(Measure::Late, 0, measured))?;
+    write("connect".to_owned(), histograms.sum(Measure::Connect, 0, |_| true))
+}
+
+fn finish(recorder: &mut Recorder, result: LoadResult, rules: Vec<RuleResult>) -> io::Result<()> {
+    recorder.add(Entry::Load(Box::new(result)))?;
+    for rule in rules {
+        recorder.add(Entry::Rule(rule))?;
+    }
+    Ok(())
+}

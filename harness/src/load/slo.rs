@@ -1,0 +1,113 @@
+//! Decides the rules of `[slo]`.
+
+use super::measure::Measure;
+use super::plan::Plan;
+use super::result::Histograms;
+use crate::record::{CaseResult, CaseVerdict, Counts, LoadResult, RuleResult, RuleVerdict};
+use crate::report::text;
+use crate::scenario::Loaded;
+use crate::scenario::model::{Count, Latency, Metric, Rule, Stat};
+
+/// Decides every rule of a scenario.
+pub(super) fn decide(
+    loaded: &Loaded,
+    plan: &Plan,
+    load: &LoadResult,
+    histograms: &Histograms,
+    cases: &[CaseResult],
+) -> Vec<RuleResult> {
+    let judge = Judge { plan, load, histograms, cases };
+    loaded.scenario.slo.iter().map(|rule| judge.decide(loaded, rule)).collect()
+}
+
+struct Judge<'a> {
+    plan: &'a Plan,
+    load: &'a LoadResult,
+    histograms: &'a Histograms,
+    cases: &'a [CaseResult],
+}
+
+impl Judge<'_> {
+    fn decide(&self, loaded: &Loaded, rule: &Rule) -> RuleResult {
+        let value = self.value(rule);
+        let verdict = match value {
+            None => RuleVerdict::Unknown,
+            Some(value) if rule.op.holds(value, rule.bound) => RuleVerdict::Holds,
+            Some(_) => RuleVerdict::Broken,
+        };
+        let observed = value.map_or_else(|| "no samples".to_owned(), |value| show(&rule.metric, value));
+        RuleResult {
+            scenario: loaded.scenario.name.clone(),
+            rule: rule.text.clone(),
+            place: format!("{}:{}:{}", loaded.source.name, rule.place.0, rule.place.1),
+            observed,
+            verdict,
+            ruler: rule.metric == Metric::RulerLate,
+        }
+    }
+
+    fn value(&self, rule: &Rule) -> Option<f64> {
+        let named = rule.phase.as_ref().and_then(|name| self.plan.phases.iter().position(|phase| phase.name == *name));
+        // A rule that names no phase is about all that are measured.
+        let wanted = |phase: usize| named.map_or_else(|| self.plan.phases[phase].measured, |named| phase == named);
+        let distribution = match &rule.metric {
+            Metric::Latency { traffic, of } => {
+                let measure = match of {
+                    Latency::Delivery => Measure::Delivery,
+                    Latency::Service => Measure::Service,
+                    Latency::First => Measure::First,
+                    Latency::Complete => Measure::Complete,
+                };
+                self.histograms.sum(measure, self.traffic(traffic)?, wanted)
+            }
+            Metric::Connect => self.histograms.sum(Measure::Connect, 0, |_| true),
+            Metric::RulerLate => self.histograms.sum(Measure::Late, 0, wanted),
+            Metric::Count { traffic, of } => return self.count(self.traffic(traffic)?, *of, named),
+            Metric::Errors => return Some(self.errors()),
+            Metric::Case(rule) => return self.passed(rule),
+        }?;
+        Some(match rule.stat {
+            Stat::Quantile(quantile) => distribution.value_at_quantile(quantile) as f64,
+            Stat::Max => distribution.max() as f64,
+            Stat::Mean | Stat::Plain => distribution.mean(),
+        })
+    }
+
+    fn traffic(&self, name: &str) -> Option<usize> {
+        self.plan.traffic.iter().position(|traffic| traffic == name)
+    }
+
+    /// Counts are about the whole run, the warm-up included: what is lost there is lost.
+    fn count(&self, traffic: usize, of: Count, phase: Option<usize>) -> Option<f64> {
+        let traffic = self.load.traffic.get(traffic)?;
+        let counts: Counts = match phase {
+            Some(phase) => traffic.phases.get(phase)?.counts,
+            None => traffic.counts,
+        };
+        Some(match of {
+            Count::Missing => counts.missing,
+            Count::Duplicate => counts.duplicate,
+            Count::Stray => counts.stray,
+            Count::Disorder => counts.disorder,
+        } as f64)
+    }
+
+    fn errors(&self) -> f64 {
+        let users = &self.load.users;
+        (users.failed + users.lost) as f64 / users.asked.max(1) as f64
+    }
+
+    fn passed(&self, rule: &str) -> Option<f64> {
+        let cases: Vec<_> = self.cases.iter().filter(|case| case.rule.as_deref() == Some(rule)).collect();
+        let passed = cases.iter().filter(|case| case.verdict == CaseVerdict::Pass).count();
+        (!cases.is_empty()).then(|| passed as f64 / cases.len() as f64)
+    }
+}
+
+fn show(metric: &Metric, value: f64) -> String {
+    match metric {
+        Metric::Latency { .. } | Metric::Connect | Metric::RulerLate => text::time(value),
+        Metric::Count { .. } => text::count(value as u64),
+        Metric::Errors | Metric::Case(_) => format!("{:.2} %", value * 100.0),
+    }
+}

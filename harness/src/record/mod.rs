@@ -1,0 +1,18 @@
+//! The record of a run: an append-only JSON-lines file from which every report is made.
+//!
+//! The first line is the header, the last one the footer; a record without a footer was cut short and is
+//! reported as incomplete. Beside it lie `latency.hlog` with one tagged histogram per measure, phase and
+//! second, and a `.hgrm` file per measure.
+
+mod entry;
+pub mod histogram;
+mod writer;
+
+pub use entry::{
+    CaseResult, CaseVerdict, Counts, Cpu, Entry, Failure, Footer, Header, Host, LoadResult, PhaseResult, Progress,
+    RuleResult, RuleVerdict, ScenarioStart, Summary, TargetInfo, TrafficResult, Users,
+};
+pub use writer::{Recorder, read};
+
+/// Version of the record's shape; raised when a reader of older ones would go wrong.
+pub const SCHEMA: u32 = 1;

@@ -1,0 +1,190 @@
+//! The report a person reads in a terminal.
+
+use std::fmt::Write as _;
+
+use super::text::{count, plural, time};
+use crate::record::{
+    CaseResult, CaseVerdict, Counts, Cpu, Entry, Header, LoadResult, RuleResult, RuleVerdict, ScenarioStart, Summary,
+    TrafficResult,
+};
+
+/// Renders a whole record. The same text comes out at the end of a run and of `sio-bench report`.
+pub fn render(entries: &[Entry]) -> String {
+    let mut out = String::new();
+    for entry in entries {
+        match entry {
+            Entry::Header(header) => render_header(&mut out, header),
+            Entry::Scenario(start) => render_start(&mut out, start),
+            Entry::Case(case) => render_case(&mut out, case),
+            Entry::Load(load) => out.push_str(&load_table(load)),
+            Entry::Rule(rule) => render_rule(&mut out, rule),
+            Entry::Progress(_) | Entry::Footer(_) => {}
+        }
+    }
+    out.push('\n');
+    match entries.last() {
+        Some(Entry::Footer(footer)) => line(&mut out, &format!("{} (exit {})", footer.verdict, footer.exit)),
+        _ => line(&mut out, "INCOMPLETE: the record has no footer; the run was cut short"),
+    }
+    out
+}
+
+fn line(out: &mut String, text: &str) {
+    out.push_str(text.trim_end());
+    out.push('\n');
+}
+
+fn render_header(out: &mut String, header: &Header) {
+    let target = &header.target;
+    let version = target.version.as_deref().unwrap_or("version unknown");
+    line(out, &format!("sio-bench {}   target {} ({version}) at {}", header.version, target.name, target.url));
+    let host = &header.host;
+    let cores = plural(host.cores as u64, "core");
+    line(
+        out,
+        &format!("{} {}, {cores}, {} open files   {}", host.os, host.arch, count(host.open_files), header.started),
+    );
+    if !target.fence {
+        line(out, "the target does not acknowledge `message-with-ack`: negative checks wait instead of fencing");
+    }
+}
+
+fn render_start(out: &mut String, start: &ScenarioStart) {
+    let vars: Vec<_> = start.vars.iter().map(|(name, value)| format!("{name} = {value}")).collect();
+    let vars = if vars.is_empty() { String::new() } else { format!("   {}", vars.join(", ")) };
+    line(out, &format!("\n{}   {}   seed {}{vars}", start.name, start.file, start.seed));
+    if !start.about.is_empty() {
+        line(out, &format!("  {}", start.about));
+    }
+}
+
+fn render_case(out: &mut String, case: &CaseResult) {
+    let word = match case.verdict {
+        CaseVerdict::Pass => "PASS ",
+        CaseVerdict::Fail => "FAIL ",
+        CaseVerdict::Error => "ERROR",
+    };
+    let rule = case.rule.as_deref().unwrap_or("-");
+    line(out, &format!("  {word} {rule:<9} {}   {:.0} ms", case.title, case.millis));
+    if let Some(failure) = &case.failure {
+        line(out, &format!("        {}", failure.message));
+        line(out, &format!("        at {}: {}", failure.place, failure.step));
+        for packet in &failure.transcript {
+            line(out, &format!("        | {packet}"));
+        }
+    }
+}
+
+/// The result of one load.
+pub fn load_table(load: &LoadResult) -> String {
+    let mut out = String::new();
+    let users = &load.users;
+    let _ = writeln!(
+        out,
+        "\n  users       {} asked   {} open   {} failed   {} lost",
+        count(users.asked),
+        count(users.open),
+        count(users.failed),
+        count(users.lost)
+    );
+    for traffic in &load.traffic {
+        render_traffic(&mut out, traffic);
+    }
+    let _ = writeln!(out, "\n  {:<22}{LATENCY_HEAD}", "");
+    render_latency(&mut out, "connect", &load.connect);
+    render_latency(&mut out, "ruler late", &load.late);
+    render_cpu(&mut out, &load.cpu, load);
+    render_remarks(&mut out, load);
+    out
+}
+
+const LATENCY_HEAD: &str = "     p50       p90       p99     p99.9       max";
+
+fn render_traffic(out: &mut String, traffic: &TrafficResult) {
+    let counts = traffic.counts;
+    let _ = writeln!(
+        out,
+        "  {:<11} {} scheduled   {} sent   {} sent late (> 1 ms)",
+        traffic.name,
+        count(counts.scheduled),
+        count(counts.sent),
+        count(counts.sent_late)
+    );
+    let _ = writeln!(out, "  deliveries  {}", deliveries(&counts));
+    for phase in traffic.phases.iter().filter(|phase| phase.measured) {
+        let rate = phase.counts.delivered as f64 / phase.seconds;
+        let _ =
+            writeln!(out, "\n  {:<22}{LATENCY_HEAD}", format!("{}, {} deliveries/s", phase.name, count(rate as u64)));
+        for (name, summary) in &phase.latency {
+            render_latency(out, &format!("{}.{name}", traffic.name), summary);
+        }
+    }
+}
+
+fn deliveries(counts: &Counts) -> String {
+    let excused = if counts.excused > 0 { format!("   {} excused", count(counts.excused)) } else { String::new() };
+    format!(
+        "{} owed   {} delivered   {} missing   {} duplicate   {} stray   {} out of order{excused}",
+        count(counts.owed),
+        count(counts.delivered),
+        count(counts.missing),
+        count(counts.duplicate),
+        count(counts.stray),
+        count(counts.disorder)
+    )
+}
+
+fn render_latency(out: &mut String, name: &str, summary: &Summary) {
+    if summary.count == 0 {
+        let _ = writeln!(out, "  {name:<22}  no samples");
+        return;
+    }
+    let _ = write!(out, "  {name:<22}");
+    for value in [summary.p50, summary.p90, summary.p99, summary.p999, summary.max] {
+        let _ = write!(out, "{:>10}", time(value as f64));
+    }
+    out.push('\n');
+}
+
+fn render_cpu(out: &mut String, cpu: &Cpu, load: &LoadResult) {
+    let share = |seconds: Option<f64>| match seconds {
+        Some(seconds) if cpu.seconds > 0.0 => format!("{:.0} % of a core", 100.0 * seconds / cpu.seconds),
+        _ => "not known".to_owned(),
+    };
+    let delivered: u64 = load.traffic.iter().map(|traffic| traffic.counts.delivered).sum();
+    let each = |seconds: Option<f64>| match seconds {
+        Some(seconds) if delivered > 0 => format!(" ({:.1} us per delivery)", seconds * 1e6 / delivered as f64),
+        _ => String::new(),
+    };
+    let _ = writeln!(
+        out,
+        "  cpu         target {}{}   sio-bench {}{} on {}",
+        share(cpu.target),
+        each(cpu.target),
+        share(cpu.own),
+        each(cpu.own),
+        plural(load.workers as u64, "worker")
+    );
+}
+
+fn render_remarks(out: &mut String, load: &LoadResult) {
+    for (problem, times) in &load.problems {
+        let _ = writeln!(out, "  {} x   {problem}", count(*times));
+    }
+    if load.foreign > 0 {
+        let _ = writeln!(out, "  {} carried no stamp of this run", plural(load.foreign, "event"));
+    }
+    if !load.fenced {
+        let _ = writeln!(out, "  the target has no fence: losses were decided by waiting");
+    }
+    out.push('\n');
+}
+
+fn render_rule(out: &mut String, rule: &RuleResult) {
+    let word = match rule.verdict {
+        RuleVerdict::Holds => "ok    ",
+        RuleVerdict::Broken => "BROKEN",
+        RuleVerdict::Unknown => "?     ",
+    };
+    line(out, &format!("  {word} {:<44} {}", rule.rule, rule.observed));
+}

@@ -1,0 +1,48 @@
+//! Numbers as people read them.
+
+/// `12,345`.
+pub fn count(value: u64) -> String {
+    let digits = value.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index) % 3 == 0 {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// A time in nanoseconds with three significant digits: `0.42 ms`, `12.3 ms`, `1.23 s`.
+pub fn time(nanos: f64) -> String {
+    let (value, unit) = match nanos {
+        n if n >= 1e9 => (n / 1e9, "s"),
+        n if n >= 1e4 => (n / 1e6, "ms"),
+        n if n >= 1e3 => (n / 1e3, "us"),
+        n => (n, "ns"),
+    };
+    let digits = match value {
+        v if v >= 99.95 => 0,
+        v if v >= 9.995 => 1,
+        _ => 2,
+    };
+    format!("{value:.digits$} {unit}")
+}
+
+/// `1 user`, `3 users`.
+pub fn plural(value: u64, noun: &str) -> String {
+    format!("{} {noun}{}", count(value), if value == 1 { "" } else { "s" })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_readable() {
+        assert_eq!((count(0), count(999), count(1_234_567)), ("0".into(), "999".into(), "1,234,567".into()));
+        let times = [12.0, 4_200.0, 420_000.0, 12_340_000.0, 123_400_000.0, 1_230_000_000.0].map(time);
+        assert_eq!(times, ["12.0 ns", "4.20 us", "0.42 ms", "12.3 ms", "123 ms", "1.23 s"]);
+        assert_eq!((plural(1, "user"), plural(2_000, "user")), ("1 user".into(), "2,000 users".into()));
+    }
+}

@@ -1,0 +1,140 @@
+//! What a record comes to: one sentence and an exit code.
+
+use super::text::{count, plural};
+use crate::exit::Exit;
+use crate::record::{CaseVerdict, Entry, LoadResult, RuleVerdict};
+
+/// The end of a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    pub exit: Exit,
+    /// The last line of the report.
+    pub sentence: String,
+}
+
+/// Judges what has been recorded. In this order: the target is gone, the measurement is not valid, something
+/// failed, everything passed.
+pub fn judge(entries: &[Entry]) -> Verdict {
+    let died = loads(entries).find_map(|load| load.aborted.clone());
+    if let Some(why) = died {
+        let (exit, word) =
+            if why == INTERRUPTED { (Exit::Interrupted, "INTERRUPTED") } else { (Exit::Target, "TARGET LOST") };
+        return Verdict { exit, sentence: format!("{word}: {why}; what was measured until then is above") };
+    }
+    let invalid = validity_problems(entries);
+    let failures = failures(entries);
+    let tail = |problems: &[String]| problems.join("; ");
+    if !invalid.is_empty() {
+        let mut sentence = format!("NOT VALID: {}", tail(&invalid));
+        if !failures.is_empty() {
+            sentence.push_str("; besides, ");
+            sentence.push_str(&tail(&failures));
+        }
+        return Verdict { exit: Exit::NotValid, sentence };
+    }
+    if !failures.is_empty() {
+        return Verdict { exit: Exit::Failed, sentence: format!("FAILED: {}", tail(&failures)) };
+    }
+    Verdict { exit: Exit::Passed, sentence: format!("PASSED: {}", tail(&successes(entries))) }
+}
+
+/// The reason of a run that the user ended.
+pub const INTERRUPTED: &str = "interrupted";
+
+fn loads(entries: &[Entry]) -> impl Iterator<Item = &LoadResult> {
+    entries.iter().filter_map(|entry| match entry {
+        Entry::Load(load) => Some(&**load),
+        _ => None,
+    })
+}
+
+/// Why the figures must not be trusted.
+fn validity_problems(entries: &[Entry]) -> Vec<String> {
+    let mut problems = Vec::new();
+    for load in loads(entries) {
+        if load.users.failed > 0 {
+            let asked = plural(load.users.asked, "user");
+            problems.push(format!("{} of {asked} could not be opened", count(load.users.failed)));
+        }
+        if load.unsettled > 0 {
+            let users = plural(load.unsettled, "user");
+            problems.push(format!("{users} did not answer the last fence, so losses are not decided"));
+        }
+        let sent: u64 = load.traffic.iter().map(|traffic| traffic.counts.sent).sum();
+        if sent == 0 {
+            problems.push("nothing was sent".to_owned());
+        }
+        if load.negative > 0 {
+            problems.push(format!("{} arrived before they were due", plural(load.negative, "delivery")));
+        }
+    }
+    problems.extend(broken(entries, true));
+    let unknown = entries.iter().filter_map(|entry| match entry {
+        Entry::Rule(rule) if rule.verdict == RuleVerdict::Unknown => {
+            Some(format!("`{}` has nothing to be decided by ({})", rule.rule, rule.place))
+        }
+        _ => None,
+    });
+    problems.extend(unknown);
+    problems
+}
+
+fn broken(entries: &[Entry], ruler: bool) -> impl Iterator<Item = String> {
+    entries.iter().filter_map(move |entry| match entry {
+        Entry::Rule(rule) if rule.verdict == RuleVerdict::Broken && rule.ruler == ruler => {
+            Some(format!("`{}` is broken: {} ({})", rule.rule, rule.observed, rule.place))
+        }
+        _ => None,
+    })
+}
+
+fn cases(entries: &[Entry], verdict: CaseVerdict) -> u64 {
+    let counted = entries.iter().filter(|entry| matches!(entry, Entry::Case(case) if case.verdict == verdict));
+    counted.count() as u64
+}
+
+fn failures(entries: &[Entry]) -> Vec<String> {
+    let mut failures: Vec<String> = broken(entries, false).collect();
+    let (failed, errors) = (cases(entries, CaseVerdict::Fail), cases(entries, CaseVerdict::Error));
+    if failed > 0 {
+        failures.push(format!("{} failed", plural(failed, "case")));
+    }
+    if errors > 0 {
+        failures.push(format!("{} could not be played", plural(errors, "case")));
+    }
+    for load in loads(entries) {
+        if load.users.lost > 0 {
+            failures.push(format!("{} lost the connection", plural(load.users.lost, "user")));
+        }
+    }
+    failures
+}
+
+fn successes(entries: &[Entry]) -> Vec<String> {
+    let mut successes = Vec::new();
+    let passed = cases(entries, CaseVerdict::Pass);
+    if passed > 0 {
+        successes.push(plural(passed, "case"));
+    }
+    for load in loads(entries) {
+        for traffic in &load.traffic {
+            let counts = traffic.counts;
+            successes.push(format!(
+                "{} of {} owed deliveries, {} duplicate, {} stray, {} out of order",
+                count(counts.delivered),
+                count(counts.owed),
+                count(counts.duplicate),
+                count(counts.stray),
+                count(counts.disorder)
+            ));
+        }
+    }
+    let rules = entries.iter().filter(|entry| matches!(entry, Entry::Rule(_))).count() as u64;
+    if rules > 0 {
+        successes.push(format!("{} hold", plural(rules, "rule")));
+    }
+    if successes.is_empty() {
+        successes.push("nothing was asked".to_owned());
+    }
+    successes
+}

@@ -1,0 +1,98 @@
+//! Everything that is wrong with a file, said at once, with its place and what to do.
+
+use std::fmt::Display;
+
+use codespan_reporting::diagnostic::{Diagnostic, Label};
+use codespan_reporting::files::SimpleFile;
+use codespan_reporting::term::{self, Chars, Config};
+
+use super::node::Span;
+
+/// Problems found so far.
+#[derive(Debug, Default)]
+pub struct Diagnostics {
+    list: Vec<Diagnostic<()>>,
+}
+
+impl Diagnostics {
+    /// Adds an error that points at `span`.
+    pub fn error(&mut self, span: Span, message: impl Display) {
+        self.list.push(Diagnostic::error().with_message(message).with_label(Label::primary((), span)));
+    }
+
+    /// Adds an error whose caret carries a text of its own.
+    pub fn error_at(&mut self, span: Span, message: impl Display, at: impl Display) {
+        let label = Label::primary((), span).with_message(at);
+        self.list.push(Diagnostic::error().with_message(message).with_label(label));
+    }
+
+    /// Adds to the last error: another place that matters.
+    pub fn see(&mut self, span: Span, message: impl Display) -> &mut Self {
+        if let Some(last) = self.list.last_mut() {
+            last.labels.push(Label::secondary((), span).with_message(message));
+        }
+        self
+    }
+
+    /// Adds to the last error: what to know or do.
+    pub fn note(&mut self, note: impl Display) -> &mut Self {
+        if let Some(last) = self.list.last_mut() {
+            last.notes.push(note.to_string());
+        }
+        self
+    }
+
+    /// Adds an error for a name that is not one of `known`, with the nearest of them.
+    pub fn unknown(&mut self, span: Span, what: &str, found: &str, known: &[impl AsRef<str>]) {
+        let message = format!("unknown {what} `{found}`");
+        match nearest(found, known) {
+            Some(guess) => self.error_at(span, message, format_args!("did you mean `{guess}`?")),
+            None => self.error(span, message),
+        }
+        if known.is_empty() {
+            self.note(format_args!("there is no {what} here"));
+        } else {
+            let known: Vec<_> = known.iter().map(AsRef::as_ref).collect();
+            self.note(format_args!("known here: {}", known.join(" ")));
+        }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
+    pub fn len(&self) -> usize {
+        self.list.len()
+    }
+
+    /// Renders everything, in the order of the file, with a last line that counts.
+    pub fn render(&self, name: &str, source: &str) -> String {
+        let file = SimpleFile::new(name, source);
+        let config = Config { chars: Chars::ascii(), ..Config::default() };
+        let mut sorted: Vec<_> = self.list.iter().collect();
+        sorted.sort_by_key(|diagnostic| diagnostic.labels.first().map_or(0, |label| label.range.start));
+        let mut text = String::new();
+        for diagnostic in &sorted {
+            match term::emit_into_string(&config, &file, diagnostic) {
+                Ok(rendered) => text.push_str(&rendered),
+                Err(_) => text.push_str(&format!("error: {}\n", diagnostic.message)),
+            }
+        }
+        let plural = if sorted.len() == 1 { "error" } else { "errors" };
+        text.push_str(&format!("{} {plural} in {name}; nothing was sent\n", sorted.len()));
+        text
+    }
+
+    #[cfg(test)]
+    pub fn spans(&self) -> impl Iterator<Item = &Span> {
+        self.list.iter().flat_map(|diagnostic| diagnostic.labels.iter().map(|label| &label.range))
+    }
+}
+
+/// The name of `known` that was probably meant.
+fn nearest<'a>(found: &str, known: &'a [impl AsRef<str>]) -> Option<&'a str> {
+    let distance = |name: &str| strsim::damerau_levenshtein(found, name);
+    let best = known.iter().map(AsRef::as_ref).min_by_key(|name| distance(name))?;
+    // A third of the letters may differ; more is no misspelling.
+    (distance(best) <= found.chars().count().max(3) / 3 + 1).then_some(best)
+}

@@ -1,0 +1,156 @@
+//! From the tree of the file to its meaning. Problems are collected, never returned: all of them are shown.
+
+mod actions;
+mod cases;
+mod load;
+mod slo;
+
+use indexmap::IndexMap;
+
+use super::diagnostic::Diagnostics;
+use super::model::{Scenario, Target};
+use super::node::{Kind, Node, Span};
+use super::table::{self, Context, Table};
+use super::vars::{Override, Vars};
+
+/// What lowering found.
+pub struct Lowered {
+    pub scenario: Scenario,
+    /// Understood, but not run by this version.
+    pub not_yet: Vec<(String, Span)>,
+    pub vars: Vars,
+}
+
+/// Lowers a whole file.
+pub fn lower(root: &Node, source: &str, overrides: &[Override], diagnostics: &mut Diagnostics) -> Lowered {
+    let vars_node = match &root.kind {
+        Kind::Table(entries) => entries.iter().find(|(key, _)| key.name == "vars").map(|(_, node)| node),
+        _ => None,
+    };
+    let vars = Vars::read(vars_node, overrides, diagnostics);
+    let mut not_yet = Vec::new();
+    let mut cx = Context { diagnostics, vars: &vars, not_yet: &mut not_yet };
+    let scenario = file(root, source, &mut cx);
+    Lowered { scenario, not_yet, vars }
+}
+
+fn file(root: &Node, source: &str, cx: &mut Context<'_>) -> Scenario {
+    let Some(mut top) = Table::new(root, "a scenario", cx) else { return empty() };
+    top.get("vars");
+    let name = top.require("name", cx).and_then(|node| table::string(node, cx)).unwrap_or_default();
+    let about = top.get("about").and_then(|node| table::string(node, cx)).unwrap_or_default();
+    let tags = top.get("tags").and_then(|node| table::strings(node, cx)).unwrap_or_default();
+    let seed = top.get("seed").and_then(|node| table::count(node, 0, cx)).unwrap_or(1);
+    top.not_yet("include", cx);
+    let target = top.get("target").map(|node| target(node, cx)).unwrap_or_default();
+    let actions = top.get("actions").map(|node| actions::lower(node, cx)).unwrap_or_default();
+
+    let shared_clients = top.get("clients").map(|node| cases::clients(node, cx)).unwrap_or_default();
+    let case_nodes = top.get("case").and_then(|node| table::array(node, "[[case]] tables", cx)).unwrap_or_default();
+    let cases = case_nodes.iter().flat_map(|node| cases::lower(node, &shared_clients, &actions, cx)).collect();
+
+    let rooms = named(top.get("rooms"), "[rooms]", cx, |node, _, cx| load::rooms(node, &actions, cx));
+    let populations = named(top.get("users"), "[users]", cx, |node, _, cx| load::population(node, &rooms, cx));
+    let traffic = named(top.get("traffic"), "[traffic]", cx, |node, _, cx| {
+        load::traffic(node, &actions, &populations, &rooms, cx)
+    });
+    let phase_nodes = top.get("phase").and_then(|node| table::array(node, "[[phase]] tables", cx)).unwrap_or_default();
+    let phases: Vec<_> = phase_nodes.iter().filter_map(|node| load::phase(node, cx)).collect();
+    for unused in ["search", "observe", "feeds"] {
+        top.not_yet(unused, cx);
+    }
+    let mut scenario =
+        Scenario { name, about, tags, seed, target, actions, cases, rooms, populations, traffic, phases, slo: vec![] };
+    if let Some(node) = top.get("slo") {
+        scenario.slo = slo::lower(node, source, &scenario, cx);
+    }
+    check_whole(&scenario, root, cx);
+    top.finish(cx);
+    scenario
+}
+
+/// What only the whole file shows.
+fn check_whole(scenario: &Scenario, root: &Node, cx: &mut Context<'_>) {
+    if scenario.cases.is_empty()
+        && scenario.populations.is_empty()
+        && cx.diagnostics.is_empty()
+        && cx.not_yet.is_empty()
+    {
+        cx.diagnostics.error(root.span.start..root.span.start, "there is nothing to run");
+        cx.diagnostics.note("a scenario has at least one [[case]] or one [users.NAME]");
+    }
+    if scenario.has_load() && scenario.phases.is_empty() {
+        cx.diagnostics.error(root.span.start..root.span.start, "a load needs at least one [[phase]]");
+    }
+    if !scenario.phases.is_empty() && scenario.phases.iter().all(|phase| !phase.measured) {
+        cx.diagnostics.error(root.span.start..root.span.start, "no [[phase]] is measured, so there would be no result");
+    }
+}
+
+fn target(node: &Node, cx: &mut Context<'_>) -> Target {
+    let Some(mut table) = Table::new(node, "[target]", cx) else { return Target::default() };
+    let mut target = Target::default();
+    if let Some(node) = table.get("url") {
+        target.url = url(node, cx);
+    }
+    target.path = table.get("path").and_then(|node| table::string(node, cx));
+    for unused in ["urls", "parser", "headers", "tls", "compress", "reconnect", "source_ips"] {
+        table.not_yet(unused, cx);
+    }
+    table.finish(cx);
+    target
+}
+
+/// A URL may come from the environment; a missing variable is an error when it is needed, not before.
+fn url(node: &Node, cx: &mut Context<'_>) -> Option<String> {
+    let text = node.as_str()?;
+    match text.strip_prefix("${env.").and_then(|rest| rest.strip_suffix('}')) {
+        Some(variable) => match std::env::var(variable) {
+            Ok(url) => Some(url),
+            Err(_) => {
+                cx.not_yet.push((format!("`url`: the environment variable {variable} is not set"), node.span.clone()));
+                None
+            }
+        },
+        None => table::string(node, cx),
+    }
+}
+
+/// Lowers each entry of a table of named tables.
+fn named<T>(
+    node: Option<&Node>,
+    what: &str,
+    cx: &mut Context<'_>,
+    mut lower: impl FnMut(&Node, &str, &mut Context<'_>) -> Option<T>,
+) -> IndexMap<String, T> {
+    let mut map = IndexMap::new();
+    let Some(node) = node else { return map };
+    match &node.kind {
+        Kind::Table(entries) => {
+            for (key, node) in entries {
+                if let Some(value) = lower(node, &key.name, cx) {
+                    map.insert(key.name.clone(), value);
+                }
+            }
+        }
+        _ => cx.diagnostics.error(node.span.clone(), format_args!("{what} is a table, not {}", node.describe())),
+    }
+    map
+}
+
+fn empty() -> Scenario {
+    Scenario {
+        name: String::new(),
+        about: String::new(),
+        tags: vec![],
+        seed: 1,
+        target: Target::default(),
+        actions: IndexMap::new(),
+        cases: vec![],
+        rooms: IndexMap::new(),
+        populations: IndexMap::new(),
+        traffic: IndexMap::new(),
+        phases: vec![],
+        slo: vec![],
+    }
+}

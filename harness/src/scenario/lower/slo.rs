@@ -1,0 +1,206 @@
+//! `[slo]`: `"tell.delivery p99 < 50ms in steady"`.
+
+use crate::scenario::model::{Count, Latency, Metric, Op, Rule, Scenario, Stat};
+use crate::scenario::node::{Node, Span};
+use crate::scenario::quantity;
+use crate::scenario::table::{self, Context, Table};
+
+const LATENCIES: [(&str, Latency); 4] = [
+    ("delivery", Latency::Delivery),
+    ("service", Latency::Service),
+    ("first", Latency::First),
+    ("complete", Latency::Complete),
+];
+const COUNTS: [(&str, Count); 4] = [
+    ("missing", Count::Missing),
+    ("duplicate", Count::Duplicate),
+    ("stray", Count::Stray),
+    ("disorder", Count::Disorder),
+];
+/// Words of the format that this version does not measure.
+const NOT_YET: [&str; 4] = ["upgrade", "reconnect", "recovered", "capacity"];
+
+pub(super) fn lower(node: &Node, source: &str, scenario: &Scenario, cx: &mut Context<'_>) -> Vec<Rule> {
+    let Some(mut table) = Table::new(node, "[slo]", cx) else { return Vec::new() };
+    let rules = table.require("rules", cx).and_then(|node| table::array(node, "an array of rules", cx));
+    let rules = rules.unwrap_or_default().iter().filter_map(|node| rule(node, source, scenario, cx)).collect();
+    table.finish(cx);
+    rules
+}
+
+/// The words of a rule, each with its place.
+struct Words<'a> {
+    words: std::vec::IntoIter<(&'a str, Span)>,
+    end: Span,
+}
+
+impl<'a> Words<'a> {
+    fn new(text: &'a str, span: &Span) -> Self {
+        let base = span.start + 1;
+        let words: Vec<_> = text
+            .split_whitespace()
+            .map(|word| {
+                let offset = word.as_ptr() as usize - text.as_ptr() as usize;
+                (word, base + offset..base + offset + word.len())
+            })
+            .collect();
+        Self { words: words.into_iter(), end: span.end.saturating_sub(1)..span.end }
+    }
+
+    fn next(&mut self) -> (&'a str, Span) {
+        self.words.next().unwrap_or(("", self.end.clone()))
+    }
+
+    fn rest(self) -> String {
+        self.words.map(|(word, _)| word).collect::<Vec<_>>().join(" ")
+    }
+}
+
+fn rule(node: &Node, source: &str, scenario: &Scenario, cx: &mut Context<'_>) -> Option<Rule> {
+    let Some(text) = node.as_str() else {
+        cx.diagnostics.error(node.span.clone(), format_args!("a rule is a string, not {}", node.describe()));
+        return None;
+    };
+    let mut words = Words::new(text, &node.span);
+    let (word, span) = words.next();
+    let metric =
+        if word == "case" { Metric::Case(words.next().0.to_owned()) } else { metric(word, span, scenario, cx)? };
+    let (mut word, mut span) = words.next();
+    let stat = match stat(word) {
+        Some(stat) => {
+            (word, span) = words.next();
+            stat
+        }
+        None => Stat::Plain,
+    };
+    check_stat(&metric, stat, node, cx)?;
+    let op = match word {
+        "<" => Op::Less,
+        "<=" => Op::AtMost,
+        "=" => Op::Equal,
+        ">=" => Op::AtLeast,
+        ">" => Op::Greater,
+        other => {
+            cx.diagnostics.error(span, format_args!("expected < <= = >= or >, found `{other}`"));
+            return None;
+        }
+    };
+    let (word, span) = words.next();
+    let bound = match bound(&metric, word) {
+        Ok(bound) => bound,
+        Err(problem) => {
+            cx.diagnostics.error(span, problem);
+            return None;
+        }
+    };
+    let phase = phase(words, node, scenario, cx)?;
+    let place = line_and_column(source, node.span.start);
+    Some(Rule { text: text.to_owned(), metric, stat, op, bound, phase, span: node.span.clone(), place })
+}
+
+fn metric(word: &str, span: Span, scenario: &Scenario, cx: &mut Context<'_>) -> Option<Metric> {
+    let plain = match word {
+        "connect" => Some(Metric::Connect),
+        "ruler.late" => Some(Metric::RulerLate),
+        "errors" => Some(Metric::Errors),
+        _ => None,
+    };
+    if plain.is_some() {
+        return plain;
+    }
+    if let Some((traffic, what)) = word.rsplit_once('.')
+        && scenario.traffic.contains_key(traffic)
+    {
+        let traffic = traffic.to_owned();
+        if let Some((_, of)) = LATENCIES.iter().find(|(name, _)| *name == what) {
+            return Some(Metric::Latency { traffic, of: *of });
+        }
+        if let Some((_, of)) = COUNTS.iter().find(|(name, _)| *name == what) {
+            return Some(Metric::Count { traffic, of: *of });
+        }
+    }
+    // Without traffic of its own the file cannot say what a word means; flows will name their steps.
+    if NOT_YET.contains(&word) || (scenario.traffic.is_empty() && !cx.not_yet.is_empty()) {
+        cx.not_yet.push((format!("the measure `{word}`"), span));
+        return None;
+    }
+    let known: Vec<_> = scenario
+        .traffic
+        .keys()
+        .flat_map(|name| {
+            let words = LATENCIES.iter().map(|(word, _)| word).chain(COUNTS.iter().map(|(word, _)| word));
+            words.map(move |word| format!("{name}.{word}"))
+        })
+        .chain(["connect", "errors", "ruler.late"].map(ToOwned::to_owned))
+        .collect();
+    cx.diagnostics.unknown(span, "measure", word, &known);
+    None
+}
+
+fn stat(word: &str) -> Option<Stat> {
+    match word {
+        "max" => Some(Stat::Max),
+        "mean" => Some(Stat::Mean),
+        _ => {
+            let percentile: f64 = word.strip_prefix('p')?.parse().ok()?;
+            (0.0..=100.0).contains(&percentile).then_some(Stat::Quantile(percentile / 100.0))
+        }
+    }
+}
+
+fn check_stat(metric: &Metric, stat: Stat, node: &Node, cx: &mut Context<'_>) -> Option<()> {
+    let distribution = matches!(metric, Metric::Latency { .. } | Metric::Connect | Metric::RulerLate);
+    match (distribution, stat) {
+        (true, Stat::Plain) => {
+            cx.diagnostics.error(node.span.clone(), "a latency needs a statistic: p99, max or mean");
+            None
+        }
+        (false, Stat::Quantile(_) | Stat::Max | Stat::Mean) => {
+            cx.diagnostics.error(node.span.clone(), "this is one number; it has no percentiles");
+            None
+        }
+        _ => Some(()),
+    }
+}
+
+fn bound(metric: &Metric, word: &str) -> Result<f64, String> {
+    match metric {
+        Metric::Latency { .. } | Metric::Connect | Metric::RulerLate => {
+            quantity::duration(word).map(|time| time.as_nanos() as f64)
+        }
+        Metric::Errors | Metric::Case(_) => quantity::percent(word),
+        Metric::Count { .. } => word.replace('_', "").parse().map_err(|_| format!("expected a number, found `{word}`")),
+    }
+}
+
+/// `in PHASE`; phases may have spaces in their names. `Some(None)` when there is none.
+fn phase(words: Words<'_>, node: &Node, scenario: &Scenario, cx: &mut Context<'_>) -> Option<Option<String>> {
+    let rest = words.rest();
+    let (rest, users) = match rest.rsplit_once("for ") {
+        Some((before, users)) => (before.trim(), Some(users)),
+        None => (rest.as_str(), None),
+    };
+    if let Some(users) = users {
+        cx.not_yet.push((format!("`for {users}`"), node.span.clone()));
+    }
+    if rest.is_empty() {
+        return Some(None);
+    }
+    let Some(name) = rest.strip_prefix("in ") else {
+        cx.diagnostics.error(node.span.clone(), format_args!("expected `in PHASE` or nothing, found `{rest}`"));
+        return None;
+    };
+    if scenario.phases.iter().any(|phase| phase.name == name) {
+        return Some(Some(name.to_owned()));
+    }
+    let known: Vec<_> = scenario.phases.iter().map(|phase| phase.name.as_str()).collect();
+    cx.diagnostics.unknown(node.span.clone(), "phase", name, &known);
+    None
+}
+
+fn line_and_column(source: &str, offset: usize) -> (usize, usize) {
+    let before = &source[..offset.min(source.len())];
+    let line = before.matches('\n').count() + 1;
+    let column = before.rsplit('\n').next().map_or(0, |line| line.chars().count()) + 1;
+    (line, column)
+}

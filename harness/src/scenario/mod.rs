@@ -1,0 +1,76 @@
+//! Scenario files: one step grammar for cases and load.
+//!
+//! A file is parsed into a tree that knows where everything stands ([`node`]), lowered into its meaning
+//! ([`model`]) while every problem is collected ([`diagnostic`]), and only then run. Unknown keys are errors.
+
+pub mod diagnostic;
+mod lower;
+pub mod model;
+pub mod node;
+pub mod quantity;
+pub mod source;
+mod table;
+pub mod template;
+pub mod vars;
+
+pub use lower::Lowered;
+pub use model::Scenario;
+pub use vars::{Override, Vars};
+
+use diagnostic::Diagnostics;
+use source::Source;
+
+/// A file that can be run.
+#[derive(Debug)]
+pub struct Loaded {
+    pub source: Source,
+    pub scenario: Scenario,
+    /// `[vars]` with the overrides applied, for the record.
+    pub vars: Vec<(String, String)>,
+}
+
+/// Parses and checks a file. The error is the text to show; nothing has been sent.
+pub fn load(source: Source, overrides: &[Override], seed: Option<u64>) -> Result<Loaded, String> {
+    let mut diagnostics = Diagnostics::default();
+    let lowered = parse(&source.text, overrides, &mut diagnostics);
+    if diagnostics.is_empty() {
+        for (what, span) in &lowered.not_yet {
+            diagnostics.error(span.clone(), format_args!("{what} cannot be run by this version"));
+        }
+        if !lowered.not_yet.is_empty() {
+            diagnostics.note("the file is well-formed; what it asks for is planned and not there yet");
+        }
+    }
+    if !diagnostics.is_empty() {
+        return Err(diagnostics.render(&source.name, &source.text));
+    }
+    let mut scenario = lowered.scenario;
+    scenario.seed = seed.unwrap_or(scenario.seed);
+    let vars = lowered.vars.iter().map(|(name, kind)| (name.to_owned(), show(kind))).collect();
+    Ok(Loaded { source, scenario, vars })
+}
+
+/// Parses and lowers a text.
+pub fn parse(text: &str, overrides: &[Override], diagnostics: &mut Diagnostics) -> Lowered {
+    let root = node::parse(text, diagnostics);
+    lower::lower(&root, text, overrides, diagnostics)
+}
+
+fn show(kind: &node::Kind) -> String {
+    match kind {
+        node::Kind::Bool(value) => value.to_string(),
+        node::Kind::Int(value) => value.to_string(),
+        node::Kind::Float(value) => value.to_string(),
+        node::Kind::Str(value) => value.clone(),
+        node::Kind::Array(_) | node::Kind::Table(_) => String::new(),
+    }
+}
+
+/// Names that `--set` gives and no file has in its `[vars]`: a misspelling that must not pass silently.
+pub fn unknown_overrides<'a>(loaded: &[Loaded], overrides: &'a [Override]) -> Vec<&'a str> {
+    let known = |name: &str| loaded.iter().any(|file| file.vars.iter().any(|(var, _)| var == name));
+    overrides.iter().map(|(name, _)| name.as_str()).filter(|name| !known(name)).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,109 @@
+//! The file as a tree in which everything knows where it stands.
+
+use std::ops::Range;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::diagnostic::Diagnostics;
+
+/// Bytes of the file.
+pub type Span = Range<usize>;
+
+/// A value and its place.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Node {
+    pub kind: Kind,
+    pub span: Span,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Kind {
+    Bool(bool),
+    Int(i64),
+    Float(f64),
+    Str(String),
+    Array(Vec<Node>),
+    Table(Vec<(Key, Node)>),
+}
+
+/// A key and its place.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Key {
+    pub name: String,
+    pub span: Span,
+}
+
+impl Node {
+    /// What it is, for messages: with its article.
+    pub fn describe(&self) -> &'static str {
+        match self.kind {
+            Kind::Bool(_) => "a boolean",
+            Kind::Int(_) => "an integer",
+            Kind::Float(_) => "a float",
+            Kind::Str(_) => "a string",
+            Kind::Array(_) => "an array",
+            Kind::Table(_) => "a table",
+        }
+    }
+
+    pub fn as_str(&self) -> Option<&str> {
+        match &self.kind {
+            Kind::Str(text) => Some(text),
+            _ => None,
+        }
+    }
+}
+
+/// Parses TOML. Syntax errors are collected, and what can be read around them is returned.
+pub fn parse(source: &str, diagnostics: &mut Diagnostics) -> Node {
+    let (table, errors) = DeTable::parse_recoverable(source);
+    for error in errors {
+        diagnostics.error(error.span().unwrap_or(0..0), error.message().trim_end());
+    }
+    let span = table.span();
+    Node { kind: convert_table(table.get_ref(), diagnostics), span }
+}
+
+/// Parses one TOML value, such as the right side of `--set`; text that is no TOML value is a string.
+pub fn parse_override(text: &str) -> Kind {
+    let parsed = DeValue::parse(text).ok();
+    let scalar = parsed.map(|value| convert(&value, &mut Diagnostics::default()).kind);
+    match scalar {
+        Some(kind @ (Kind::Bool(_) | Kind::Int(_) | Kind::Float(_) | Kind::Str(_))) => kind,
+        _ => Kind::Str(text.to_owned()),
+    }
+}
+
+fn convert_table(table: &DeTable<'_>, diagnostics: &mut Diagnostics) -> Kind {
+    let mut entries: Vec<_> = table
+        .iter()
+        .map(|(key, value)| {
+            let key = Key { name: key.get_ref().to_string(), span: key.span() };
+            (key, convert(value, diagnostics))
+        })
+        .collect();
+    // The parser sorts by name; the file's own order is what a reader expects.
+    entries.sort_by_key(|(key, _)| key.span.start);
+    Kind::Table(entries)
+}
+
+fn convert(value: &Spanned<DeValue<'_>>, diagnostics: &mut Diagnostics) -> Node {
+    let span = value.span();
+    let kind = match value.get_ref() {
+        DeValue::String(text) => Kind::Str(text.to_string()),
+        DeValue::Boolean(value) => Kind::Bool(*value),
+        DeValue::Integer(integer) => {
+            let parsed = i64::from_str_radix(&integer.as_str().replace('_', ""), integer.radix());
+            Kind::Int(parsed.unwrap_or_else(|_| {
+                diagnostics.error(span.clone(), "this integer does not fit into 64 bits");
+                0
+            }))
+        }
+        DeValue::Float(float) => Kind::Float(float.as_str().replace('_', "").parse().unwrap_or(f64::NAN)),
+        DeValue::Datetime(datetime) => Kind::Str(datetime.to_string()),
+        DeValue::Array(items) => Kind::Array(items.iter().map(|item| convert(item, diagnostics)).collect()),
+        DeValue::Table(table) => convert_table(table, diagnostics),
+    };
+    Node { kind, span }
+}

@@ -1,0 +1,190 @@
+//! Reading a table of the file: keys are asked for by name, and what nobody asked for is an error.
+
+use std::time::Duration;
+
+use super::diagnostic::Diagnostics;
+use super::node::{Key, Kind, Node, Span};
+use super::quantity::{self, Rate};
+use super::vars::Vars;
+
+/// What lowering needs everywhere.
+pub struct Context<'a> {
+    pub diagnostics: &'a mut Diagnostics,
+    pub vars: &'a Vars,
+    /// What is understood but cannot be run by this version, with its place.
+    pub not_yet: &'a mut Vec<(String, Span)>,
+}
+
+/// A table being read.
+pub struct Table<'n> {
+    entries: &'n [(Key, Node)],
+    span: Span,
+    /// What it is, for messages.
+    what: &'static str,
+    asked: Vec<&'static str>,
+}
+
+impl<'n> Table<'n> {
+    /// Reads `node`, which must be a table.
+    pub fn new(node: &'n Node, what: &'static str, cx: &mut Context<'_>) -> Option<Self> {
+        match &node.kind {
+            Kind::Table(entries) => Some(Self { entries, span: node.span.clone(), what, asked: Vec::new() }),
+            _ => {
+                cx.diagnostics.error(node.span.clone(), format_args!("{what} is a table, not {}", node.describe()));
+                None
+            }
+        }
+    }
+
+    pub fn span(&self) -> Span {
+        self.span.clone()
+    }
+
+    /// Key and value of `name`, if it is there.
+    pub fn entry(&mut self, name: &'static str) -> Option<(&'n Key, &'n Node)> {
+        self.asked.push(name);
+        self.entries.iter().find(|(key, _)| key.name == name).map(|(key, node)| (key, node))
+    }
+
+    pub fn get(&mut self, name: &'static str) -> Option<&'n Node> {
+        self.entry(name).map(|(_, node)| node)
+    }
+
+    /// As [`get`](Self::get), but its absence is an error.
+    pub fn require(&mut self, name: &'static str, cx: &mut Context<'_>) -> Option<&'n Node> {
+        let node = self.get(name);
+        if node.is_none() {
+            cx.diagnostics.error(self.span(), format_args!("{} needs `{name}`", self.what));
+        }
+        node
+    }
+
+    /// Notes that a key is understood but not run yet.
+    pub fn not_yet(&mut self, name: &'static str, cx: &mut Context<'_>) -> Option<&'n Node> {
+        let (key, node) = self.entry(name)?;
+        cx.not_yet.push((format!("`{name}`"), key.span.clone()));
+        Some(node)
+    }
+
+    /// Reports every key that nobody asked for.
+    pub fn finish(self, cx: &mut Context<'_>) {
+        for (key, _) in self.entries {
+            if !self.asked.contains(&key.name.as_str()) {
+                cx.diagnostics.unknown(key.span.clone(), &format!("key in {}", self.what), &key.name, &self.asked);
+            }
+        }
+    }
+}
+
+/// A value that a wholly-`${var}` string may stand for.
+pub fn scalar(node: &Node, cx: &mut Context<'_>) -> Option<Node> {
+    let Kind::Str(text) = &node.kind else { return Some(node.clone()) };
+    let Some(name) = text.strip_prefix("${").and_then(|rest| rest.strip_suffix('}')) else {
+        return Some(node.clone());
+    };
+    match cx.vars.get(name) {
+        Some(kind) => Some(Node { kind: kind.clone(), span: node.span.clone() }),
+        None => {
+            cx.diagnostics.unknown(node.span.clone(), "variable", name, &cx.vars.names());
+            None
+        }
+    }
+}
+
+fn wrong(node: &Node, what: &str, cx: &mut Context<'_>) {
+    cx.diagnostics.error(node.span.clone(), format_args!("expected {what}, found {}", node.describe()));
+}
+
+pub fn string(node: &Node, cx: &mut Context<'_>) -> Option<String> {
+    let node = scalar(node, cx)?;
+    match node.kind {
+        Kind::Str(text) => Some(text),
+        _ => {
+            wrong(&node, "a string", cx);
+            None
+        }
+    }
+}
+
+pub fn boolean(node: &Node, cx: &mut Context<'_>) -> Option<bool> {
+    match scalar(node, cx)?.kind {
+        Kind::Bool(value) => Some(value),
+        _ => {
+            wrong(node, "true or false", cx);
+            None
+        }
+    }
+}
+
+/// A whole number of at least `least`.
+pub fn count(node: &Node, least: i64, cx: &mut Context<'_>) -> Option<u64> {
+    match scalar(node, cx)?.kind {
+        Kind::Int(value) if value >= least => u64::try_from(value).ok(),
+        Kind::Int(value) => {
+            cx.diagnostics.error(node.span.clone(), format_args!("expected at least {least}, found {value}"));
+            None
+        }
+        _ => {
+            wrong(node, "a whole number", cx);
+            None
+        }
+    }
+}
+
+pub fn strings(node: &Node, cx: &mut Context<'_>) -> Option<Vec<String>> {
+    match &node.kind {
+        Kind::Array(items) => items.iter().map(|item| string(item, cx)).collect(),
+        _ => {
+            wrong(node, "an array of strings", cx);
+            None
+        }
+    }
+}
+
+pub fn array<'n>(node: &'n Node, what: &str, cx: &mut Context<'_>) -> Option<&'n [Node]> {
+    match &node.kind {
+        Kind::Array(items) => Some(items),
+        _ => {
+            wrong(node, what, cx);
+            None
+        }
+    }
+}
+
+/// A quantity with a unit, written as a string.
+fn with_unit<T>(
+    node: &Node,
+    what: &str,
+    parse: impl FnOnce(&str) -> Result<T, String>,
+    cx: &mut Context<'_>,
+) -> Option<T> {
+    let resolved = scalar(node, cx)?;
+    let problem = match &resolved.kind {
+        Kind::Str(text) => match parse(text) {
+            Ok(value) => return Some(value),
+            Err(problem) => problem,
+        },
+        Kind::Int(number) => format!("`{number}` has no unit"),
+        Kind::Float(number) => format!("`{number}` has no unit"),
+        _ => format!("found {}", resolved.describe()),
+    };
+    cx.diagnostics.error(node.span.clone(), format_args!("expected {what}: {problem}"));
+    None
+}
+
+pub fn duration(node: &Node, cx: &mut Context<'_>) -> Option<Duration> {
+    with_unit(node, "a time such as \"30s\" or \"200ms\"", quantity::duration, cx)
+}
+
+pub fn rate(node: &Node, cx: &mut Context<'_>) -> Option<Rate> {
+    with_unit(node, "a rate such as \"500/s\"", quantity::rate, cx)
+}
+
+pub fn size(node: &Node, cx: &mut Context<'_>) -> Option<usize> {
+    with_unit(node, "a size such as \"128B\" or \"64KiB\"", quantity::size, cx)
+}
+
+/// A percentage as a factor, or two of them joined by `..`.
+pub fn load(node: &Node, cx: &mut Context<'_>) -> Option<(f64, f64)> {
+    with_unit(node, "a load such as \"100%\" or \"20%..300%\"", quantity::load, cx)
+}

@@ -1,0 +1,143 @@
+//! `targets/NAME/target.toml`: how a server is installed and started.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use serde::Deserialize;
+use tokio::process::Command;
+
+use super::Error;
+
+/// A folder of targets given by hand.
+const VARIABLE: &str = "SIO_BENCH_TARGETS";
+/// Installing fetches packages; a hanging registry must not hang a run for ever.
+const INSTALL_LIMIT: Duration = Duration::from_mins(5);
+const VERSION_LIMIT: Duration = Duration::from_secs(20);
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    /// One sentence about the server.
+    #[expect(dead_code, reason = "for the reader of the file, and for lists to come")]
+    about: String,
+    /// Run in the folder when `installed` is missing.
+    install: Option<Vec<String>>,
+    /// A file that is there once it is installed.
+    installed: Option<String>,
+    /// Run in the folder; prints `LISTENING <port>`.
+    start: Vec<String>,
+    /// Prints the version.
+    version: Option<Vec<String>>,
+}
+
+/// A target of `targets/`.
+pub(super) struct Manifest {
+    pub(super) name: String,
+    pub(super) folder: PathBuf,
+    file: File,
+}
+
+/// Finds a target by name.
+pub(super) fn find(name: &str) -> Result<Manifest, Error> {
+    let folder =
+        folders().into_iter().map(|folder| folder.join(name)).find(|folder| folder.join("target.toml").exists());
+    let Some(folder) = folder else {
+        let known = names();
+        let known = if known.is_empty() {
+            format!("no folder `targets` was found; start sio-bench in the repository or set {VARIABLE}")
+        } else {
+            format!("known: reference, {}", known.join(", "))
+        };
+        return Err(Error::Usage(format!("there is no target `{name}`; {known}\n  a URL begins with http://")));
+    };
+    let path = folder.join("target.toml");
+    let text =
+        fs::read_to_string(&path).map_err(|error| Error::Usage(format!("cannot read {}: {error}", path.display())))?;
+    let file: File =
+        toml::from_str(&text).map_err(|error| Error::Usage(format!("{} is wrong: {error}", path.display())))?;
+    if file.start.is_empty() {
+        return Err(Error::Usage(format!("{}: `start` is empty; it is the command and its arguments", path.display())));
+    }
+    Ok(Manifest { name: name.to_owned(), folder, file })
+}
+
+/// Names of all targets.
+pub(super) fn names() -> Vec<String> {
+    let mut names = Vec::new();
+    for folder in folders() {
+        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+            if entry.path().join("target.toml").exists() {
+                names.push(entry.file_name().to_string_lossy().into_owned());
+            }
+        }
+    }
+    names.sort_unstable();
+    names.dedup();
+    names
+}
+
+/// Where targets may be: named by hand, or `targets` in this folder, the program's, or one above.
+fn folders() -> Vec<PathBuf> {
+    if let Some(folder) = std::env::var_os(VARIABLE) {
+        return vec![folder.into()];
+    }
+    let here = std::env::current_dir().ok();
+    let program = std::env::current_exe().ok();
+    let starts = [here.as_deref(), program.as_deref()];
+    let above = starts.into_iter().flatten().flat_map(Path::ancestors);
+    above.map(|folder| folder.join("targets")).filter(|folder| folder.is_dir()).collect()
+}
+
+impl Manifest {
+    /// The command that starts it.
+    pub(super) fn start(&self) -> &[String] {
+        &self.file.start
+    }
+
+    /// Installs what is missing.
+    pub(super) async fn install(&self) -> Result<(), Error> {
+        let (Some(command), Some(marker)) = (&self.file.install, &self.file.installed) else { return Ok(()) };
+        if self.folder.join(marker).exists() {
+            return Ok(());
+        }
+        let Some((program, args)) = command.split_first() else { return Ok(()) };
+        let run = Command::new(program)
+            .args(args)
+            .current_dir(&self.folder)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .output();
+        let name = &self.name;
+        let shown = command.join(" ");
+        match tokio::time::timeout(INSTALL_LIMIT, run).await {
+            Err(_) => Err(Error::Unreachable(format!("installing {name} took more than {INSTALL_LIMIT:?}: {shown}"))),
+            Ok(Err(error)) => Err(Error::Unreachable(format!(
+                "{name} cannot be installed: `{program}` did not start: {error}\n  install {program} and try again"
+            ))),
+            Ok(Ok(output)) if !output.status.success() => {
+                let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+                Err(Error::Unreachable(format!("installing {name} failed ({}): {shown}\n{stderr}", output.status)))
+            }
+            Ok(Ok(_)) => Ok(()),
+        }
+    }
+
+    /// The server's version, if it can be asked.
+    pub(super) async fn version(&self) -> Option<String> {
+        let (program, args) = self.file.version.as_ref()?.split_first()?;
+        let run = Command::new(program)
+            .args(args)
+            .current_dir(&self.folder)
+            .stdin(Stdio::null())
+            .stderr(Stdio::null())
+            .kill_on_drop(true)
+            .output();
+        let output = tokio::time::timeout(VERSION_LIMIT, run).await.ok()?.ok()?;
+        let text = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+        (output.status.success() && !text.is_empty()).then_some(text)
+    }
+}

@@ -1,0 +1,140 @@
+//! Servers as child processes: each in a process group of its own, on a port of its own.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::process::{Child as TokioChild, ChildStdin, Command};
+
+use super::manifest::Manifest;
+use super::{Error, Launch};
+
+/// Time from the start of a server to its `LISTENING` line.
+const START_LIMIT: Duration = Duration::from_secs(20);
+/// Time a server has after SIGTERM.
+const STOP_LIMIT: Duration = Duration::from_secs(5);
+
+/// A running server. Dropping it kills its process group.
+pub struct Child {
+    process: TokioChild,
+    /// Kept open: the reference server ends when its standard input does, so it cannot outlive us.
+    _stdin: Option<ChildStdin>,
+    pid: u32,
+    stderr: PathBuf,
+}
+
+impl Child {
+    /// The process id, which is also that of the group.
+    pub fn pid(&self) -> u32 {
+        self.pid
+    }
+
+    /// How it ended, if it has.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        self.process.try_wait().ok().flatten()
+    }
+
+    /// The end of what it wrote to its standard error.
+    pub fn last_words(&self) -> String {
+        last_words(&self.stderr)
+    }
+
+    /// SIGTERM, some time, then SIGKILL; always the whole group.
+    pub async fn stop(mut self) {
+        signal_group(self.pid, Signal::SIGTERM);
+        if tokio::time::timeout(STOP_LIMIT, self.process.wait()).await.is_err() {
+            signal_group(self.pid, Signal::SIGKILL);
+            let _ = self.process.wait().await;
+        }
+    }
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        if self.process.id().is_some() {
+            signal_group(self.pid, Signal::SIGKILL);
+        }
+    }
+}
+
+fn signal_group(pid: u32, signal: Signal) {
+    // Fails only when the group is gone already.
+    let _ = killpg(Pid::from_raw(pid as i32), signal);
+}
+
+fn last_words(path: &Path) -> String {
+    const SHOWN: usize = 2_000;
+    let text = fs::read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default();
+    let start = text.len().saturating_sub(SHOWN);
+    let start = (start..=text.len()).find(|&at| text.is_char_boundary(at)).unwrap_or(0);
+    text[start..].trim().to_owned()
+}
+
+/// Starts this very program as the reference server.
+pub(super) async fn start_reference(launch: &Launch) -> Result<(Child, u16), Error> {
+    let program = std::env::current_exe()
+        .map_err(|error| Error::Unreachable(format!("cannot find this program to start the server: {error}")))?;
+    let mut command = Command::new(program);
+    command.args(["serve", "--port", "0", "--until-stdin-closes"]).stdin(Stdio::piped());
+    for (variable, _) in std::env::vars_os() {
+        // The server is to run with its defaults, whatever the shell exports.
+        if variable.to_string_lossy().starts_with("SIO_") || variable == "PORT" || variable == "HOST" {
+            command.env_remove(variable);
+        }
+    }
+    spawn("the reference server", command, launch).await
+}
+
+/// Starts a server of `targets/`.
+pub(super) async fn start_manifest(manifest: &Manifest, launch: &Launch) -> Result<(Child, u16), Error> {
+    let (program, args) = manifest.start().split_first().unwrap_or((&manifest.name, &[]));
+    let mut command = Command::new(program);
+    command.args(args).current_dir(&manifest.folder).env("PORT", "0").stdin(Stdio::null());
+    spawn(&manifest.name, command, launch).await
+}
+
+async fn spawn(name: &str, mut command: Command, launch: &Launch) -> Result<(Child, u16), Error> {
+    let stderr = File::options()
+        .create(true)
+        .append(true)
+        .open(&launch.stderr)
+        .map_err(|error| Error::Usage(format!("cannot write {}: {error}", launch.stderr.display())))?;
+    if !launch.journal {
+        command.env("SIO_JOURNAL", "0");
+    }
+    command.stdout(Stdio::piped()).stderr(stderr).process_group(0).kill_on_drop(true);
+    let mut process = command.spawn().map_err(|error| {
+        Error::Unreachable(format!("{name} did not start: {error}: {:?}", command.as_std().get_program()))
+    })?;
+    let pid = process.id().unwrap_or_default();
+    let stdout = process.stdout.take();
+    let stdin = process.stdin.take();
+    let child = Child { process, _stdin: stdin, pid, stderr: launch.stderr.clone() };
+    let Some(stdout) = stdout else { return Err(Error::Unreachable(format!("{name} has no standard output"))) };
+    let mut lines = BufReader::new(stdout).lines();
+    let listening = async {
+        while let Ok(Some(line)) = lines.next_line().await {
+            if let Some(port) = line.strip_prefix("LISTENING ").and_then(|port| port.trim().parse().ok()) {
+                return Some(port);
+            }
+        }
+        None
+    };
+    let port = match tokio::time::timeout(START_LIMIT, listening).await {
+        Ok(Some(port)) => port,
+        Ok(None) => {
+            let words = child.last_words();
+            return Err(Error::Unreachable(format!("{name} ended before it was listening\n{words}")));
+        }
+        Err(_) => {
+            return Err(Error::Unreachable(format!("{name} did not print `LISTENING <port>` within {START_LIMIT:?}")));
+        }
+    };
+    // Whatever else it prints must not fill the pipe.
+    tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+    Ok((child, port))
+}
