@@ -113,11 +113,8 @@ fn default_folder(loaded: &[Loaded]) -> PathBuf {
     let safe: String = name.chars().map(|c| if c.is_alphanumeric() || c == '-' { c } else { '-' }).collect();
     let folder = PathBuf::from("runs").join(format!("{now}-{safe}"));
     // Two runs within a second must not meet.
-    (2..)
-        .map(|n| folder.with_file_name(format!("{now}-{safe}-{n}")))
-        .find(|other| !other.exists() || !folder.exists())
-        .filter(|_| folder.exists())
-        .unwrap_or(folder)
+    let others = (2..1_000).map(|n| folder.with_file_name(format!("{now}-{safe}-{n}")));
+    std::iter::once(folder.clone()).chain(others).find(|free| !free.exists()).unwrap_or(folder)
 }
 
 fn now() -> Timestamp {
@@ -137,7 +134,7 @@ async fn execute(args: &RunArgs, job: Job) -> io::Result<Exit> {
     };
     // The journal is for cases that read it; load runs measure the server, not its diary.
     let journal = job.plans.iter().all(Option::is_none);
-    let launch = Launch { journal, stderr: job.folder.join("target.stderr") };
+    let launch = Launch { journal, stderr: job.folder.join("target.stderr"), program: None };
     let mut target = match target::start(&job.choice, job.path.as_deref(), &launch).await {
         Ok(target) => target,
         Err(error) => {

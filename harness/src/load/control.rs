@@ -75,7 +75,7 @@ impl Control {
     pub(super) async fn aborted(&self) {
         let mut abort = self.abort.subscribe();
         if abort.wait_for(Option::is_some).await.is_err() {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 

@@ -6,12 +6,12 @@ use std::fs;
 const TICKS: f64 = 100.0;
 
 /// CPU seconds of this process so far.
-pub(super) fn own() -> Option<f64> {
+pub fn own() -> Option<f64> {
     Some(parse(&fs::read_to_string("/proc/self/stat").ok()?)?.seconds)
 }
 
 /// CPU seconds so far of a target that sio-bench started: its process group.
-pub(super) fn group(leader: u32) -> Option<f64> {
+pub fn group(leader: u32) -> Option<f64> {
     let mut total = None;
     for entry in fs::read_dir("/proc").ok()?.flatten() {
         let is_process = entry.file_name().to_string_lossy().bytes().all(|byte| byte.is_ascii_digit());

@@ -5,7 +5,7 @@
 //! worker measures stays with it ([`measure`]) and is merged at the end ([`result`]).
 
 mod control;
-mod cpu;
+pub mod cpu;
 mod measure;
 mod message;
 pub mod plan;

@@ -39,6 +39,8 @@ pub(crate) struct Client {
     pub put_out: Vec<String>,
     pub closed: Option<String>,
     pub upgraded: bool,
+    /// It has closed its connection and may come back.
+    pub left: bool,
     /// Namespaces whose greeting has not come yet.
     greeting: Vec<String>,
 }
@@ -56,6 +58,7 @@ impl Client {
             put_out: Vec::new(),
             closed: None,
             upgraded: false,
+            left: false,
             greeting: Vec::new(),
         }
     }

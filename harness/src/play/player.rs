@@ -205,9 +205,27 @@ impl<'a> Player<'a> {
             return Ok(());
         }
         for name in &step.at {
+            if let Verb::Connect { .. } = step.verb {
+                self.reopen(name).await?;
+            }
             let begun = self.begin(step, name)?;
             self.end(step, name, begun).await?;
         }
+        Ok(())
+    }
+
+    /// A client that has left its last namespace has closed its connection, as the official client does; it
+    /// comes back on a new one.
+    async fn reopen(&mut self, name: &str) -> Outcome {
+        let client = self.index(name)?;
+        if !self.clients[client].left {
+            return Ok(());
+        }
+        let transport = self.transport(self.case.clients[name].transport.as_ref())?;
+        let opened = Connection::open(&self.stage.endpoint, &self.stage.http, transport).await;
+        let connection = opened.map_err(|error| Stop::Error(format!("{name} could not connect again: {error}")))?;
+        let this = &mut self.clients[client];
+        (this.wire, this.left) = (Wire::Packets(connection), false);
         Ok(())
     }
 
@@ -492,7 +510,13 @@ impl<'a> Player<'a> {
         this.connection().map_err(Stop::Fail)?.disconnect(nsp);
         this.joined.retain(|joined| joined != nsp);
         let name = this.name.clone();
-        self.note(&format!("{name} ▶ DISCONNECT {nsp}"));
+        let last = this.joined.is_empty();
+        self.note(&format!("{name} ▶ DISCONNECT {nsp}{}", if last { ", and closes" } else { "" }));
+        let this = &mut self.clients[client];
+        if last && let Wire::Packets(connection) = std::mem::replace(&mut this.wire, Wire::Gone(None)) {
+            this.left = true;
+            connection.close().await;
+        }
         Ok(())
     }
 

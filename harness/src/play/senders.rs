@@ -43,14 +43,16 @@ impl Senders {
 fn carries(sent: &[Value], arguments: &[Value]) -> bool {
     let equal =
         |items: &[Value]| items.len() == arguments.len() && items.iter().zip(arguments).all(|(a, b)| same(a, b));
-    fn search(value: &Value, equal: &dyn Fn(&[Value]) -> bool) -> bool {
-        match value {
-            Value::Array(items) => equal(items) || items.iter().any(|item| search(item, equal)),
-            Value::Object(fields) => fields.iter().any(|(_, value)| search(value, equal)),
-            _ => false,
-        }
-    }
     equal(sent.get(1..).unwrap_or_default()) || sent.iter().any(|value| search(value, &equal))
+}
+
+/// Whether a list that `equal` takes stands anywhere inside.
+fn search(value: &Value, equal: &dyn Fn(&[Value]) -> bool) -> bool {
+    match value {
+        Value::Array(items) => equal(items) || items.iter().any(|item| search(item, equal)),
+        Value::Object(fields) => fields.iter().any(|(_, value)| search(value, equal)),
+        _ => false,
+    }
 }
 
 fn list(values: &[Value]) -> String {

@@ -11,11 +11,14 @@ use crate::record::TargetInfo;
 
 pub use process::Child;
 
-/// Environment of the servers that sio-bench starts itself: the journal is for cases that read it, not for
-/// load.
-pub(crate) struct Launch {
+/// How servers are started.
+pub struct Launch {
+    /// Whether the fixture keeps its journal: it is for cases that read it, not for load.
     pub journal: bool,
+    /// Where the server's standard error goes.
     pub stderr: PathBuf,
+    /// The program that has `serve`; this one, unless said otherwise.
+    pub program: Option<PathBuf>,
 }
 
 /// A server that answers.
@@ -62,7 +65,7 @@ impl Choice {
 }
 
 /// Starts the target if need be and waits until a handshake and a fence succeed.
-pub(crate) async fn start(choice: &Choice, path: Option<&str>, launch: &Launch) -> Result<Target, Error> {
+pub async fn start(choice: &Choice, path: Option<&str>, launch: &Launch) -> Result<Target, Error> {
     let (name, url, version, child) = match choice {
         Choice::Url(url) => (url.clone(), url.clone(), None, None),
         Choice::Reference => {

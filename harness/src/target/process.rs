@@ -76,8 +76,11 @@ fn last_words(path: &Path) -> String {
 
 /// Starts this very program as the reference server.
 pub(super) async fn start_reference(launch: &Launch) -> Result<(Child, u16), Error> {
-    let program = std::env::current_exe()
-        .map_err(|error| Error::Unreachable(format!("cannot find this program to start the server: {error}")))?;
+    let program = match &launch.program {
+        Some(program) => program.clone(),
+        None => std::env::current_exe()
+            .map_err(|error| Error::Unreachable(format!("cannot find this program to start the server: {error}")))?,
+    };
     let mut command = Command::new(program);
     command.args(["serve", "--port", "0", "--until-stdin-closes"]).stdin(Stdio::piped());
     for (variable, _) in std::env::vars_os() {
@@ -108,7 +111,7 @@ async fn spawn(name: &str, mut command: Command, launch: &Launch) -> Result<(Chi
     }
     command.stdout(Stdio::piped()).stderr(stderr).process_group(0).kill_on_drop(true);
     let mut process = command.spawn().map_err(|error| {
-        Error::Unreachable(format!("{name} did not start: {error}: {:?}", command.as_std().get_program()))
+        Error::Unreachable(format!("{name} did not start: {error}: {}", command.as_std().get_program().display()))
     })?;
     let pid = process.id().unwrap_or_default();
     let stdout = process.stdout.take();

@@ -29,6 +29,10 @@ const VERBS: [&str; 15] = [
     "link",
 ];
 
+/// Keys of a step that are no verbs.
+const MODIFIERS: [&str; 13] =
+    ["at", "nsp", "within", "name", "ack", "one_of", "auth", "refused", "times", "in_order", "reply", "steps", "as"];
+
 /// Combinations of one `each`; more is a mistake.
 const MAX_VARIANTS: usize = 1_000;
 
@@ -205,9 +209,6 @@ fn the_verb(node: &Node, cx: &mut Context<'_>) -> Option<&'static str> {
     if let Some((verb, _)) = first {
         return Some(verb);
     }
-    const MODIFIERS: [&str; 13] = [
-        "at", "nsp", "within", "name", "ack", "one_of", "auth", "refused", "times", "in_order", "reply", "steps", "as",
-    ];
     match entries.iter().find(|(key, _)| !MODIFIERS.contains(&key.name.as_str())) {
         Some((key, _)) => cx.diagnostics.unknown(key.span.clone(), "verb", &key.name, &VERBS),
         None => {

@@ -93,7 +93,7 @@ fn rule(node: &Node, source: &str, scenario: &Scenario, cx: &mut Context<'_>) ->
             return None;
         }
     };
-    let phase = phase(words, node, scenario, cx)?;
+    let phase = phase(words, node, scenario, cx).ok()?;
     let place = line_and_column(source, node.span.start);
     Some(Rule { text: text.to_owned(), metric, stat, op, bound, phase, span: node.span.clone(), place })
 }
@@ -173,8 +173,11 @@ fn bound(metric: &Metric, word: &str) -> Result<f64, String> {
     }
 }
 
-/// `in PHASE`; phases may have spaces in their names. `Some(None)` when there is none.
-fn phase(words: Words<'_>, node: &Node, scenario: &Scenario, cx: &mut Context<'_>) -> Option<Option<String>> {
+/// A problem that has been reported.
+struct Reported;
+
+/// `in PHASE`, or nothing; phases may have spaces in their names.
+fn phase(words: Words<'_>, node: &Node, scenario: &Scenario, cx: &mut Context<'_>) -> Result<Option<String>, Reported> {
     let rest = words.rest();
     let (rest, users) = match rest.rsplit_once("for ") {
         Some((before, users)) => (before.trim(), Some(users)),
@@ -184,18 +187,18 @@ fn phase(words: Words<'_>, node: &Node, scenario: &Scenario, cx: &mut Context<'_
         cx.not_yet.push((format!("`for {users}`"), node.span.clone()));
     }
     if rest.is_empty() {
-        return Some(None);
+        return Ok(None);
     }
     let Some(name) = rest.strip_prefix("in ") else {
         cx.diagnostics.error(node.span.clone(), format_args!("expected `in PHASE` or nothing, found `{rest}`"));
-        return None;
+        return Err(Reported);
     };
     if scenario.phases.iter().any(|phase| phase.name == name) {
-        return Some(Some(name.to_owned()));
+        return Ok(Some(name.to_owned()));
     }
     let known: Vec<_> = scenario.phases.iter().map(|phase| phase.name.as_str()).collect();
     cx.diagnostics.unknown(node.span.clone(), "phase", name, &known);
-    None
+    Err(Reported)
 }
 
 fn line_and_column(source: &str, offset: usize) -> (usize, usize) {
