@@ -402,7 +402,7 @@ mod tests {
             let plan = plan(&[("rate", "1_000/s")], arrivals);
             let in_phase = |phase: u16| plan.emissions.iter().filter(|e| e.phase == phase).count() as f64;
             // 5 s ramp from 20 % to 100 %, 30 s at 100 %, 8 s at 300 %.
-            for (phase, expected) in [(0, 3_000.0), (1, 30_000.0), (2, 24_000.0)] {
+            for (phase, expected) in [(0u16, 3_000.0f64), (1, 30_000.0), (2, 24_000.0)] {
                 let tolerance: f64 = if arrivals == "even" { 2.0 } else { 5.0 * f64::sqrt(expected) };
                 assert!((in_phase(phase) - expected).abs() < tolerance, "{arrivals} {phase}: {}", in_phase(phase));
             }

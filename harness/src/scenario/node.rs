@@ -65,13 +65,17 @@ pub fn parse(source: &str, diagnostics: &mut Diagnostics) -> Node {
     Node { kind: convert_table(table.get_ref(), diagnostics), span }
 }
 
-/// Parses one TOML value, such as the right side of `--set`; text that is no TOML value is a string.
+/// Reads the right side of `--set`: a boolean, an integer, a float, or else a string.
 pub fn parse_override(text: &str) -> Kind {
-    let parsed = DeValue::parse(text).ok();
-    let scalar = parsed.map(|value| convert(&value, &mut Diagnostics::default()).kind);
-    match scalar {
-        Some(kind @ (Kind::Bool(_) | Kind::Int(_) | Kind::Float(_) | Kind::Str(_))) => kind,
-        _ => Kind::Str(text.to_owned()),
+    let digits = text.replace('_', "");
+    match text {
+        "true" => Kind::Bool(true),
+        "false" => Kind::Bool(false),
+        _ => match (digits.parse(), digits.parse::<f64>()) {
+            (Ok(integer), _) => Kind::Int(integer),
+            (Err(_), Ok(float)) if float.is_finite() => Kind::Float(float),
+            _ => Kind::Str(text.trim_matches('"').to_owned()),
+        },
     }
 }
 
@@ -106,4 +110,23 @@ fn convert(value: &Spanned<DeValue<'_>>, diagnostics: &mut Diagnostics) -> Node 
         DeValue::Table(table) => convert_table(table, diagnostics),
     };
     Node { kind, span }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn overrides_have_the_type_they_look_like() {
+        for (text, kind) in [
+            ("5_000", Kind::Int(5_000)),
+            ("1_000/s", Kind::Str("1_000/s".to_owned())),
+            ("0.5", Kind::Float(0.5)),
+            ("true", Kind::Bool(true)),
+            ("\"7\"", Kind::Str("7".to_owned())),
+            ("", Kind::Str(String::new())),
+        ] {
+            assert_eq!(parse_override(text), kind, "{text}");
+        }
+    }
 }

@@ -13,6 +13,18 @@ pub struct Context<'a> {
     pub vars: &'a Vars,
     /// What is understood but cannot be run by this version, with its place.
     pub not_yet: &'a mut Vec<(String, Span)>,
+    /// Names of tables such as `[users.people]`, well-formed or not: what is wrong with one is said once, and
+    /// not again wherever it is used.
+    pub declared: Vec<(&'static str, String)>,
+}
+
+impl Context<'_> {
+    /// Reports a name that is not there, unless it is there and has been reported itself.
+    pub fn unknown_name(&mut self, table: &'static str, span: Span, what: &str, found: &str, known: &[&str]) {
+        if !self.declared.iter().any(|(kind, name)| *kind == table && name == found) {
+            self.diagnostics.unknown(span, what, found, known);
+        }
+    }
 }
 
 /// A table being read.
@@ -70,7 +82,7 @@ impl<'n> Table<'n> {
     pub fn finish(self, cx: &mut Context<'_>) {
         for (key, _) in self.entries {
             if !self.asked.contains(&key.name.as_str()) {
-                cx.diagnostics.unknown(key.span.clone(), &format!("key in {}", self.what), &key.name, &self.asked);
+                cx.diagnostics.unknown(key.span.clone(), "key", &key.name, &self.asked);
             }
         }
     }

@@ -103,8 +103,8 @@ pub(super) fn invocation(node: &Node, actions: &IndexMap<String, Action>, cx: &m
         return None;
     };
     let Some(action) = actions.get(name) else {
-        let known: Vec<_> = actions.keys().collect();
-        cx.diagnostics.unknown(items[0].span.clone(), "action", name, &known);
+        let known: Vec<_> = actions.keys().map(String::as_str).collect();
+        cx.unknown_name("actions", items[0].span.clone(), "action", name, &known);
         return None;
     };
     let given = items.len() - 1;

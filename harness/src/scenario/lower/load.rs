@@ -94,8 +94,8 @@ fn memberships(node: &Node, rooms: &IndexMap<String, RoomGroup>, cx: &mut Contex
     let mut list = Vec::new();
     for (key, value) in entries {
         let Some(group) = rooms.get(&key.name) else {
-            let known: Vec<_> = rooms.keys().collect();
-            cx.diagnostics.unknown(key.span.clone(), "room group", &key.name, &known);
+            let known: Vec<_> = rooms.keys().map(String::as_str).collect();
+            cx.unknown_name("rooms", key.span.clone(), "room group", &key.name, &known);
             continue;
         };
         let Some(count) = table::count(value, 1, cx) else { continue };
@@ -142,6 +142,10 @@ pub(super) fn traffic(
     let sender = populations.get(&by);
     let room_group = sender.and_then(|population| population.rooms.first()).map(|(group, _)| group.clone());
     let Some(room_group) = room_group.filter(|group| rooms.contains_key(group)) else {
+        let in_a_room_that_is_wrong = cx.declared.iter().any(|(table, _)| *table == "rooms") && rooms.is_empty();
+        if in_a_room_that_is_wrong {
+            return None;
+        }
         cx.diagnostics.error(node.span.clone(), format_args!("`{by}` are in no room, so `${{room}}` is nothing"));
         cx.diagnostics.note(format_args!("add `in = {{ GROUP = 1 }}` to [users.{by}]"));
         return None;
@@ -165,8 +169,8 @@ fn sender(node: &Node, populations: &IndexMap<String, Population>, cx: &mut Cont
     if populations.contains_key(&name) {
         return Some(name);
     }
-    let known: Vec<_> = populations.keys().collect();
-    cx.diagnostics.unknown(node.span.clone(), "population", &name, &known);
+    let known: Vec<_> = populations.keys().map(String::as_str).collect();
+    cx.unknown_name("users", node.span.clone(), "population", &name, &known);
     None
 }
 

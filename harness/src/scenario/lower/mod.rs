@@ -29,9 +29,23 @@ pub fn lower(root: &Node, source: &str, overrides: &[Override], diagnostics: &mu
     };
     let vars = Vars::read(vars_node, overrides, diagnostics);
     let mut not_yet = Vec::new();
-    let mut cx = Context { diagnostics, vars: &vars, not_yet: &mut not_yet };
+    let mut cx = Context { diagnostics, vars: &vars, not_yet: &mut not_yet, declared: declared(root) };
     let scenario = file(root, source, &mut cx);
     Lowered { scenario, not_yet, vars }
+}
+
+/// The names below the tables that others refer to.
+fn declared(root: &Node) -> Vec<(&'static str, String)> {
+    let Kind::Table(entries) = &root.kind else { return Vec::new() };
+    let mut names = Vec::new();
+    for table in ["rooms", "users", "traffic", "actions"] {
+        let node = entries.iter().find(|(key, _)| key.name == table).map(|(_, node)| &node.kind);
+        if let Some(Kind::Table(inner)) = node {
+            let bare = |name: &str| name.split('(').next().unwrap_or(name).trim().to_owned();
+            names.extend(inner.iter().map(|(key, _)| (table, bare(&key.name))));
+        }
+    }
+    names
 }
 
 fn file(root: &Node, source: &str, cx: &mut Context<'_>) -> Scenario {

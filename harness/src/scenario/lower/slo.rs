@@ -119,6 +119,12 @@ fn metric(word: &str, span: Span, scenario: &Scenario, cx: &mut Context<'_>) -> 
             return Some(Metric::Count { traffic, of: *of });
         }
     }
+    let traffic = word.rsplit_once('.').map_or(word, |(traffic, _)| traffic);
+    if !scenario.traffic.contains_key(traffic)
+        && cx.declared.iter().any(|(table, name)| *table == "traffic" && name == traffic)
+    {
+        return None; // its own mistake has been reported
+    }
     // Without traffic of its own the file cannot say what a word means; flows will name their steps.
     if NOT_YET.contains(&word) || (scenario.traffic.is_empty() && !cx.not_yet.is_empty()) {
         cx.not_yet.push((format!("the measure `{word}`"), span));
