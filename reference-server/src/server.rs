@@ -12,13 +12,13 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use indexmap::IndexMap;
-use sio_protocol::ByteString;
 use sio_protocol::server::Config;
+use sio_protocol::{ArgsError, ByteString, IntoArgs};
 use tokio::net::{TcpListener, ToSocketAddrs};
 
 use crate::namespace::{Matcher, Namespace, ParentNamespace};
 use crate::session::Session;
-use crate::{Options, transport};
+use crate::{BroadcastOperator, Options, transport};
 
 /// Time a client has for the head of a request.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
@@ -79,6 +79,21 @@ impl Server {
     pub fn of(&self, name: &str) -> Namespace {
         let name = if name.starts_with('/') { name.to_owned() } else { format!("/{name}") };
         self.get_or_create(&ByteString::from(name), |name| Namespace::new(name, None))
+    }
+
+    /// Emits to everybody in `/`.
+    pub fn emit(&self, event: &str, args: impl IntoArgs) -> Result<(), ArgsError> {
+        self.of("/").emit(event, args)
+    }
+
+    /// Selects a room of `/`.
+    pub fn to(&self, room: impl AsRef<str>) -> BroadcastOperator {
+        self.of("/").to(room)
+    }
+
+    /// Selects everybody in `/` but the members of a room.
+    pub fn except(&self, room: impl AsRef<str>) -> BroadcastOperator {
+        self.of("/").except(room)
     }
 
     /// A dynamic namespace for the names that match a pattern (NS-01).

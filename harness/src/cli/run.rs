@@ -75,8 +75,12 @@ fn prepare(args: &RunArgs) -> Result<Job, String> {
             if known.is_empty() { "there are none".to_owned() } else { format!("there are: {}", known.join(", ")) };
         return Err(format!("--set names no variable of [vars]: {}; {known}", unknown.join(", ")));
     }
+    let open_files = limits::raise_open_files();
+    // Ahead of the plan, which takes its time for millions of users.
+    let users = |file: &Loaded| file.scenario.populations.values().map(|users| u64::from(users.count)).sum();
+    enough_files(open_files, loaded.iter().map(users).max().unwrap_or(0))?;
     let plans = loaded.iter().map(plan).collect::<Result<Vec<_>, String>>()?;
-    let open_files = enough_files(&plans)?;
+    enough_files(open_files, plans.iter().flatten().map(Plan::sockets).max().unwrap_or(0))?;
     let first = &loaded[0].scenario;
     let choice = Choice::from(args.target.as_deref(), first.target.url.as_deref());
     let path = first.target.path.clone();
@@ -94,17 +98,16 @@ fn plan(loaded: &Loaded) -> Result<Option<Plan>, String> {
     Plan::new(&loaded.scenario).map(Some).map_err(named)
 }
 
-/// Raises the limit of open files and checks that it is enough.
-fn enough_files(plans: &[Option<Plan>]) -> Result<u64, String> {
-    let limit = limits::raise_open_files();
-    let needed = plans.iter().flatten().map(Plan::sockets).max().unwrap_or(0) + SPARE_FILES;
-    if limit > 0 && needed > limit {
-        return Err(format!(
-            "this load needs {needed} open files, and the hard limit is {limit}; nothing was sent\n  \
-             raise it with `ulimit -Hn {needed}` as root (or in /etc/security/limits.conf), or run fewer users"
-        ));
+/// Whether that many sockets, and what else a run opens, fit under the limit; 0 means it is not known.
+fn enough_files(limit: u64, sockets: u64) -> Result<(), String> {
+    let needed = sockets + SPARE_FILES;
+    if limit == 0 || needed <= limit {
+        return Ok(());
     }
-    Ok(limit)
+    Err(format!(
+        "this load needs {needed} open files, and the hard limit is {limit}; nothing was sent\n  \
+         raise it with `ulimit -Hn {needed}` as root (or in /etc/security/limits.conf), or run fewer users"
+    ))
 }
 
 fn default_folder(loaded: &[Loaded]) -> PathBuf {

@@ -182,6 +182,7 @@ impl Watch<'_> {
         let mut watch = tokio::time::interval(WATCH);
         let interrupt = tokio::signal::ctrl_c();
         tokio::pin!(interrupt);
+        let mut interrupted = false;
         loop {
             // Cancel-safe: the timeline is pinned outside, the others hold nothing.
             tokio::select! {
@@ -201,7 +202,10 @@ impl Watch<'_> {
                         control.abort(&format!("the target ended ({status})"));
                     }
                 }
-                _ = &mut interrupt => control.abort(INTERRUPTED),
+                _ = &mut interrupt, if !interrupted => {
+                    interrupted = true;
+                    control.abort(INTERRUPTED);
+                }
             }
         }
         while let Ok(snapshot) = self.snapshots.try_recv() {

@@ -482,7 +482,7 @@ impl<'a> Player<'a> {
         let name = &client.name;
         if let Some(arrival) = client.arrivals.first() {
             let what = list(&arrival.values);
-            return Err(Stop::Fail(format!("{name} got {} that no step asked for: {what}", arrival.nsp)));
+            return Err(Stop::Fail(format!("{name} got an event in {} that no step asked for: {what}", arrival.nsp)));
         }
         if let Some(frame) = client.frames.front() {
             return Err(Stop::Fail(format!("{name} got a packet that no step asked for: {}", show_frame(frame))));

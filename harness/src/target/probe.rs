@@ -101,7 +101,12 @@ fn wrong_version(url: &str) -> Error {
 async fn get(endpoint: &Endpoint, http: &Http, query: &str) -> Result<(u16, String), Error> {
     let uri = endpoint.engine_url("http", query).parse();
     let uri = uri.map_err(|error| Error::Usage(format!("{}: {error}", endpoint.url)))?;
-    let unreachable = |why: String| Error::Unreachable(format!("cannot reach {}: {why}", endpoint.url));
+    let unreachable = |why: String| {
+        Error::Unreachable(format!(
+            "cannot reach {}: {why}\n  is the server running, and is this its port?",
+            endpoint.url
+        ))
+    };
     let request = async {
         let response = http.get(uri).await.map_err(|error| unreachable(root_cause(&error)))?;
         let status = response.status().as_u16();

@@ -141,8 +141,16 @@ async fn take_over(session: &Arc<Session>, socket: &mut WebSocket) -> bool {
 
 /// The life of a session on its WebSocket.
 async fn run(session: Arc<Session>, socket: WebSocket) {
-    let mut pump =
-        Pump { session: session.clone(), socket, batch: VecDeque::new(), taken: Vec::new(), dirty: false, last: false };
+    let mut pump = Pump {
+        session: session.clone(),
+        socket,
+        batch: VecDeque::new(),
+        taken: Vec::new(),
+        dirty: false,
+        buffered: true,
+        last: false,
+        deadline: None,
+    };
     let timer = tokio::time::sleep_until(now().into());
     tokio::pin!(timer);
     let mut armed = None;
@@ -155,6 +163,9 @@ fn lost(session: &Arc<Session>, reason: Reason) {
     session.server.forget(session);
 }
 
+/// Messages read in a row before what they caused is written.
+const READ_BATCH: usize = 64;
+
 /// Moves frames both ways. Everything queued is fed and flushed once, so that what a burst of broadcasts left
 /// behind costs one write.
 struct Pump {
@@ -165,37 +176,46 @@ struct Pump {
     taken: Vec<Frame>,
     /// Something was fed and not yet flushed.
     dirty: bool,
+    /// The WebSocket may hold frames that it has read from the socket and not handed out.
+    buffered: bool,
     /// The session is over: close once everything is written.
     last: bool,
+    deadline: Option<Instant>,
+}
+
+/// How reading ended.
+enum Read {
+    /// There is nothing more for now.
+    Drained,
+    /// There may be more, but what was read should be answered first.
+    More,
+    /// The WebSocket is done.
+    End(Reason),
 }
 
 impl Pump {
     /// Ready when the WebSocket is done, with the reason.
     fn poll(&mut self, cx: &mut Context<'_>, mut timer: Pin<&mut Sleep>, armed: &mut Option<Instant>) -> Poll<Reason> {
+        // Ahead of taking what is queued: who queues more from here on wakes us again.
         self.session.register_writer(cx.waker());
         loop {
+            let read = match self.read(cx) {
+                Read::End(reason) => return Poll::Ready(reason),
+                read => read,
+            };
             if let Err(error) = self.write(cx) {
                 return Poll::Ready(reason_of(&error));
             }
             if self.last && self.batch.is_empty() && !self.dirty {
                 return self.close(cx);
             }
-            match Pin::new(&mut self.socket).poll_next(cx) {
-                Poll::Ready(Some(Ok(message))) => {
-                    if let Some(frame) = to_frame(message) {
-                        let config = self.session.server.config();
-                        self.session.with(|connection| connection.ws_frame(config, &frame, now()));
-                    }
-                    continue;
-                }
-                Poll::Ready(Some(Err(error))) => {
-                    return Poll::Ready(self.refuse(&error));
-                }
-                Poll::Ready(None) => return Poll::Ready(Reason::TransportClose),
-                Poll::Pending => {}
+            if !self.batch.is_empty() && self.is_given_up() {
+                return Poll::Ready(Reason::TransportClose);
             }
-            let deadline = self.session.with(|connection| connection.deadline());
-            let Some(deadline) = deadline else { continue };
+            if matches!(read, Read::More) {
+                continue;
+            }
+            let Some(deadline) = self.deadline else { return Poll::Pending };
             if *armed != Some(deadline) {
                 *armed = Some(deadline);
                 timer.as_mut().reset(deadline.into());
@@ -208,29 +228,65 @@ impl Pump {
         }
     }
 
-    fn write(&mut self, cx: &mut Context<'_>) -> Result<(), Error> {
-        loop {
-            if self.batch.is_empty() && !self.last {
-                let taken = &mut self.taken;
-                self.last = self.session.with(|connection| connection.ws_take(taken)) == Take::Close;
-                self.batch.extend(taken.drain(..));
+    /// The peer takes nothing more: keeps the time meanwhile, and tells whether the session has ended.
+    fn is_given_up(&mut self) -> bool {
+        let (closed, deadline) = self.session.with(|connection| (connection.is_closed(), connection.deadline()));
+        self.deadline = deadline;
+        closed
+    }
+
+    fn read(&mut self, cx: &mut Context<'_>) -> Read {
+        // tungstenite clears its read buffer ahead of each attempt, so it is asked only when there is something
+        // to read; most wake-ups of a member of a busy room are for writing.
+        if !self.buffered {
+            match self.socket.get_ref().poll_read_ready(cx) {
+                Poll::Pending => return Read::Drained,
+                Poll::Ready(_) => self.buffered = true,
             }
-            let mut socket = Pin::new(&mut self.socket);
-            while !self.batch.is_empty() {
-                match socket.as_mut().poll_ready(cx)? {
-                    Poll::Pending => return Ok(()),
-                    Poll::Ready(()) => {
-                        let Some(frame) = self.batch.pop_front() else { break };
-                        self.dirty = true;
-                        socket.as_mut().start_send(to_message(frame))?;
+        }
+        for _ in 0..READ_BATCH {
+            match Pin::new(&mut self.socket).poll_next(cx) {
+                Poll::Ready(Some(Ok(message))) => {
+                    if let Some(frame) = to_frame(message) {
+                        let config = self.session.server.config();
+                        self.session.with(|connection| connection.ws_frame(config, &frame, now()));
                     }
                 }
+                Poll::Ready(Some(Err(error))) => return Read::End(self.refuse(&error)),
+                Poll::Ready(None) => return Read::End(Reason::TransportClose),
+                Poll::Pending => {
+                    self.buffered = false;
+                    return Read::Drained;
+                }
             }
-            if !self.dirty || socket.poll_flush(cx)?.is_pending() {
-                return Ok(());
+        }
+        Read::More
+    }
+
+    /// Feeds what is queued and flushes it. Returns with something left when the socket takes no more.
+    fn write(&mut self, cx: &mut Context<'_>) -> Result<(), Error> {
+        if self.batch.is_empty() && !self.last {
+            let taken = &mut self.taken;
+            let (take, deadline) = self.session.with(|connection| (connection.ws_take(taken), connection.deadline()));
+            self.last = take == Take::Close;
+            self.deadline = deadline;
+            self.batch.extend(taken.drain(..));
+        }
+        let mut socket = Pin::new(&mut self.socket);
+        while !self.batch.is_empty() {
+            match socket.as_mut().poll_ready(cx)? {
+                Poll::Pending => return Ok(()),
+                Poll::Ready(()) => {
+                    let Some(frame) = self.batch.pop_front() else { break };
+                    self.dirty = true;
+                    socket.as_mut().start_send(to_message(frame))?;
+                }
             }
+        }
+        if self.dirty && socket.poll_flush(cx)?.is_ready() {
             self.dirty = false;
         }
+        Ok(())
     }
 
     fn close(&mut self, cx: &mut Context<'_>) -> Poll<Reason> {

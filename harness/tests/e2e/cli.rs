@@ -1,0 +1,237 @@
+//! The real program: what it prints and how it ends.
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use crate::common::{Place, has_node, redactions, scenario, shipped, stderr, stdout};
+use hdrhistogram::Histogram;
+use hdrhistogram::serialization::Deserializer;
+use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry};
+use nix::sys::signal::{Signal, kill};
+
+#[test]
+fn help() {
+    let place = Place::new();
+    let output = place.run(&["--help"]);
+    assert_eq!(output.status.code(), Some(0));
+    insta::assert_snapshot!("help", stdout(&output));
+    insta::assert_snapshot!("help-run", stdout(&place.run(&["run", "--help"])));
+}
+
+#[test]
+fn a_good_run_and_its_report_again() {
+    let place = Place::new();
+    let output = place.run(&["run", &scenario("small.toml"), "--out", "out", "--quiet", "--workers", "1"]);
+    let text = stdout(&output);
+    assert_eq!(output.status.code(), Some(0), "{text}{}", stderr(&output));
+    redactions().bind(|| insta::assert_snapshot!("good-run", text));
+
+    let report = place.run(&["report", "out"]);
+    assert_eq!(report.status.code(), Some(0));
+    let without_path: Vec<_> = text.lines().filter(|line| !line.starts_with("record: ")).collect();
+    assert_eq!(stdout(&report).lines().collect::<Vec<_>>(), without_path);
+}
+
+/// The histograms of every second add up to what the report says, exactly.
+#[test]
+fn the_interval_log_holds_every_delivery() {
+    let place = Place::new();
+    let output = place.run(&["run", &scenario("small.toml"), "--out", "out", "--quiet", "--set", "steady=2s"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let load = place.entry("load");
+    let log = std::fs::read(place.out().join("small.hlog")).unwrap();
+    let mut sum = Histogram::<u64>::new(3).unwrap();
+    let mut deserializer = Deserializer::new();
+    for entry in IntervalLogIterator::new(&log) {
+        if let LogEntry::Interval(interval) = entry.unwrap()
+            && interval.tag().is_some_and(|tag| tag.as_str() == "tell.delivery@steady")
+        {
+            let bytes = base64(interval.encoded_histogram());
+            sum.add(deserializer.deserialize::<u64, _>(&mut bytes.as_slice()).unwrap()).unwrap();
+        }
+    }
+    let steady = &load["traffic"][0]["phases"][1];
+    assert_eq!(steady["name"], "steady");
+    assert_eq!(sum.len(), steady["counts"]["delivered"].as_u64().unwrap());
+    assert_eq!(sum.max(), steady["latency"]["delivery"]["max"].as_u64().unwrap());
+    let hgrm = std::fs::read_to_string(place.out().join("tell.delivery.hgrm")).unwrap();
+    assert!(hgrm.contains(&format!("Total count    = {:12}]", sum.len())), "{hgrm}");
+}
+
+/// Standard base64, as `.hlog` files use it.
+fn base64(text: &str) -> Vec<u8> {
+    let payload = sio_protocol::engine::decode_payload(&format!("b{text}").into()).next();
+    match payload.unwrap().unwrap() {
+        sio_protocol::Frame::Binary(bytes) => bytes.to_vec(),
+        sio_protocol::Frame::Text(_) => unreachable!("a binary packet"),
+    }
+}
+
+/// The schedule, and what it owes to whom, does not depend on how many threads send it.
+#[test]
+fn workers_do_not_change_what_is_sent() {
+    let counts = |workers: &str| {
+        let place = Place::new();
+        let args =
+            ["run", &scenario("small.toml"), "--out", "out", "--quiet", "--workers", workers, "--set", "steady=1s"];
+        let output = place.run(&args);
+        assert_eq!(output.status.code(), Some(0), "{}", stdout(&output));
+        let counts = place.entry("load")["traffic"][0]["counts"].clone();
+        ["scheduled", "sent", "owed", "delivered", "missing"].map(|name| counts[name].as_u64().unwrap())
+    };
+    assert_eq!(counts("1"), counts("3"));
+}
+
+#[test]
+fn a_scenario_with_five_mistakes() {
+    let place = Place::new();
+    let output = place.run(&["run", &scenario("mistakes.toml")]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stdout(&output).is_empty());
+    assert!(!place.path().join("runs").exists(), "nothing was started");
+    redactions().bind(|| insta::assert_snapshot!("mistakes", stderr(&output)));
+}
+
+#[test]
+fn a_command_line_that_makes_no_sense() {
+    let place = Place::new();
+    for (args, expected) in [
+        (vec!["run", "nothing-here"], "there is no file or folder nothing-here"),
+        (
+            vec!["run", "fanout", "--set", "poeple=1"],
+            "--set names no variable of [vars]: poeple; there are: people, rate",
+        ),
+        (vec!["run", "fanout", "--set", "people"], "expected KEY=VALUE"),
+        (vec!["run", "fanout", "--set", "rate=7"], "expected a rate such as \"500/s\": `7` has no unit"),
+        (vec!["run", "fanout", "--target", "nobody"], "there is no target `nobody`; known: reference, node, node-v2"),
+        (vec!["run", "fanout", "--target", "ftp://x"], "`ftp://x` is not a URL of a server"),
+        (vec!["run", "shop"], "cannot be run by this version"),
+        (vec!["report", "nothing-here"], "cannot read nothing-here"),
+    ] {
+        let output = place.run(&args);
+        assert_eq!(output.status.code(), Some(2), "{args:?}: {}", stderr(&output));
+        assert!(stderr(&output).contains(expected), "{args:?}: {}", stderr(&output));
+    }
+}
+
+#[test]
+fn too_few_open_files() {
+    let place = Place::new();
+    let program = env!("CARGO_BIN_EXE_sio-bench");
+    let limited = |limit: &str, args: &[&str]| {
+        let script = format!("ulimit -Sn 100; ulimit -Hn {limit}; exec \"$0\" \"$@\"");
+        Command::new("sh").args(["-c", &script, program]).args(args).current_dir(place.path()).output().unwrap()
+    };
+    let output = limited("200", &["run", "fanout"]);
+    assert_eq!(output.status.code(), Some(2));
+    insta::assert_snapshot!("too-few-files", stderr(&output));
+    // A soft limit that is too low is raised.
+    let small = ["run", &scenario("small.toml"), "--quiet", "--set", "people=120", "--set", "steady=500ms"];
+    let output = limited("400", &small);
+    assert_eq!(output.status.code(), Some(0), "{}{}", stdout(&output), stderr(&output));
+}
+
+#[test]
+fn cases_that_fail() {
+    let place = Place::new();
+    let output = place.run(&["run", &scenario("failing.toml")]);
+    assert_eq!(output.status.code(), Some(1));
+    redactions().bind(|| insta::assert_snapshot!("failing", stdout(&output)));
+}
+
+#[test]
+fn nobody_listens() {
+    // A port that was free a moment ago, and that nobody is given while we hold a listener elsewhere.
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let place = Place::new();
+    let output = place.run(&["run", &shipped("fanout.toml"), "--target", &format!("http://127.0.0.1:{port}")]);
+    assert_eq!(output.status.code(), Some(3));
+    redactions().bind(|| insta::assert_snapshot!("unreachable", stderr(&output)));
+}
+
+#[test]
+fn another_protocol_version() {
+    if !has_node() {
+        return;
+    }
+    let place = Place::new();
+    let output = place.run(&["run", &shipped("fanout.toml"), "--target", "node-v2"]);
+    assert_eq!(output.status.code(), Some(3), "{}", stderr(&output));
+    redactions().bind(|| insta::assert_snapshot!("wrong-version", stderr(&output)));
+}
+
+#[test]
+fn an_interrupted_run_keeps_what_it_has() {
+    let place = Place::new();
+    let mut run = place.start(&["run", &scenario("small.toml"), "--out", "out", "--set", "steady=60s"]);
+    run.wait_for("steady");
+    run.signal(Signal::SIGINT);
+    let (code, text) = run.finish();
+    assert_eq!(code, Some(130), "{text}");
+    assert!(text.contains("INTERRUPTED: interrupted"), "{text}");
+    let footer = place.entry("footer");
+    assert_eq!((&footer["complete"], &footer["exit"]), (&false.into(), &130.into()));
+    let load = place.entry("load");
+    assert!(load["traffic"][0]["counts"]["delivered"].as_u64() > Some(0));
+    assert_eq!(load["traffic"][0]["counts"]["missing"], 0, "what was on its way is nobody's fault");
+    let report = stdout(&place.run(&["report", "out"]));
+    assert!(report.contains("INTERRUPTED"), "{report}");
+}
+
+#[test]
+fn a_record_that_was_cut_short_says_so() {
+    let place = Place::new();
+    let mut run = place.start(&["run", &scenario("small.toml"), "--out", "out", "--set", "steady=60s"]);
+    run.wait_for("steady");
+    run.signal(Signal::SIGKILL);
+    let (code, _) = run.finish();
+    assert_eq!(code, None);
+    let report = place.run(&["report", "out"]);
+    assert_eq!(report.status.code(), Some(0));
+    assert!(stdout(&report).contains("INCOMPLETE"), "{}", stdout(&report));
+}
+
+#[test]
+fn a_target_that_dies_in_mid_run() {
+    let place = Place::new();
+    let mut run = place.start(&["run", &scenario("small.toml"), "--out", "out", "--set", "steady=60s"]);
+    run.wait_for("steady");
+    kill(place.target_pid(), Signal::SIGKILL).unwrap();
+    let (code, text) = run.finish();
+    assert_eq!(code, Some(3), "{text}");
+    assert!(text.contains("TARGET LOST: the target ended (signal: 9 (SIGKILL))"), "{text}");
+    assert!(place.entry("load")["traffic"][0]["counts"]["delivered"].as_u64() > Some(0));
+    assert_eq!(place.entry("footer")["exit"], 3);
+}
+
+/// The target stands still for a second; every message that was due in that second waits for it, and the
+/// report must say so. A load tester that waits for the server would report milliseconds.
+#[test]
+fn a_stall_is_seen_in_full() {
+    let place = Place::new();
+    let mut run = place.start(&["run", &scenario("small.toml"), "--out", "out", "--set", "steady=5s"]);
+    run.wait_for("steady");
+    let pid = place.target_pid();
+    #[expect(clippy::disallowed_methods, reason = "the truth is measured by the test itself")]
+    let stopped = Instant::now();
+    kill(pid, Signal::SIGSTOP).unwrap();
+    #[expect(clippy::disallowed_methods, reason = "the length of the stall is what the test sets")]
+    std::thread::sleep(Duration::from_secs(1));
+    kill(pid, Signal::SIGCONT).unwrap();
+    let truth = stopped.elapsed().as_secs_f64();
+    let (code, text) = run.finish();
+    assert_eq!(code, Some(0), "{text}");
+    let steady = &place.entry("load")["traffic"][0]["phases"][1]["latency"]["delivery"];
+    let max = steady["max"].as_u64().unwrap() as f64 / 1e9;
+    assert!((max / truth - 1.0).abs() < 0.05, "stopped for {truth:.3} s, reported max {max:.3} s");
+    let p50 = steady["p50"].as_u64().unwrap() as f64 / 1e9;
+    assert!(p50 < truth / 2.0, "only a fifth of the run stood still: p50 {p50:.3} s");
+}
+
+#[test]
+fn the_reference_server_as_a_program_of_its_own() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sio-bench"));
+    command.args(["serve", "--port", "0"]).env("SIO_EIO3", "1");
+    let output = command.output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("SIO_EIO3 is set, but this server cannot do that yet"), "{}", stderr(&output));
+}

@@ -1,0 +1,156 @@
+//! Runs the real program in a folder of its own.
+
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStderr, Command, Output, Stdio};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// A folder in which the program runs.
+pub struct Place {
+    folder: TempDir,
+}
+
+impl Place {
+    pub fn new() -> Self {
+        Self { folder: tempfile::tempdir().unwrap() }
+    }
+
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// The record of a run with `--out out`.
+    pub fn out(&self) -> PathBuf {
+        self.path().join("out")
+    }
+
+    pub fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_sio-bench"));
+        command.args(args).current_dir(self.path()).env("NO_COLOR", "1").env("SIO_BENCH_TARGETS", targets());
+        command
+    }
+
+    pub fn run(&self, args: &[&str]) -> Output {
+        self.command(args).stdin(Stdio::null()).output().unwrap()
+    }
+
+    /// Starts a run whose progress is read line by line.
+    pub fn start(&self, args: &[&str]) -> Running {
+        let mut child = self.command(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let stderr = BufReader::new(child.stderr.take().unwrap());
+        Running { child, stderr }
+    }
+
+    /// The lines of the record so far.
+    pub fn record(&self) -> Vec<Value> {
+        let text = std::fs::read_to_string(self.out().join("run.jsonl")).unwrap();
+        text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+    }
+
+    pub fn entry(&self, kind: &str) -> Value {
+        self.record()
+            .into_iter()
+            .find(|entry| entry["type"] == kind)
+            .unwrap_or_else(|| panic!("no {kind} in the record"))
+    }
+
+    /// Process id of the server that the run has started.
+    pub fn target_pid(&self) -> Pid {
+        Pid::from_raw(self.entry("header")["target"]["pid"].as_i64().unwrap() as i32)
+    }
+}
+
+/// A run in progress.
+pub struct Running {
+    pub child: Child,
+    stderr: BufReader<ChildStderr>,
+}
+
+impl Running {
+    /// Waits for a progress line that contains `text`.
+    pub fn wait_for(&mut self, text: &str) {
+        let mut line = String::new();
+        let mut seen = String::new();
+        while self.stderr.read_line(&mut line).unwrap() > 0 {
+            if line.contains(text) {
+                return;
+            }
+            seen.push_str(&line);
+            line.clear();
+        }
+        panic!("the run ended without {text:?}:\n{seen}");
+    }
+
+    pub fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(self.child.id() as i32), signal).unwrap();
+    }
+
+    /// Exit code and standard output.
+    pub fn finish(mut self) -> (Option<i32>, String) {
+        // Keeps reading, so that the program never blocks on a full pipe.
+        let reader = std::thread::spawn(move || self.stderr.lines().map_while(Result::ok).count());
+        let mut stdout = String::new();
+        std::io::Read::read_to_string(&mut self.child.stdout.take().unwrap(), &mut stdout).unwrap();
+        let status = self.child.wait().unwrap();
+        reader.join().unwrap();
+        (status.code(), stdout)
+    }
+}
+
+pub fn scenario(name: &str) -> String {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scenarios").join(name).display().to_string()
+}
+
+pub fn shipped(name: &str) -> String {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios").join(name).display().to_string()
+}
+
+fn targets() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../targets")
+}
+
+pub fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+pub fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+/// Whether Node is there; says in one line what is missing if it is not.
+pub fn has_node() -> bool {
+    let there = |program| Command::new(program).arg("--version").output().is_ok_and(|output| output.status.success());
+    let both = there("node") && there("npm");
+    if !both {
+        eprintln!(
+            "skipped: this test needs Node.js 18 or later with npm (https://nodejs.org, or `apt install nodejs npm`)"
+        );
+    }
+    both
+}
+
+/// Times, ports and whatever else differs from run to run.
+pub fn redactions() -> insta::Settings {
+    let mut settings = insta::Settings::clone_current();
+    for (pattern, replacement) in [
+        (r"\d{4}-\d\d-\d\dT[\d:.-]+Z?", "[date]"),
+        (r"127\.0\.0\.1:\d+", "127.0.0.1:[port]"),
+        (r" +\d+(\.\d+)? (ns|us|ms|s)\b", " [time]"),
+        (r"\d+ % of a core( \(\d+(\.\d+)? us per delivery\))?", "[share]"),
+        (r"\d+ cores?, [\d,]+ open files", "[machine]"),
+        (r"linux \w+,", "[system],"),
+        (r"[\d,]+ sent late", "[n] sent late"),
+        (r"[\d,]+ deliveries/s", "[n] deliveries/s"),
+        (r#""sid":"[^"]*""#, r#""sid":"[sid]""#),
+        (r"( *)\d+\.\d{3} (\w+ [▶◀])", " [at] $2"),
+        (r"(/\S*)?/tests/scenarios/", "scenarios/"),
+        (r"on \d+ workers?", "on [n] workers"),
+    ] {
+        settings.add_filter(pattern, replacement);
+    }
+    settings
+}

@@ -1,0 +1,6 @@
+//! The real program against real servers.
+#![allow(clippy::unwrap_used, clippy::print_stderr, unreachable_pub, reason = "tests")]
+
+mod cli;
+mod common;
+mod conformance;
