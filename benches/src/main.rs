@@ -52,19 +52,18 @@ struct Figures {
     version: String,
     fanout: Vec<Vec<Measured>>,
     connects: Vec<f64>,
-    memory: Vec<f64>,
 }
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    sio_reference_limits();
+    raise_open_files();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let outcome = runtime
         .map_err(|error| error.to_string())
         .and_then(|runtime| runtime.block_on(LocalSet::new().run_until(async { measure(&cli).await })));
     match outcome {
-        Ok(figures) => {
-            print_table(&cli, &figures);
+        Ok((memory, figures)) => {
+            print_table(&cli, memory, &figures);
             ExitCode::SUCCESS
         }
         Err(problem) => {
@@ -74,7 +73,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn sio_reference_limits() {
+fn raise_open_files() {
     use nix::sys::resource::{Resource, getrlimit, setrlimit};
     if let Ok((_, hard)) = getrlimit(Resource::RLIMIT_NOFILE) {
         // Not raised, the connections will say so.
@@ -82,7 +81,21 @@ fn sio_reference_limits() {
     }
 }
 
-async fn measure(cli: &Cli) -> Result<Vec<Figures>, String> {
+/// KiB of this program for each idle user. Measured once and first: what later connections take may be memory
+/// that earlier ones gave back.
+async fn memory(cli: &Cli) -> Result<f64, String> {
+    let mut target = start(cli, "reference").await?;
+    let before = resident_kib();
+    let opened = open(&target, cli.connections, false).await;
+    let (connections, _) = opened.map_err(|error| error.to_string())?;
+    let grown = resident_kib().saturating_sub(before) as f64 / connections.len() as f64;
+    drop(connections);
+    stop(&mut target).await;
+    Ok(grown)
+}
+
+async fn measure(cli: &Cli) -> Result<(f64, Vec<Figures>), String> {
+    let memory = memory(cli).await?;
     let mut all: Vec<Figures> = cli
         .targets
         .iter()
@@ -91,7 +104,6 @@ async fn measure(cli: &Cli) -> Result<Vec<Figures>, String> {
             version: String::new(),
             fanout: vec![Vec::new(); cli.windows.len()],
             connects: Vec::new(),
-            memory: Vec::new(),
         })
         .collect();
     for round in 1..=cli.rounds {
@@ -100,7 +112,7 @@ async fn measure(cli: &Cli) -> Result<Vec<Figures>, String> {
             one_round(cli, figures).await?;
         }
     }
-    Ok(all)
+    Ok((memory, all))
 }
 
 async fn one_round(cli: &Cli, figures: &mut Figures) -> Result<(), String> {
@@ -121,12 +133,9 @@ async fn one_round(cli: &Cli, figures: &mut Figures) -> Result<(), String> {
 
     // A fresh server, so that nothing of the fan-out is left in its memory or ours.
     let mut target = start(cli, &figures.name).await?;
-    let before = resident_kib();
     let (connections, time) = open(&target, cli.connections, false).await.map_err(failed)?;
-    let grown = resident_kib().saturating_sub(before) as f64 / connections.len() as f64;
     figures.connects.push(connections.len() as f64 / time.as_secs_f64());
-    figures.memory.push(grown);
-    eprintln!("  {:.0} connections/s, {grown:.1} KiB each in this program", figures.connects.last().unwrap_or(&0.0));
+    eprintln!("  {:.0} connections/s", figures.connects.last().unwrap_or(&0.0));
     drop(connections);
     stop(&mut target).await;
     Ok(())
@@ -156,7 +165,7 @@ fn median(values: impl Iterator<Item = f64>) -> f64 {
     values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
-fn print_table(cli: &Cli, all: &[Figures]) {
+fn print_table(cli: &Cli, memory: f64, all: &[Figures]) {
     let versions: Vec<_> = all.iter().map(|figures| format!("{} ({})", figures.name, figures.version)).collect();
     println!("Servers: {}.\n", versions.join(", "));
     println!(
@@ -176,8 +185,7 @@ fn print_table(cli: &Cli, all: &[Figures]) {
     }
     let connects: Vec<f64> = all.iter().map(|f| median(f.connects.iter().copied())).collect();
     row("connections/s", &connects, |rate| format!("{rate:.0}"));
-    let memory: Vec<f64> = all.iter().map(|f| median(f.memory.iter().copied())).collect();
-    row("driver memory per idle user, KiB", &memory, |kib| format!("{kib:.1}"));
+    println!("\nMemory of the driver per idle user ({} WebSockets): {memory:.1} KiB.", cli.connections);
 }
 
 fn row(label: &str, values: &[f64], show: impl Fn(f64) -> String) {

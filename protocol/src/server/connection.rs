@@ -288,14 +288,14 @@ impl Connection {
         self.session.transport()
     }
 
+    /// Bytes queued for the client.
+    pub fn buffered(&self) -> usize {
+        self.session.buffered()
+    }
+
     /// Whether nothing more will ever be sent: the session can be forgotten.
     pub fn is_closed(&self) -> bool {
         self.session.is_closed()
-    }
-
-    #[cfg(test)]
-    pub(super) fn session_buffered(&self) -> usize {
-        self.session.buffered()
     }
 
     fn receive(&mut self, config: &Config, frame: &Frame, now: Instant) {
