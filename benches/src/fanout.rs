@@ -35,6 +35,8 @@ pub struct Room {
     state: Rc<State>,
     members: usize,
     emitter: Connection,
+    /// Messages emitted so far; those beyond `completed` are in flight.
+    sent: u64,
 }
 
 #[derive(Default)]
@@ -125,7 +127,7 @@ impl Room {
         }
         let mut emitter = Connection::open(&target.endpoint, &target.http, Transport::WebSocket).await?;
         emitter.join("/", "", OPEN_LIMIT).await?;
-        Ok(Self { state, members, emitter })
+        Ok(Self { state, members, emitter, sent: 0 })
     }
 
     /// Keeps `window` messages of `payload` bytes in flight for `time`, after a tenth of it as warm-up.
@@ -153,13 +155,12 @@ impl Room {
 
     /// Sends whenever there is room in the window, until the time has come.
     async fn pump(&mut self, request: &Args, window: u64, until: Instant) {
-        let mut sent = self.state.completed.get() + self.in_flight();
         let end = tokio::time::sleep_until(until.into());
         tokio::pin!(end);
         loop {
-            while sent - self.state.completed.get() < window {
+            while self.in_flight() < window {
                 self.emitter.emit("/", request.clone(), false);
-                sent += 1;
+                self.sent += 1;
             }
             // Cancel-safe: the connection keeps its state, the notification its permit.
             tokio::select! {
@@ -172,7 +173,7 @@ impl Room {
     }
 
     fn in_flight(&self) -> u64 {
-        self.state.counts.borrow().len() as u64
+        self.sent - self.state.completed.get()
     }
 
     /// Lets what is in flight arrive, so that the next run begins with nothing.

@@ -12,6 +12,7 @@ pub mod cli;
 pub mod client;
 pub mod clock;
 pub mod exit;
+pub mod interrupt;
 pub mod load;
 pub mod play;
 pub mod record;

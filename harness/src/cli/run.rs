@@ -9,6 +9,7 @@ use sio_reference_server::limits;
 use super::{RunArgs, complain, print};
 use crate::clock;
 use crate::exit::Exit;
+use crate::interrupt::Interrupt;
 use crate::load::{self, Plan, Settings};
 use crate::play::{self, Stage};
 use crate::record::{Entry, Footer, Header, Host, Recorder, SCHEMA, ScenarioStart, TargetInfo};
@@ -95,6 +96,7 @@ fn plan(loaded: &Loaded) -> Result<Option<Plan>, String> {
         return Ok(None);
     }
     let named = |problem| format!("{}: {problem}", loaded.source.name);
+    load::check(loaded).map_err(named)?;
     Plan::new(&loaded.scenario).map(Some).map_err(named)
 }
 
@@ -138,7 +140,12 @@ async fn execute(args: &RunArgs, job: Job) -> io::Result<Exit> {
     // The journal is for cases that read it; load runs measure the server, not its diary.
     let journal = job.plans.iter().all(Option::is_none);
     let launch = Launch { journal, stderr: job.folder.join("target.stderr"), program: None };
-    let mut target = match target::start(&job.choice, job.path.as_deref(), &launch).await {
+    let mut interrupt = Interrupt::listen()?;
+    let started = tokio::select! {
+        started = target::start(&job.choice, job.path.as_deref(), &launch) => started,
+        () = interrupt.wait() => return Ok(Exit::Interrupted),
+    };
+    let mut target = match started {
         Ok(target) => target,
         Err(error) => {
             complain(&error.to_string());
@@ -146,7 +153,7 @@ async fn execute(args: &RunArgs, job: Job) -> io::Result<Exit> {
         }
     };
     recorder.add(Entry::Header(header(&job, target.info.clone())))?;
-    let lost = perform(args, job, &mut target, &mut recorder).await?;
+    let lost = perform(args, job, &mut target, &mut recorder, &mut interrupt).await?;
     if let Some(child) = target.child.take() {
         child.stop().await;
     }
@@ -154,7 +161,13 @@ async fn execute(args: &RunArgs, job: Job) -> io::Result<Exit> {
 }
 
 /// Runs every scenario. Returns why the target was lost, if it was while cases were played.
-async fn perform(args: &RunArgs, job: Job, target: &mut Target, recorder: &mut Recorder) -> io::Result<Option<String>> {
+async fn perform(
+    args: &RunArgs,
+    job: Job,
+    target: &mut Target,
+    recorder: &mut Recorder,
+    interrupt: &mut Interrupt,
+) -> io::Result<Option<String>> {
     let settings = Settings { workers: job.workers, quiet: args.quiet };
     for (loaded, plan) in job.loaded.iter().zip(job.plans) {
         recorder.add(Entry::Scenario(start(loaded)))?;
@@ -163,7 +176,7 @@ async fn perform(args: &RunArgs, job: Job, target: &mut Target, recorder: &mut R
         for case in &loaded.scenario.cases {
             let result = tokio::select! {
                 result = play::play(loaded, case, &stage) => result,
-                _ = tokio::signal::ctrl_c() => return Ok(Some(crate::report::INTERRUPTED.to_owned())),
+                () = interrupt.wait() => return Ok(Some(crate::report::INTERRUPTED.to_owned())),
             };
             cases.push(result.clone());
             recorder.add(Entry::Case(result))?;
@@ -173,7 +186,7 @@ async fn perform(args: &RunArgs, job: Job, target: &mut Target, recorder: &mut R
             }
         }
         if let Some(plan) = plan {
-            load::run(loaded, plan, target, recorder, settings, &cases).await?;
+            load::run(loaded, plan, target, recorder, settings, &cases, interrupt).await?;
         }
         if stopped_early(recorder) {
             break;

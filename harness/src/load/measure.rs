@@ -168,7 +168,7 @@ impl Measurements {
         }
     }
 
-    /// A user is connected, `nanos` after it was meant to connect, and in its rooms.
+    /// A user is in its rooms; it was connected `nanos` after its intended time.
     pub(super) fn opened(&mut self, plan: &Plan, user: u32, nanos: u64) -> Receiver {
         self.open += 1;
         self.connect.record(0, nanos);

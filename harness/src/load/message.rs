@@ -11,6 +11,18 @@ use crate::scenario::template::{Expr, Piece, Scope, Template};
 /// Stand-ins for what changes from message to message; no scenario says these by accident.
 const ROOM: &str = "@@sio-bench-room@@";
 const PAYLOAD: &str = "@@sio-bench-payload@@";
+const SEQ: &str = "@@sio-bench-seq@@";
+
+/// Whether every message and every join of a scenario can be rendered; the error says which cannot, and why.
+pub fn check(loaded: &Loaded) -> Result<(), String> {
+    for (name, traffic) in &loaded.scenario.traffic {
+        Message::new(loaded, traffic).map_err(|problem| format!("[traffic.{name}]: {problem}"))?;
+    }
+    for (name, group) in &loaded.scenario.rooms {
+        join(loaded, &group.join, name).map_err(|problem| format!("[rooms.{name}] join: {problem}"))?;
+    }
+    Ok(())
+}
 
 /// JSON text with holes.
 #[derive(Clone, Debug)]
@@ -26,6 +38,8 @@ enum Part {
     Text(String),
     Room,
     Payload,
+    /// The number of the message among those of its traffic to its room.
+    Seq,
 }
 
 impl Message {
@@ -36,23 +50,12 @@ impl Message {
             traffic.emit.iter().map(|template| scope.render(&with_holes(template))).collect::<Result<_, _>>()?;
         let args = Args::from_values(&values);
         let payload = if traffic.binary { format!("\"{PAYLOAD}\"") } else { PAYLOAD.to_owned() };
-        let mut parts = Vec::new();
-        for (index, text) in args.json().split(payload.as_str()).enumerate() {
-            if index > 0 {
-                parts.push(Part::Payload);
-            }
-            for (index, text) in text.split(ROOM).enumerate() {
-                if index > 0 {
-                    parts.push(Part::Room);
-                }
-                parts.push(Part::Text(text.to_owned()));
-            }
-        }
+        let parts = cut(args.json(), &[(&payload, Part::Payload), (ROOM, Part::Room), (SEQ, Part::Seq)]);
         Ok(Self { parts, payload_size: traffic.payload_size, binary: traffic.binary, ack: traffic.ack })
     }
 
-    /// The arguments of one message.
-    pub(super) fn render(&self, room: &str, stamp: Stamp) -> Args {
+    /// The arguments of message `seq` to `room`.
+    pub(super) fn render(&self, room: &str, seq: u32, stamp: Stamp) -> Args {
         let payload = stamp.payload(self.payload_size);
         let length: usize = self.parts.iter().map(|part| part.len(room, &payload)).sum();
         let mut json = String::with_capacity(length);
@@ -60,6 +63,7 @@ impl Message {
             match part {
                 Part::Text(text) => json.push_str(text),
                 Part::Room => json.push_str(room),
+                Part::Seq => json.push_str(&seq.to_string()),
                 Part::Payload if self.binary => json.push_str(r#"{"_placeholder":true,"num":0}"#),
                 Part::Payload => json.push_str(&payload),
             }
@@ -75,8 +79,18 @@ impl Part {
             Self::Text(text) => text.len(),
             Self::Room => room.len(),
             Self::Payload => payload.len(),
+            Self::Seq => 10,
         }
     }
+}
+
+/// Cuts a text at every stand-in.
+fn cut(text: &str, holes: &[(&str, Part)]) -> Vec<Part> {
+    let found = holes.iter().filter_map(|(mark, part)| text.find(mark).map(|at| (at, *mark, part)));
+    let Some((at, mark, part)) = found.min_by_key(|hole| hole.0) else { return vec![Part::Text(text.to_owned())] };
+    let mut parts = vec![Part::Text(text[..at].to_owned()), part.clone()];
+    parts.extend(cut(&text[at + mark.len()..], holes));
+    parts
 }
 
 /// The arguments of the call by which a user joins `room`, and whether it is acknowledged.
@@ -114,7 +128,42 @@ fn with_holes(template: &Template) -> Template {
 fn hole(piece: &Piece) -> Piece {
     match piece {
         Piece::Expr(Expr::Payload) => Piece::Literal(PAYLOAD.to_owned()),
+        Piece::Expr(Expr::Seq) => Piece::Literal(SEQ.to_owned()),
         Piece::Expr(Expr::Var(name)) if name == "room" => Piece::Literal(ROOM.to_owned()),
         other => other.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::{self, source::Source};
+
+    fn rendered(payload: &str) -> Args {
+        let text = format!(
+            "name = \"x\"\n[actions]\n\"join(r)\" = {{ emit = [\"join\", \"${{r}}\"] }}\n\
+             [rooms.a]\ncount = 1\njoin = [\"join\", \"${{room}}\"]\n[users.u]\ncount = 1\nin = {{ a = 1 }}\n\
+             [traffic.t]\nby = \"u\"\nrate = \"1/s\"\n\
+             emit = [\"say\", {{ to = \"${{room}}\", n = \"no. ${{seq}}\" }}, \"${{payload}}\"]\n\
+             payload = {payload}\nreaches = {{ event = \"say\", rooms = [\"${{room}}\"] }}\n\
+             [[phase]]\nname = \"p\"\nfor = \"1s\"\n"
+        );
+        let loaded = scenario::load(Source { name: "t".to_owned(), text }, &[], None).unwrap();
+        check(&loaded).unwrap();
+        let message = Message::new(&loaded, &loaded.scenario.traffic["t"]).unwrap();
+        message.render("a-0", 7, Stamp { run: 1, emission: 2 })
+    }
+
+    #[test]
+    fn holes_are_filled() {
+        let args = rendered("{ size = \"24B\" }");
+        assert_eq!(args.json(), r#"["say",{"to":"a-0","n":"no. 7"},"~sb:0000000100000002xxxx"]"#);
+    }
+
+    #[test]
+    fn a_binary_payload_is_an_attachment() {
+        let args = rendered("{ size = \"24B\", binary = true }");
+        assert_eq!(args.json(), r#"["say",{"to":"a-0","n":"no. 7"},{"_placeholder":true,"num":0}]"#);
+        assert_eq!(args.attachments(), [b"~sb:0000000100000002xxxx".as_slice()]);
     }
 }

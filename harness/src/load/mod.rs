@@ -17,5 +17,6 @@ pub mod stamp;
 mod user;
 mod worker;
 
+pub use message::check;
 pub use plan::Plan;
 pub use run::{Settings, run};

@@ -18,6 +18,7 @@ use super::result::{Histograms, fan_out, summarize};
 use super::worker::{self, Shared, WorkerResult};
 use super::{cpu, slo};
 use crate::clock;
+use crate::interrupt::Interrupt;
 use crate::play::Stage;
 use crate::record::histogram::{Interval, write_hgrm, write_hlog};
 use crate::record::{CaseResult, Cpu, Entry, LoadResult, Progress, Recorder, RuleResult};
@@ -47,6 +48,7 @@ pub async fn run(
     recorder: &mut Recorder,
     settings: Settings,
     cases: &[CaseResult],
+    interrupt: &mut Interrupt,
 ) -> io::Result<()> {
     let (control, snapshots) = Control::new(settings.workers);
     let shared = Arc::new(share(loaded, plan, target, control, settings.workers).map_err(io::Error::other)?);
@@ -64,7 +66,7 @@ pub async fn run(
         live: Live::new(settings.quiet),
         before: (0, 0),
     };
-    let cpu = watch.follow(target, recorder).await;
+    let cpu = watch.follow(target, recorder, interrupt).await;
     // Ends the workers' waiting whatever happened; of a run that came to its end, nothing is left to abort.
     let aborted = shared.control.abort_reason();
     shared.control.abort("over");
@@ -117,7 +119,10 @@ fn start_workers(shared: &Arc<Shared>, workers: usize) -> io::Result<Vec<WorkerT
             let shared = shared.clone();
             let (sender, receiver) = thread_mpsc::channel();
             let thread = std::thread::Builder::new().name(format!("worker-{number}")).spawn(move || {
+                // Nobody must wait at a barrier for a worker that is gone.
+                let panicked = AbortOnDrop(&shared.control);
                 let result = worker::run(&shared, number);
+                std::mem::forget(panicked);
                 if result.is_err() {
                     shared.control.abort("a worker could not start");
                 }
@@ -127,6 +132,15 @@ fn start_workers(shared: &Arc<Shared>, workers: usize) -> io::Result<Vec<WorkerT
             Ok((thread, receiver))
         })
         .collect()
+}
+
+/// Ends the run when a worker unwinds.
+struct AbortOnDrop<'a>(&'a Control);
+
+impl Drop for AbortOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.abort("a worker panicked");
+    }
 }
 
 /// Waits for the threads without holding up this one's runtime, which still reads the target's output.
@@ -159,7 +173,7 @@ struct Watch<'a> {
 
 impl Watch<'_> {
     /// Until the run is over or aborted; returns the CPU time of its phases.
-    async fn follow(&mut self, target: &mut Target, recorder: &mut Recorder) -> Cpu {
+    async fn follow(&mut self, target: &mut Target, recorder: &mut Recorder, interrupt: &mut Interrupt) -> Cpu {
         let control = &self.shared.control;
         let pid = target.info.pid;
         let cpu = Cell::new(Cpu::default());
@@ -180,9 +194,6 @@ impl Watch<'_> {
         };
         tokio::pin!(timeline);
         let mut watch = tokio::time::interval(WATCH);
-        let interrupt = tokio::signal::ctrl_c();
-        tokio::pin!(interrupt);
-        let mut interrupted = false;
         loop {
             // Cancel-safe: the timeline is pinned outside, the others hold nothing.
             tokio::select! {
@@ -202,10 +213,7 @@ impl Watch<'_> {
                         control.abort(&format!("the target ended ({status})"));
                     }
                 }
-                _ = &mut interrupt, if !interrupted => {
-                    interrupted = true;
-                    control.abort(INTERRUPTED);
-                }
+                () = interrupt.wait() => control.abort(INTERRUPTED),
             }
         }
         while let Ok(snapshot) = self.snapshots.try_recv() {

@@ -56,13 +56,13 @@ impl Mailbox {
 pub(super) async fn live(local: Rc<Local>, number: u32) {
     let mailbox = local.mailbox(number);
     let opened = tokio::time::timeout(OPEN_LIMIT, open(&local, number)).await;
-    let connection = match opened {
-        Ok(Ok(connection)) => connection,
+    let (connection, connected) = match opened {
+        Ok(Ok(opened)) => opened,
         Ok(Err(error)) => return local.failed(&error.to_string()),
         Err(_) => return local.failed(&format!("not open within {OPEN_LIMIT:?}")),
     };
     let user = &local.plan.users[number as usize];
-    let nanos = local.connect_clock.now() - user.connect_at as i64;
+    let nanos = connected - user.connect_at as i64;
     let receiver = local.measurements.borrow_mut().opened(&local.plan, number, nanos.max(0) as u64);
     mailbox.receiver.set(Some(receiver));
     mailbox.alive.set(true);
@@ -75,11 +75,13 @@ pub(super) async fn live(local: Rc<Local>, number: u32) {
     local.ready.notify_one();
 }
 
-/// Connects and joins. All joins are on their way before the first answer is awaited.
-async fn open(local: &Local, number: u32) -> Result<Connection, Error> {
+/// Connects and joins; returns when it was connected, too. All joins are on their way before the first answer
+/// is awaited.
+async fn open(local: &Local, number: u32) -> Result<(Connection, i64), Error> {
     let user = &local.plan.users[number as usize];
     let mut connection = Connection::open(&local.stage.endpoint, &local.stage.http, user.transport).await?;
     connection.join("/", "", OPEN_LIMIT).await?;
+    let connected = local.connect_clock.now();
     let mut waiting = Vec::new();
     for &room in &user.rooms {
         let (args, ack) = local.join(room);
@@ -94,7 +96,7 @@ async fn open(local: &Local, number: u32) -> Result<Connection, Error> {
             .await?;
         waiting.retain(|waiting| *waiting != id);
     }
-    Ok(connection)
+    Ok((connection, connected))
 }
 
 struct Talk<'a> {
@@ -143,7 +145,7 @@ impl Talk<'_> {
         let local = self.local;
         let emission = &local.plan.emissions[index as usize];
         let message = &local.messages[usize::from(emission.traffic)];
-        let args = message.render(&local.plan.rooms[emission.room as usize], local.stamp(index));
+        let args = message.render(&local.plan.rooms[emission.room as usize], emission.seq, local.stamp(index));
         let id = self.connection.emit("/", args, message.ack);
         local.measurements.borrow_mut().sending(emission, index, local.now(), &local.shared.sent);
         if let Some(id) = id {

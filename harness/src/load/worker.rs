@@ -166,7 +166,7 @@ async fn phases(local: &Rc<Local>, mine: &[u32], sleep: &mut PreciseSleep) -> Re
     let origin = control.started().await?;
     local.clock.set(RunClock::starting_at(origin));
     tokio::select! {
-        () = emit(local, mine, sleep) => {}
+        () = emit(local, sleep) => {}
         () = control.aborted() => return Err(Aborted),
     }
     // First the senders: when their fences are answered, the target has handled all they sent. Then the
@@ -206,7 +206,7 @@ async fn connect(local: &Rc<Local>, mine: &[u32], sleep: &mut PreciseSleep) {
 }
 
 /// Hands each emission to its sender at its intended time, then waits for the end of the last phase.
-async fn emit(local: &Rc<Local>, mine: &[u32], sleep: &mut PreciseSleep) {
+async fn emit(local: &Rc<Local>, sleep: &mut PreciseSleep) {
     let clock = local.clock.get();
     let workers = local.shared.workers;
     for (index, emission) in local.plan.emissions.iter().enumerate() {
@@ -221,7 +221,6 @@ async fn emit(local: &Rc<Local>, mine: &[u32], sleep: &mut PreciseSleep) {
             tokio::task::yield_now().await;
         }
     }
-    debug_assert!(mine.len() <= local.plan.users.len());
     let _ = sleep.until(clock.at(local.plan.length())).await;
 }
 

@@ -98,7 +98,8 @@ pub fn write_hgrm(path: &Path, histogram: &Histogram<u64>) -> io::Result<()> {
     writeln!(file, "#[Mean    = {mean:12.6}, StdDeviation   = {deviation:12.6}]")?;
     writeln!(file, "#[Max     = {:12.6}, Total count    = {:12}]", histogram.max() as f64 / MILLI, histogram.len())?;
     let buckets = histogram.buckets();
-    writeln!(file, "#[Buckets = {buckets:12}, SubBuckets     = {:12}]", histogram.distinct_values())?;
+    let sub_buckets = (2 * 10u32.pow(histogram.sigfig().into())).next_power_of_two();
+    writeln!(file, "#[Buckets = {buckets:12}, SubBuckets     = {sub_buckets:12}]")?;
     file.flush()
 }
 
