@@ -1,8 +1,8 @@
 //! The load engine: an open loop over a schedule that is a pure function of scenario and seed.
 //!
 //! [`plan`] computes everything ahead: who is in which room, who sends what to whom and when. One worker
-//! thread per core, each a current-thread runtime, owns its share of the users ([`worker`], [`user`]). What a
-//! worker measures stays with it ([`measure`]) and is merged at the end ([`result`]).
+//! thread per core, each a current-thread runtime, owns its share of the users (`worker`, `user`). What a
+//! worker measures stays with it (`measure`) and is merged at the end (`result`).
 
 mod control;
 pub mod cpu;
