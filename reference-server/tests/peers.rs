@@ -145,3 +145,15 @@ async fn a_body_over_the_limit_is_refused_and_the_session_goes_on() {
     let gone = raw(&address, &post("42[\"x\"]")).await;
     assert!(gone.contains("Session ID unknown"), "{gone}");
 }
+
+#[tokio::test]
+async fn a_message_over_the_limit_closes_the_websocket_with_1009() {
+    let (_io, address, mut left) = server(Options { max_http_buffer_size: 100, ..Options::default() }).await;
+    let mut client = connect(&address).await;
+    client.send(Message::text("4".repeat(101))).await.unwrap();
+    match soon("close frame", client.next()).await.unwrap().unwrap() {
+        Message::Close(Some(frame)) => assert_eq!(u16::from(frame.code), 1009),
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(soon("disconnect", left.recv()).await, Some("transport error"));
+}

@@ -201,9 +201,15 @@ impl Plan {
         self.users.iter().map(|user| user.connect_at).max().unwrap_or(0)
     }
 
-    /// Sockets that will be open at the same time: polling needs one for the GET and one for the POST.
+    /// Sockets that may be open at the same time: polling needs one for the GET and one for the POST, and the
+    /// upgrade one more.
     pub fn sockets(&self) -> u64 {
-        self.users.iter().map(|user| if user.transport == Transport::WebSocket { 1 } else { 2 }).sum()
+        let each = |user: &User| match user.transport {
+            Transport::WebSocket => 1,
+            Transport::Polling => 2,
+            Transport::Upgrade => 3,
+        };
+        self.users.iter().map(each).sum()
     }
 }
 

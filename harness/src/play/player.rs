@@ -184,7 +184,8 @@ impl<'a> Player<'a> {
         Ok(())
     }
 
-    /// Sends everything first, then waits for the answers in the order of the file.
+    /// Sends everything first, then waits: for events ahead of answers, since an answer may need the reply that
+    /// an `expect` beside it gives.
     async fn together(&mut self, steps: &[Step]) -> Result<(), (Stop, Span)> {
         let mut begun = Vec::new();
         for step in steps {
@@ -193,6 +194,7 @@ impl<'a> Player<'a> {
                 begun.push((step, name, one));
             }
         }
+        begun.sort_by_key(|(_, _, one)| matches!(one, Begun::Answers { .. }));
         for (step, name, one) in begun {
             self.end(step, name, one).await.map_err(|stop| (stop, step.span.clone()))?;
         }

@@ -207,8 +207,9 @@ fn a_target_that_dies_in_mid_run() {
 /// report must say so. A load tester that waits for the server would report milliseconds.
 #[test]
 fn a_stall_is_seen_in_full() {
-    let place = Place::new();
-    let mut run = place.start(&["run", &scenario("small.toml"), "--out", "out", "--set", "steady=5s"]);
+    let place = Place::alone();
+    let mut run =
+        place.start(&["run", &scenario("small.toml"), "--out", "out", "--set", "steady=5s", "--set", "rate=300/s"]);
     run.wait_for("steady");
     let pid = place.target_pid();
     #[expect(clippy::disallowed_methods, reason = "the truth is measured by the test itself")]

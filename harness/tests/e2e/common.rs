@@ -3,20 +3,39 @@
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, Output, Stdio};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// A folder in which the program runs.
+/// Held for writing by a test that measures time, for reading by all others.
+static MACHINE: RwLock<()> = RwLock::new(());
+
+#[expect(dead_code, reason = "held, not looked at")]
+enum Share {
+    Some(RwLockReadGuard<'static, ()>),
+    All(RwLockWriteGuard<'static, ()>),
+}
+
+/// A folder in which the program runs, and a share of the machine.
 pub struct Place {
     folder: TempDir,
+    _machine: Share,
 }
 
 impl Place {
     pub fn new() -> Self {
-        Self { folder: tempfile::tempdir().unwrap() }
+        // A test that failed has not harmed the machine.
+        let share = Share::Some(MACHINE.read().unwrap_or_else(PoisonError::into_inner));
+        Self { folder: tempfile::tempdir().unwrap(), _machine: share }
+    }
+
+    /// A place for a test that measures time: no other test runs beside it.
+    pub fn alone() -> Self {
+        let share = Share::All(MACHINE.write().unwrap_or_else(PoisonError::into_inner));
+        Self { folder: tempfile::tempdir().unwrap(), _machine: share }
     }
 
     pub fn path(&self) -> &Path {
