@@ -17,7 +17,7 @@ const SHUTDOWN: Duration = Duration::from_secs(5);
 #[derive(Args, Clone, Debug)]
 pub struct ServeArgs {
     /// Address to listen on
-    #[arg(long, default_value = "127.0.0.1", env = "HOST")]
+    #[arg(long, default_value = "127.0.0.1")]
     host: IpAddr,
 
     /// Port to listen on; 0 takes a free one and prints it

@@ -3,9 +3,13 @@
 //! `~sb:` and sixteen hexadecimal digits: the run, and the number of the emission in the run's schedule. Text
 //! payloads carry it as they are; so do binary ones.
 
-use memchr::memmem;
+use std::sync::LazyLock;
+
+use memchr::memmem::Finder;
 
 const MARK: &[u8; 4] = b"~sb:";
+/// Prepared once: a search happens for every delivery.
+static FINDER: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(MARK));
 
 /// Bytes of a stamp: the smallest payload.
 pub const LENGTH: usize = MARK.len() + 16;
@@ -29,7 +33,7 @@ impl Stamp {
 
     /// Finds the stamp in a message.
     pub fn find(message: &[u8]) -> Option<Self> {
-        let start = memmem::find(message, MARK)? + MARK.len();
+        let start = FINDER.find(message)? + MARK.len();
         let digits = message.get(start..start + 16)?;
         Some(Self { run: hex(&digits[..8])?, emission: hex(&digits[8..])? })
     }

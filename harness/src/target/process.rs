@@ -85,7 +85,7 @@ pub(super) async fn start_reference(launch: &Launch) -> Result<(Child, u16), Err
     command.args(["serve", "--port", "0", "--until-stdin-closes"]).stdin(Stdio::piped());
     for (variable, _) in std::env::vars_os() {
         // The server is to run with its defaults, whatever the shell exports.
-        if variable.to_string_lossy().starts_with("SIO_") || variable == "PORT" || variable == "HOST" {
+        if variable.to_string_lossy().starts_with("SIO_") || variable == "PORT" {
             command.env_remove(variable);
         }
     }
