@@ -149,6 +149,11 @@ async fn execute(args: &RunArgs, job: Job) -> io::Result<Exit> {
         Ok(target) => target,
         Err(error) => {
             complain(&error.to_string());
+            let silent = std::fs::metadata(&launch.stderr).is_ok_and(|file| file.len() == 0);
+            if silent {
+                let _ = std::fs::remove_file(&launch.stderr);
+            }
+            recorder.discard();
             return Ok(if matches!(error, target::Error::Usage(_)) { Exit::Usage } else { Exit::Target });
         }
     };

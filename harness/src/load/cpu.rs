@@ -29,6 +29,13 @@ pub fn group(leader: u32) -> Option<f64> {
     total
 }
 
+/// CPU seconds so far that the host of this virtual machine gave to others while we wanted them.
+pub fn stolen() -> Option<f64> {
+    let text = fs::read_to_string("/proc/stat").ok()?;
+    let ticks: f64 = text.lines().next()?.strip_prefix("cpu ")?.split_whitespace().nth(7)?.parse().ok()?;
+    Some(ticks / TICKS)
+}
+
 struct Stat {
     group: u32,
     seconds: f64,

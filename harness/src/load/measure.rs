@@ -122,6 +122,25 @@ pub(super) struct Snapshot {
     pub(super) histograms: Vec<(Key, Histogram<u64>)>,
 }
 
+/// What a worker counts that belongs to no message.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Tally {
+    pub(super) open: u64,
+    pub(super) failed: u64,
+    pub(super) lost: u64,
+    pub(super) foreign: u64,
+    pub(super) negative: u64,
+    pub(super) unsettled: u64,
+    pub(super) problems: IndexMap<String, u64>,
+}
+
+impl Tally {
+    /// Notes what went wrong with a user; one line for each kind, of which there are few.
+    pub(super) fn problem(&mut self, what: String) {
+        *self.problems.entry(what).or_default() += 1;
+    }
+}
+
 /// The state of a worker.
 pub(super) struct Measurements {
     board: Scoreboard,
@@ -132,13 +151,7 @@ pub(super) struct Measurements {
     ack: Vec<Spread>,
     late: Spread,
     connect: Spread,
-    pub(super) open: u64,
-    pub(super) failed: u64,
-    pub(super) lost: u64,
-    pub(super) foreign: u64,
-    pub(super) negative: u64,
-    pub(super) unsettled: u64,
-    pub(super) problems: IndexMap<String, u64>,
+    pub(super) tally: Tally,
     sent: u64,
     delivered: u64,
 }
@@ -156,13 +169,7 @@ impl Measurements {
             ack: spreads(),
             late: Spread::default(),
             connect: Spread::default(),
-            open: 0,
-            failed: 0,
-            lost: 0,
-            foreign: 0,
-            negative: 0,
-            unsettled: 0,
-            problems: IndexMap::new(),
+            tally: Tally::default(),
             sent: 0,
             delivered: 0,
         }
@@ -170,14 +177,9 @@ impl Measurements {
 
     /// A user is in its rooms; it was connected `nanos` after its intended time.
     pub(super) fn opened(&mut self, plan: &Plan, user: u32, nanos: u64) -> Receiver {
-        self.open += 1;
+        self.tally.open += 1;
         self.connect.record(0, nanos);
         self.board.add(user, plan.audiences_of(&plan.users[user as usize]))
-    }
-
-    pub(super) fn problem(&mut self, what: String) {
-        // One line for each kind; texts differ by address at most, and there are few.
-        *self.problems.entry(what).or_default() += 1;
     }
 
     /// Emission `index` leaves now.
@@ -194,7 +196,7 @@ impl Measurements {
     /// A message arrived at `now`.
     pub(super) fn delivered(&mut self, plan: &Plan, receiver: Receiver, index: u32, now: i64, sent: &SentTimes) {
         let Some(emission) = plan.emissions.get(index as usize) else {
-            self.foreign += 1;
+            self.tally.foreign += 1;
             return;
         };
         let (traffic, phase) = (usize::from(emission.traffic), usize::from(emission.phase));
@@ -214,7 +216,7 @@ impl Measurements {
         }
         self.delivered += 1;
         let latency = now - emission.at as i64;
-        self.negative += u64::from(latency < 0);
+        self.tally.negative += u64::from(latency < 0);
         let latency = latency.max(0) as u64;
         self.delivery[traffic].record(phase, latency);
         if let Some(sent) = sent.get(index) {
@@ -271,17 +273,17 @@ impl Measurements {
         collect(Measure::Connect, 0, &mut self.connect);
         Snapshot {
             worker,
-            open: self.open,
-            failed: self.failed,
-            lost: self.lost,
+            open: self.tally.open,
+            failed: self.tally.failed,
+            lost: self.tally.lost,
             sent: self.sent,
             delivered: self.delivered,
             histograms,
         }
     }
 
-    /// What is left when the worker ends: the per-emission view and the counts.
-    pub(super) fn into_parts(self) -> (Vec<Seen>, Vec<Vec<Counts>>) {
-        (self.seen, self.counts)
+    /// What is left when the worker ends: the per-emission view, the counts by traffic and phase, and the rest.
+    pub(super) fn into_parts(self) -> (Vec<Seen>, Vec<Vec<Counts>>, Tally) {
+        (self.seen, self.counts, self.tally)
     }
 }

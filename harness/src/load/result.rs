@@ -79,7 +79,7 @@ pub(super) fn fan_out(plan: &Plan, sent: &SentTimes, workers: &[WorkerResult], h
 pub(super) fn summarize(scenario: &str, plan: &Plan, workers: &[WorkerResult], histograms: &Histograms) -> LoadResult {
     let sum = |field: fn(&WorkerResult) -> u64| workers.iter().map(field).sum::<u64>();
     let mut problems: IndexMap<String, u64> = IndexMap::new();
-    for (problem, times) in workers.iter().flat_map(|worker| &worker.problems) {
+    for (problem, times) in workers.iter().flat_map(|worker| &worker.tally.problems) {
         *problems.entry(problem.clone()).or_default() += times;
     }
     let measured = |phase: usize| plan.phases[phase].measured;
@@ -91,17 +91,17 @@ pub(super) fn summarize(scenario: &str, plan: &Plan, workers: &[WorkerResult], h
         workers: workers.len(),
         users: Users {
             asked: plan.users.len() as u64,
-            open: sum(|worker| worker.open),
-            failed: sum(|worker| worker.failed),
-            lost: sum(|worker| worker.lost),
+            open: sum(|worker| worker.tally.open),
+            failed: sum(|worker| worker.tally.failed),
+            lost: sum(|worker| worker.tally.lost),
         },
         traffic: (0..plan.traffic.len()).map(|index| traffic(index, plan, workers, histograms)).collect(),
         connect: histograms.summary(Measure::Connect, 0, |_| true).unwrap_or_default(),
         late: histograms.summary(Measure::Late, 0, measured).unwrap_or_default(),
         late_by_phase: late_by_phase.collect(),
-        foreign: sum(|worker| worker.foreign),
-        negative: sum(|worker| worker.negative),
-        unsettled: sum(|worker| worker.unsettled),
+        foreign: sum(|worker| worker.tally.foreign),
+        negative: sum(|worker| worker.tally.negative),
+        unsettled: sum(|worker| worker.tally.unsettled),
         problems,
         ..LoadResult::default()
     }

@@ -181,13 +181,14 @@ impl Watch<'_> {
             control.barrier().await?;
             let origin = clock::now() + LEAD;
             control.start(origin);
-            let before = (origin, cpu::own(), pid.and_then(cpu::group));
+            let before = (origin, cpu::own(), pid.and_then(cpu::group), cpu::stolen());
             control.barrier().await?;
             let difference = |now: Option<f64>, before: Option<f64>| Some(now? - before?);
             cpu.set(Cpu {
                 seconds: clock::now().duration_since(before.0).as_secs_f64(),
                 own: difference(cpu::own(), before.1),
                 target: difference(pid.and_then(cpu::group), before.2),
+                stolen: difference(cpu::stolen(), before.3),
             });
             control.barrier().await?;
             control.barrier().await

@@ -185,7 +185,7 @@ impl Talk<'_> {
             Some(stamp) if stamp.run == local.shared.run => {
                 measurements.delivered(&local.plan, self.receiver, stamp.emission, now, &local.shared.sent);
             }
-            Some(_) => measurements.foreign += 1,
+            Some(_) => measurements.tally.foreign += 1,
             // Greetings and whatever else the application says are none of the load's business.
             None => {}
         }

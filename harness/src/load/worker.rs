@@ -6,13 +6,12 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use indexmap::IndexMap;
 use sio_protocol::Args;
 use tokio::sync::Notify;
 use tokio::task::LocalSet;
 
 use super::control::{Aborted, Control};
-use super::measure::{Measurements, Seen, SentTimes, Snapshot};
+use super::measure::{Measurements, Seen, SentTimes, Snapshot, Tally};
 use super::message::Message;
 use super::plan::Plan;
 use super::stamp::Stamp;
@@ -52,13 +51,7 @@ pub(super) struct WorkerResult {
     pub(super) seen: Vec<Seen>,
     /// By traffic and phase.
     pub(super) counts: Vec<Vec<Counts>>,
-    pub(super) open: u64,
-    pub(super) failed: u64,
-    pub(super) lost: u64,
-    pub(super) foreign: u64,
-    pub(super) negative: u64,
-    pub(super) unsettled: u64,
-    pub(super) problems: IndexMap<String, u64>,
+    pub(super) tally: Tally,
     /// The last one.
     pub(super) snapshot: Snapshot,
     /// Users that are open or were: they are owed what their rooms get.
@@ -101,19 +94,17 @@ impl Local {
 
     /// A user could not be opened.
     pub(super) fn failed(&self, why: &str) {
-        let mut measurements = self.measurements.borrow_mut();
-        measurements.failed += 1;
-        measurements.problem(format!("a user failed to open: {why}"));
-        drop(measurements);
+        let tally = &mut self.measurements.borrow_mut().tally;
+        tally.failed += 1;
+        tally.problem(format!("a user failed to open: {why}"));
         self.ready.notify_one();
     }
 
     /// A user lost its connection.
     pub(super) fn lost(&self, why: &str) {
-        let mut measurements = self.measurements.borrow_mut();
-        measurements.lost += 1;
-        measurements.problem(format!("a user was lost: {why}"));
-        drop(measurements);
+        let tally = &mut self.measurements.borrow_mut().tally;
+        tally.lost += 1;
+        tally.problem(format!("a user was lost: {why}"));
         self.ready.notify_one();
     }
 
@@ -199,8 +190,8 @@ async fn connect(local: &Rc<Local>, mine: &[u32], sleep: &mut PreciseSleep) {
     let all = mine.len() as u64;
     local
         .wait_until(|local| {
-            let measurements = local.measurements.borrow();
-            measurements.open + measurements.failed >= all
+            let tally = &local.measurements.borrow().tally;
+            tally.open + tally.failed >= all
         })
         .await;
 }
@@ -271,18 +262,15 @@ fn collect(local: &Rc<Local>, mine: &[u32], aborted: bool) -> WorkerResult {
         let Some(receiver) = mailbox.receiver.get() else { continue };
         receivers.push(*user);
         if local.stage.fence && !aborted && !mailbox.fenced.get() {
-            measurements.unsettled += 1;
+            measurements.tally.unsettled += 1;
         }
         // Of a run that was cut short nobody can say what was still on its way.
         let cut = aborted || mailbox.cut.get();
         measurements.settle(&local.plan, receiver, cut, &local.shared.sent);
     }
     let snapshot = measurements.snapshot(local.number);
+    // Users that did not say goodbye in time still hold the worker; what they add from here on is nobody's.
     let fresh = Measurements::new(&local.plan);
-    let measurements = std::mem::replace(&mut *measurements, fresh);
-    let (open, failed, lost) = (measurements.open, measurements.failed, measurements.lost);
-    let (foreign, negative, unsettled) = (measurements.foreign, measurements.negative, measurements.unsettled);
-    let problems = measurements.problems.clone();
-    let (seen, counts) = measurements.into_parts();
-    WorkerResult { seen, counts, open, failed, lost, foreign, negative, unsettled, problems, snapshot, receivers }
+    let (seen, counts, tally) = std::mem::replace(&mut *measurements, fresh).into_parts();
+    WorkerResult { seen, counts, tally, snapshot, receivers }
 }

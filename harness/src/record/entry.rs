@@ -210,6 +210,9 @@ pub struct Cpu {
     pub seconds: f64,
     pub own: Option<f64>,
     pub target: Option<f64>,
+    /// Taken by the host from this virtual machine.
+    #[serde(default)]
+    pub stolen: Option<f64>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -25,6 +25,15 @@ impl Recorder {
         Ok(Self { folder: folder.to_owned(), file, entries: Vec::new() })
     }
 
+    /// Takes back a record in which nothing stands, and its folder if nothing else is in it.
+    pub fn discard(self) {
+        if self.entries.is_empty() {
+            // What cannot be removed does no harm.
+            let _ = fs::remove_file(self.folder.join(LOG));
+            let _ = fs::remove_dir(&self.folder);
+        }
+    }
+
     /// The run's folder.
     pub fn folder(&self) -> &Path {
         &self.folder

@@ -165,6 +165,10 @@ fn render_cpu(out: &mut String, cpu: &Cpu, load: &LoadResult) {
         each(cpu.own),
         plural(load.workers as u64, "worker")
     );
+    // Less is the noise of every virtual machine.
+    if cpu.stolen.is_some_and(|stolen| stolen > 0.01 * cpu.seconds) {
+        let _ = writeln!(out, "  stolen      {} was taken from this machine by its host", share(cpu.stolen));
+    }
 }
 
 fn render_remarks(out: &mut String, load: &LoadResult) {

@@ -99,6 +99,8 @@ impl Manifest {
     /// Installs what is missing.
     pub(super) async fn install(&self) -> Result<(), Error> {
         let (Some(command), Some(marker)) = (&self.file.install, &self.file.installed) else { return Ok(()) };
+        // Held until the end: of two runs that find nothing, one installs and the other waits.
+        let _lock = self.lock()?;
         if self.folder.join(marker).exists() {
             return Ok(());
         }
@@ -124,6 +126,12 @@ impl Manifest {
             }
             Ok(Ok(_)) => Ok(()),
         }
+    }
+
+    fn lock(&self) -> Result<fs::File, Error> {
+        let path = self.folder.join(".install.lock");
+        let lock = fs::File::create(&path).and_then(|file| file.lock().map(|()| file));
+        lock.map_err(|error| Error::Usage(format!("cannot lock {}: {error}", path.display())))
     }
 
     /// The server's version, if it can be asked.

@@ -146,6 +146,7 @@ fn nobody_listens() {
     let output = place.run(&["run", &shipped("fanout.toml"), "--target", &format!("http://127.0.0.1:{port}")]);
     assert_eq!(output.status.code(), Some(3));
     redactions().bind(|| insta::assert_snapshot!("unreachable", stderr(&output)));
+    assert_eq!(std::fs::read_dir(place.path().join("runs")).unwrap().count(), 0, "an empty record is no record");
 }
 
 #[test]
@@ -203,13 +204,12 @@ fn a_target_that_dies_in_mid_run() {
     assert_eq!(place.entry("footer")["exit"], 3);
 }
 
-/// The target stands still for a second; every message that was due in that second waits for it, and the
-/// report must say so. A load tester that waits for the server would report milliseconds.
-#[test]
-fn a_stall_is_seen_in_full() {
+/// What a run reports of a target that stood still for a second: the truth, the longest latency, the median,
+/// and how late sio-bench itself was at most. In seconds.
+fn stall() -> [f64; 4] {
     let place = Place::alone();
-    let mut run =
-        place.start(&["run", &scenario("small.toml"), "--out", "out", "--set", "steady=5s", "--set", "rate=300/s"]);
+    let args = ["run", &scenario("small.toml"), "--out", "out", "--set", "steady=5s", "--set", "rate=300/s"];
+    let mut run = place.start(&args);
     run.wait_for("steady");
     let pid = place.target_pid();
     #[expect(clippy::disallowed_methods, reason = "the truth is measured by the test itself")]
@@ -221,11 +221,29 @@ fn a_stall_is_seen_in_full() {
     let truth = stopped.elapsed().as_secs_f64();
     let (code, text) = run.finish();
     assert_eq!(code, Some(0), "{text}");
-    let steady = &place.entry("load")["traffic"][0]["phases"][1]["latency"]["delivery"];
-    let max = steady["max"].as_u64().unwrap() as f64 / 1e9;
-    assert!((max / truth - 1.0).abs() < 0.05, "stopped for {truth:.3} s, reported max {max:.3} s");
-    let p50 = steady["p50"].as_u64().unwrap() as f64 / 1e9;
-    assert!(p50 < truth / 2.0, "only a fifth of the run stood still: p50 {p50:.3} s");
+    let load = place.entry("load");
+    let steady = &load["traffic"][0]["phases"][1]["latency"]["delivery"];
+    let seconds = |nanos: &serde_json::Value| nanos.as_u64().unwrap() as f64 / 1e9;
+    [truth, seconds(&steady["max"]), seconds(&steady["p50"]), seconds(&load["late_by_phase"]["steady"]["max"])]
+}
+
+/// The target stands still for a second; every message that was due in that second waits for it, and the
+/// report must say so. A load tester that waits for the server would report milliseconds.
+#[test]
+fn a_stall_is_seen_in_full() {
+    // A machine that is taken away from us in between shows in the lateness, and then nothing is judged by the
+    // upper bound; the stall itself must never be hidden.
+    const VALID: f64 = 0.02;
+    for _ in 0..3 {
+        let [truth, max, p50, late] = stall();
+        assert!(max > truth * 0.95, "stopped for {truth:.3} s, reported max {max:.3} s");
+        if late < VALID {
+            assert!(max < truth * 1.05, "stopped for {truth:.3} s, reported max {max:.3} s, late {late:.3} s");
+            assert!(p50 < truth / 2.0, "only a fifth of the run stood still: p50 {p50:.3} s");
+            return;
+        }
+    }
+    eprintln!("this machine was too busy for the upper bound to be judged");
 }
 
 #[test]

@@ -162,6 +162,7 @@ pub fn redactions() -> insta::Settings {
         (r"\d+ % of a core( \(\d+(\.\d+)? us per delivery\))?", "[share]"),
         (r"\d+ cores?, [\d,]+ open files", "[machine]"),
         (r"linux \w+,", "[system],"),
+        (r"  stolen .*\n", ""),
         (r"[\d,]+ sent late", "[n] sent late"),
         (r"[\d,]+ deliveries/s", "[n] deliveries/s"),
         (r#""sid":"[^"]*""#, r#""sid":"[sid]""#),
