@@ -234,11 +234,16 @@ fn a_stall_is_seen_in_full() {
     // A machine that is taken away from us in between shows in the lateness, and then nothing is judged by the
     // upper bound; the stall itself must never be hidden.
     const VALID: f64 = 0.02;
+    // What delays sio-bench delays the server beside it as well, on its way in, through and out.
+    const SHARED: f64 = 3.0;
     for _ in 0..3 {
         let [truth, max, p50, late] = stall();
         assert!(max > truth * 0.95, "stopped for {truth:.3} s, reported max {max:.3} s");
         if late < VALID {
-            assert!(max < truth * 1.05, "stopped for {truth:.3} s, reported max {max:.3} s, late {late:.3} s");
+            assert!(
+                max < truth * 1.05 + SHARED * late,
+                "stopped for {truth:.3} s, reported max {max:.3} s, late {late:.3} s"
+            );
             assert!(p50 < truth / 2.0, "only a fifth of the run stood still: p50 {p50:.3} s");
             return;
         }
