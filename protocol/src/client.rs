@@ -150,13 +150,6 @@ impl Connection {
         }
     }
 
-    /// Queues a frame as it is, whatever it says.
-    pub fn send_frame(&mut self, frame: Frame) {
-        if !self.closed {
-            self.outbox.push_back(frame);
-        }
-    }
-
     /// Ends the connection from this side. Over polling, the `1` still has to be sent.
     pub fn close(&mut self) {
         if self.transport == Transport::Polling && !self.closed {

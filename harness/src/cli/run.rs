@@ -143,17 +143,16 @@ async fn execute(args: &RunArgs, job: Job) -> io::Result<Exit> {
     let mut interrupt = Interrupt::listen()?;
     let started = tokio::select! {
         started = target::start(&job.choice, job.path.as_deref(), &launch) => started,
-        () = interrupt.wait() => return Ok(Exit::Interrupted),
+        () = interrupt.wait() => {
+            take_back(recorder, &launch);
+            return Ok(Exit::Interrupted);
+        }
     };
     let mut target = match started {
         Ok(target) => target,
         Err(error) => {
             complain(&error.to_string());
-            let silent = std::fs::metadata(&launch.stderr).is_ok_and(|file| file.len() == 0);
-            if silent {
-                let _ = std::fs::remove_file(&launch.stderr);
-            }
-            recorder.discard();
+            take_back(recorder, &launch);
             return Ok(if matches!(error, target::Error::Usage(_)) { Exit::Usage } else { Exit::Target });
         }
     };
@@ -163,6 +162,16 @@ async fn execute(args: &RunArgs, job: Job) -> io::Result<Exit> {
         child.stop().await;
     }
     finish(&mut recorder, lost)
+}
+
+/// Nothing was sent: leaves no folder behind, unless the target had something to say.
+fn take_back(recorder: Recorder, launch: &Launch) {
+    let silent = std::fs::metadata(&launch.stderr).is_ok_and(|file| file.len() == 0);
+    if silent {
+        // What cannot be removed does no harm.
+        let _ = std::fs::remove_file(&launch.stderr);
+    }
+    recorder.discard();
 }
 
 /// Runs every scenario. Returns why the target was lost, if it was while cases were played.

@@ -196,11 +196,6 @@ impl Plan {
         self.phases.last().map_or(0, |phase| phase.end)
     }
 
-    /// Nanoseconds until the last user is meant to connect.
-    pub fn connect_length(&self) -> u64 {
-        self.users.iter().map(|user| user.connect_at).max().unwrap_or(0)
-    }
-
     /// Sockets that may be open at the same time: polling needs one for the GET and one for the POST, and the
     /// upgrade one more.
     pub fn sockets(&self) -> u64 {

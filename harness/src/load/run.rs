@@ -67,9 +67,7 @@ pub async fn run(
         before: (0, 0),
     };
     let cpu = watch.follow(target, recorder, interrupt).await;
-    // Ends the workers' waiting whatever happened; of a run that came to its end, nothing is left to abort.
     let aborted = shared.control.abort_reason();
-    shared.control.abort("over");
     let workers = join_workers(threads).await?;
     for worker in &workers {
         watch.keep(&worker.snapshot);
@@ -83,7 +81,7 @@ pub async fn run(
     result.aborted = aborted;
     let rules = slo::decide(loaded, &shared.plan, &result, &histograms, cases);
     drop(hlog);
-    hlog_thread.join().map_err(|_| io::Error::other("the writer of latency.hlog panicked"))??;
+    hlog_thread.join().map_err(|_| io::Error::other("the writer of the .hlog panicked"))??;
     write_distributions(recorder, &shared.plan, &histograms)?;
     finish(recorder, result, rules)
 }

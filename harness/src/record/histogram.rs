@@ -58,7 +58,7 @@ pub struct Interval {
     pub histogram: Histogram<u64>,
 }
 
-/// Writes `latency.hlog`. Times stand relative to `started`; both `StartTime` and `BaseTime` are given,
+/// Writes a `.hlog`. Times stand relative to `started`; both `StartTime` and `BaseTime` are given,
 /// because readers guess when only one of them is there.
 pub fn write_hlog(path: &Path, started: SystemTime, intervals: impl Iterator<Item = Interval>) -> io::Result<()> {
     let mut file = BufWriter::new(File::create(path)?);

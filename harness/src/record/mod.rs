@@ -1,7 +1,7 @@
 //! The record of a run: an append-only JSON-lines file from which every report is made.
 //!
 //! The first line is the header, the last one the footer; a record without a footer was cut short and is
-//! reported as incomplete. Beside it lie `latency.hlog` with one tagged histogram per measure, phase and
+//! reported as incomplete. Beside it lie `<scenario>.hlog` with one tagged histogram per measure, phase and
 //! second, and a `.hgrm` file per measure.
 
 mod entry;
