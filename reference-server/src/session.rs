@@ -119,7 +119,8 @@ impl Session {
         let sent = connection.send(config, nsp, frames);
         let (output, closed) = (connection.has_output(), connection.is_closed());
         drop(connection);
-        if output && !waiting {
+        // A writer that has output already is awake, or sleeps on a full socket: then only the end is news.
+        if (output && !waiting) || closed {
             self.writer.wake();
         }
         if closed && sent {

@@ -66,6 +66,31 @@ async fn a_reader_that_stops_is_disconnected_and_slows_nobody() {
     .await;
 }
 
+/// The queue runs over while somebody else sends; the reader's own task sleeps on a full socket then, and must
+/// be told.
+#[tokio::test]
+async fn a_reader_that_a_broadcast_overruns_is_gone_at_once() {
+    let (io, address, mut left) = server(Options { max_buffered: 1_000_000, ..Options::default() }).await;
+    let _slow = connect(&address).await;
+    let broadcast = async {
+        loop {
+            io.emit("x", ("y".repeat(100_000),)).unwrap();
+            tokio::task::yield_now().await;
+        }
+    };
+    let reason = tokio::select! {
+        reason = soon("disconnect", left.recv()) => reason,
+        () = broadcast => None,
+    };
+    assert_eq!(reason, Some("slow reader"));
+    soon("end of the session", async {
+        while io.clients_count() > 0 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn a_silent_peer_runs_into_the_ping_timeout_even_when_its_socket_is_full() {
     let short = Duration::from_millis(100);
