@@ -9,7 +9,7 @@ use sio_bench::load::stamp::Stamp;
 use sio_bench::scenario::diagnostic::Diagnostics;
 use sio_oracle::{Audience, Ledger, Scoreboard};
 use sio_protocol::engine::Message;
-use sio_protocol::{Args, ByteString, Decoder, DecoderLimits, Packet, Value};
+use sio_protocol::{Args, ByteString, Decoder, DecoderLimits, Packet, Parser, Value};
 
 fn packets(c: &mut Criterion) {
     let payload = Stamp { run: 7, emission: 9 }.payload(128);
@@ -20,7 +20,7 @@ fn packets(c: &mut Criterion) {
     group.throughput(Throughput::Elements(1));
     group.bench_function("encode text", |b| b.iter(|| black_box(&packet).encode()));
     for (name, strict) in [("decode text, header only", false), ("decode text, strict", true)] {
-        let mut decoder = Decoder::new(DecoderLimits { strict, ..DecoderLimits::default() });
+        let mut decoder = Decoder::new(Parser::Json, DecoderLimits { strict, ..DecoderLimits::default() });
         group.bench_function(name, |b| b.iter(|| decoder.feed(Message::Text(text.clone())).unwrap()));
     }
     let values = [Value::from("file"), Value::Binary(vec![7; 1024].into())];

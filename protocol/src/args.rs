@@ -9,6 +9,7 @@ use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 
+use crate::binary;
 use crate::packet::PacketError;
 
 /// Deepest nesting that is searched for placeholders; `serde_json` itself stops typed values at 128.
@@ -60,7 +61,8 @@ macro_rules! tuple_args {
     ($($name:ident),+) => {
         impl<$($name: Serialize),+> IntoArgs for ($($name,)+) {
             fn into_args(self) -> Result<Args, ArgsError> {
-                Ok(Args::from_json(serde_json::to_string(&self)?, Vec::new()))
+                let (json, attachments) = binary::serialize(&self)?;
+                Ok(Args::from_json(json, attachments))
             }
         }
     };
@@ -70,6 +72,9 @@ tuple_args!(A, B);
 tuple_args!(A, B, C);
 tuple_args!(A, B, C, D);
 tuple_args!(A, B, C, D, E);
+tuple_args!(A, B, C, D, E, F);
+tuple_args!(A, B, C, D, E, F, G);
+tuple_args!(A, B, C, D, E, F, G, H);
 
 impl Args {
     /// No arguments: `[]`.
@@ -117,11 +122,25 @@ impl Args {
         serde_json::from_str(&self.json)
     }
 
-    /// Argument `index` as a value; attachments are not looked at.
+    /// Argument `index` as a value; bytes in it are [`Binary`](crate::Binary).
     pub fn get<'a, T: Deserialize<'a>>(&'a self, index: usize) -> Result<T, ArgsError> {
         let parts = self.parts()?;
         let part = parts.get(index).ok_or(ArgsError::Missing(index))?;
-        Ok(serde_json::from_str(part.get())?)
+        binary::deserialize(part.get(), &self.attachments)
+    }
+
+    /// The arguments with a last one behind them.
+    #[must_use]
+    pub fn with_last(&self, text: &str) -> Self {
+        let inner = self.json.trim_ascii_end().strip_suffix(']').unwrap_or("[");
+        let mut json = String::with_capacity(inner.len() + text.len() + 4);
+        json.push_str(inner);
+        if inner.trim_ascii() != "[" {
+            json.push(',');
+        }
+        crate::value::push_string(&mut json, text);
+        json.push(']');
+        Self { json: json.into(), attachments: self.attachments.clone() }
     }
 
     /// The arguments from `start` on, with the attachments they use.

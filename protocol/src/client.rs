@@ -12,7 +12,7 @@ use bytestring::ByteString;
 use crate::engine::{self, DecodeError, Handshake, Message, Packet as EnginePacket};
 use crate::packet::PacketError;
 use crate::server::Transport;
-use crate::{Args, Decoder, DecoderLimits, Frame, Incoming, Kind, Packet};
+use crate::{Args, Decoder, DecoderLimits, Frame, Incoming, Kind, Packet, Parser};
 
 /// What a client takes from a server: more than a server takes from a client, as its peer is the one under test.
 const LIMITS: DecoderLimits = DecoderLimits { attachments: 10_000, strict: false };
@@ -108,7 +108,7 @@ impl Connection {
         Self {
             transport,
             upgrade: Upgrade::None,
-            decoder: Decoder::new(LIMITS),
+            decoder: Decoder::new(Parser::Json, LIMITS),
             outbox: VecDeque::new(),
             events: VecDeque::new(),
             patience: None,

@@ -2,7 +2,7 @@
 
 use crate::engine::Message;
 use crate::packet::PacketError;
-use crate::{Kind, Packet};
+use crate::{Kind, Packet, Parser, msgpack};
 
 /// What one end takes from the other.
 #[derive(Clone, Copy, Debug)]
@@ -19,9 +19,10 @@ impl Default for DecoderLimits {
     }
 }
 
-/// The reading half of the default parser: one per connection, as it holds a half-received binary packet.
+/// The reading half of a parser: one per connection, as it holds a half-received binary packet.
 #[derive(Debug)]
 pub struct Decoder {
+    parser: Parser,
     limits: DecoderLimits,
     /// A binary packet and how many attachments are still missing.
     pending: Option<(Box<Packet>, usize)>,
@@ -29,12 +30,27 @@ pub struct Decoder {
 
 impl Decoder {
     /// A decoder with nothing pending.
-    pub fn new(limits: DecoderLimits) -> Self {
-        Self { limits, pending: None }
+    pub fn new(parser: Parser, limits: DecoderLimits) -> Self {
+        Self { parser, limits, pending: None }
+    }
+
+    /// How many attachments of the pending packet are still missing.
+    pub fn missing(&self) -> usize {
+        self.pending.as_ref().map_or(0, |(_, missing)| *missing)
     }
 
     /// Takes one message; returns a packet once it is complete.
     pub fn feed(&mut self, message: Message) -> Result<Option<Packet>, PacketError> {
+        match self.parser {
+            Parser::Json => self.feed_json(message),
+            Parser::MessagePack => match message {
+                Message::Binary(bytes) => self.complete(msgpack::decode(&bytes)?).map(Some),
+                Message::Text(_) => Err(PacketError::UnexpectedText),
+            },
+        }
+    }
+
+    fn feed_json(&mut self, message: Message) -> Result<Option<Packet>, PacketError> {
         match (message, self.pending.take()) {
             (Message::Text(text), None) => {
                 let (packet, attachments) = Packet::decode(&text)?;
@@ -111,7 +127,7 @@ mod tests {
         fn packet_round_trip(packets in prop::collection::vec(packet(), 1..5), one_payload: bool) {
             let frames: Vec<Frame> = packets.iter().flat_map(Packet::encode).collect();
             let chunks = if one_payload { vec![&frames[..]] } else { frames.chunks(1).collect() };
-            let mut decoder = Decoder::new(DecoderLimits::default());
+            let mut decoder = Decoder::new(Parser::Json, DecoderLimits::default());
             let mut back = Vec::new();
             for chunk in chunks {
                 for frame in engine::decode_payload(&engine::encode_payload(chunk)) {
@@ -123,7 +139,7 @@ mod tests {
 
         #[test]
         fn no_input_panics(texts in prop::collection::vec("[0-9]{0,3}-?(/[a-z]*,)?[0-9]{0,3}.{0,30}", 1..6)) {
-            let mut decoder = Decoder::new(DecoderLimits::default());
+            let mut decoder = Decoder::new(Parser::Json, DecoderLimits::default());
             for text in texts {
                 let _ = decoder.feed(Message::Text(text.into()));
                 let _ = decoder.feed(Message::Binary(vec![1].into()));
@@ -134,7 +150,7 @@ mod tests {
     #[test]
     fn attachments_are_bounded_and_adjacent() {
         let text = |decoder: &mut Decoder, text: &str| decoder.feed(Message::Text(text.into()));
-        let mut decoder = Decoder::new(DecoderLimits::default());
+        let mut decoder = Decoder::new(Parser::Json, DecoderLimits::default());
         assert!(matches!(text(&mut decoder, "511-[\"a\"]"), Err(PacketError::TooManyAttachments { count: 11, .. })));
         assert_eq!(text(&mut decoder, "52-[\"a\"]"), Ok(None));
         assert!(matches!(text(&mut decoder, "2[\"b\"]"), Err(PacketError::MissingAttachments(2))));

@@ -1,4 +1,4 @@
-//! Engine.IO 4 and Socket.IO 5 without sockets and without a clock.
+//! Engine.IO and Socket.IO without sockets and without a clock: revisions 4 and 5, and, at the server's end, 3 and 4.
 //!
 //! - [`Frame`] is one Engine.IO packet in wire form, as a WebSocket carries it; [`engine`] turns it into a
 //!   [`engine::Packet`] and joins frames into HTTP long-polling payloads.
@@ -7,6 +7,8 @@
 //! - [`server::Connection`] and [`client::Connection`] are the two ends as state machines: bytes and the time
 //!   go in, frames, events and the next deadline come out. Nothing here reads a clock or a socket, so tests
 //!   drive both ends over a simulated link.
+//!
+//! [`Parser`] is how packets are written: JSON with attachments, or MessagePack.
 //!
 //! Sources: the [Engine.IO protocol](https://socket.io/docs/v4/engine-io-protocol/) revision 4 and the
 //! [Socket.IO protocol](https://socket.io/docs/v4/socket-io-protocol/) revision 5.
@@ -19,18 +21,23 @@
 //! ```
 
 mod args;
+mod binary;
 pub mod client;
 mod decoder;
 pub mod engine;
 mod frame;
+mod msgpack;
 mod packet;
+mod parser;
 pub mod server;
 mod value;
 
 pub use args::{Args, ArgsError, IntoArgs};
+pub use binary::Binary;
 pub use bytes::Bytes;
 pub use bytestring::ByteString;
 pub use decoder::{Decoder, DecoderLimits};
 pub use frame::{Frame, Frames};
-pub use packet::{Incoming, Kind, Packet, PacketError};
+pub use packet::{Incoming, Kind, Packet, PacketError, is_reserved};
+pub use parser::Parser;
 pub use value::Value;

@@ -10,6 +10,11 @@ use crate::{Args, Frame, Frames};
 const RESERVED: [&str; 6] =
     ["connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"];
 
+/// Whether an event of this name may only be raised by the library itself (SIO-MF-07, SIO-EV-11).
+pub fn is_reserved(event: &str) -> bool {
+    RESERVED.contains(&event)
+}
+
 /// The packet types; whether an event or ack is a binary one follows from its attachments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
@@ -23,6 +28,23 @@ pub enum Kind {
     Ack,
     /// `4`: the namespace refuses.
     ConnectError,
+}
+
+impl Kind {
+    /// The number of the type, without regard to attachments.
+    pub(crate) fn digit(self) -> u64 {
+        match self {
+            Self::Connect => 0,
+            Self::Disconnect => 1,
+            Self::Event => 2,
+            Self::Ack => 3,
+            Self::ConnectError => 4,
+        }
+    }
+
+    pub(crate) fn from_digit(digit: u64) -> Option<Self> {
+        [Self::Connect, Self::Disconnect, Self::Event, Self::Ack, Self::ConnectError].get(digit as usize).copied()
+    }
 }
 
 /// One Socket.IO packet.
@@ -79,6 +101,12 @@ pub enum PacketError {
     /// A placeholder that names no attachment (SIO-BN-10).
     #[error("a placeholder names no attachment: {0}")]
     Placeholder(String),
+    /// Something that is not the MessagePack of a packet (MP-05).
+    #[error("not a packet in MessagePack: {0}")]
+    MessagePack(String),
+    /// A text message to a server whose parser is MessagePack (MP-04).
+    #[error("a text message; expected MessagePack in a binary one")]
+    UnexpectedText,
     /// A binary frame without a header ahead of it (SIO-BN-09).
     #[error("a binary frame without a packet that announced it")]
     UnexpectedAttachment,
@@ -209,7 +237,7 @@ fn check_event_name(raw: &str) -> Result<(), PacketError> {
     match raw.as_bytes().first() {
         Some(b'"') => {
             let name: String = serde_json::from_str(raw).map_err(|error| payload(&error, raw))?;
-            if RESERVED.contains(&name.as_str()) {
+            if is_reserved(&name) {
                 return Err(PacketError::Reserved(name));
             }
             Ok(())

@@ -116,7 +116,7 @@ fn placeholder(fields: &[(String, Value)]) -> Option<&Number> {
     }
 }
 
-fn push_string(json: &mut String, text: &str) {
+pub(crate) fn push_string(json: &mut String, text: &str) {
     // Writing a string into a string cannot fail.
     json.push_str(&serde_json::to_string(text).unwrap_or_default());
 }
@@ -133,6 +133,12 @@ impl Args {
         }
         json.push(']');
         Self::from_json(json, attachments)
+    }
+
+    /// Parses the payload, whatever it is; placeholders become bytes.
+    pub(crate) fn to_value(&self) -> Result<Value, ArgsError> {
+        let value: Value = serde_json::from_str(self.json())?;
+        if self.attachments().is_empty() { Ok(value) } else { Ok(value.resolve(self.attachments())?) }
     }
 
     /// Parses the arguments; placeholders become bytes.

@@ -1,13 +1,73 @@
 //! `io.to("a").except("b").emit(…)`: a selection, flags, and what is done with it.
 
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use sio_protocol::{Args, ArgsError, IntoArgs, Packet};
-use tokio::sync::mpsc;
+use tokio::sync::Notify;
 
 use crate::Socket;
-use crate::adapter::{Room, Selection};
+use crate::adapter::{Outgoing, Room, Selection};
+use crate::event::arguments;
 use crate::namespace::Namespace;
+
+/// One room, or several: what [`BroadcastOperator::to`] and its like take.
+pub trait IntoRooms {
+    /// The names.
+    fn into_rooms(self) -> Vec<Room>;
+}
+
+macro_rules! one_room {
+    ($($type:ty),*) => {
+        $(impl IntoRooms for $type {
+            fn into_rooms(self) -> Vec<Room> {
+                vec![AsRef::<str>::as_ref(&self).into()]
+            }
+        })*
+    };
+}
+one_room!(&str, String, &String, Room, &Room);
+
+impl<T: AsRef<str>> IntoRooms for Vec<T> {
+    fn into_rooms(self) -> Vec<Room> {
+        self.as_slice().into_rooms()
+    }
+}
+
+impl<T: AsRef<str>> IntoRooms for &Vec<T> {
+    fn into_rooms(self) -> Vec<Room> {
+        self.as_slice().into_rooms()
+    }
+}
+
+impl<T: AsRef<str>> IntoRooms for &[T] {
+    fn into_rooms(self) -> Vec<Room> {
+        self.iter().map(|room| room.as_ref().into()).collect()
+    }
+}
+
+impl<T: AsRef<str>, const N: usize> IntoRooms for [T; N] {
+    fn into_rooms(self) -> Vec<Room> {
+        self.as_slice().into_rooms()
+    }
+}
+
+/// How an event is sent; each emit has its own (MD-07).
+#[derive(Clone, Copy, Debug)]
+pub struct Flags {
+    /// Dropped if it cannot leave at once.
+    pub volatile: bool,
+    /// Whether the polling answer it leaves with may be compressed.
+    pub compress: bool,
+    /// This node only.
+    pub local: bool,
+}
+
+impl Default for Flags {
+    fn default() -> Self {
+        Self { volatile: false, compress: true, local: false }
+    }
+}
 
 /// Selects sockets and addresses them. Immutable: each call returns a new operator, so one that is kept does
 /// not collect rooms or flags (RM-20).
@@ -16,11 +76,11 @@ use crate::namespace::Namespace;
 pub struct BroadcastOperator {
     namespaces: Vec<Namespace>,
     selection: Selection,
-    volatile: bool,
+    flags: Flags,
     timeout: Option<Duration>,
 }
 
-/// The answers that came in time, when some did not.
+/// Not every answer came in time.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("operation has timed out after {timeout:?}: {} of {expected} clients answered", .acks.len())]
 pub struct PartialAcks {
@@ -32,45 +92,67 @@ pub struct PartialAcks {
     pub timeout: Duration,
 }
 
-/// What [`BroadcastOperator::timeout`] is when it is not called: broadcasts always need one.
+/// Why a broadcast with acknowledgements did not end well.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BroadcastError {
+    /// Nothing was sent: the arguments cannot be serialized.
+    #[error(transparent)]
+    Args(#[from] ArgsError),
+    /// Some clients did not answer in time; what the others said is inside.
+    #[error(transparent)]
+    Partial(#[from] PartialAcks),
+}
+
+/// How long a broadcast waits for acknowledgements when it is not told. Node fails at once instead (MD-12).
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl BroadcastOperator {
     pub(crate) fn new(namespaces: Vec<Namespace>, except_sid: Option<Room>) -> Self {
         let selection = Selection { except_sid, ..Selection::default() };
-        Self { namespaces, selection, volatile: false, timeout: None }
+        Self { namespaces, selection, flags: Flags::default(), timeout: None }
     }
 
-    /// Adds a room to the union.
-    pub fn to(mut self, room: impl AsRef<str>) -> Self {
-        self.selection.rooms.push(room.as_ref().into());
+    pub(crate) fn with_flags(mut self, flags: Flags, timeout: Option<Duration>) -> Self {
+        self.flags = flags;
+        self.timeout = timeout;
         self
     }
 
-    /// The same as [`to`](Self::to) (RM-04).
-    pub fn in_room(self, room: impl AsRef<str>) -> Self {
-        self.to(room)
+    /// Adds rooms to the union. As in Socket.IO, an operator without any room addresses everybody, so an empty list
+    /// does, too.
+    pub fn to(mut self, rooms: impl IntoRooms) -> Self {
+        self.selection.rooms.extend(rooms.into_rooms());
+        self
     }
 
-    /// Excludes the members of a room, or one socket by its id.
-    pub fn except(mut self, room: impl AsRef<str>) -> Self {
-        self.selection.except.push(room.as_ref().into());
+    /// The same as [`to`](Self::to) (RM-04); `in` is a word of the language.
+    pub fn in_room(self, rooms: impl IntoRooms) -> Self {
+        self.to(rooms)
+    }
+
+    /// Excludes the members of rooms, or single sockets by their ids.
+    pub fn except(mut self, rooms: impl IntoRooms) -> Self {
+        self.selection.except.extend(rooms.into_rooms());
         self
     }
 
     /// Packets that do not leave at once are dropped.
     pub fn volatile(mut self) -> Self {
-        self.volatile = true;
+        self.flags.volatile = true;
         self
     }
 
-    /// Addresses this node only. There is only one so far.
-    pub fn local(self) -> Self {
+    /// Addresses the clients of this node only. A server without a cluster is its only node.
+    pub fn local(mut self) -> Self {
+        self.flags.local = true;
         self
     }
 
-    /// Asks for compression. Nothing is compressed so far; permessage-deflate is off, as in Node.
-    pub fn compress(self, _compress: bool) -> Self {
+    /// Whether the answer of a polling client may be compressed when this event is in it (yes). WebSocket messages
+    /// are never compressed.
+    pub fn compress(mut self, compress: bool) -> Self {
+        self.flags.compress = compress;
         self
     }
 
@@ -84,54 +166,41 @@ impl BroadcastOperator {
     ///
     /// Fails, with nothing sent, when the arguments cannot be serialized.
     pub fn emit(&self, event: &str, args: impl IntoArgs) -> Result<(), ArgsError> {
-        let args = Args::event(event, args)?;
+        let args = arguments(event, args)?;
         for nsp in &self.namespaces {
-            let frames = Packet::event(nsp.path(), args.clone()).encode();
-            nsp.adapter().for_each(&self.selection, &mut |socket| {
-                if self.volatile {
-                    socket.send_volatile(&frames);
-                } else {
-                    socket.send(&frames);
-                }
-            });
+            let outgoing = Outgoing { nsp: nsp.path(), args: args.clone(), flags: self.flags, parser: nsp.parser() };
+            nsp.adapter().broadcast(&self.selection, &outgoing);
         }
         Ok(())
     }
 
-    /// Emits and collects one answer of each selected client.
-    pub async fn emit_with_ack(&self, event: &str, args: impl IntoArgs) -> Result<Vec<Args>, PartialAcks> {
+    /// Emits and collects one answer of each selected client. Clients that leave without an answer are waited for
+    /// until the time is over, as in Socket.IO (MD-13).
+    pub async fn emit_with_ack(&self, event: &str, args: impl IntoArgs) -> Result<Vec<Args>, BroadcastError> {
+        let args = arguments(event, args)?;
         let timeout = self.timeout.unwrap_or(DEFAULT_TIMEOUT);
-        let (sender, mut receiver) = mpsc::unbounded_channel();
-        let mut expected = 0;
-        let mut asked = Vec::new();
-        if let Ok(args) = Args::event(event, args) {
-            for nsp in &self.namespaces {
-                let id = nsp.next_ack_id();
-                let frames = Packet { id: Some(id), ..Packet::event(nsp.path(), args.clone()) }.encode();
-                nsp.adapter().for_each(&self.selection, &mut |socket| {
-                    if socket.send_expecting(id, &frames, sender.clone()) {
-                        expected += 1;
-                        asked.push((socket.clone(), id));
-                    }
-                });
-            }
+        let answers = Arc::new(Answers::default());
+        let mut asked = Asked(Vec::new());
+        for nsp in &self.namespaces {
+            let id = nsp.next_ack_id();
+            let packet = Packet { id: Some(id), ..Packet::event(nsp.path(), args.clone()) };
+            let frames = nsp.parser().encode(&packet);
+            nsp.adapter().for_each(&self.selection, &mut |socket| {
+                if socket.send_expecting(id, &frames, self.flags.compress, &answers) {
+                    asked.0.push((socket.clone(), id));
+                }
+            });
         }
-        drop(sender);
-        let mut acks = Vec::with_capacity(expected);
+        let expected = asked.0.len();
         let all = async {
-            while acks.len() < expected {
-                let Some(ack) = receiver.recv().await else { std::future::pending().await };
-                acks.push(ack);
+            while answers.count() < expected {
+                answers.more.notified().await;
             }
         };
         let in_time = tokio::time::timeout(timeout, all).await.is_ok();
-        if in_time {
-            return Ok(acks);
-        }
-        for (socket, id) in asked {
-            socket.forget_ack(id);
-        }
-        Err(PartialAcks { acks, expected, timeout })
+        drop(asked);
+        let acks = std::mem::take(&mut *answers.lock());
+        if in_time { Ok(acks) } else { Err(PartialAcks { acks, expected, timeout }.into()) }
     }
 
     /// The selected sockets.
@@ -147,17 +216,17 @@ impl BroadcastOperator {
         sockets
     }
 
-    /// Puts the selected sockets into a room.
-    pub fn sockets_join(&self, room: impl AsRef<str>) {
-        for socket in self.fetch_sockets() {
-            socket.join(room.as_ref());
-        }
+    /// Puts the selected sockets into rooms.
+    pub fn sockets_join(&self, rooms: impl IntoRooms) {
+        let rooms = rooms.into_rooms();
+        self.fetch_sockets().iter().for_each(|socket| socket.join(rooms.as_slice()));
     }
 
-    /// Takes the selected sockets out of a room.
-    pub fn sockets_leave(&self, room: impl AsRef<str>) {
+    /// Takes the selected sockets out of rooms.
+    pub fn sockets_leave(&self, rooms: impl IntoRooms) {
+        let rooms = rooms.into_rooms();
         for socket in self.fetch_sockets() {
-            socket.leave(room.as_ref());
+            rooms.iter().for_each(|room| socket.leave(room));
         }
     }
 
@@ -165,6 +234,40 @@ impl BroadcastOperator {
     pub fn disconnect_sockets(&self, close: bool) {
         for socket in self.fetch_sockets() {
             socket.disconnect(close);
+        }
+    }
+}
+
+/// The answers to one broadcast: at most one of each client that was asked.
+#[derive(Default)]
+pub(crate) struct Answers {
+    acks: Mutex<Vec<Args>>,
+    more: Notify,
+}
+
+impl Answers {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Args>> {
+        self.acks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn count(&self) -> usize {
+        self.lock().len()
+    }
+
+    pub(crate) fn push(&self, args: Args) {
+        self.lock().push(args);
+        // One waits; a permit is kept for it if it is not waiting right now.
+        self.more.notify_one();
+    }
+}
+
+/// Who was asked. Dropped, also when the caller gives up waiting, nobody expects their answers any more.
+struct Asked(Vec<(Socket, u64)>);
+
+impl Drop for Asked {
+    fn drop(&mut self) {
+        for (socket, id) in &self.0 {
+            socket.forget_ack(*id);
         }
     }
 }

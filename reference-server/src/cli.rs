@@ -2,12 +2,16 @@
 
 use std::io::{self, Write as _};
 use std::net::IpAddr;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::{Options, Server, fixture, limits};
+use crate::tls::{self, TlsError};
+use crate::{Cookie, Cors, Listener, Options, Parser, Recovery, Server, fixture, limits};
 
 /// How long a stopping server waits until what was queued is written.
 const SHUTDOWN: Duration = Duration::from_secs(5);
@@ -15,6 +19,7 @@ const SHUTDOWN: Duration = Duration::from_secs(5);
 /// Options of the reference server with the fixture app. Each can also be given by the environment variable
 /// of the fixture contract.
 #[derive(Args, Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct ServeArgs {
     /// Address to listen on
     #[arg(long, default_value = "127.0.0.1")]
@@ -56,6 +61,38 @@ pub struct ServeArgs {
     #[arg(long, value_name = "ORIGIN", env = "SIO_CORS")]
     cors: Option<String>,
 
+    /// Serve Socket.IO 2 clients (Engine.IO 3) as well
+    #[arg(long, env = "SIO_EIO3", value_parser = clap::builder::BoolishValueParser::new(), num_args = 0..=1, default_value = "false", default_missing_value = "true")]
+    eio3: bool,
+
+    /// Connection state recovery: milliseconds a client may be away; 0 switches it off
+    #[arg(long, value_name = "MS", env = "SIO_RECOVERY", default_value_t = 0)]
+    recovery: u64,
+
+    /// How packets are written; every client must use the same
+    #[arg(long, env = "SIO_PARSER", default_value = "json")]
+    parser: ParserName,
+
+    /// Path to answer under
+    #[arg(long, default_value = "/socket.io")]
+    path: String,
+
+    /// Set a cookie of this name with the session's id, for load balancers
+    #[arg(long, value_name = "NAME")]
+    cookie: Option<String>,
+
+    /// Threads that serve connections
+    #[arg(long, value_name = "N", default_value = "1")]
+    threads: NonZeroUsize,
+
+    /// Certificate chain (PEM, the server's first) to speak TLS with
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+
+    /// Private key (PEM) of the certificate
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
+
     /// Label of this node in answers to `whoami`
     #[arg(long, default_value = "A", env = "SIO_NODE")]
     node: String,
@@ -67,6 +104,14 @@ pub struct ServeArgs {
     /// Stop when standard input ends, so that a parent that dies takes the server with it
     #[arg(long, hide = true)]
     until_stdin_closes: bool,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum ParserName {
+    /// Text, with binary attachments behind it
+    Json,
+    /// One MessagePack map in one binary frame
+    Msgpack,
 }
 
 /// Why the server did not start or went down.
@@ -89,18 +134,16 @@ pub enum ServeError {
         /// What the system says.
         error: io::Error,
     },
+    /// The certificate or its key cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// Something broke while serving.
     #[error(transparent)]
     Io(#[from] io::Error),
 }
 
 /// Features of the fixture contract that are not there yet. Silence would make their rows fail for no reason.
-const UNSUPPORTED: [(&str, &str); 4] = [
-    ("SIO_EIO3", "Engine.IO 3 clients"),
-    ("SIO_RECOVERY", "connection state recovery"),
-    ("SIO_PARSER", "the msgpack parser"),
-    ("SIO_REDIS", "the Redis adapter"),
-];
+const UNSUPPORTED: [(&str, &str); 1] = [("SIO_REDIS", "the Redis adapter")];
 
 /// Serves the fixture until SIGTERM, SIGINT or, if asked for, the end of standard input. Prints
 /// `LISTENING <port>` when it is ready.
@@ -118,6 +161,11 @@ pub async fn serve(args: ServeArgs) -> Result<(), ServeError> {
         .listen(address)
         .await
         .map_err(|error| ServeError::Bind { address: format!("{}:{}", address.0, address.1), error })?;
+    let listener = match (&args.tls_cert, &args.tls_key) {
+        (Some(certificates), Some(key)) => listener.with_tls(tls::load(certificates, key)?),
+        _ => listener,
+    };
+    let helpers: Vec<_> = (1..args.threads.get()).map(|_| on_another_thread(&listener)).collect::<io::Result<_>>()?;
     writeln!(io::stdout(), "LISTENING {}", listener.local_addr().port())?;
 
     let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
@@ -129,7 +177,23 @@ pub async fn serve(args: ServeArgs) -> Result<(), ServeError> {
         () = stdin_closes(), if args.until_stdin_closes => {}
     }
     io.close(SHUTDOWN).await;
+    helpers.into_iter().for_each(|helper| drop(helper.join()));
     Ok(())
+}
+
+/// Serves the same port on a thread and runtime of its own, until the server is closed. Its sessions go with the
+/// runtime, so it outlives them: [`Server::close`] has waited for them by then.
+fn on_another_thread(listener: &Listener) -> io::Result<JoinHandle<()>> {
+    let listener = listener.try_clone()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    std::thread::Builder::new().name("serve".to_owned()).spawn(move || {
+        runtime.block_on(async move {
+            let io = listener.server().clone();
+            // The port is the first thread's as well, which tells what is wrong with it.
+            let _ = listener.run().await;
+            io.drained(SHUTDOWN).await;
+        });
+    })
 }
 
 impl ServeArgs {
@@ -142,7 +206,18 @@ impl ServeArgs {
             max_http_buffer_size: self.max_payload,
             max_buffered: self.max_buffered,
             cleanup_empty_child_namespaces: self.cleanup,
-            cors_origin: self.cors.clone(),
+            path: self.path.clone(),
+            cors: self.cors.clone().map(Cors::origin),
+            cookie: self.cookie.clone().map(|name| Cookie { name, ..Cookie::default() }),
+            allow_eio3: self.eio3,
+            parser: match self.parser {
+                ParserName::Json => Parser::Json,
+                ParserName::Msgpack => Parser::MessagePack,
+            },
+            connection_state_recovery: (self.recovery > 0).then(|| Recovery {
+                max_disconnection_duration: Duration::from_millis(self.recovery),
+                ..Recovery::default()
+            }),
             ..Options::default()
         }
     }

@@ -1,14 +1,23 @@
 //! What a client sent, and the way to answer it.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use sio_protocol::{Args, IntoArgs};
+use sio_protocol::{Args, ArgsError, IntoArgs, PacketError};
 
 use crate::Socket;
 
+/// The arguments of an event that the application emits; names of the library's own are refused (SIO-EV-11).
+pub(crate) fn arguments(event: &str, args: impl IntoArgs) -> Result<Args, ArgsError> {
+    if sio_protocol::is_reserved(event) {
+        return Err(PacketError::Reserved(event.to_owned()).into());
+    }
+    Args::event(event, args)
+}
+
 /// An event of a client: name, arguments and, if it wants one, the acknowledgement.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Event {
     /// The name. A socket middleware may change it.
     pub name: String,
@@ -31,15 +40,19 @@ impl Event {
     }
 }
 
-/// The way to acknowledge one event. Only the first answer is sent (SIO-AK-04).
-#[derive(Debug)]
+/// The way to acknowledge one event. Only the first answer is sent (SIO-AK-04), also when there are clones.
+#[derive(Clone, Debug)]
 pub struct Ack {
-    pub(crate) socket: Socket,
-    pub(crate) id: u64,
-    pub(crate) sent: AtomicBool,
+    socket: Socket,
+    id: u64,
+    sent: Arc<AtomicBool>,
 }
 
 impl Ack {
+    pub(crate) fn new(socket: Socket, id: u64) -> Self {
+        Self { socket, id, sent: Arc::default() }
+    }
+
     /// Sends the answer; further ones are ignored. Arguments that cannot be serialized are not sent.
     pub fn send(&self, args: impl IntoArgs) {
         let Ok(args) = args.into_args() else { return };
@@ -51,7 +64,8 @@ impl Ack {
 }
 
 /// Why a client's answer did not come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum AckError {
     /// Not in time.
     #[error("operation has timed out after {0:?}")]
@@ -59,4 +73,7 @@ pub enum AckError {
     /// The client is gone.
     #[error("socket has been disconnected")]
     Disconnected,
+    /// Nothing was sent: the arguments cannot be serialized.
+    #[error(transparent)]
+    Args(#[from] ArgsError),
 }

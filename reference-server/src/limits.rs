@@ -1,8 +1,38 @@
-//! File descriptors: one for each connection, and the usual limit is 1,024.
+//! What one peer, and all of them together, can make the server hold. Each limit has a test.
+//!
+//! | What | Limit | Beyond it |
+//! |---|---|---|
+//! | head of a request | [`MAX_HEAD`], [`MAX_HEADERS`], [`HEADER_TIMEOUT`] | 431, or the connection is closed |
+//! | TLS handshake | [`TLS_TIMEOUT`] | the connection is closed |
+//! | body of a POST, message on a WebSocket | `max_http_buffer_size` | 413; close frame 1009 |
+//! | body that trickles in | the session's heartbeat | 400, and the session is closed |
+//! | packets of a body that wait for their handlers | 64, with a pause in between | the next ones wait in the body |
+//! | attachments of a packet | `max_attachments`, each a message: (1 + n) × `max_http_buffer_size` bytes | closed |
+//! | packets queued for a client | `max_buffered` bytes | closed, reason `slow reader` |
+//! | namespaces of a connection | `max_namespaces` | closed |
+//! | time without a namespace | `connect_timeout` | closed |
+//! | time of a probe | `upgrade_timeout` | the probing WebSocket is closed |
+//! | children of dynamic namespaces | `max_child_namespaces` | `Invalid namespace` |
+//! | sessions | `max_sessions` | 503 |
+//! | packets and sessions kept for recovery | `Recovery::max_packet_bytes`, `Recovery::max_sessions`, and their age | the oldest go; who missed them starts afresh |
+//! | acknowledgements that are waited for | those the application asked for; they end with their timeout, their caller or the socket | – |
+//! | files | the system's limit, raised to its maximum | accepting waits |
+
+use std::time::Duration;
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
-/// Raises the limit of open files to the hard limit; returns what holds now.
+/// Time a client has for the head of a request, and an idle connection for its next one.
+pub const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
+/// Time a client has for its TLS handshake.
+pub const TLS_TIMEOUT: Duration = Duration::from_secs(10);
+/// Bytes of the head of a request, and of what is read ahead of being asked for; Node's limit is the same.
+pub const MAX_HEAD: usize = 16 * 1024;
+/// Headers of a request.
+pub const MAX_HEADERS: usize = 100;
+
+/// Raises the limit of open files to the hard limit, as each connection is one and the usual limit is 1,024; returns
+/// what holds now.
 pub fn raise_open_files() -> u64 {
     let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else { return 0 };
     if soft < hard && setrlimit(Resource::RLIMIT_NOFILE, hard, hard).is_ok() {

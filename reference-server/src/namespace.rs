@@ -4,15 +4,16 @@ use std::collections::HashMap;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
+use indexmap::IndexMap;
 use serde_json::Value as Json;
-use sio_protocol::{ArgsError, ByteString, IntoArgs};
+use sio_protocol::{ArgsError, ByteString, IntoArgs, Parser};
 
 use crate::adapter::{Adapter, MemoryAdapter};
 use crate::broadcast::BroadcastOperator;
-use crate::{Args, Socket};
+use crate::{Args, Options, Recovery, Socket};
 
 /// A refusal by a middleware: what the client finds in its CONNECT_ERROR.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -30,12 +31,9 @@ impl ConnectError {
         Self { message: message.into(), data: None }
     }
 
-    /// The payload of the packet.
-    pub(crate) fn to_json(&self) -> String {
-        let mut body = serde_json::Map::new();
-        body.insert("message".to_owned(), Json::from(self.message.as_str()));
-        body.extend(self.data.clone().map(|data| ("data".to_owned(), data)));
-        Json::Object(body).to_string()
+    /// A refusal with more about it.
+    pub fn with_data(message: impl Into<String>, data: Json) -> Self {
+        Self { message: message.into(), data: Some(data) }
     }
 }
 
@@ -84,6 +82,10 @@ struct Inner {
     adapter: Arc<dyn Adapter>,
     next_ack_id: AtomicU64,
     server_side: Mutex<HashMap<String, OnServerSide>>,
+    parser: Parser,
+    recovery: Option<Recovery>,
+    /// Sockets that are in, or on their way in. Changed under the server's lock of its namespaces where that matters.
+    users: AtomicUsize,
 }
 
 impl fmt::Debug for Namespace {
@@ -93,14 +95,17 @@ impl fmt::Debug for Namespace {
 }
 
 impl Namespace {
-    pub(crate) fn new(path: ByteString, parent: Option<Arc<Setup>>) -> Self {
+    pub(crate) fn new(path: ByteString, parent: Option<Arc<Setup>>, options: &Options) -> Self {
         Self(Arc::new(Inner {
             path,
             parent,
             own: Setup::default(),
-            adapter: Arc::new(MemoryAdapter::default()),
+            adapter: Arc::new(MemoryAdapter::new(options.connection_state_recovery.clone())),
             next_ack_id: AtomicU64::new(0),
             server_side: Mutex::default(),
+            parser: options.parser,
+            recovery: options.connection_state_recovery.clone(),
+            users: AtomicUsize::new(0),
         }))
     }
 
@@ -111,6 +116,33 @@ impl Namespace {
 
     pub(crate) fn path(&self) -> ByteString {
         self.0.path.clone()
+    }
+
+    /// One more socket asks to come in.
+    pub(crate) fn enter(&self) {
+        self.0.users.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// A socket has left, or was not let in; true when it was the last.
+    pub(crate) fn leave(&self) -> bool {
+        self.0.users.fetch_sub(1, Ordering::AcqRel) == 1
+    }
+
+    /// Whether this is the same namespace, not another one of its name.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    pub(crate) fn is_deserted(&self) -> bool {
+        self.0.users.load(Ordering::Acquire) == 0
+    }
+
+    pub(crate) fn parser(&self) -> Parser {
+        self.0.parser
+    }
+
+    pub(crate) fn recovery(&self) -> Option<&Recovery> {
+        self.0.recovery.as_ref()
     }
 
     /// The rooms.
@@ -138,33 +170,9 @@ impl Namespace {
         self
     }
 
-    fn operator(&self) -> BroadcastOperator {
-        BroadcastOperator::new(vec![self.clone()], None)
-    }
-
-    /// Selects a room.
-    pub fn to(&self, room: impl AsRef<str>) -> BroadcastOperator {
-        self.operator().to(room)
-    }
-
-    /// Selects everybody but the members of a room.
-    pub fn except(&self, room: impl AsRef<str>) -> BroadcastOperator {
-        self.operator().except(room)
-    }
-
-    /// Selects everybody.
+    /// Selects everybody; the methods below are shorter ways to it.
     pub fn broadcast(&self) -> BroadcastOperator {
-        self.operator()
-    }
-
-    /// Emits to everybody.
-    pub fn emit(&self, event: &str, args: impl IntoArgs) -> Result<(), ArgsError> {
-        self.operator().emit(event, args)
-    }
-
-    /// Everybody who is here.
-    pub fn fetch_sockets(&self) -> Vec<Socket> {
-        self.operator().fetch_sockets()
+        BroadcastOperator::new(vec![self.clone()], None)
     }
 
     /// Answers [`server_side_emit`](Self::server_side_emit) of other nodes.
@@ -173,9 +181,15 @@ impl Namespace {
         handlers.insert(event.to_owned(), Arc::new(handler));
     }
 
+    /// Sends an event to the other nodes of the cluster: nobody, as there is one node (UT-06).
+    pub fn server_side_emit(&self, event: &str, args: impl IntoArgs) -> Result<(), ArgsError> {
+        crate::event::arguments(event, args).map(drop)
+    }
+
     /// Sends an event to the other nodes and collects their answers: none, as there is one node (UT-06).
-    pub fn server_side_emit(&self, _event: &str, _args: impl IntoArgs) -> Vec<Args> {
-        Vec::new()
+    #[expect(clippy::unused_async, reason = "with other nodes there will be something to wait for")]
+    pub async fn server_side_emit_with_ack(&self, event: &str, args: impl IntoArgs) -> Result<Vec<Args>, ArgsError> {
+        self.server_side_emit(event, args).map(|()| Vec::new())
     }
 
     pub(crate) fn next_ack_id(&self) -> u64 {
@@ -207,7 +221,16 @@ impl Namespace {
     }
 }
 
-pub(crate) type Matcher = Box<dyn Fn(&str, &str) -> bool + Send + Sync>;
+/// Whether a client may have a namespace: by its name and the JSON text of its auth.
+pub(crate) type Accepts = Box<dyn Fn(&str, &str) -> bool + Send + Sync>;
+
+/// Which names a dynamic namespace takes.
+pub(crate) enum Matcher {
+    /// Those that match.
+    Pattern(regex_lite::Regex),
+    /// Those that a function accepts.
+    Function(Accepts),
+}
 
 /// A dynamic namespace: its children come into being when a client asks for a name that matches.
 #[derive(Clone)]
@@ -216,7 +239,13 @@ pub struct ParentNamespace(Arc<ParentInner>);
 struct ParentInner {
     matcher: Matcher,
     setup: Arc<Setup>,
-    children: Mutex<Vec<Namespace>>,
+    children: Mutex<IndexMap<ByteString, Namespace>>,
+}
+
+impl fmt::Debug for ParentNamespace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ParentNamespace({} children)", self.children().len())
+    }
 }
 
 impl ParentNamespace {
@@ -241,34 +270,32 @@ impl ParentNamespace {
 
     /// Selects everybody in every child (NS-09).
     pub fn broadcast(&self) -> BroadcastOperator {
-        BroadcastOperator::new(self.children().clone(), None)
-    }
-
-    /// Selects a room of every child.
-    pub fn to(&self, room: impl AsRef<str>) -> BroadcastOperator {
-        self.broadcast().to(room)
-    }
-
-    /// Emits to everybody in every child.
-    pub fn emit(&self, event: &str, args: impl IntoArgs) -> Result<(), ArgsError> {
-        self.broadcast().emit(event, args)
+        BroadcastOperator::new(self.children().values().cloned().collect(), None)
     }
 
     pub(crate) fn matches(&self, name: &str, auth: &str) -> bool {
-        (self.0.matcher)(name, auth)
+        match &self.0.matcher {
+            Matcher::Pattern(pattern) => pattern.is_match(name),
+            Matcher::Function(accepts) => accepts(name, auth),
+        }
     }
 
-    pub(crate) fn create_child(&self, name: ByteString) -> Namespace {
-        let child = Namespace::new(name, Some(self.0.setup.clone()));
-        self.children().push(child.clone());
+    /// Whether the name alone decides, and this one is taken.
+    pub(crate) fn matches_name(&self, name: &str) -> bool {
+        matches!(&self.0.matcher, Matcher::Pattern(pattern) if pattern.is_match(name))
+    }
+
+    pub(crate) fn create_child(&self, name: ByteString, options: &Options) -> Namespace {
+        let child = Namespace::new(name.clone(), Some(self.0.setup.clone()), options);
+        self.children().insert(name, child.clone());
         child
     }
 
     pub(crate) fn forget_child(&self, name: &str) {
-        self.children().retain(|child| child.name() != name);
+        self.children().swap_remove(name);
     }
 
-    fn children(&self) -> std::sync::MutexGuard<'_, Vec<Namespace>> {
+    fn children(&self) -> MutexGuard<'_, IndexMap<ByteString, Namespace>> {
         self.0.children.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

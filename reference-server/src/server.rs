@@ -1,27 +1,23 @@
-//! The server: its namespaces, its sessions and its port.
+//! The server: its namespaces and its sessions.
 
 use std::collections::HashMap;
 use std::io;
-use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
 use indexmap::IndexMap;
 use sio_protocol::server::Config;
 use sio_protocol::{ArgsError, ByteString, IntoArgs};
-use tokio::net::{TcpListener, ToSocketAddrs};
+use tokio::net::ToSocketAddrs;
+use tokio::sync::watch;
 
+use crate::listener::Listener;
 use crate::namespace::{Matcher, Namespace, ParentNamespace};
+use crate::options::Builder;
 use crate::session::Session;
-use crate::{BroadcastOperator, Options, transport};
-
-/// Time a client has for the head of a request.
-const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
+use crate::{Args, BroadcastOperator, ConnectError, Options, Socket};
 
 type OnNamespace = Arc<dyn Fn(&Namespace) + Send + Sync>;
 
@@ -34,6 +30,10 @@ struct Inner {
     config: Config,
     namespaces: Mutex<Namespaces>,
     sessions: Mutex<HashMap<String, Arc<Session>>>,
+    /// Becomes true when the server begins to stop.
+    closing: watch::Sender<bool>,
+    /// Told whenever a session is gone.
+    gone: tokio::sync::Notify,
 }
 
 #[derive(Default)]
@@ -41,6 +41,8 @@ struct Namespaces {
     by_name: IndexMap<ByteString, Namespace>,
     parents: Vec<ParentNamespace>,
     on_new: Vec<OnNamespace>,
+    /// How many of them clients have brought into being.
+    children: usize,
 }
 
 /// A fresh id: 15 random bytes in 20 URL-safe characters, as engine.io makes them (EIO-HS-15).
@@ -52,10 +54,21 @@ impl Server {
     /// A server with the main namespace and no port yet.
     pub fn new(options: Options) -> Self {
         let config = options.connection();
-        let server =
-            Self(Arc::new(Inner { options, config, namespaces: Mutex::default(), sessions: Mutex::default() }));
+        let server = Self(Arc::new(Inner {
+            options,
+            config,
+            namespaces: Mutex::default(),
+            sessions: Mutex::default(),
+            closing: watch::Sender::new(false),
+            gone: tokio::sync::Notify::new(),
+        }));
         server.of("/");
         server
+    }
+
+    /// Sets options one by one.
+    pub fn builder() -> Builder {
+        Builder::default()
     }
 
     /// The options it was made with.
@@ -73,38 +86,73 @@ impl Server {
         self.0.namespaces.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The static namespace of that name, created when it is new. Static names win over dynamic ones that
-    /// match, whatever the order of registration; a child that a client has already brought into being is
-    /// returned as it is.
+    /// The namespace of that name, created when it is new. A new one that the pattern of a dynamic namespace matches
+    /// becomes its child, with the parent's middlewares and handlers ahead of its own (NS-06); one that was there
+    /// before the pattern was registered stays on its own (NS-05).
     pub fn of(&self, name: &str) -> Namespace {
         let name = if name.starts_with('/') { name.to_owned() } else { format!("/{name}") };
-        self.get_or_create(&ByteString::from(name), |name| Namespace::new(name, None))
+        let mut namespaces = self.namespaces();
+        if let Some(existing) = namespaces.by_name.get(&*name) {
+            return existing.clone();
+        }
+        let parent = namespaces.parents.iter().find(|parent| parent.matches_name(&name)).cloned();
+        let namespace = self.create(&mut namespaces, &name.into(), parent.as_ref());
+        let on_new = namespaces.on_new.clone();
+        drop(namespaces);
+        on_new.iter().for_each(|handler| handler(&namespace));
+        namespace
     }
 
-    /// Emits to everybody in `/`.
-    pub fn emit(&self, event: &str, args: impl IntoArgs) -> Result<(), ArgsError> {
-        self.of("/").emit(event, args)
+    fn create(&self, namespaces: &mut Namespaces, name: &ByteString, parent: Option<&ParentNamespace>) -> Namespace {
+        let options = &self.0.options;
+        let namespace = match parent {
+            Some(parent) => parent.create_child(name.clone(), options),
+            None => Namespace::new(name.clone(), None, options),
+        };
+        namespaces.by_name.insert(name.clone(), namespace.clone());
+        namespaces.children += usize::from(parent.is_some());
+        namespace
     }
 
-    /// Selects a room of `/`.
-    pub fn to(&self, room: impl AsRef<str>) -> BroadcastOperator {
-        self.of("/").to(room)
+    /// Selects everybody in `/`.
+    pub fn broadcast(&self) -> BroadcastOperator {
+        self.of("/").broadcast()
     }
 
-    /// Selects everybody in `/` but the members of a room.
-    pub fn except(&self, room: impl AsRef<str>) -> BroadcastOperator {
-        self.of("/").except(room)
+    /// [`Namespace::on_connection`] of `/`.
+    pub fn on_connection(&self, handler: impl Fn(&Socket) + Send + Sync + 'static) -> &Self {
+        self.of("/").on_connection(handler);
+        self
+    }
+
+    /// [`Namespace::with_middleware`] of `/`.
+    pub fn with_middleware<F>(&self, middleware: impl Fn(Socket) -> F + Send + Sync + 'static) -> &Self
+    where
+        F: Future<Output = Result<(), ConnectError>> + Send + 'static,
+    {
+        self.of("/").with_middleware(middleware);
+        self
+    }
+
+    /// [`Namespace::server_side_emit`] of `/`.
+    pub fn server_side_emit(&self, event: &str, args: impl IntoArgs) -> Result<(), ArgsError> {
+        self.of("/").server_side_emit(event, args)
+    }
+
+    /// [`Namespace::server_side_emit_with_ack`] of `/`.
+    pub async fn server_side_emit_with_ack(&self, event: &str, args: impl IntoArgs) -> Result<Vec<Args>, ArgsError> {
+        self.of("/").server_side_emit_with_ack(event, args).await
     }
 
     /// A dynamic namespace for the names that match a pattern (NS-01).
     pub fn of_pattern(&self, pattern: regex_lite::Regex) -> ParentNamespace {
-        self.add_parent(Box::new(move |name, _| pattern.is_match(name)))
+        self.add_parent(Matcher::Pattern(pattern))
     }
 
     /// A dynamic namespace for the names a function accepts; it is given the name and the JSON text of the
     /// client's auth (NS-03).
     pub fn of_fn(&self, accepts: impl Fn(&str, &str) -> bool + Send + Sync + 'static) -> ParentNamespace {
-        self.add_parent(Box::new(accepts))
+        self.add_parent(Matcher::Function(Box::new(accepts)))
     }
 
     fn add_parent(&self, matcher: Matcher) -> ParentNamespace {
@@ -118,42 +166,53 @@ impl Server {
         self.namespaces().on_new.push(Arc::new(handler));
     }
 
-    /// The namespace a CONNECT reaches: an existing one, else the child of the first parent that accepts.
-    pub(crate) fn find_namespace(&self, name: &ByteString, auth: &str) -> Option<Namespace> {
+    /// The names of the namespaces there are, in the order in which they came into being.
+    pub fn namespace_names(&self) -> Vec<String> {
+        self.namespaces().by_name.keys().map(ToString::to_string).collect()
+    }
+
+    /// The namespace a CONNECT reaches: an existing one, else the child of the first parent that accepts. The caller
+    /// is counted in until [`left`](Self::left).
+    pub(crate) fn enter_namespace(&self, name: &ByteString, auth: &str) -> Option<Namespace> {
         let auth = if auth.is_empty() { "{}" } else { auth };
         let parents = {
             let namespaces = self.namespaces();
             if let Some(existing) = namespaces.by_name.get(name) {
+                existing.enter();
                 return Some(existing.clone());
             }
             namespaces.parents.clone()
         };
-        // The application's functions run without the lock; two clients that race for one name meet below.
+        // The application's functions run without the lock; two clients that race for one name meet below (NS-08).
         let parent = parents.into_iter().find(|parent| parent.matches(name, auth))?;
-        Some(self.get_or_create(name, |name| parent.create_child(name)))
-    }
-
-    fn get_or_create(&self, name: &ByteString, create: impl FnOnce(ByteString) -> Namespace) -> Namespace {
         let mut namespaces = self.namespaces();
         if let Some(existing) = namespaces.by_name.get(name) {
-            return existing.clone();
+            existing.enter();
+            return Some(existing.clone());
         }
-        let namespace = create(name.clone());
-        namespaces.by_name.insert(name.clone(), namespace.clone());
+        if namespaces.children >= self.0.options.max_child_namespaces {
+            return None;
+        }
+        let child = self.create(&mut namespaces, name, Some(&parent));
+        child.enter();
         let on_new = namespaces.on_new.clone();
         drop(namespaces);
-        on_new.iter().for_each(|handler| handler(&namespace));
-        namespace
+        on_new.iter().for_each(|handler| handler(&child));
+        Some(child)
     }
 
-    /// Lets go of a dynamic namespace that has lost its last socket, if the options say so (NS-11).
-    pub(crate) fn clean_up(&self, nsp: &Namespace) {
-        if !self.0.options.cleanup_empty_child_namespaces || !nsp.is_dynamic() || !nsp.adapter().sids().is_empty() {
+    /// A socket has left, or was not let in. A dynamic namespace goes with its last one, if the options say so
+    /// (NS-11); somebody who is on the way in keeps it.
+    pub(crate) fn left(&self, nsp: &Namespace) {
+        if !nsp.leave() || !self.0.options.cleanup_empty_child_namespaces || !nsp.is_dynamic() {
             return;
         }
         let mut namespaces = self.namespaces();
-        namespaces.by_name.shift_remove(nsp.name());
-        namespaces.parents.iter().for_each(|parent| parent.forget_child(nsp.name()));
+        if nsp.is_deserted() && namespaces.by_name.get(nsp.name()).is_some_and(|known| known.is(nsp)) {
+            namespaces.by_name.shift_remove(nsp.name());
+            namespaces.children -= 1;
+            namespaces.parents.iter().for_each(|parent| parent.forget_child(nsp.name()));
+        }
     }
 
     // ---- sessions
@@ -166,12 +225,19 @@ impl Server {
         self.sessions().get(sid).cloned()
     }
 
-    pub(crate) fn remember(&self, session: &Arc<Session>) {
-        self.sessions().insert(session.sid.clone(), session.clone());
+    /// Adds a session. False when the server is full or stops.
+    pub(crate) fn remember(&self, session: &Arc<Session>) -> bool {
+        let mut sessions = self.sessions();
+        let open = sessions.len() < self.0.options.max_sessions && !self.is_closing();
+        if open {
+            sessions.insert(session.sid.clone(), session.clone());
+        }
+        open
     }
 
     pub(crate) fn forget(&self, session: &Session) {
         self.sessions().remove(&session.sid);
+        self.0.gone.notify_waiters();
     }
 
     /// How many connections are open (`io.engine.clientsCount`).
@@ -183,73 +249,44 @@ impl Server {
 
     /// Binds a port.
     pub async fn listen(&self, address: impl ToSocketAddrs) -> io::Result<Listener> {
-        let socket = TcpListener::bind(address).await?;
-        let address = socket.local_addr()?;
-        Ok(Listener { server: self.clone(), socket, address })
+        Listener::bind(self.clone(), address).await
     }
 
-    /// Closes every connection and waits, at most `patience`, until what was queued is written.
+    pub(crate) fn is_closing(&self) -> bool {
+        *self.0.closing.borrow()
+    }
+
+    /// Ends when the server begins to stop.
+    pub(crate) async fn closing(&self) {
+        let mut closing = self.0.closing.subscribe();
+        // The sender lives in this server, so it cannot be gone.
+        let _ = closing.wait_for(|closing| *closing).await;
+    }
+
+    /// Stops: no new sessions, every socket is told, and what is queued is written, for `patience` at most.
+    /// [`Listener::run`] ends as well.
     pub async fn close(&self, patience: Duration) {
+        self.0.closing.send_replace(true);
         let sessions: Vec<_> = self.sessions().values().cloned().collect();
         for session in &sessions {
             session.shut_down();
         }
         drop(sessions);
+        self.drained(patience).await;
+    }
+
+    /// Waits until the last session is gone, for `patience` at most.
+    pub(crate) async fn drained(&self, patience: Duration) {
         let all_gone = async {
-            while self.clients_count() > 0 {
-                tokio::time::sleep(Duration::from_millis(5)).await;
+            loop {
+                // Registered ahead of looking, or the last one could go in between.
+                let gone = self.0.gone.notified();
+                if self.clients_count() == 0 {
+                    return;
+                }
+                gone.await;
             }
         };
         let _ = tokio::time::timeout(patience, all_gone).await;
     }
-}
-
-/// A bound port.
-pub struct Listener {
-    server: Server,
-    socket: TcpListener,
-    address: SocketAddr,
-}
-
-impl Listener {
-    /// Where it listens.
-    pub fn local_addr(&self) -> SocketAddr {
-        self.address
-    }
-
-    /// Serves until the future is dropped. Fails only when the port itself does.
-    pub async fn run(self) -> io::Result<()> {
-        loop {
-            let (stream, address) = match self.socket.accept().await {
-                Ok(accepted) => accepted,
-                // Out of descriptors, or a peer that was gone before we looked: wait for better times.
-                Err(error) if is_passing(&error) => {
-                    tokio::time::sleep(Duration::from_millis(10)).await;
-                    continue;
-                }
-                Err(error) => return Err(error),
-            };
-            // Fails only on a socket that is already dead.
-            let _ = stream.set_nodelay(true);
-            let server = self.server.clone();
-            tokio::spawn(async move {
-                let service = service_fn(move |request| transport::http::serve(server.clone(), address, request));
-                let connection = http1::Builder::new()
-                    .timer(TokioTimer::new())
-                    .header_read_timeout(HEADER_TIMEOUT)
-                    .serve_connection(TokioIo::new(stream), service)
-                    .with_upgrades();
-                // A peer that breaks HTTP or goes away is its own problem; the session notices by itself.
-                let _ = connection.await;
-            });
-        }
-    }
-}
-
-fn is_passing(error: &io::Error) -> bool {
-    use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
-    const EMFILE: i32 = 24;
-    const ENFILE: i32 = 23;
-    matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted)
-        || matches!(error.raw_os_error(), Some(EMFILE | ENFILE))
 }

@@ -10,11 +10,13 @@ use std::task::{Context, Poll, Waker};
 use std::time::{Instant, SystemTime};
 
 use futures_util::task::AtomicWaker;
-use sio_protocol::server::{Connection, Event, Transport};
+use sio_protocol::engine::Revision;
+use sio_protocol::server::{Connection, Event, Opening, Transport};
 use sio_protocol::{ByteString, Frames};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
-use crate::namespace::ConnectError;
+use crate::adapter::Claim;
+use crate::namespace::{ConnectError, Namespace};
 use crate::server::Server;
 use crate::{Reason, Socket};
 
@@ -23,23 +25,31 @@ use crate::{Reason, Socket};
 pub(crate) struct Request {
     pub(crate) headers: http::HeaderMap,
     pub(crate) query: String,
-    pub(crate) address: SocketAddr,
+    pub(crate) address: Option<SocketAddr>,
     pub(crate) issued: SystemTime,
 }
 
 pub(crate) struct Session {
     pub(crate) sid: String,
     pub(crate) server: Server,
+    /// Where the session's own tasks run, whoever starts them.
+    runtime: tokio::runtime::Handle,
     request: Arc<Request>,
     connection: Mutex<Connection>,
     sockets: Mutex<Vec<Socket>>,
     /// Decisions of middlewares that had to wait: the socket, and why it may not come in.
-    decided: Mutex<Vec<(Socket, Result<(), ConnectError>)>>,
+    decided: Mutex<Vec<(Entry, Result<(), ConnectError>)>>,
     dispatching: AtomicBool,
     /// The waiting GET or the WebSocket; there is never more than one of them.
     writer: AtomicWaker,
+    /// A POST that waits until its events are handled.
+    poster: AtomicWaker,
+    /// The WebSocket has stopped reading until the events that wait are handled.
+    stopped_reading: AtomicBool,
     /// Whoever keeps the time of a session that has no WebSocket.
     pub(crate) keeper: Notify,
+    /// Becomes true when the connection is closed.
+    ended: watch::Sender<bool>,
 }
 
 #[expect(clippy::disallowed_methods, reason = "the session is where the machine meets the clock")]
@@ -48,23 +58,32 @@ pub(crate) fn now() -> Instant {
 }
 
 impl Session {
-    pub(crate) fn new(server: Server, sid: String, transport: Transport, request: Request) -> Arc<Self> {
-        let connection = Connection::new(server.config(), &sid, transport, now());
+    /// A fresh session. Must be called on a runtime.
+    pub(crate) fn new(server: Server, opening: &Opening<'_>, request: Request) -> Arc<Self> {
+        let connection = Connection::new(server.config(), opening, now());
         Arc::new(Self {
-            sid,
+            sid: opening.sid.to_owned(),
             server,
+            runtime: tokio::runtime::Handle::current(),
             request: Arc::new(request),
             connection: Mutex::new(connection),
             sockets: Mutex::default(),
             decided: Mutex::default(),
             dispatching: AtomicBool::new(false),
             writer: AtomicWaker::new(),
+            poster: AtomicWaker::new(),
+            stopped_reading: AtomicBool::new(false),
             keeper: Notify::new(),
+            ended: watch::Sender::new(false),
         })
     }
 
     pub(crate) fn request(&self) -> Arc<Request> {
         self.request.clone()
+    }
+
+    pub(crate) fn revision(&self) -> Revision {
+        self.lock().revision()
     }
 
     pub(crate) fn transport(&self) -> Transport {
@@ -75,34 +94,49 @@ impl Session {
         self.connection.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Lets `change` work on the machine, then wakes the writer if there is something to write. Events stay
-    /// queued until somebody calls [`dispatch`](Self::dispatch).
-    fn quietly<R>(&self, change: impl FnOnce(&mut Connection) -> R) -> R {
-        self.change(change).0
-    }
-
-    /// The result of `change`, and whether events wait to be handled.
-    fn change<R>(&self, change: impl FnOnce(&mut Connection) -> R) -> (R, bool) {
-        let mut connection = self.lock();
-        let result = change(&mut connection);
-        let (output, closed, events) = (connection.has_output(), connection.is_closed(), connection.has_events());
-        drop(connection);
-        if output {
-            self.writer.wake();
+    /// Lets `change` work on the machine, then wakes the writer if there is something to write. Events stay queued
+    /// until somebody calls [`dispatch`](Self::dispatch): the caller holds a lock, or handles events already.
+    fn quietly<R>(self: &Arc<Self>, change: impl FnOnce(&mut Connection) -> R) -> R {
+        let (result, after) = self.change(change);
+        if after.closed && after.events {
+            self.dispatch_soon();
         }
-        if closed {
-            self.keeper.notify_one();
-        }
-        (result, events)
+        result
     }
 
     /// Lets `change` work on the machine, wakes the writer and handles the events that came of it.
     pub(crate) fn with<R>(self: &Arc<Self>, change: impl FnOnce(&mut Connection) -> R) -> R {
-        let (result, events) = self.change(change);
-        if events {
+        let (result, after) = self.change(change);
+        if after.events {
             self.dispatch();
         }
         result
+    }
+
+    fn change<R>(&self, change: impl FnOnce(&mut Connection) -> R) -> (R, After) {
+        let mut connection = self.lock();
+        let result = change(&mut connection);
+        let output = connection.has_output();
+        let after = After { closed: connection.is_closed(), events: connection.has_events() };
+        drop(connection);
+        if output {
+            self.writer.wake();
+        }
+        if after.closed {
+            self.tell_closed();
+        }
+        (result, after)
+    }
+
+    fn tell_closed(&self) {
+        self.keeper.notify_one();
+        self.ended.send_if_modified(|ended| !std::mem::replace(ended, true));
+    }
+
+    /// Handles events from a task of its own, for who must not do it in place.
+    fn dispatch_soon(self: &Arc<Self>) {
+        let session = self.clone();
+        self.runtime.spawn(async move { session.dispatch() });
     }
 
     /// Registers who writes next; call it ahead of looking for output, or a wake-up is lost.
@@ -110,13 +144,29 @@ impl Session {
         self.writer.register(waker);
     }
 
+    /// Registers who waits for the end of [`dispatch`](Self::dispatch), and tells whether it has come.
+    pub(crate) fn is_idle(&self, waker: &Waker) -> bool {
+        self.poster.register(waker);
+        !self.has_events() && !self.dispatching.load(Ordering::Acquire)
+    }
+
+    /// Whether so many events wait that no more should be read; then the writer is woken when they are handled.
+    pub(crate) fn is_overrun(&self) -> bool {
+        const MOST: usize = 256;
+        if self.lock().pending_events() < MOST {
+            return false;
+        }
+        self.stopped_reading.store(true, Ordering::SeqCst);
+        // Again, as they may have been handled before the flag was seen.
+        self.lock().pending_events() >= MOST
+    }
+
     // ---- sending
 
-    pub(crate) fn send(self: &Arc<Self>, nsp: &str, frames: &Frames) -> bool {
-        let config = self.server.config();
+    pub(crate) fn send(self: &Arc<Self>, nsp: &str, frames: &Frames, compress: bool) -> bool {
         let mut connection = self.lock();
         let waiting = connection.has_output();
-        let sent = connection.send(config, nsp, frames);
+        let sent = connection.send(nsp, frames, compress);
         let (output, closed) = (connection.has_output(), connection.is_closed());
         drop(connection);
         // A writer that has output already is awake, or sleeps on a full socket: then only the end is news.
@@ -125,14 +175,14 @@ impl Session {
         }
         if closed && sent {
             // The queue ran over: the handlers must be told, but not from inside somebody else's broadcast.
-            let session = self.clone();
-            tokio::spawn(async move { session.dispatch() });
+            self.tell_closed();
+            self.dispatch_soon();
         }
         sent
     }
 
-    pub(crate) fn send_volatile(&self, nsp: &str, frames: &Frames) -> bool {
-        self.quietly(|connection| connection.send_volatile(nsp, frames))
+    pub(crate) fn send_volatile(self: &Arc<Self>, nsp: &str, frames: &Frames, compress: bool) -> bool {
+        self.quietly(|connection| connection.send_volatile(nsp, frames, compress))
     }
 
     /// The application puts one socket out.
@@ -185,10 +235,14 @@ impl Session {
             while let Some(work) = self.next_work() {
                 match work {
                     Work::Event(event) => self.handle(event),
-                    Work::Decided(socket, outcome) => self.settle_connect(&socket, outcome),
+                    Work::Decided(entry, outcome) => self.settle_connect(entry, outcome),
                 }
             }
             drop(guard);
+        }
+        self.poster.wake();
+        if self.stopped_reading.swap(false, Ordering::SeqCst) {
+            self.writer.wake();
         }
     }
 
@@ -198,8 +252,8 @@ impl Session {
 
     fn next_work(&self) -> Option<Work> {
         let decided = self.decided.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        if let Some((socket, outcome)) = decided {
-            return Some(Work::Decided(socket, outcome));
+        if let Some((entry, outcome)) = decided {
+            return Some(Work::Decided(entry, outcome));
         }
         self.lock().poll_event().map(Work::Event)
     }
@@ -220,38 +274,49 @@ impl Session {
             Event::Disconnect { nsp } => {
                 if let Some(socket) = self.remove(&nsp) {
                     socket.leave_namespace(Reason::ClientNamespaceDisconnect);
-                    self.server.clean_up(socket.nsp());
                 }
             }
             Event::Closed(reason) => {
                 let sockets = std::mem::take(&mut *self.lock_sockets());
                 for socket in sockets {
                     socket.leave_namespace(reason);
-                    self.server.clean_up(socket.nsp());
                 }
             }
         }
     }
 
     fn connect(self: &Arc<Self>, name: &ByteString, auth: ByteString) {
-        let Some(nsp) = self.server.find_namespace(name, &auth) else {
-            let error = ConnectError::new("Invalid namespace").to_json();
-            self.quietly(|connection| connection.refuse(name, &error));
+        let Some(nsp) = self.server.enter_namespace(name, &auth) else {
+            self.quietly(|connection| connection.refuse(name, "Invalid namespace", None));
             return;
         };
-        let socket = Socket::new(&crate::server::new_id(), nsp, self.clone(), auth);
-        let Some(mut decision) = socket.nsp().decide(&socket) else {
-            self.settle_connect(&socket, Ok(()));
+        let revision = self.lock().revision();
+        let claim = nsp.recovery().filter(|_| revision == Revision::V4).and_then(|_| claim(&nsp, &auth));
+        let skips = claim.is_some() && nsp.recovery().is_some_and(|recovery| recovery.skip_middlewares);
+        let id = match (revision, &**name) {
+            (Revision::V4, _) => crate::server::new_id(),
+            (Revision::V3, "/") => self.sid.clone(),
+            (Revision::V3, name) => format!("{name}#{}", self.sid),
+        };
+        let socket = Socket::new(&id, nsp, self.clone(), auth, claim.as_ref());
+        let entry = Entry { socket, claim };
+        let decision = if skips { None } else { entry.socket.nsp().decide(&entry.socket) };
+        let Some(mut decision) = decision else {
+            self.settle_connect(entry, Ok(()));
             return;
         };
         // Middlewares that do not wait are decided here and now, in order; the others get a task.
         match decision.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-            Poll::Ready(outcome) => self.settle_connect(&socket, outcome),
+            Poll::Ready(outcome) => self.settle_connect(entry, outcome),
             Poll::Pending => {
                 let session = self.clone();
-                tokio::spawn(async move {
-                    let outcome = decision.await;
-                    session.decided.lock().unwrap_or_else(PoisonError::into_inner).push((socket, outcome));
+                self.runtime.spawn(async move {
+                    // The wish to come in ends with the connection, even if the middleware never does.
+                    let outcome = tokio::select! {
+                        outcome = decision => outcome,
+                        () = session.closed() => Err(ConnectError::new("the connection was closed")),
+                    };
+                    session.decided.lock().unwrap_or_else(PoisonError::into_inner).push((entry, outcome));
                     session.dispatch();
                 });
             }
@@ -260,29 +325,78 @@ impl Session {
 
     /// Lets a socket in, or not. Order matters: it is in its rooms before the client can know that it is
     /// connected, and its handlers are there before the client can send to them.
-    fn settle_connect(self: &Arc<Self>, socket: &Socket, outcome: Result<(), ConnectError>) {
+    fn settle_connect(self: &Arc<Self>, entry: Entry, outcome: Result<(), ConnectError>) {
+        let Entry { socket, claim } = entry;
         let name = socket.nsp().path();
-        if let Err(error) = outcome {
-            self.quietly(|connection| connection.refuse(&name, &error.to_json()));
-            socket.leave_namespace(Reason::ServerNamespaceDisconnect);
-            self.server.clean_up(socket.nsp());
-            return;
-        }
-        socket.nsp().adapter().add_all(socket, &[socket.sid().clone()]);
-        if !self.quietly(|connection| connection.accept(&name, socket.id())) {
+        let let_in = match (outcome, &claim) {
+            (Err(error), _) => {
+                let data = error.data.as_ref().map(ToString::to_string);
+                self.quietly(|connection| connection.refuse(&name, &error.message, data.as_deref()));
+                false
+            }
+            (Ok(()), Some(claim)) => self.restore(&socket, claim),
+            (Ok(()), None) => {
+                socket.nsp().adapter().add_all(&socket, &[socket.sid().clone()]);
+                self.quietly(|connection| connection.accept(&name, socket.id(), socket.pid()))
+            }
+        };
+        if !let_in {
             socket.leave_namespace(Reason::TransportClose);
-            self.server.clean_up(socket.nsp());
+            if let Some(claim) = &claim {
+                socket.nsp().adapter().give_back(claim);
+            }
             return;
         }
         self.lock_sockets().push(socket.clone());
         socket.set_connected();
-        socket.nsp().run_on_connection(socket);
+        socket.nsp().run_on_connection(&socket);
     }
+
+    /// Takes up an earlier session. What was missed is queued ahead of the confirmation, and in the same instant the
+    /// socket is back in its rooms, so nothing is sent between the two that reaches neither.
+    fn restore(self: &Arc<Self>, socket: &Socket, claim: &Claim) -> bool {
+        let name = socket.nsp().path();
+        let restored = socket.nsp().adapter().restore(socket, claim, &mut |missed| {
+            self.quietly(|connection| connection.accept_after(&name, socket.id(), socket.pid(), missed))
+        });
+        if !restored {
+            // Some of what was missed is not there any more: the client has to start afresh, and does when the
+            // connection is closed.
+            self.with(|connection| connection.close(Reason::TransportError, now()));
+        }
+        restored
+    }
+
+    /// Ends when the session does.
+    pub(crate) async fn closed(&self) {
+        let mut ended = self.ended.subscribe();
+        // The sender lives in this session, so it cannot be gone.
+        let _ = ended.wait_for(|ended| *ended).await;
+    }
+}
+
+/// What a change of the machine left behind.
+struct After {
+    closed: bool,
+    events: bool,
+}
+
+/// A socket at the door, and the earlier session it wants to take up.
+struct Entry {
+    socket: Socket,
+    claim: Option<Claim>,
+}
+
+/// The earlier session that a client asks for, if it may have it (CSR-06, CSR-11).
+fn claim(nsp: &Namespace, auth: &str) -> Option<Claim> {
+    let auth: serde_json::Map<String, serde_json::Value> = serde_json::from_str(auth).ok()?;
+    let field = |name: &str| auth.get(name).and_then(|value| value.as_str());
+    nsp.adapter().claim(field("pid")?, field("offset")?)
 }
 
 enum Work {
     Event(Event),
-    Decided(Socket, Result<(), ConnectError>),
+    Decided(Entry, Result<(), ConnectError>),
 }
 
 /// Gives the turn back even if a handler panics.

@@ -8,11 +8,12 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::Value as Json;
 use sio_protocol::{Args, ArgsError, ByteString, Frames, Incoming, IntoArgs, Packet};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 
-use crate::adapter::Room;
-use crate::broadcast::BroadcastOperator;
-use crate::event::{Ack, AckError, Event};
+use crate::adapter::{Claim, Outgoing, Room, Selection};
+use crate::broadcast::{Answers, BroadcastOperator, Flags, IntoRooms};
+use crate::emitter::Emitter;
+use crate::event::{Ack, AckError, Event, arguments};
 use crate::session::{Request, Session};
 use crate::{Namespace, Reason};
 
@@ -44,9 +45,14 @@ impl Handshake {
         &self.request.query
     }
 
-    /// The address of the client.
-    pub fn address(&self) -> std::net::SocketAddr {
+    /// The address of the client, if whoever owns the port has said it.
+    pub fn address(&self) -> Option<std::net::SocketAddr> {
         self.request.address
+    }
+
+    /// Whether the first request came from a page of another origin, that is with an `Origin` header.
+    pub fn xdomain(&self) -> bool {
+        self.request.headers.contains_key(http::header::ORIGIN)
     }
 
     /// When the connection was opened.
@@ -65,6 +71,9 @@ struct Inner {
     session: Arc<Session>,
     handshake: Handshake,
     state: AtomicU8,
+    leaving: AtomicBool,
+    /// The private id, by which the client may recover the session.
+    pid: Option<String>,
     recovered: bool,
     data: Mutex<Json>,
     handlers: RwLock<Handlers>,
@@ -73,18 +82,25 @@ struct Inner {
 
 #[derive(Default)]
 struct Handlers {
-    events: HashMap<String, OnEvent>,
+    events: HashMap<String, Vec<Listener>>,
     any: Vec<OnEvent>,
+    fallback: Option<OnEvent>,
     disconnecting: Vec<OnReason>,
     disconnect: Vec<OnReason>,
     errors: Vec<OnError>,
     middlewares: Vec<PacketMiddleware>,
 }
 
+#[derive(Clone)]
+struct Listener {
+    run: OnEvent,
+    once: bool,
+}
+
 /// Who waits for an acknowledgement of the client.
 enum Waiting {
     One(oneshot::Sender<Args>),
-    Many(mpsc::UnboundedSender<Args>),
+    Many(Arc<Answers>),
 }
 
 const CONNECTING: u8 = 0;
@@ -98,16 +114,27 @@ impl fmt::Debug for Socket {
 }
 
 impl Socket {
-    pub(crate) fn new(id: &str, nsp: Namespace, session: Arc<Session>, auth: ByteString) -> Self {
+    /// A socket that is not let in yet; with a claim, one that takes up an earlier session.
+    pub(crate) fn new(
+        id: &str,
+        nsp: Namespace,
+        session: Arc<Session>,
+        auth: ByteString,
+        claim: Option<&Claim>,
+    ) -> Self {
         let handshake = Handshake { request: session.request(), auth };
+        let pid = nsp.recovery().map(|_| claim.map_or_else(crate::server::new_id, |claim| claim.pid.clone()));
+        let data = claim.map_or_else(|| Json::Object(serde_json::Map::new()), |claim| claim.kept.data.clone());
         Self(Arc::new(Inner {
-            id: id.into(),
+            id: claim.map_or_else(|| id.into(), |claim| claim.kept.sid.clone()),
             nsp,
             session,
             handshake,
             state: AtomicU8::new(CONNECTING),
-            recovered: false,
-            data: Mutex::new(Json::Object(serde_json::Map::new())),
+            leaving: AtomicBool::new(false),
+            pid,
+            recovered: claim.is_some(),
+            data: Mutex::new(data),
             handlers: RwLock::default(),
             acks: Mutex::default(),
         }))
@@ -134,7 +161,11 @@ impl Socket {
         &self.0.handshake
     }
 
-    /// Whether the state of an earlier connection was restored. Recovery is not there yet: always false.
+    pub(crate) fn pid(&self) -> Option<&str> {
+        self.0.pid.as_deref()
+    }
+
+    /// Whether the state of an earlier connection was restored: id, rooms, data and what it missed (CSR-04).
     pub fn recovered(&self) -> bool {
         self.0.recovered
     }
@@ -166,15 +197,9 @@ impl Socket {
 
     // ---- rooms
 
-    /// Joins a room. When it returns, broadcasts to the room reach this socket.
-    pub fn join(&self, room: impl AsRef<str>) {
-        self.join_all([room]);
-    }
-
-    /// Joins several rooms at once.
-    pub fn join_all(&self, rooms: impl IntoIterator<Item = impl AsRef<str>>) {
-        let rooms: Vec<Room> = rooms.into_iter().map(|room| room.as_ref().into()).collect();
-        self.nsp().adapter().add_all(self, &rooms);
+    /// Joins one room or several. When it returns, broadcasts to them reach this socket.
+    pub fn join(&self, rooms: impl IntoRooms) {
+        self.nsp().adapter().add_all(self, &rooms.into_rooms());
     }
 
     /// Leaves a room.
@@ -194,17 +219,34 @@ impl Socket {
         self
     }
 
-    /// Handles an event. Handlers of one connection run one after another, in the order of the events; work
-    /// that waits belongs into a task of its own.
+    /// Handles an event. Several handlers of one event run in the order of their registration. Handlers of one
+    /// connection run one after another, in the order of the events; work that waits belongs into a task of its own.
     pub fn on(&self, event: &str, handler: impl Fn(&Self, Event) + Send + Sync + 'static) -> &Self {
-        self.handlers(|handlers| {
-            handlers.events.insert(event.to_owned(), Arc::new(handler));
-        })
+        self.listen(event, Listener { run: Arc::new(handler), once: false })
     }
 
-    /// Handles every event that no [`on`](Self::on) handles.
+    /// Handles the next event of that name, and no further one.
+    pub fn once(&self, event: &str, handler: impl Fn(&Self, Event) + Send + Sync + 'static) -> &Self {
+        self.listen(event, Listener { run: Arc::new(handler), once: true })
+    }
+
+    fn listen(&self, event: &str, listener: Listener) -> &Self {
+        self.handlers(|handlers| handlers.events.entry(event.to_owned()).or_default().push(listener))
+    }
+
+    /// Removes the handlers of an event.
+    pub fn off(&self, event: &str) -> &Self {
+        self.handlers(|handlers| drop(handlers.events.remove(event)))
+    }
+
+    /// Called for every event, ahead of its handlers.
     pub fn on_any(&self, handler: impl Fn(&Self, Event) + Send + Sync + 'static) -> &Self {
         self.handlers(|handlers| handlers.any.push(Arc::new(handler)))
+    }
+
+    /// Handles the events that no [`on`](Self::on) handles.
+    pub fn on_fallback(&self, handler: impl Fn(&Self, Event) + Send + Sync + 'static) -> &Self {
+        self.handlers(|handlers| handlers.fallback = Some(Arc::new(handler)))
     }
 
     /// Called when it is about to leave; its rooms are still there.
@@ -234,35 +276,84 @@ impl Socket {
 
     /// Emits to this client. When it returns, the packet is queued on its connection.
     pub fn emit(&self, event: &str, args: impl IntoArgs) -> Result<(), ArgsError> {
-        self.send(&Packet::event(self.nsp().path(), Args::event(event, args)?).encode());
+        self.emit_flagged(Flags::default(), event, args)
+    }
+
+    /// Emits the event `message`.
+    pub fn send(&self, args: impl IntoArgs) -> Result<(), ArgsError> {
+        self.emit("message", args)
+    }
+
+    /// Emits and waits for the client's answer, for as long as it is connected;
+    /// [`timeout`](Self::timeout) sets an end to that.
+    pub async fn emit_with_ack(&self, event: &str, args: impl IntoArgs) -> Result<Args, AckError> {
+        self.ask(Flags::default(), None, event, args).await
+    }
+
+    /// Packets of the next emit that do not leave at once are dropped.
+    pub fn volatile(&self) -> Emitter {
+        self.emitter().volatile()
+    }
+
+    /// Whether the polling answer of the next emit may be compressed.
+    pub fn compress(&self, compress: bool) -> Emitter {
+        self.emitter().compress(compress)
+    }
+
+    /// How long the next emit waits for an acknowledgement.
+    pub fn timeout(&self, timeout: Duration) -> Emitter {
+        self.emitter().timeout(timeout)
+    }
+
+    /// Broadcasts of the next emit address this node only.
+    pub fn local(&self) -> Emitter {
+        self.emitter().local()
+    }
+
+    fn emitter(&self) -> Emitter {
+        Emitter::new(self.clone())
+    }
+
+    pub(crate) fn emit_flagged(&self, flags: Flags, event: &str, args: impl IntoArgs) -> Result<(), ArgsError> {
+        let args = arguments(event, args)?;
+        let outgoing = Outgoing { nsp: self.nsp().path(), args, flags, parser: self.nsp().parser() };
+        match (self.nsp().recovery(), flags.volatile) {
+            // What may have to be sent once more goes through the adapter, which remembers it.
+            (Some(_), false) => {
+                let only = Selection { only: Some(self.sid().clone()), ..Selection::default() };
+                self.nsp().adapter().broadcast(&only, &outgoing);
+            }
+            (_, true) => {
+                self.send_volatile(&outgoing.frames(), flags.compress);
+            }
+            (None, false) => {
+                self.send_frames(&outgoing.frames(), flags.compress);
+            }
+        }
         Ok(())
     }
 
-    /// Emits only if the packet leaves at once.
-    pub fn emit_volatile(&self, event: &str, args: impl IntoArgs) -> Result<(), ArgsError> {
-        self.send_volatile(&Packet::event(self.nsp().path(), Args::event(event, args)?).encode());
-        Ok(())
-    }
-
-    /// Emits and waits for the client's answer.
-    ///
-    /// Arguments that cannot be serialized are answered like a client that is gone.
-    pub async fn emit_with_ack(&self, timeout: Duration, event: &str, args: impl IntoArgs) -> Result<Args, AckError> {
-        let Ok(args) = Args::event(event, args) else { return Err(AckError::Disconnected) };
+    pub(crate) async fn ask(
+        &self,
+        flags: Flags,
+        timeout: Option<Duration>,
+        event: &str,
+        args: impl IntoArgs,
+    ) -> Result<Args, AckError> {
+        let args = arguments(event, args)?;
         let id = self.nsp().next_ack_id();
         let (sender, receiver) = oneshot::channel();
         self.expect_ack(id, Waiting::One(sender));
+        // Dropped with this future, too: nobody keeps waiting for an answer that nobody wants.
+        let _forget = Forget(self, id);
         let packet = Packet { id: Some(id), ..Packet::event(self.nsp().path(), args) };
-        if !self.send(&packet.encode()) {
-            self.forget_ack(id);
+        if !self.send_frames(&self.nsp().parser().encode(&packet), flags.compress) {
+            return Err(AckError::Disconnected);
         }
+        let Some(timeout) = timeout else { return receiver.await.map_err(|_| AckError::Disconnected) };
         match tokio::time::timeout(timeout, receiver).await {
-            Ok(Ok(args)) => Ok(args),
-            Ok(Err(_)) => Err(AckError::Disconnected),
-            Err(_) => {
-                self.forget_ack(id);
-                Err(AckError::Timeout(timeout))
-            }
+            Ok(answer) => answer.map_err(|_| AckError::Disconnected),
+            Err(_) => Err(AckError::Timeout(timeout)),
         }
     }
 
@@ -271,14 +362,19 @@ impl Socket {
         BroadcastOperator::new(vec![self.nsp().clone()], Some(self.0.id.clone()))
     }
 
-    /// Selects a room, without this socket.
-    pub fn to(&self, room: impl AsRef<str>) -> BroadcastOperator {
-        self.broadcast().to(room)
+    /// Selects rooms, without this socket.
+    pub fn to(&self, rooms: impl IntoRooms) -> BroadcastOperator {
+        self.broadcast().to(rooms)
     }
 
-    /// Selects everybody but this socket and the members of a room.
-    pub fn except(&self, room: impl AsRef<str>) -> BroadcastOperator {
-        self.broadcast().except(room)
+    /// The same as [`to`](Self::to).
+    pub fn in_room(&self, rooms: impl IntoRooms) -> BroadcastOperator {
+        self.to(rooms)
+    }
+
+    /// Selects everybody but this socket and the members of rooms.
+    pub fn except(&self, rooms: impl IntoRooms) -> BroadcastOperator {
+        self.broadcast().except(rooms)
     }
 
     /// Leaves the namespace; with `close`, every namespace and then the connection.
@@ -290,21 +386,22 @@ impl Socket {
         }
     }
 
-    pub(crate) fn send(&self, frames: &Frames) -> bool {
-        self.0.session.send(self.nsp().name(), frames)
+    pub(crate) fn send_frames(&self, frames: &Frames, compress: bool) -> bool {
+        self.0.session.send(self.nsp().name(), frames, compress)
     }
 
-    pub(crate) fn send_volatile(&self, frames: &Frames) -> bool {
-        self.0.session.send_volatile(self.nsp().name(), frames)
+    pub(crate) fn send_volatile(&self, frames: &Frames, compress: bool) -> bool {
+        self.0.session.send_volatile(self.nsp().name(), frames, compress)
     }
 
     pub(crate) fn send_ack(&self, id: u64, args: Args) {
-        self.send(&Packet::ack(self.nsp().path(), id, args).encode());
+        let frames = self.nsp().parser().encode(&Packet::ack(self.nsp().path(), id, args));
+        self.send_frames(&frames, true);
     }
 
-    pub(crate) fn send_expecting(&self, id: u64, frames: &Frames, answers: mpsc::UnboundedSender<Args>) -> bool {
-        self.expect_ack(id, Waiting::Many(answers));
-        let sent = self.send(frames);
+    pub(crate) fn send_expecting(&self, id: u64, frames: &Frames, compress: bool, answers: &Arc<Answers>) -> bool {
+        self.expect_ack(id, Waiting::Many(answers.clone()));
+        let sent = self.send_frames(frames, compress);
         if !sent {
             self.forget_ack(id);
         }
@@ -315,8 +412,8 @@ impl Socket {
         self.0.acks.lock().unwrap_or_else(PoisonError::into_inner).insert(id, waiting);
     }
 
-    pub(crate) fn forget_ack(&self, id: u64) -> Option<()> {
-        self.take_ack(id).map(drop)
+    pub(crate) fn forget_ack(&self, id: u64) {
+        drop(self.take_ack(id));
     }
 
     fn take_ack(&self, id: u64) -> Option<Waiting> {
@@ -334,7 +431,7 @@ impl Socket {
         // Late, doubled and unknown ids are ignored (SIO-AK-05).
         match incoming.id.and_then(|id| self.take_ack(id)) {
             Some(Waiting::One(sender)) => drop(sender.send(incoming.args)),
-            Some(Waiting::Many(sender)) => drop(sender.send(incoming.args)),
+            Some(Waiting::Many(answers)) => answers.push(incoming.args),
             None => {}
         }
     }
@@ -343,7 +440,7 @@ impl Socket {
         let Some(name) = incoming.args.event_name() else { return };
         let name = name.into_owned();
         let Ok(args) = incoming.args.tail(1) else { return };
-        let ack = incoming.id.map(|id| Ack { socket: self.clone(), id, sent: AtomicBool::new(false) });
+        let ack = incoming.id.map(|id| Ack::new(self.clone(), id));
         self.dispatch(Event { name, args, ack });
     }
 
@@ -359,21 +456,41 @@ impl Socket {
                 return;
             }
         }
-        let handlers = self.0.handlers.read().unwrap_or_else(PoisonError::into_inner);
-        // Cloned out of the lock: a handler may register others.
-        let handler = handlers.events.get(&event.name).or(handlers.any.first()).cloned();
-        drop(handlers);
-        if let Some(handler) = handler {
-            handler(self, event);
+        for run in self.listeners(&event.name) {
+            run(self, event.clone());
         }
+    }
+
+    /// Who is to be told of an event, in order. Taken out of the lock, as a handler may register others.
+    fn listeners(&self, event: &str) -> Vec<OnEvent> {
+        let handlers = self.0.handlers.read().unwrap_or_else(PoisonError::into_inner);
+        let mut found = handlers.any.clone();
+        let own = handlers.events.get(event);
+        match own {
+            Some(own) => found.extend(own.iter().map(|listener| listener.run.clone())),
+            None => found.extend(handlers.fallback.clone()),
+        }
+        let fleeting = own.is_some_and(|own| own.iter().any(|listener| listener.once));
+        drop(handlers);
+        if fleeting {
+            self.handlers(|handlers| {
+                if let Some(own) = handlers.events.get_mut(event) {
+                    own.retain(|listener| !listener.once);
+                    if own.is_empty() {
+                        handlers.events.remove(event);
+                    }
+                }
+            });
+        }
+        found
     }
 
     /// Tells the handlers and leaves the rooms, once. A socket that never came in leaves silently (SIO-DC-07).
     pub(crate) fn leave_namespace(&self, reason: Reason) {
-        let before = self.0.state.load(Ordering::Acquire);
-        if before == GONE {
+        if self.0.leaving.swap(true, Ordering::AcqRel) {
             return;
         }
+        let before = self.0.state.load(Ordering::Acquire);
         let handlers = self.0.handlers.read().unwrap_or_else(PoisonError::into_inner);
         let (disconnecting, disconnect) = (handlers.disconnecting.clone(), handlers.disconnect.clone());
         drop(handlers);
@@ -382,12 +499,26 @@ impl Socket {
         }
         // Release: who sees it gone must not put it back into a room (`Adapter::add_all` asks under its lock).
         self.0.state.store(GONE, Ordering::Release);
-        self.nsp().adapter().del_all(self.id());
+        if before == CONNECTED && self.pid().is_some() && reason.is_recoverable() {
+            self.nsp().adapter().persist(self);
+        } else {
+            self.nsp().adapter().del_all(self.id());
+        }
         if before == CONNECTED {
             disconnect.iter().for_each(|handler| handler(self, reason));
         }
         self.0.acks.lock().unwrap_or_else(PoisonError::into_inner).clear();
         // Handlers may hold the socket itself; letting them go breaks the cycle.
         *self.0.handlers.write().unwrap_or_else(PoisonError::into_inner) = Handlers::default();
+        self.0.session.server.left(self.nsp());
+    }
+}
+
+/// Ends the wait for an acknowledgement.
+struct Forget<'a>(&'a Socket, u64);
+
+impl Drop for Forget<'_> {
+    fn drop(&mut self) {
+        self.0.forget_ack(self.1);
     }
 }

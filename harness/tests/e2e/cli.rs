@@ -254,8 +254,8 @@ fn a_stall_is_seen_in_full() {
 #[test]
 fn the_reference_server_as_a_program_of_its_own() {
     let mut command = Command::new(env!("CARGO_BIN_EXE_sio-bench"));
-    command.args(["serve", "--port", "0"]).env("SIO_EIO3", "1");
+    command.args(["serve", "--port", "0"]).env("SIO_REDIS", "redis://127.0.0.1");
     let output = command.output().unwrap();
     assert_eq!(output.status.code(), Some(2));
-    assert!(stderr(&output).contains("SIO_EIO3 is set, but this server cannot do that yet"), "{}", stderr(&output));
+    assert!(stderr(&output).contains("SIO_REDIS is set, but this server cannot do that yet"), "{}", stderr(&output));
 }

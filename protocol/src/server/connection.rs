@@ -5,10 +5,10 @@ use std::time::Instant;
 
 use bytestring::ByteString;
 
-use super::session::{PollError, Probe, ProbeError, Session, Take};
-use super::{Config, Reason, Transport};
-use crate::engine::{self, Message};
-use crate::{Args, Decoder, DecoderLimits, Frame, Frames, Incoming, Kind, Packet};
+use super::session::{Poll, PollError, Probe, ProbeError, Session, Take};
+use super::{Config, Opening, Reason, Transport};
+use crate::engine::{self, DecodeError, Message, Payload, Revision};
+use crate::{Decoder, DecoderLimits, Frame, Frames, Incoming, Kind, Packet, Parser};
 
 /// What happened, in the order in which it did.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,71 +43,97 @@ enum Membership {
 #[derive(Debug)]
 pub struct Connection {
     session: Session,
+    parser: Parser,
     decoder: Decoder,
     namespaces: Vec<(ByteString, Membership)>,
-    /// Until when the first namespace must be asked for.
+    /// Until when the first namespace must have been joined.
     connect_by: Option<Instant>,
     events: VecDeque<Event>,
     told_closed: bool,
 }
 
 impl Connection {
-    /// A fresh session; the open packet is queued.
-    pub fn new(config: &Config, sid: &str, transport: Transport, now: Instant) -> Self {
+    /// A fresh session; the open packet is queued. A client of revision 3 asks to join `/` without saying so.
+    pub fn new(config: &Config, opening: &Opening<'_>, now: Instant) -> Self {
         let limits = DecoderLimits { attachments: config.max_attachments, strict: true };
-        Self {
-            session: Session::new(config, sid, transport, now),
-            decoder: Decoder::new(limits),
+        let mut connection = Self {
+            session: Session::new(config, opening, now),
+            parser: config.parser,
+            decoder: Decoder::new(config.parser, limits),
             namespaces: Vec::new(),
             connect_by: Some(now + config.connect_timeout),
             events: VecDeque::new(),
             told_closed: false,
+        };
+        if opening.revision == Revision::V3 {
+            let nsp = ByteString::from_static("/");
+            connection.namespaces.push((nsp.clone(), Membership::Connecting));
+            connection.events.push_back(Event::Connect { nsp, auth: ByteString::new() });
         }
+        connection
     }
 
     // ---- what the application does
 
-    /// Confirms a pending CONNECT. False when it is no longer pending.
-    pub fn accept(&mut self, nsp: &str, sid: &str) -> bool {
+    /// Confirms a pending CONNECT. `pid` is the private id that a client may recover the session with. False when
+    /// it is no longer pending.
+    pub fn accept(&mut self, nsp: &str, sid: &str, pid: Option<&str>) -> bool {
+        self.accept_after(nsp, sid, pid, &[])
+    }
+
+    /// Confirms a pending CONNECT of a client that takes up an earlier session: `missed` goes out ahead of the
+    /// confirmation (CSR-03).
+    pub fn accept_after(&mut self, nsp: &str, sid: &str, pid: Option<&str>, missed: &[Frames]) -> bool {
         let Some(slot) =
             self.namespaces.iter_mut().find(|(name, state)| name == nsp && *state == Membership::Connecting)
         else {
             return false;
         };
         slot.1 = Membership::Joined;
-        let json = format!(r#"{{"sid":{}}}"#, serde_json::Value::from(sid));
-        self.push(Packet::control(Kind::Connect, nsp, json).encode());
+        self.connect_by = None;
+        for frames in missed {
+            self.push(frames.clone(), true);
+        }
+        let json = match (self.revision(), pid) {
+            (Revision::V3, _) => String::new(),
+            (Revision::V4, None) => format!(r#"{{"sid":{}}}"#, quoted(sid)),
+            (Revision::V4, Some(pid)) => format!(r#"{{"sid":{},"pid":{}}}"#, quoted(sid), quoted(pid)),
+        };
+        self.control(Kind::Connect, nsp, json);
         true
     }
 
-    /// Refuses a pending CONNECT with the JSON object `error`, which has a string `message`. False when it is no
-    /// longer pending.
-    pub fn refuse(&mut self, nsp: &str, error: &str) -> bool {
+    /// Refuses a pending CONNECT; `data` is JSON. Clients of revision 3 get the data, or else the message, alone
+    /// (EIO-V3-03). False when it is no longer pending.
+    pub fn refuse(&mut self, nsp: &str, message: &str, data: Option<&str>) -> bool {
         let pending = |(name, state): &(ByteString, Membership)| name == nsp && *state == Membership::Connecting;
         let Some(index) = self.namespaces.iter().position(pending) else { return false };
         self.namespaces.swap_remove(index);
-        self.push(Packet::control(Kind::ConnectError, nsp, error).encode());
+        let json = match (self.revision(), data) {
+            (Revision::V3, Some(data)) => data.to_owned(),
+            (Revision::V3, None) => quoted(message),
+            (Revision::V4, Some(data)) => format!(r#"{{"message":{},"data":{data}}}"#, quoted(message)),
+            (Revision::V4, None) => format!(r#"{{"message":{}}}"#, quoted(message)),
+        };
+        self.control(Kind::ConnectError, nsp, json);
         true
     }
 
-    /// Queues an encoded packet of `nsp`. False, and nothing is queued, unless the client is in it.
-    pub fn send(&mut self, config: &Config, nsp: &str, frames: &Frames) -> bool {
+    /// Queues an encoded packet of `nsp`; `compress` allows to compress the answer it leaves with. False, and
+    /// nothing is queued, unless the client is in it.
+    pub fn send(&mut self, nsp: &str, frames: &Frames, compress: bool) -> bool {
         if !self.session.is_open() || !self.is_joined(nsp) {
             return false;
         }
-        self.push(frames.clone());
-        if self.session.buffered() > config.max_buffered {
-            self.session.close_now(Reason::SlowReader);
-            self.note_end();
-        }
+        self.push(frames.clone(), compress);
         true
     }
 
     /// Queues an encoded packet only when it leaves at once; otherwise it is dropped (`volatile`).
-    pub fn send_volatile(&mut self, nsp: &str, frames: &Frames) -> bool {
+    pub fn send_volatile(&mut self, nsp: &str, frames: &Frames, compress: bool) -> bool {
         let ready = self.session.is_writable() && self.is_joined(nsp);
         if ready {
-            self.push(frames.clone());
+            self.push(frames.clone(), compress);
         }
         ready
     }
@@ -116,7 +142,7 @@ impl Connection {
     pub fn disconnect(&mut self, nsp: &str) -> bool {
         let left = self.leave(nsp);
         if left {
-            self.push(Packet::control(Kind::Disconnect, nsp, "").encode());
+            self.control(Kind::Disconnect, nsp, String::new());
         }
         left
     }
@@ -127,18 +153,27 @@ impl Connection {
         self.note_end();
     }
 
-    /// The server stops: what is queued goes to a reader that is there.
+    /// The server stops: every namespace is told, and what is queued goes to a reader that is there.
     pub fn shut_down(&mut self, now: Instant) {
+        let joined = self.namespaces.iter().filter(|(_, state)| *state == Membership::Joined);
+        for nsp in joined.map(|(name, _)| name.clone()).collect::<Vec<_>>() {
+            self.control(Kind::Disconnect, &nsp, String::new());
+        }
         self.session.shut_down(now);
         self.note_end();
     }
 
-    fn push(&mut self, frames: Frames) {
-        if self.session.is_open() {
-            for frame in frames {
-                self.session.push(frame);
+    fn control(&mut self, kind: Kind, nsp: &str, json: String) {
+        self.push(self.parser.encode(&Packet::control(kind, nsp, json)), true);
+    }
+
+    fn push(&mut self, frames: Frames, compress: bool) {
+        for frame in frames {
+            if self.session.is_open() {
+                self.session.push(frame, compress);
             }
         }
+        self.note_end();
     }
 
     fn is_joined(&self, nsp: &str) -> bool {
@@ -159,11 +194,11 @@ impl Connection {
         outcome
     }
 
-    /// The frames that answer the waiting GET, once there are some.
-    pub fn poll_take(&mut self, max_payload: usize) -> Option<Vec<Frame>> {
-        let frames = self.session.poll_take(max_payload);
+    /// The answer of the waiting GET, once there is one.
+    pub fn poll_take(&mut self) -> Option<Poll> {
+        let answer = self.session.poll_take();
         self.note_end();
-        frames
+        answer
     }
 
     /// The client gave up the waiting GET.
@@ -180,9 +215,20 @@ impl Connection {
     }
 
     /// The whole body of a POST. False when it holds something that is no packet (then the session is closed).
-    pub fn post(&mut self, config: &Config, body: &ByteString, now: Instant) -> bool {
-        self.session.post_end();
-        for frame in engine::decode_payload(body) {
+    pub fn post(&mut self, config: &Config, body: &Payload, now: Instant) -> bool {
+        let good = self.post_frames(config, engine::split_payload(self.revision(), body), now);
+        self.post_end();
+        good
+    }
+
+    /// A part of the body of a POST, for who wants to handle the events of one part ahead of the next.
+    pub fn post_frames(
+        &mut self,
+        config: &Config,
+        frames: impl Iterator<Item = Result<Frame, DecodeError>>,
+        now: Instant,
+    ) -> bool {
+        for frame in frames {
             if !self.session.is_open() {
                 break; // what follows a `1` is not for us (EIO-CL-02)
             }
@@ -196,8 +242,8 @@ impl Connection {
         good
     }
 
-    /// A POST that was refused before its body was read; the session goes on.
-    pub fn post_refused(&mut self) {
+    /// The POST is over; another one may come.
+    pub fn post_end(&mut self) {
         self.session.post_end();
     }
 
@@ -212,7 +258,10 @@ impl Connection {
     /// A frame on the session's own WebSocket.
     pub fn ws_frame(&mut self, config: &Config, frame: &Frame, now: Instant) {
         if self.session.is_open() {
-            self.receive(config, frame, now);
+            match self.session.unwrap(frame) {
+                Ok(frame) => self.receive(config, &frame, now),
+                Err(_) => self.session.close_now(Reason::ParseError),
+            }
         }
         self.note_end();
     }
@@ -283,6 +332,16 @@ impl Connection {
         self.session.has_output()
     }
 
+    /// How many events wait.
+    pub fn pending_events(&self) -> usize {
+        self.events.len()
+    }
+
+    /// The revision of Engine.IO the client speaks.
+    pub fn revision(&self) -> Revision {
+        self.session.revision()
+    }
+
     /// What carries the session now.
     pub fn transport(&self) -> Transport {
         self.session.transport()
@@ -316,9 +375,15 @@ impl Connection {
     }
 
     fn packet(&mut self, config: &Config, packet: Packet) -> Result<(), Broken> {
-        let Packet { kind, nsp, id, body } = packet;
+        let Packet { kind, mut nsp, id, body } = packet;
+        let mut auth = ByteString::from(body.json());
+        if self.revision() == Revision::V3
+            && let Some((path, query)) = nsp.split_once('?')
+        {
+            (nsp, auth) = (ByteString::from(path), query_as_json(query));
+        }
         if kind == Kind::Connect {
-            return self.connect(config, nsp, &body);
+            return self.connect(config, nsp, auth);
         }
         if !self.is_joined(&nsp) {
             return Err(Broken);
@@ -336,14 +401,13 @@ impl Connection {
         Ok(())
     }
 
-    fn connect(&mut self, config: &Config, nsp: ByteString, body: &Args) -> Result<(), Broken> {
+    fn connect(&mut self, config: &Config, nsp: ByteString, auth: ByteString) -> Result<(), Broken> {
         let known = self.namespaces.iter().any(|(name, _)| *name == nsp);
         if known || self.namespaces.len() >= config.max_namespaces {
             return Err(Broken);
         }
-        self.connect_by = None;
         self.namespaces.push((nsp.clone(), Membership::Connecting));
-        self.events.push_back(Event::Connect { nsp, auth: body.json().into() });
+        self.events.push_back(Event::Connect { nsp, auth });
         Ok(())
     }
 
@@ -358,3 +422,16 @@ impl Connection {
 
 /// The peer broke the Socket.IO protocol.
 struct Broken;
+
+fn quoted(text: &str) -> String {
+    let mut json = String::with_capacity(text.len() + 2);
+    crate::value::push_string(&mut json, text);
+    json
+}
+
+/// The auth of a Socket.IO 2 client: the query behind its namespace (EIO-V3-03).
+fn query_as_json(query: &str) -> ByteString {
+    let fields = form_urlencoded::parse(query.as_bytes());
+    let object: serde_json::Map<_, _> = fields.map(|(key, value)| (key.into_owned(), value.into())).collect();
+    serde_json::Value::Object(object).to_string().into()
+}

@@ -19,7 +19,10 @@ mod tests;
 use std::time::Duration;
 
 pub use connection::{Connection, Event};
-pub use session::{PollError, Probe, ProbeError, Take};
+pub use session::{Poll, PollError, Probe, ProbeError, Take};
+
+use crate::Parser;
+use crate::engine::Revision;
 
 /// Options of the server that a connection obeys; the defaults are Socket.IO's.
 #[derive(Clone, Debug)]
@@ -42,6 +45,28 @@ pub struct Config {
     pub max_buffered: usize,
     /// Namespaces one connection may be in at the same time.
     pub max_namespaces: usize,
+    /// How Socket.IO packets are written.
+    pub parser: Parser,
+}
+
+/// How a session begins.
+#[derive(Clone, Copy, Debug)]
+pub struct Opening<'a> {
+    /// The id of the Engine.IO session.
+    pub sid: &'a str,
+    /// What carries the first request.
+    pub transport: Transport,
+    /// The revision the client speaks.
+    pub revision: Revision,
+    /// Whether a client of revision 3 takes bytes only as base64 (`b64` in its query).
+    pub base64: bool,
+}
+
+impl<'a> Opening<'a> {
+    /// A session of revision 4.
+    pub fn new(sid: &'a str, transport: Transport) -> Self {
+        Self { sid, transport, revision: Revision::V4, base64: false }
+    }
 }
 
 impl Default for Config {
@@ -56,6 +81,7 @@ impl Default for Config {
             max_attachments: 10,
             max_buffered: 16 * 1024 * 1024,
             max_namespaces: 1_000,
+            parser: Parser::Json,
         }
     }
 }
@@ -118,6 +144,21 @@ impl Reason {
             Self::ServerNamespaceDisconnect => "server namespace disconnect",
             Self::ServerShuttingDown => "server shutting down",
             Self::SlowReader => "slow reader",
+        }
+    }
+
+    /// Whether the session may be taken up again by connection state recovery: it ended by accident, not because
+    /// one of the two ends wanted it to (CSR-07).
+    pub fn is_recoverable(self) -> bool {
+        match self {
+            Self::TransportClose
+            | Self::TransportError
+            | Self::PingTimeout
+            | Self::ForcedServerClose
+            | Self::ForcedClose
+            | Self::ServerShuttingDown
+            | Self::SlowReader => true,
+            Self::ParseError | Self::ClientNamespaceDisconnect | Self::ServerNamespaceDisconnect => false,
         }
     }
 }

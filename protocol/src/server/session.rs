@@ -5,9 +5,10 @@ use std::time::{Duration, Instant};
 
 use bytestring::ByteString;
 
+use super::Opening;
 use super::{Config, Reason, Transport};
 use crate::Frame;
-use crate::engine::{self, DecodeError, Handshake, Message, Packet};
+use crate::engine::{self, DecodeError, Handshake, Message, Packet, Payload, Revision, v3};
 
 /// How long the last packets of a session closed by the server wait for the client's next GET (engine.io's
 /// own constant).
@@ -55,6 +56,15 @@ pub enum Take {
     Close,
 }
 
+/// The answer to a GET.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Poll {
+    /// The packets.
+    pub payload: Payload,
+    /// Whether the application allows to compress it: one of its packets does.
+    pub compress: bool,
+}
+
 #[derive(Debug, PartialEq, Eq)]
 enum Link {
     Polling { get: bool, post: bool },
@@ -77,6 +87,16 @@ enum Heartbeat {
     Idle(Instant),
     /// The pong must be there by then.
     Waiting(Instant),
+    /// Revision 3: the client pings, at the latest then.
+    Listening(Instant),
+}
+
+impl Heartbeat {
+    fn at(&self) -> Instant {
+        match self {
+            Self::Idle(at) | Self::Waiting(at) | Self::Listening(at) => *at,
+        }
+    }
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -90,21 +110,32 @@ enum State {
 /// One Engine.IO session.
 #[derive(Debug)]
 pub(super) struct Session {
+    revision: Revision,
+    /// Whether the client takes bytes as they are (revision 3, without `b64`).
+    takes_binary: bool,
     link: Link,
     upgrade: Upgrade,
     heartbeat: Heartbeat,
     state: State,
     outbox: VecDeque<Frame>,
     buffered: usize,
+    max_buffered: usize,
+    /// Whether a packet that is queued may be compressed.
+    compress: bool,
+    /// What a GET gets that still waits when the session is closed: a client that closed itself is released, the
+    /// others are told.
+    farewell: Packet,
+    /// A GET was waiting, with nothing queued, when the server began to close: it gets the close packet alone.
+    close_alone: bool,
     /// Set once, when the session ends for the application.
     pub(super) ended: Option<Reason>,
 }
 
 impl Session {
-    pub(super) fn new(config: &Config, sid: &str, transport: Transport, now: Instant) -> Self {
-        let polling = transport == Transport::Polling;
+    pub(super) fn new(config: &Config, opening: &Opening<'_>, now: Instant) -> Self {
+        let polling = opening.transport == Transport::Polling;
         let handshake = Handshake {
-            sid: sid.to_owned(),
+            sid: opening.sid.to_owned(),
             upgrades: if polling && config.allow_upgrades { vec!["websocket".to_owned()] } else { Vec::new() },
             ping_interval: config.ping_interval.as_millis() as u64,
             ping_timeout: config.ping_timeout.as_millis() as u64,
@@ -113,11 +144,20 @@ impl Session {
         let json = serde_json::to_string(&handshake).unwrap_or_default();
         let open = Packet::Open(json.into()).encode();
         Self {
+            revision: opening.revision,
+            takes_binary: !opening.base64,
             link: if polling { Link::Polling { get: false, post: false } } else { Link::WebSocket },
             upgrade: Upgrade::None,
-            heartbeat: Heartbeat::Idle(now + config.ping_interval),
+            heartbeat: match opening.revision {
+                Revision::V3 => Heartbeat::Listening(now + config.ping_interval + config.ping_timeout),
+                Revision::V4 => Heartbeat::Idle(now + config.ping_interval),
+            },
             state: State::Open,
             buffered: open.len(),
+            max_buffered: config.max_buffered,
+            compress: true,
+            farewell: Packet::Close,
+            close_alone: false,
             outbox: VecDeque::from([open]),
             ended: None,
         }
@@ -125,10 +165,18 @@ impl Session {
 
     // ---- sending
 
-    /// Queues a frame for whichever transport is active.
-    pub(super) fn push(&mut self, frame: Frame) {
+    /// Queues a frame for whichever transport is active. One byte over the limit, and the session is closed.
+    pub(super) fn push(&mut self, frame: Frame, compress: bool) {
         self.buffered += frame.len();
+        self.compress |= compress;
         self.outbox.push_back(frame);
+        if self.buffered > self.max_buffered {
+            self.close_now(Reason::SlowReader);
+        }
+    }
+
+    pub(super) fn revision(&self) -> Revision {
+        self.revision
     }
 
     pub(super) fn buffered(&self) -> usize {
@@ -180,13 +228,13 @@ impl Session {
         }
     }
 
-    /// The answer of the waiting GET, once there is one. `max_payload` bounds it at packet borders; one
-    /// packet always goes.
-    pub(super) fn poll_take(&mut self, max_payload: usize) -> Option<Vec<Frame>> {
-        let Link::Polling { get, .. } = &mut self.link else { return Some(vec![Packet::Noop.encode()]) };
+    /// The answer of the waiting GET, once there is one: everything that is queued, as a packet and its attachments
+    /// belong into one payload (SIO-BN-07).
+    pub(super) fn poll_take(&mut self) -> Option<Poll> {
+        let Link::Polling { get, .. } = &mut self.link else { return Some(self.last_poll(&Packet::Noop)) };
         if self.state == State::Closed {
             *get = false;
-            return Some(vec![Packet::Close.encode()]);
+            return Some(self.last_poll(&self.farewell));
         }
         let draining = self.state != State::Open;
         let probed = matches!(self.upgrade, Upgrade::Probing { probed: true, .. });
@@ -194,25 +242,31 @@ impl Session {
             return None;
         }
         *get = false;
-        let mut frames = Vec::new();
-        let mut size = 0;
-        while let Some(frame) = self.outbox.front() {
-            size += engine::payload_len(frame);
-            if size > max_payload && !frames.is_empty() {
-                return Some(frames);
-            }
-            self.buffered -= frame.len();
-            frames.extend(self.outbox.pop_front());
-        }
+        self.buffered = 0;
+        let mut frames = Vec::from(std::mem::take(&mut self.outbox));
+        let compress = std::mem::take(&mut self.compress);
         if frames.is_empty() {
-            frames.push(Packet::Noop.encode());
+            if !self.close_alone {
+                frames.push(Packet::Noop.encode());
+            }
             if draining {
-                // Alone, as Node sends it: the official client drops events that share a payload with a close.
+                // Never behind events: the official client drops those that share a payload with a close.
                 frames.push(Packet::Close.encode());
                 self.close_now(Reason::ForcedServerClose);
             }
         }
-        Some(frames)
+        Some(Poll { payload: self.payload(&frames), compress })
+    }
+
+    fn last_poll(&self, packet: &Packet) -> Poll {
+        Poll { payload: self.payload(&[packet.encode()]), compress: false }
+    }
+
+    fn payload(&self, frames: &[Frame]) -> Payload {
+        match self.revision {
+            Revision::V3 => v3::encode_payload(frames, self.takes_binary),
+            Revision::V4 => Payload::Text(engine::encode_payload(frames)),
+        }
     }
 
     fn releases_polls(&self) -> bool {
@@ -254,7 +308,14 @@ impl Session {
         if self.state == State::Closed {
             return Take::Close;
         }
-        out.extend(self.outbox.drain(..));
+        match self.revision {
+            Revision::V4 => out.extend(self.outbox.drain(..)),
+            Revision::V3 => out.extend(self.outbox.drain(..).map(|frame| match frame {
+                Frame::Binary(bytes) if self.takes_binary => Frame::Binary(v3::wrap_binary(&bytes)),
+                Frame::Binary(bytes) => Frame::text(v3::base64_packet(&bytes)),
+                text @ Frame::Text(_) => text,
+            })),
+        }
         self.buffered = 0;
         if self.state == State::Open {
             return Take::Open;
@@ -306,6 +367,18 @@ impl Session {
 
     // ---- receiving
 
+    /// A frame of the session's own WebSocket, as the layers above know it.
+    pub(super) fn unwrap(&self, frame: &Frame) -> Result<Frame, DecodeError> {
+        match (self.revision, frame) {
+            (Revision::V3, Frame::Binary(bytes)) => v3::unwrap_binary(bytes).map(Frame::Binary),
+            (Revision::V3, Frame::Text(text)) => match text.strip_prefix("b4") {
+                Some(encoded) => Packet::decode(&Frame::text(format!("b{encoded}"))).map(|packet| packet.encode()),
+                None => Ok(frame.clone()),
+            },
+            (Revision::V4, _) => Ok(frame.clone()),
+        }
+    }
+
     /// Takes one frame of the active transport; returns a message for the layer above.
     pub(super) fn receive(
         &mut self,
@@ -315,19 +388,25 @@ impl Session {
     ) -> Result<Option<Message>, DecodeError> {
         match Packet::decode(frame)? {
             Packet::Message(message) => Ok(Some(message)),
-            Packet::Pong(_) => {
+            Packet::Pong(_) if self.revision == Revision::V4 => {
                 // An unsolicited pong must not move the next ping (EIO-HB-09).
                 if let Heartbeat::Waiting(_) = self.heartbeat {
                     self.heartbeat = Heartbeat::Idle(now + config.ping_interval);
                 }
                 Ok(None)
             }
+            Packet::Ping(_) if self.revision == Revision::V3 => {
+                self.heartbeat = Heartbeat::Listening(now + config.ping_interval + config.ping_timeout);
+                self.push(Packet::Pong(ByteString::new()).encode(), false);
+                Ok(None)
+            }
             Packet::Close => {
+                self.farewell = Packet::Noop;
                 self.close_now(Reason::TransportClose);
                 Ok(None)
             }
-            Packet::Ping(_) => {
-                // Only servers send pings in revision 4 (EIO-HB-08).
+            Packet::Ping(_) | Packet::Pong(_) => {
+                // Only one end sends pings: the server in revision 4 (EIO-HB-08), the client in revision 3.
                 self.close_now(Reason::TransportError);
                 Ok(None)
             }
@@ -338,9 +417,7 @@ impl Session {
     // ---- time and closing
 
     pub(super) fn deadline(&self) -> Option<Instant> {
-        let heartbeat = match self.heartbeat {
-            Heartbeat::Idle(at) | Heartbeat::Waiting(at) => at,
-        };
+        let heartbeat = self.heartbeat.at();
         match (&self.state, &self.upgrade) {
             (State::Closed, _) => None,
             (State::Draining(until), _) => Some(*until),
@@ -363,11 +440,11 @@ impl Session {
         }
         match self.heartbeat {
             Heartbeat::Idle(at) if at <= now && self.is_open() => {
-                self.push(Packet::Ping(ByteString::new()).encode());
+                self.push(Packet::Ping(ByteString::new()).encode(), false);
                 self.heartbeat = Heartbeat::Waiting(now + config.ping_timeout);
             }
-            Heartbeat::Waiting(at) if at <= now => self.close_now(Reason::PingTimeout),
-            Heartbeat::Idle(_) | Heartbeat::Waiting(_) => {}
+            Heartbeat::Waiting(at) | Heartbeat::Listening(at) if at <= now => self.close_now(Reason::PingTimeout),
+            Heartbeat::Idle(_) | Heartbeat::Waiting(_) | Heartbeat::Listening(_) => {}
         }
     }
 
@@ -375,6 +452,7 @@ impl Session {
     pub(super) fn close_after_queue(&mut self, reason: Reason, now: Instant) {
         if self.is_open() {
             self.state = State::Draining(now + LAST_POLL);
+            self.close_alone = self.outbox.is_empty() && matches!(self.link, Link::Polling { get: true, .. });
             self.upgrade = Upgrade::None;
             self.ended.get_or_insert(reason);
         }

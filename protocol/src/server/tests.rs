@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 use proptest::prelude::*;
 
 use super::*;
-use crate::{ByteString, Frame, Packet, client, engine};
+use crate::engine::Payload;
+use crate::{ByteString, Frame, Packet, client};
 
 /// A client and a server joined by function calls; the clock moves only when told to.
 struct Link {
@@ -21,11 +22,14 @@ struct Link {
 }
 
 impl Link {
-    #[expect(clippy::disallowed_methods, reason = "an origin for the hand-cranked clock")]
     fn new(transport: Transport) -> Self {
-        let config = Config::default();
+        Self::with(Config::default(), transport)
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "an origin for the hand-cranked clock")]
+    fn with(config: Config, transport: Transport) -> Self {
         let now = Instant::now();
-        let server = Connection::new(&config, "engine-sid", transport, now);
+        let server = Connection::new(&config, &Opening::new("engine-sid", transport), now);
         let client = client::Connection::new(transport);
         Self { config, server, client, now, get: false, probing: false, server_events: vec![], client_events: vec![] }
     }
@@ -40,7 +44,7 @@ impl Link {
         while let Some(event) = self.server.poll_event() {
             moved = true;
             if let Event::Connect { nsp, .. } = &event {
-                assert!(self.server.accept(nsp, "socket-sid"));
+                assert!(self.server.accept(nsp, "socket-sid", None));
             }
             self.server_events.push(event);
         }
@@ -64,7 +68,7 @@ impl Link {
         if let Some(body) = self.client.take_payload() {
             moved = true;
             self.server.post_begin().unwrap();
-            assert!(self.server.post(&self.config, &body, self.now));
+            assert!(self.server.post(&self.config, &Payload::Text(body), self.now));
         }
         moved
     }
@@ -85,10 +89,10 @@ impl Link {
             self.get = true;
         }
         if self.get
-            && let Some(frames) = self.server.poll_take(self.config.max_payload)
+            && let Some(poll) = self.server.poll_take()
         {
             self.get = false;
-            self.client.payload(&engine::encode_payload(&frames), self.now);
+            self.client.payload(&text(poll), self.now);
             return true;
         }
         if self.client.is_pausing() && !self.get {
@@ -111,6 +115,13 @@ impl Link {
         self.server.timeout(&self.config, self.now);
         self.client.timeout(self.now);
         self.settle();
+    }
+}
+
+fn text(poll: Poll) -> ByteString {
+    match poll.payload {
+        Payload::Text(text) => text,
+        Payload::Binary(bytes) => panic!("revision 4 has no binary payloads: {bytes:?}"),
     }
 }
 
@@ -137,7 +148,10 @@ fn server_numbers(link: &Link) -> Vec<u32> {
 }
 
 fn connected(transport: Transport) -> Link {
-    let mut link = Link::new(transport);
+    joined(Link::new(transport))
+}
+
+fn joined(mut link: Link) -> Link {
     link.client.connect("/", "");
     link.settle();
     assert!(link.client_events.iter().any(|event| matches!(event, client::Event::Connect { .. })));
@@ -160,7 +174,7 @@ proptest! {
             }
             match step {
                 0 => {
-                    assert!(link.server.send(&link.config, "/", &numbered("/", down).encode()));
+                    assert!(link.server.send("/", &numbered("/", down).encode(), true));
                     down += 1;
                 }
                 1 => {
@@ -190,11 +204,11 @@ proptest! {
     /// What one connection holds is bounded by the stated limit plus one packet.
     #[test]
     fn the_queue_is_bounded(sizes in prop::collection::vec(1usize..400, 1..100)) {
-        let mut link = connected(Transport::Polling);
-        link.config.max_buffered = 4_000;
+        let config = Config { max_buffered: 4_000, ..Config::default() };
+        let mut link = joined(Link::with(config, Transport::Polling));
         for size in sizes {
             let packet = Packet::event("/", crate::Args::event("x", ("y".repeat(size),)).unwrap());
-            link.server.send(&link.config, "/", &packet.encode());
+            link.server.send("/", &packet.encode(), true);
             prop_assert!(link.server.buffered() <= 4_000);
         }
     }
@@ -234,10 +248,10 @@ fn a_close_lets_the_queue_out_first() {
     for transport in [Transport::Polling, Transport::WebSocket] {
         let mut link = connected(transport);
         for n in 0..20 {
-            link.server.send(&link.config, "/", &numbered("/", n).encode());
+            link.server.send("/", &numbered("/", n).encode(), true);
         }
         link.server.close(Reason::ForcedServerClose, link.now);
-        assert!(!link.server.send(&link.config, "/", &numbered("/", 99).encode()));
+        assert!(!link.server.send("/", &numbered("/", 99).encode(), true));
         let _ = link.server_to_client();
         link.settle();
         assert_eq!(client_numbers(&link), (0..20).collect::<Vec<_>>());
@@ -250,7 +264,7 @@ fn duplicate_requests_close_the_session() {
     let mut link = connected(Transport::Polling);
     assert!(link.get, "a GET waits");
     assert_eq!(link.server.poll_begin(), Err(PollError::Duplicate));
-    assert_eq!(link.server.poll_take(1_000), Some(vec![Frame::text("1")]));
+    assert_eq!(link.server.poll_take().map(text).as_deref(), Some("1"));
     assert_eq!(link.server.poll_begin(), Err(PollError::NotPolling));
 
     let mut link = connected(Transport::Polling);
@@ -265,7 +279,7 @@ fn a_failed_probe_leaves_polling_alone() {
     link.server.probe_begin(&link.config, link.now).unwrap();
     assert_eq!(link.server.probe_begin(&link.config, link.now), Err(ProbeError::Busy));
     assert_eq!(link.server.probe_frame(&Frame::text("4x")), Probe::Reject);
-    link.server.send(&link.config, "/", &numbered("/", 1).encode());
+    link.server.send("/", &numbered("/", 1).encode(), true);
     link.settle();
     assert_eq!(client_numbers(&link), [1]);
 }
@@ -288,9 +302,9 @@ fn a_refused_namespace_leaves_the_connection_open() {
     link.client.connect("/deny", "");
     while link.client_to_server() {}
     assert_eq!(link.server.poll_event(), Some(Event::Connect { nsp: "/deny".into(), auth: ByteString::new() }));
-    assert!(link.server.refuse("/deny", r#"{"message":"denied"}"#));
+    assert!(link.server.refuse("/deny", "denied", None));
     link.settle();
     let refusal = client::Event::ConnectError { nsp: "/deny".into(), body: r#"{"message":"denied"}"#.into() };
     assert_eq!(link.client_events.last(), Some(&refusal));
-    assert!(link.server.send(&link.config, "/", &numbered("/", 1).encode()));
+    assert!(link.server.send("/", &numbered("/", 1).encode(), true));
 }

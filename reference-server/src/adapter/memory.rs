@@ -1,13 +1,16 @@
 //! The adapter of a single process: two maps under one lock.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use indexmap::IndexSet;
+use sio_protocol::Frames;
 use slab::Slab;
 
-use super::{Adapter, Listing, Room, RoomEvent, RoomObserver, Selection};
-use crate::Socket;
+use super::recovery::Log;
+use super::{Adapter, Claim, Kept, Listing, Outgoing, Room, RoomEvent, RoomObserver, Selection};
+use crate::session::now;
+use crate::{Recovery, Socket};
 
 /// Rooms in memory.
 ///
@@ -15,7 +18,7 @@ use crate::Socket;
 /// broadcast and a concurrent `join` have an order that every receiver sees.
 #[derive(Default)]
 pub struct MemoryAdapter {
-    state: Mutex<State>,
+    state: Arc<Mutex<State>>,
 }
 
 #[derive(Default)]
@@ -26,6 +29,8 @@ struct State {
     /// The last broadcast; an entry with this mark is done or excluded.
     epoch: u64,
     observers: Vec<RoomObserver>,
+    /// What recovery remembers, if it is on.
+    log: Option<Log>,
 }
 
 struct Entry {
@@ -35,9 +40,44 @@ struct Entry {
 }
 
 impl MemoryAdapter {
+    /// Rooms in memory, with connection state recovery if there are options for it.
+    pub fn new(recovery: Option<Recovery>) -> Self {
+        let state = State { log: recovery.map(Log::new), ..State::default() };
+        Self { state: Arc::new(Mutex::new(state)) }
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
-        // A panic in an observer leaves the maps whole: every change is finished before it is reported.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
+    }
+
+    /// Makes sure that what the log holds is let go of in time. Without a runtime there is nobody who could; then
+    /// the next packet does.
+    fn keep_swept(&self, state: &mut State) {
+        let Some(log) = state.log.as_mut().filter(|log| !log.swept) else { return };
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        log.swept = true;
+        runtime.spawn(sweep(Arc::downgrade(&self.state)));
+    }
+}
+
+fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
+    // A panic in an observer leaves the maps whole: every change is finished before it is reported.
+    state.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Lets go of what has expired, until there is nothing left or the adapter is gone.
+async fn sweep(state: Weak<Mutex<State>>) {
+    loop {
+        let Some(pause) = state.upgrade().and_then(|state| {
+            let mut state = lock(&state);
+            let log = state.log.as_mut()?;
+            log.prune(now());
+            log.swept = log.next_expiry().is_some();
+            log.next_expiry()
+        }) else {
+            return;
+        };
+        tokio::time::sleep(pause).await;
     }
 }
 
@@ -80,6 +120,61 @@ impl State {
         self.epoch
     }
 
+    /// Visits the selected sockets, each once.
+    fn visit(&mut self, selection: &Selection, visit: &mut dyn FnMut(&Socket)) {
+        if let Some(only) = &selection.only {
+            if let Some(&key) = self.by_sid.get(only) {
+                visit(&self.sockets[key].socket);
+            }
+            return;
+        }
+        let epoch = self.next_epoch();
+        self.mark_excluded(selection, epoch);
+        if selection.rooms.is_empty() {
+            self.sockets.iter().filter(|(_, entry)| entry.mark != epoch).for_each(|(_, entry)| visit(&entry.socket));
+            return;
+        }
+        for room in &selection.rooms {
+            let Some(members) = self.rooms.get(room) else { continue };
+            for &key in members {
+                let entry = &mut self.sockets[key];
+                if entry.mark != epoch {
+                    entry.mark = epoch;
+                    visit(&entry.socket);
+                }
+            }
+        }
+    }
+
+    /// Puts a socket into rooms, unless it is gone.
+    fn admit(&mut self, socket: &Socket, rooms: &[Room]) {
+        // Checked under the lock: `del_all` of a socket that is gone cannot come in between.
+        if socket.is_gone() {
+            return;
+        }
+        let sid = socket.sid();
+        let known = self.by_sid.get(sid).copied();
+        let key = known.unwrap_or_else(|| {
+            let key = self.sockets.insert(Entry { socket: socket.clone(), rooms: IndexSet::new(), mark: 0 });
+            self.by_sid.insert(sid.clone(), key);
+            key
+        });
+        for room in rooms {
+            self.enter(key, sid, room);
+        }
+    }
+
+    /// Takes a socket out of everything; its rooms are returned. The entry holds a handle of the socket, which must
+    /// not be the last one to go under the lock.
+    fn dismiss(&mut self, sid: &str) -> Option<Entry> {
+        let (sid, key) = self.by_sid.remove_entry(sid)?;
+        let entry = self.sockets.remove(key);
+        for room in &entry.rooms {
+            self.exit(key, &sid, room);
+        }
+        Some(entry)
+    }
+
     fn mark_excluded(&mut self, selection: &Selection, epoch: u64) {
         for room in &selection.except {
             for &key in self.rooms.get(room).into_iter().flatten() {
@@ -94,21 +189,7 @@ impl State {
 
 impl Adapter for MemoryAdapter {
     fn add_all(&self, socket: &Socket, rooms: &[Room]) {
-        let mut state = self.lock();
-        // Checked under the lock: `del_all` of a socket that is gone cannot come in between.
-        if socket.is_gone() {
-            return;
-        }
-        let sid = socket.sid();
-        let known = state.by_sid.get(sid).copied();
-        let key = known.unwrap_or_else(|| {
-            let key = state.sockets.insert(Entry { socket: socket.clone(), rooms: IndexSet::new(), mark: 0 });
-            state.by_sid.insert(sid.clone(), key);
-            key
-        });
-        for room in rooms {
-            state.enter(key, sid, room);
-        }
+        self.lock().admit(socket, rooms);
     }
 
     fn del(&self, sid: &str, room: &str) {
@@ -121,35 +202,34 @@ impl Adapter for MemoryAdapter {
     }
 
     fn del_all(&self, sid: &str) {
-        let mut state = self.lock();
-        let Some((sid, key)) = state.by_sid.remove_entry(sid) else { return };
-        let entry = state.sockets.remove(key);
-        for room in &entry.rooms {
-            state.exit(key, &sid, room);
+        let gone = self.lock().dismiss(sid);
+        drop(gone);
+    }
+
+    fn broadcast(&self, selection: &Selection, event: &Outgoing) {
+        let flags = event.flags;
+        if flags.volatile {
+            let frames = event.frames();
+            self.lock().visit(selection, &mut |socket| {
+                socket.send_volatile(&frames, flags.compress);
+            });
+            return;
         }
-        // The last handle of a socket may go with the entry; it must not do so under the lock.
-        drop(state);
-        drop(entry);
+        let mut state = self.lock();
+        let state = &mut *state;
+        // With recovery on, packets are numbered in the order in which they are queued, so under the lock.
+        let frames = match &mut state.log {
+            Some(log) => log.append(selection, event, now()),
+            None => event.frames(),
+        };
+        self.keep_swept(state);
+        state.visit(selection, &mut |socket| {
+            socket.send_frames(&frames, flags.compress);
+        });
     }
 
     fn for_each(&self, selection: &Selection, visit: &mut dyn FnMut(&Socket)) {
-        let state = &mut *self.lock();
-        let epoch = state.next_epoch();
-        state.mark_excluded(selection, epoch);
-        if selection.rooms.is_empty() {
-            state.sockets.iter().filter(|(_, entry)| entry.mark != epoch).for_each(|(_, entry)| visit(&entry.socket));
-            return;
-        }
-        for room in &selection.rooms {
-            let Some(members) = state.rooms.get(room) else { continue };
-            for &key in members {
-                let entry = &mut state.sockets[key];
-                if entry.mark != epoch {
-                    entry.mark = epoch;
-                    visit(&entry.socket);
-                }
-            }
-        }
+        self.lock().visit(selection, visit);
     }
 
     fn socket_rooms(&self, sid: &str) -> Vec<Room> {
@@ -172,6 +252,36 @@ impl Adapter for MemoryAdapter {
 
     fn on_room_event(&self, observer: RoomObserver) {
         self.lock().observers.push(observer);
+    }
+
+    fn persist(&self, socket: &Socket) {
+        let mut state = self.lock();
+        let gone = state.dismiss(socket.id());
+        if let (Some(entry), Some(pid), Some(log)) = (&gone, socket.pid(), &mut state.log) {
+            let kept =
+                Kept { sid: socket.sid().clone(), rooms: entry.rooms.iter().cloned().collect(), data: socket.data() };
+            log.persist(pid, kept, now());
+            self.keep_swept(&mut state);
+        }
+        drop(state);
+        drop(gone);
+    }
+
+    fn claim(&self, pid: &str, offset: &str) -> Option<Claim> {
+        self.lock().log.as_mut()?.claim(pid, offset, now())
+    }
+
+    fn restore(&self, socket: &Socket, claim: &Claim, accept: &mut dyn FnMut(&[Frames]) -> bool) -> bool {
+        let mut state = self.lock();
+        let Some(missed) = state.log.as_mut().and_then(|log| log.missed(claim)) else { return false };
+        state.admit(socket, &claim.kept.rooms);
+        accept(&missed)
+    }
+
+    fn give_back(&self, claim: &Claim) {
+        if let Some(log) = &mut self.lock().log {
+            log.give_back(claim);
+        }
     }
 }
 

@@ -1,13 +1,18 @@
 //! The seam for rooms, and for clusters: who is in which room, and who is selected by a broadcast.
 
 mod memory;
+mod recovery;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use serde_json::Value as Json;
+use sio_protocol::{Args, ByteString, Frames, Packet, Parser};
+
 pub use memory::MemoryAdapter;
 
 use crate::Socket;
+use crate::broadcast::Flags;
 
 /// A room's name. Each socket is in the room that is named like its id.
 pub type Room = Arc<str>;
@@ -21,6 +26,68 @@ pub struct Selection {
     pub except: Vec<Room>,
     /// Without this socket: the sender of `socket.to(…)`.
     pub except_sid: Option<Room>,
+    /// This socket and no other, whatever its rooms: `socket.emit(…)`.
+    pub only: Option<Room>,
+}
+
+impl Selection {
+    /// Whether a socket with this id and these rooms is addressed.
+    pub fn includes(&self, sid: &str, rooms: &[Room]) -> bool {
+        if let Some(only) = &self.only {
+            return **only == *sid;
+        }
+        let in_one_of = |list: &[Room]| list.iter().any(|room| rooms.contains(room));
+        (self.rooms.is_empty() || in_one_of(&self.rooms))
+            && !in_one_of(&self.except)
+            && self.except_sid.as_deref() != Some(sid)
+    }
+}
+
+/// An event on its way to the selected sockets.
+#[derive(Clone, Debug)]
+pub struct Outgoing {
+    /// The namespace.
+    pub nsp: ByteString,
+    /// The event's name and arguments.
+    pub args: Args,
+    /// How it is to be sent.
+    pub flags: Flags,
+    /// How it is to be written.
+    pub parser: Parser,
+}
+
+impl Outgoing {
+    /// The frames of the event, encoded once for all recipients.
+    pub fn frames(&self) -> Frames {
+        self.parser.encode(&Packet::event(self.nsp.clone(), self.args.clone()))
+    }
+
+    /// The frames with an offset behind the arguments, from which a client knows what it has seen last (CSR-02).
+    pub fn frames_with_offset(&self, offset: &str) -> Frames {
+        self.parser.encode(&Packet::event(self.nsp.clone(), self.args.with_last(offset)))
+    }
+}
+
+/// What is restored when a client comes back.
+#[derive(Clone, Debug)]
+pub struct Kept {
+    /// The public id.
+    pub sid: Room,
+    /// The rooms, the own one among them.
+    pub rooms: Vec<Room>,
+    /// The application's own data.
+    pub data: Json,
+}
+
+/// A session that one connection has taken out of the adapter, to restore it or to give it back.
+#[derive(Clone, Debug)]
+pub struct Claim {
+    /// The private id.
+    pub pid: String,
+    /// What will be restored.
+    pub kept: Kept,
+    /// The first packet that the client has not seen.
+    position: u64,
 }
 
 /// A change of the rooms (AE-01 to AE-06).
@@ -44,8 +111,8 @@ pub type Listing = BTreeMap<String, Vec<String>>;
 
 /// The two maps of a namespace, rooms to sockets and sockets to rooms, and selection over them.
 ///
-/// Every method takes effect before it returns. `for_each` sees one instant of the membership and visits
-/// nobody twice.
+/// Every method takes effect before it returns. `broadcast` and `for_each` see one instant of the membership and
+/// visit nobody twice.
 pub trait Adapter: Send + Sync {
     /// Puts a socket into rooms; a socket that was removed by [`del_all`](Self::del_all) stays out (RM-15).
     fn add_all(&self, socket: &Socket, rooms: &[Room]);
@@ -55,6 +122,9 @@ pub trait Adapter: Send + Sync {
 
     /// Takes a socket out of everything, for good.
     fn del_all(&self, sid: &str);
+
+    /// Queues an event on every selected socket.
+    fn broadcast(&self, selection: &Selection, event: &Outgoing);
 
     /// Visits the selected local sockets.
     fn for_each(&self, selection: &Selection, visit: &mut dyn FnMut(&Socket));
@@ -70,4 +140,26 @@ pub trait Adapter: Send + Sync {
 
     /// Watches the four room events.
     fn on_room_event(&self, observer: RoomObserver);
+
+    // ---- connection state recovery; an adapter without it keeps these
+
+    /// [`del_all`](Self::del_all) for a socket that may come back.
+    fn persist(&self, socket: &Socket) {
+        self.del_all(socket.id());
+    }
+
+    /// Takes a kept session out, if it is there and everything behind `offset` still is; nobody else gets it
+    /// meanwhile (CSR-09).
+    fn claim(&self, _pid: &str, _offset: &str) -> Option<Claim> {
+        None
+    }
+
+    /// Puts a socket back into its rooms and hands `accept` what it missed, in one instant: every packet is either
+    /// among the missed ones or reaches the socket like any other. False when `accept` says so.
+    fn restore(&self, _socket: &Socket, _claim: &Claim, _accept: &mut dyn FnMut(&[Frames]) -> bool) -> bool {
+        false
+    }
+
+    /// Keeps a claimed session on, because its new connection was not let in.
+    fn give_back(&self, _claim: &Claim) {}
 }

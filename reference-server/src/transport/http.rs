@@ -1,6 +1,5 @@
 //! Which request is what, and the answers to those that are nothing.
 
-use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -8,41 +7,62 @@ use std::time::SystemTime;
 use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
+use http_body::Body;
 use http_body_util::Full;
-use hyper::body::Incoming;
-use sio_protocol::server::Transport;
+use sio_protocol::engine::Revision;
+use sio_protocol::server::{Opening, Transport};
 
-use super::{polling, websocket};
+use super::{jsonp, polling, websocket};
 use crate::server::{Server, new_id};
 use crate::session::{self, Session, keep_time};
 
 pub(super) type Answer = Response<Full<Bytes>>;
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// What is wrong with a request: engine.io's codes and texts.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Refusal {
     UnknownTransport,
     UnknownSid,
     BadMethod,
     BadRequest,
+    Forbidden(String),
     UnsupportedVersion,
+    /// Not engine.io's: no room for another session, or the server stops.
+    Unavailable,
 }
 
 impl Refusal {
-    fn code_and_message(self) -> (u8, &'static str) {
+    fn code_and_message(&self) -> (u8, &str) {
         match self {
             Self::UnknownTransport => (0, "Transport unknown"),
             Self::UnknownSid => (1, "Session ID unknown"),
             Self::BadMethod => (2, "Bad handshake method"),
             Self::BadRequest => (3, "Bad request"),
+            Self::Forbidden(message) => (4, message),
             Self::UnsupportedVersion => (5, "Unsupported protocol version"),
+            Self::Unavailable => (3, "Service unavailable"),
         }
     }
 
-    pub(super) fn answer(self) -> Answer {
+    fn status(&self) -> StatusCode {
+        match self {
+            Self::Forbidden(_) => StatusCode::FORBIDDEN,
+            Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+            _ => StatusCode::BAD_REQUEST,
+        }
+    }
+
+    /// JSON for a request (EIO-HD-04), the bare text for one that wanted a WebSocket.
+    fn answer(&self, upgrade: bool) -> Answer {
         let (code, message) = self.code_and_message();
-        let body = format!(r#"{{"code":{code},"message":"{message}"}}"#);
-        answer(StatusCode::BAD_REQUEST, "application/json", body)
+        if upgrade {
+            let mut refused = answer(self.status(), "text/html", message.to_owned());
+            refused.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+            return refused;
+        }
+        let message = serde_json::Value::from(message);
+        answer(self.status(), "application/json", format!(r#"{{"code":{code},"message":{message}}}"#))
     }
 }
 
@@ -61,6 +81,9 @@ struct Query {
     version: Option<String>,
     /// `EIO` was given twice (EIO-HS-05).
     doubled: bool,
+    /// The number of the callback of a JSONP request.
+    jsonp: Option<String>,
+    base64: bool,
 }
 
 impl Query {
@@ -71,82 +94,103 @@ impl Query {
                 "transport" => query.transport = Some(value.into_owned()),
                 "sid" => query.sid = Some(value.into_owned()),
                 "EIO" => query.doubled |= query.version.replace(value.into_owned()).is_some(),
+                "j" => query.jsonp = Some(value.chars().filter(char::is_ascii_digit).collect()),
+                "b64" => query.base64 = !value.is_empty(),
                 _ => {}
             }
         }
         query
     }
 
-    fn speaks_version_4(&self) -> bool {
-        self.version.as_deref() == Some("4") && !self.doubled
+    fn revision(&self) -> Option<Revision> {
+        match (self.version.as_deref(), self.doubled) {
+            (Some("4"), false) => Some(Revision::V4),
+            (Some("3"), false) => Some(Revision::V3),
+            _ => None,
+        }
     }
 }
 
 /// Serves one request.
-pub(crate) async fn serve(
-    server: Server,
-    address: SocketAddr,
-    request: Request<Incoming>,
-) -> Result<Answer, Infallible> {
-    if !request.uri().path().starts_with(&server.options().path) {
-        return Ok(answer(StatusCode::NOT_FOUND, "text/plain; charset=UTF-8", "not found\n"));
+pub(crate) async fn serve<B>(server: &Server, address: Option<SocketAddr>, request: Request<B>) -> Answer
+where
+    B: Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<BoxError>,
+{
+    let options = server.options();
+    if !options.serves(request.uri().path()) {
+        return answer(StatusCode::NOT_FOUND, "text/plain; charset=UTF-8", "not found\n");
     }
-    let cors = server.options().cors_origin.clone();
-    let mut response = match (&cors, request.method()) {
-        (Some(_), &Method::OPTIONS) => preflight(request.headers()),
-        _ => route(&server, address, request).await.unwrap_or_else(Refusal::answer),
+    let asked = request.headers().clone();
+    if let (Some(cors), &Method::OPTIONS) = (&options.cors, request.method()) {
+        let mut response = Response::new(Full::default());
+        *response.status_mut() = StatusCode::NO_CONTENT;
+        cors.preflight(&asked, response.headers_mut());
+        return response;
+    }
+    let upgrade = websocket::is_upgrade(&asked);
+    let mut response = match route(server, address, upgrade, request).await {
+        Ok(response) => response,
+        Err(refusal) => refusal.answer(upgrade),
     };
-    if let Some(origin) = cors.as_deref().and_then(|origin| HeaderValue::from_str(origin).ok()) {
-        response.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
-        response.headers_mut().append(header::VARY, HeaderValue::from_static("Origin"));
-    }
-    Ok(response)
-}
-
-fn preflight(asked: &HeaderMap) -> Answer {
-    let mut response = Response::new(Full::default());
-    *response.status_mut() = StatusCode::NO_CONTENT;
-    let headers = response.headers_mut();
-    headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET,HEAD,PUT,PATCH,POST,DELETE"));
-    if let Some(wanted) = asked.get(header::ACCESS_CONTROL_REQUEST_HEADERS) {
-        headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, wanted.clone());
+    if let Some(cors) = &options.cors {
+        cors.answer(&asked, response.headers_mut());
     }
     response
 }
 
-async fn route(server: &Server, address: SocketAddr, request: Request<Incoming>) -> Result<Answer, Refusal> {
+async fn route<B>(
+    server: &Server,
+    address: Option<SocketAddr>,
+    upgrade: bool,
+    request: Request<B>,
+) -> Result<Answer, Refusal>
+where
+    B: Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<BoxError>,
+{
     let query = Query::parse(request.uri().query().unwrap_or_default());
     let transport = match query.transport.as_deref() {
         Some("polling") => Transport::Polling,
         Some("websocket") => Transport::WebSocket,
         _ => return Err(Refusal::UnknownTransport),
     };
-    let upgrade = websocket::is_upgrade(request.headers());
+    if !server.options().transports.contains(&transport) {
+        return Err(Refusal::UnknownTransport);
+    }
     match query.sid.as_deref().filter(|sid| !sid.is_empty()) {
         Some(sid) => {
             let session = server.session(sid).ok_or(Refusal::UnknownSid)?;
-            if !query.speaks_version_4() {
+            if query.revision() != Some(session.revision()) {
                 return Err(Refusal::BadRequest);
             }
-            with_session(session, transport, upgrade, request).await
+            with_session(session, transport, upgrade, &query, request).await
         }
         None => handshake(server, address, transport, upgrade, &query, request).await,
     }
 }
 
 /// A request of a session that exists.
-async fn with_session(
+async fn with_session<B>(
     session: Arc<Session>,
     transport: Transport,
     upgrade: bool,
-    request: Request<Incoming>,
-) -> Result<Answer, Refusal> {
+    query: &Query,
+    request: Request<B>,
+) -> Result<Answer, Refusal>
+where
+    B: Body + Send,
+    B::Data: Send,
+    B::Error: Into<BoxError>,
+{
     match (transport, upgrade) {
         (Transport::WebSocket, true) => websocket::probe(session, request),
         (Transport::WebSocket, false) | (Transport::Polling, true) => Err(Refusal::BadRequest),
         (Transport::Polling, false) => match *request.method() {
-            Method::GET => polling::get(session).await,
-            Method::POST => polling::post(session, request).await,
+            Method::GET => Ok(reply(polling::get(session).await?, query, request.headers())),
+            Method::POST => polling::post(session, query.jsonp.is_some(), request).await,
             // The session is none the worse for it (EIO-PL-20).
             _ => Ok(answer(StatusCode::METHOD_NOT_ALLOWED, "text/plain; charset=UTF-8", "use GET or POST\n")),
         },
@@ -154,38 +198,66 @@ async fn with_session(
 }
 
 /// A request without `sid`: a new session.
-async fn handshake(
+async fn handshake<B>(
     server: &Server,
-    address: SocketAddr,
+    address: Option<SocketAddr>,
     transport: Transport,
     upgrade: bool,
     query: &Query,
-    request: Request<Incoming>,
-) -> Result<Answer, Refusal> {
+    request: Request<B>,
+) -> Result<Answer, Refusal>
+where
+    B: Send,
+{
     if request.method() != Method::GET {
         return Err(Refusal::BadMethod);
     }
     if upgrade != (transport == Transport::WebSocket) {
         return Err(Refusal::BadRequest);
     }
-    if !query.speaks_version_4() {
-        return Err(Refusal::UnsupportedVersion);
-    }
+    let allowed = |revision: &Revision| *revision == Revision::V4 || server.options().allow_eio3;
+    let revision = query.revision().filter(allowed).ok_or(Refusal::UnsupportedVersion)?;
+    let request = ask_application(server, request).await?;
     let first = session::Request {
         headers: request.headers().clone(),
         query: request.uri().query().unwrap_or_default().to_owned(),
         address,
         issued: wall_clock(),
     };
-    let session = Session::new(server.clone(), new_id(), transport, first);
-    match transport {
-        Transport::WebSocket => websocket::open(session, request),
-        Transport::Polling => {
-            server.remember(&session);
-            tokio::spawn(keep_time(session.clone()));
-            polling::get(session).await
-        }
+    let sid = new_id();
+    let opening = Opening { sid: &sid, transport, revision, base64: query.base64 };
+    let session = Session::new(server.clone(), &opening, first);
+    if transport == Transport::WebSocket {
+        return websocket::open(session, request);
     }
+    if !server.remember(&session) {
+        return Err(Refusal::Unavailable);
+    }
+    tokio::spawn(keep_time(session.clone()));
+    let poll = polling::get(session).await?;
+    let mut response = reply(poll, query, request.headers());
+    let cookie = server.options().cookie.as_ref().map(|cookie| cookie.header(&sid));
+    if let Some(cookie) = cookie.and_then(|cookie| HeaderValue::from_str(&cookie).ok()) {
+        response.headers_mut().insert(header::SET_COOKIE, cookie);
+    }
+    Ok(response)
+}
+
+async fn ask_application<B>(server: &Server, request: Request<B>) -> Result<Request<B>, Refusal> {
+    let Some(allow_request) = &server.options().allow_request else { return Ok(request) };
+    let (parts, body) = request.into_parts();
+    let answer = allow_request.decide(&parts);
+    answer.await.map_err(Refusal::Forbidden)?;
+    Ok(Request::from_parts(parts, body))
+}
+
+/// The answer to a GET, in the shape the client wants it.
+fn reply(poll: polling::Reply, query: &Query, headers: &HeaderMap) -> Answer {
+    let poll = match &query.jsonp {
+        Some(number) => jsonp::wrap(&poll, number),
+        None => poll,
+    };
+    poll.into_answer(headers)
 }
 
 #[expect(clippy::disallowed_methods, reason = "the time of the handshake is part of the socket's API")]

@@ -1,5 +1,8 @@
 //! Between sockets and sessions: HTTP long-polling, WebSocket, and the upgrade from one to the other.
 
+mod compression;
 pub(crate) mod http;
+mod jsonp;
 mod polling;
+mod stream;
 mod websocket;

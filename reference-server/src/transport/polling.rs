@@ -4,14 +4,32 @@ use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::Poll;
 
-use http::header::{self, HeaderValue};
+use bytes::Bytes;
+use http::header::{self, HeaderMap, HeaderValue};
 use http::{Request, StatusCode};
+use http_body::Body;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
-use hyper::body::Incoming;
-use sio_protocol::{ByteString, engine};
+use sio_protocol::ByteString;
+use sio_protocol::engine::{self, Payload, Revision};
 
+use super::compression::Encoding;
 use super::http::{Answer, Refusal, answer};
+use super::jsonp;
 use crate::session::{Session, now};
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Packets of a POST that are taken in a row before their events are handled: what one body can make the server hold
+/// is a multiple of this, not of its length.
+const POST_BATCH: usize = 64;
+
+/// What a GET will be answered with.
+pub(super) struct Reply {
+    pub(super) body: Bytes,
+    pub(super) content_type: &'static str,
+    pub(super) compress: bool,
+    pub(super) threshold: Option<usize>,
+}
 
 /// Undoes the begin of a request whose client went away: hyper drops the future.
 struct Open<F: FnMut()> {
@@ -28,25 +46,47 @@ impl<F: FnMut()> Drop for Open<F> {
 }
 
 /// Waits until there is something for the client.
-pub(super) async fn get(session: Arc<Session>) -> Result<Answer, Refusal> {
+pub(super) async fn get(session: Arc<Session>) -> Result<Reply, Refusal> {
     session.with(|connection| connection.poll_begin()).map_err(|_| Refusal::BadRequest)?;
     let given_up = || session.with(|connection| connection.poll_abort());
     let mut open = Open { given_up, done: false };
-    let max_payload = session.server.config().max_payload;
-    let frames = poll_fn(|cx| {
+    let poll = poll_fn(|cx| {
         session.register_writer(cx.waker());
-        session.with(|connection| connection.poll_take(max_payload)).map_or(Poll::Pending, Poll::Ready)
+        session.with(|connection| connection.poll_take()).map_or(Poll::Pending, Poll::Ready)
     })
     .await;
     open.done = true;
-    let body = engine::encode_payload(&frames).into_bytes();
-    Ok(no_store(answer(StatusCode::OK, "text/plain; charset=UTF-8", body)))
+    let content_type = match poll.payload {
+        Payload::Text(_) => "text/plain; charset=UTF-8",
+        Payload::Binary(_) => "application/octet-stream",
+    };
+    let threshold = session.server.options().http_compression;
+    Ok(Reply { body: poll.payload.into_bytes(), content_type, compress: poll.compress, threshold })
+}
+
+impl Reply {
+    pub(super) fn into_answer(self, request: &HeaderMap) -> Answer {
+        let worth_it = self.compress && self.threshold.is_some_and(|threshold| self.body.len() >= threshold);
+        let encoding = if worth_it { Encoding::negotiate(request) } else { None };
+        let body = encoding.map_or_else(|| self.body.clone(), |encoding| encoding.compress(&self.body));
+        let mut answer = no_store(answer(StatusCode::OK, self.content_type, body), request);
+        if let Some(encoding) = encoding {
+            answer.headers_mut().insert(header::CONTENT_ENCODING, HeaderValue::from_static(encoding.name()));
+        }
+        answer
+    }
 }
 
 /// Takes the packets of the client. "ok" is sent once their handlers have run.
-pub(super) async fn post(session: Arc<Session>, request: Request<Incoming>) -> Result<Answer, Refusal> {
+pub(super) async fn post<B>(session: Arc<Session>, jsonp: bool, request: Request<B>) -> Result<Answer, Refusal>
+where
+    B: Body + Send,
+    B::Data: Send,
+    B::Error: Into<BoxError>,
+{
     let content_type = request.headers().get(header::CONTENT_TYPE);
-    if content_type.is_some_and(|value| value.as_bytes() == b"application/octet-stream") {
+    let binary = content_type.is_some_and(|value| value.as_bytes() == b"application/octet-stream");
+    if binary && session.revision() == Revision::V4 {
         // Binary bodies went with revision 3 (EIO-PL-14).
         session.with(|connection| connection.post_abort());
         return Err(Refusal::BadRequest);
@@ -54,28 +94,58 @@ pub(super) async fn post(session: Arc<Session>, request: Request<Incoming>) -> R
     session.with(|connection| connection.post_begin()).map_err(|_| Refusal::BadRequest)?;
     let given_up = || session.with(|connection| connection.post_abort());
     let mut open = Open { given_up, done: false };
-    let config = session.server.config();
-    let body = match Limited::new(request.into_body(), config.max_payload).collect().await {
-        Ok(body) => body.to_bytes(),
-        Err(error) => {
-            if error.downcast_ref::<LengthLimitError>().is_some() {
-                open.done = true;
-                session.with(|connection| connection.post_refused());
-                let text = "the body is larger than maxPayload\n";
-                return Ok(answer(StatusCode::PAYLOAD_TOO_LARGE, "text/plain; charset=UTF-8", text));
-            }
-            return Err(Refusal::BadRequest);
-        }
+    let max_payload = session.server.config().max_payload;
+    let (head, body) = request.into_parts();
+    // A body that trickles in ends with its session: no other POST, and so no pong, can come ahead of it.
+    let body = tokio::select! {
+        body = Limited::new(body, max_payload).collect() => body,
+        () = session.closed() => return Err(Refusal::BadRequest),
     };
-    let Ok(body) = ByteString::try_from(body) else { return Err(Refusal::BadRequest) };
+    let body = match body {
+        Ok(body) => body.to_bytes(),
+        Err(error) if error.downcast_ref::<LengthLimitError>().is_some() => {
+            open.done = true;
+            session.with(|connection| connection.post_end());
+            let text = "the body is larger than maxPayload\n";
+            return Ok(answer(StatusCode::PAYLOAD_TOO_LARGE, "text/plain; charset=UTF-8", text));
+        }
+        Err(_) => return Err(Refusal::BadRequest),
+    };
+    let payload = match (binary, jsonp) {
+        (true, _) => Payload::Binary(body),
+        (false, true) => Payload::Text(jsonp::unwrap(&body).ok_or(Refusal::BadRequest)?),
+        (false, false) => Payload::Text(ByteString::try_from(body).map_err(|_| Refusal::BadRequest)?),
+    };
     open.done = true;
-    if !session.with(|connection| connection.post(config, &body, now())) {
+    let good = take(&session, &payload).await;
+    session.with(|connection| connection.post_end());
+    if !good {
         return Err(Refusal::BadRequest);
     }
-    Ok(no_store(answer(StatusCode::OK, "text/html", "ok")))
+    Ok(no_store(answer(StatusCode::OK, "text/html", "ok"), &head.headers))
 }
 
-fn no_store(mut answer: Answer) -> Answer {
-    answer.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+/// Hands over the packets of a body, a few at a time, each with its events.
+async fn take(session: &Arc<Session>, payload: &Payload) -> bool {
+    let config = session.server.config();
+    let mut frames = engine::split_payload(session.revision(), payload).peekable();
+    let mut good = true;
+    while good && frames.peek().is_some() {
+        let some = frames.by_ref().take(POST_BATCH);
+        good = session.with(|connection| connection.post_frames(config, some, now()));
+        // Another thread may be at the events; then this one waits for it.
+        poll_fn(|cx| if session.is_idle(cx.waker()) { Poll::Ready(()) } else { Poll::Pending }).await;
+    }
+    good
+}
+
+fn no_store(mut answer: Answer, request: &HeaderMap) -> Answer {
+    let headers = answer.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    let agent = request.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default();
+    if agent.contains(";MSIE") || agent.contains("Trident/") {
+        // EIO-HD-11.
+        headers.insert(header::X_XSS_PROTECTION, HeaderValue::from_static("0"));
+    }
     answer
 }

@@ -7,16 +7,13 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
-use futures_util::{Sink, SinkExt as _, Stream, StreamExt as _};
+use futures_util::{Sink, SinkExt as _, Stream as _, StreamExt as _};
 use http::header::{self, HeaderMap, HeaderValue};
 use http::{Request, Response, StatusCode};
 use http_body_util::Full;
-use hyper::body::Incoming;
-use hyper::upgrade::{OnUpgrade, Upgraded};
-use hyper_util::rt::TokioIo;
+use hyper::upgrade::OnUpgrade;
 use sio_protocol::server::{Probe, Reason, Take};
 use sio_protocol::{ByteString, Frame};
-use tokio::net::TcpStream;
 use tokio::time::Sleep;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
@@ -26,9 +23,10 @@ use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error, Message};
 
 use super::http::{Answer, Refusal};
+use super::stream::Stream;
 use crate::session::{Session, now};
 
-type WebSocket = WebSocketStream<TcpStream>;
+type WebSocket = WebSocketStream<Stream>;
 
 /// Read buffer of one connection. tungstenite's default of 128 KiB is zeroed on each read and costs half of
 /// the receiver's CPU.
@@ -40,9 +38,11 @@ pub(super) fn is_upgrade(headers: &HeaderMap) -> bool {
 }
 
 /// Opens a new session on a WebSocket.
-pub(super) fn open(session: Arc<Session>, request: Request<Incoming>) -> Result<Answer, Refusal> {
+pub(super) fn open<B>(session: Arc<Session>, request: Request<B>) -> Result<Answer, Refusal> {
     let (answer, upgrade) = accept(request)?;
-    session.server.remember(&session);
+    if !session.server.remember(&session) {
+        return Err(Refusal::Unavailable);
+    }
     tokio::spawn(async move {
         match upgraded(upgrade, session.server.config().max_payload).await {
             Some(socket) => run(session, socket).await,
@@ -53,7 +53,7 @@ pub(super) fn open(session: Arc<Session>, request: Request<Incoming>) -> Result<
 }
 
 /// A WebSocket wants to take over a polling session.
-pub(super) fn probe(session: Arc<Session>, request: Request<Incoming>) -> Result<Answer, Refusal> {
+pub(super) fn probe<B>(session: Arc<Session>, request: Request<B>) -> Result<Answer, Refusal> {
     let config = session.server.config();
     session.with(|connection| connection.probe_begin(config, now())).map_err(|_| Refusal::BadRequest)?;
     let accepted = accept(request);
@@ -78,7 +78,7 @@ pub(super) fn probe(session: Arc<Session>, request: Request<Incoming>) -> Result
     Ok(answer)
 }
 
-fn accept(mut request: Request<Incoming>) -> Result<(Answer, OnUpgrade), Refusal> {
+fn accept<B>(mut request: Request<B>) -> Result<(Answer, OnUpgrade), Refusal> {
     let headers = request.headers();
     let version = headers.get(header::SEC_WEBSOCKET_VERSION).map(HeaderValue::as_bytes);
     let key = headers.get(header::SEC_WEBSOCKET_KEY).ok_or(Refusal::BadRequest)?;
@@ -95,17 +95,13 @@ fn accept(mut request: Request<Incoming>) -> Result<(Answer, OnUpgrade), Refusal
     Ok((answer, hyper::upgrade::on(&mut request)))
 }
 
-/// The bare TCP stream, with what the client sent right behind its request (EIO-WS-07).
 async fn upgraded(upgrade: OnUpgrade, max_payload: usize) -> Option<WebSocket> {
-    let upgraded: Upgraded = upgrade.await.ok()?;
-    let parts = upgraded.downcast::<TokioIo<TcpStream>>().ok()?;
+    let (stream, behind) = Stream::of(upgrade.await.ok()?);
     let config = WebSocketConfig::default()
         .read_buffer_size(READ_BUFFER)
         .max_message_size(Some(max_payload))
         .max_frame_size(Some(max_payload));
-    let stream = parts.io.into_inner();
-    let behind = parts.read_buf.to_vec();
-    Some(WebSocketStream::from_partially_read(stream, behind, Role::Server, Some(config)).await)
+    Some(WebSocketStream::from_partially_read(stream, behind.to_vec(), Role::Server, Some(config)).await)
 }
 
 /// Serves the probe; true when the WebSocket carries the session from now on.
@@ -241,10 +237,14 @@ impl Pump {
         if !self.buffered {
             match self.socket.get_ref().poll_read_ready(cx) {
                 Poll::Pending => return Read::Drained,
-                Poll::Ready(_) => self.buffered = true,
+                Poll::Ready(()) => self.buffered = true,
             }
         }
         for _ in 0..READ_BATCH {
+            if self.session.is_overrun() {
+                // Another thread is at the events; it wakes us when it is through.
+                return Read::Drained;
+            }
             match Pin::new(&mut self.socket).poll_next(cx) {
                 Poll::Ready(Some(Ok(message))) => {
                     if let Some(frame) = to_frame(message) {

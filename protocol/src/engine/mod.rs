@@ -1,4 +1,9 @@
 //! Engine.IO packets, long-polling payloads and the handshake.
+//!
+//! The packets are those of both revisions; payloads and binary frames here are those of revision 4, and those of
+//! revision 3 are in [`v3`].
+
+pub mod v3;
 
 use base64::Engine as _;
 use base64::alphabet::STANDARD;
@@ -17,6 +22,48 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
     &STANDARD,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
+
+/// Revision of the Engine.IO protocol: `EIO` in the query string.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Revision {
+    /// `EIO=3`: the client pings, and is in `/` without asking (Socket.IO 2 clients).
+    V3,
+    /// `EIO=4`: the server pings (Socket.IO 3 and 4 clients).
+    #[default]
+    V4,
+}
+
+/// The body of a long-polling request or response.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Payload {
+    /// Text; binary packets in it are base64.
+    Text(ByteString),
+    /// `application/octet-stream`, in revision 3 only.
+    Binary(Bytes),
+}
+
+impl Payload {
+    /// Size in bytes.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Text(text) => text.len(),
+            Self::Binary(bytes) => bytes.len(),
+        }
+    }
+
+    /// Whether there is nothing in it.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The bytes, whatever they mean.
+    pub fn into_bytes(self) -> Bytes {
+        match self {
+            Self::Text(text) => text.into_bytes(),
+            Self::Binary(bytes) => bytes,
+        }
+    }
+}
 
 /// An Engine.IO packet.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,6 +109,12 @@ pub enum DecodeError {
     /// The body of a request is not UTF-8.
     #[error("a payload is not UTF-8")]
     Utf8,
+    /// A length of revision 3 that is none, or that reaches beyond the payload.
+    #[error("the length of a packet in a payload is {0:?}; expected digits, a colon and that many characters")]
+    Length(String),
+    /// A binary frame of revision 3 whose first byte is not the type of a message.
+    #[error("a binary frame is of type {0:?}; expected 4 and the message behind it")]
+    BinaryType(Option<u8>),
 }
 
 impl Packet {
@@ -81,6 +134,8 @@ impl Packet {
             '4' => Ok(Self::Message(Message::Text(rest()))),
             '5' => Ok(Self::Upgrade),
             '6' => Ok(Self::Noop),
+            // Made for long-polling; Node takes it on a WebSocket as well (EIO-WS-09).
+            'b' => Ok(Self::Message(Message::Binary(decode_base64(&text[1..])?))),
             other => Err(DecodeError::UnknownType(other)),
         }
     }
@@ -140,7 +195,7 @@ pub fn payload_len(frame: &Frame) -> usize {
 /// Splits the body of a long-polling request or response into frames, which share its bytes.
 ///
 /// The iterator yields what stands ahead of a bad packet and then the error (EIO-PL-18).
-pub fn decode_payload(body: &ByteString) -> impl Iterator<Item = Result<Frame, DecodeError>> + '_ {
+pub fn decode_payload(body: &ByteString) -> impl Iterator<Item = Result<Frame, DecodeError>> + Send + '_ {
     let mut failed = false;
     body.split(SEPARATOR).map_while(move |part| {
         if failed {
@@ -152,15 +207,28 @@ pub fn decode_payload(body: &ByteString) -> impl Iterator<Item = Result<Frame, D
     })
 }
 
+/// Splits the body of a POST, whatever the revision. Revision 4 has no binary bodies (EIO-PL-14).
+pub fn split_payload<'a>(
+    revision: Revision,
+    body: &'a Payload,
+) -> Box<dyn Iterator<Item = Result<Frame, DecodeError>> + Send + 'a> {
+    match (revision, body) {
+        (Revision::V3, _) => Box::new(v3::decode_payload(body).into_iter()),
+        (Revision::V4, Payload::Text(text)) => Box::new(decode_payload(text)),
+        (Revision::V4, Payload::Binary(_)) => Box::new(std::iter::once(Err(DecodeError::Utf8))),
+    }
+}
+
 fn decode_part(body: &ByteString, part: &str) -> Result<Frame, DecodeError> {
     match part.strip_prefix('b') {
-        Some(encoded) => {
-            let bytes = BASE64.decode(encoded).map_err(|error| DecodeError::Base64(error.to_string()))?;
-            Ok(Frame::Binary(bytes.into()))
-        }
+        Some(encoded) => Ok(Frame::Binary(decode_base64(encoded)?)),
         None if part.is_empty() => Err(DecodeError::Empty),
         None => Ok(Frame::Text(body.slice_ref(part))),
     }
+}
+
+fn decode_base64(encoded: &str) -> Result<Bytes, DecodeError> {
+    BASE64.decode(encoded).map(Bytes::from).map_err(|error| DecodeError::Base64(error.to_string()))
 }
 
 /// The JSON of the open packet (EIO-HS-02).

@@ -1,0 +1,398 @@
+//! Packets as `socket.io-msgpack-parser` writes them: one MessagePack map `{type, data, nsp, id?}` in one binary
+//! frame, with bytes as bytes and no attachments (MP-01, MP-02).
+//!
+//! Arriving packets are turned into the JSON and attachments that the rest of the crate works with, in one pass over
+//! the bytes and without a tree in between: what a peer sends costs about as much memory as its bytes.
+
+use bytes::Bytes;
+use bytestring::ByteString;
+use rmp::Marker;
+use rmp::decode::{RmpRead as _, read_marker};
+use rmp::encode;
+use serde_json::Number;
+use smallvec::smallvec;
+use std::fmt::Write as _;
+
+use crate::packet::PacketError;
+use crate::value::push_string;
+use crate::{Args, Frame, Frames, Kind, Packet, Value};
+
+/// Deepest nesting that is read; `serde_json` stops typed values at 128.
+const MAX_DEPTH: usize = 100;
+
+/// The packet as one binary frame.
+///
+/// Payloads that are no JSON, which an application can only make on purpose, become `null`.
+pub(crate) fn encode(packet: &Packet) -> Frames {
+    let mut out = Vec::with_capacity(packet.nsp.len() + packet.body.json().len() + 32);
+    let data = (!packet.body.json().is_empty()).then(|| packet.body.to_value().unwrap_or(Value::Null));
+    let fields = 2 + u32::from(data.is_some()) + u32::from(packet.id.is_some());
+    // Writing into a vector cannot fail.
+    let _ = encode::write_map_len(&mut out, fields);
+    let _ = encode::write_str(&mut out, "type");
+    let _ = encode::write_uint(&mut out, packet.kind.digit());
+    if let Some(data) = &data {
+        let _ = encode::write_str(&mut out, "data");
+        write_value(&mut out, data);
+    }
+    let _ = encode::write_str(&mut out, "nsp");
+    let _ = encode::write_str(&mut out, &packet.nsp);
+    if let Some(id) = packet.id {
+        let _ = encode::write_str(&mut out, "id");
+        let _ = encode::write_uint(&mut out, id);
+    }
+    smallvec![Frame::binary(out)]
+}
+
+fn write_value(out: &mut Vec<u8>, value: &Value) {
+    let _ = match value {
+        Value::Null => encode::write_nil(out),
+        Value::Bool(value) => encode::write_bool(out, *value),
+        Value::Number(number) => {
+            write_number(out, number);
+            Ok(())
+        }
+        Value::String(text) => return drop(encode::write_str(out, text)),
+        Value::Binary(bytes) => return drop(encode::write_bin(out, bytes)),
+        Value::Array(items) => {
+            let _ = encode::write_array_len(out, items.len() as u32);
+            return items.iter().for_each(|item| write_value(out, item));
+        }
+        Value::Object(fields) => {
+            let _ = encode::write_map_len(out, fields.len() as u32);
+            return fields.iter().for_each(|(key, value)| {
+                let _ = encode::write_str(out, key);
+                write_value(out, value);
+            });
+        }
+    };
+}
+
+/// A whole number is written as an integer, whatever it looked like in JSON, as JavaScript has one kind of number.
+fn write_number(out: &mut Vec<u8>, number: &Number) {
+    if let Some(value) = number.as_u64() {
+        let _ = encode::write_uint(out, value);
+    } else if let Some(value) = number.as_i64() {
+        let _ = encode::write_sint(out, value);
+    } else {
+        let value = number.as_f64().unwrap_or(0.0);
+        let whole = value.fract() == 0.0 && value.abs() < 9e18;
+        let _ = match (whole, value < 0.0) {
+            (true, false) => encode::write_uint(out, value as u64).map(drop),
+            (true, true) => encode::write_sint(out, value as i64).map(drop),
+            (false, _) => encode::write_f64(out, value),
+        };
+    }
+}
+
+/// Reads the packet in a binary message. Bytes in its data become attachments.
+pub(crate) fn decode(message: &Bytes) -> Result<Packet, PacketError> {
+    let mut reader = Reader { rest: message, json: String::with_capacity(message.len()), attachments: Vec::new() };
+    let fields = match reader.marker()? {
+        Marker::FixMap(len) => u32::from(len),
+        Marker::Map16 => u32::from(reader.u16()?),
+        Marker::Map32 => reader.u32()?,
+        other => return Err(broken(&format!("{other:?} instead of a map"))),
+    };
+    let (mut kind, mut nsp, mut id, mut data) = (None, None, None, false);
+    for _ in 0..fields {
+        let key = reader.text()?;
+        match key {
+            "type" => kind = Kind::from_digit(reader.integer()?),
+            "nsp" => nsp = Some(ByteString::from(reader.text()?)),
+            "id" => id = reader.optional_integer()?,
+            "data" if !data => {
+                reader.value(0)?;
+                // `undefined` is how a packet without data may be written.
+                data = true;
+            }
+            _ => return Err(broken("an unknown or doubled field")),
+        }
+    }
+    if !reader.rest.is_empty() {
+        return Err(broken("bytes behind the packet"));
+    }
+    let kind = kind.ok_or_else(|| broken("no type of 0 to 4"))?;
+    let nsp = nsp.ok_or_else(|| broken("no nsp"))?;
+    let empty = reader.json == "null" && matches!(kind, Kind::Connect | Kind::Disconnect);
+    let json = if empty { ByteString::new() } else { reader.json.into() };
+    Ok(Packet { kind, nsp, id, body: Args::from_json(json, reader.attachments) })
+}
+
+fn broken(what: &str) -> PacketError {
+    PacketError::MessagePack(what.to_owned())
+}
+
+struct Reader<'a> {
+    rest: &'a [u8],
+    json: String,
+    attachments: Vec<Bytes>,
+}
+
+impl<'a> Reader<'a> {
+    fn marker(&mut self) -> Result<Marker, PacketError> {
+        read_marker(&mut self.rest).map_err(|_| broken("the end in the middle of a value"))
+    }
+
+    fn u8(&mut self) -> Result<u8, PacketError> {
+        self.rest.read_data_u8().map_err(|_| broken("the end in the middle of a value"))
+    }
+
+    fn u16(&mut self) -> Result<u16, PacketError> {
+        self.rest.read_data_u16().map_err(|_| broken("the end in the middle of a value"))
+    }
+
+    fn u32(&mut self) -> Result<u32, PacketError> {
+        self.rest.read_data_u32().map_err(|_| broken("the end in the middle of a value"))
+    }
+
+    fn u64(&mut self) -> Result<u64, PacketError> {
+        self.rest.read_data_u64().map_err(|_| broken("the end in the middle of a value"))
+    }
+
+    fn bytes(&mut self, len: usize) -> Result<&'a [u8], PacketError> {
+        let (bytes, rest) = self.rest.split_at_checked(len).ok_or_else(|| broken("a length beyond the end"))?;
+        self.rest = rest;
+        Ok(bytes)
+    }
+
+    fn text_of(&mut self, len: usize) -> Result<&'a str, PacketError> {
+        std::str::from_utf8(self.bytes(len)?).map_err(|_| broken("a string that is not UTF-8"))
+    }
+
+    /// The text behind a string marker; `None` for any other marker.
+    fn text_behind(&mut self, marker: Marker) -> Result<Option<&'a str>, PacketError> {
+        let len = match marker {
+            Marker::FixStr(len) => usize::from(len),
+            Marker::Str8 => usize::from(self.u8()?),
+            Marker::Str16 => usize::from(self.u16()?),
+            Marker::Str32 => self.u32()? as usize,
+            _ => return Ok(None),
+        };
+        self.text_of(len).map(Some)
+    }
+
+    fn text(&mut self) -> Result<&'a str, PacketError> {
+        let marker = self.marker()?;
+        self.text_behind(marker)?.ok_or_else(|| broken("something else instead of a string"))
+    }
+
+    /// The number behind an integer marker, a whole float counted in; `None` for any other marker.
+    fn number_behind(&mut self, marker: Marker) -> Result<Option<Number>, PacketError> {
+        Ok(Some(match marker {
+            Marker::FixPos(value) => value.into(),
+            Marker::FixNeg(value) => value.into(),
+            Marker::U8 => self.u8()?.into(),
+            Marker::U16 => self.u16()?.into(),
+            Marker::U32 => self.u32()?.into(),
+            Marker::U64 => self.u64()?.into(),
+            Marker::I8 => (self.u8()? as i8).into(),
+            Marker::I16 => (self.u16()? as i16).into(),
+            Marker::I32 => (self.u32()? as i32).into(),
+            Marker::I64 => (self.u64()? as i64).into(),
+            Marker::F32 => return Ok(Number::from_f64(f64::from(f32::from_bits(self.u32()?)))),
+            Marker::F64 => return Ok(Number::from_f64(f64::from_bits(self.u64()?))),
+            _ => return Ok(None),
+        }))
+    }
+
+    fn optional_integer(&mut self) -> Result<Option<u64>, PacketError> {
+        let marker = self.marker()?;
+        if marker == Marker::FixExt1 && self.bytes(2)? == [0, 0] {
+            return Ok(None);
+        }
+        let number = self.number_behind(marker)?.and_then(|number| number.as_u64());
+        number.map(Some).ok_or_else(|| broken("something else instead of a whole number from 0 on"))
+    }
+
+    fn integer(&mut self) -> Result<u64, PacketError> {
+        self.optional_integer()?.ok_or_else(|| broken("undefined instead of a whole number"))
+    }
+
+    /// Appends the next value to the JSON.
+    fn value(&mut self, depth: usize) -> Result<(), PacketError> {
+        if depth > MAX_DEPTH {
+            return Err(broken(&format!("data nested deeper than {MAX_DEPTH} levels")));
+        }
+        let marker = self.marker()?;
+        if let Some(text) = self.text_behind(marker)? {
+            push_string(&mut self.json, text);
+            return Ok(());
+        }
+        match marker {
+            Marker::Null => self.json.push_str("null"),
+            Marker::True => self.json.push_str("true"),
+            Marker::False => self.json.push_str("false"),
+            Marker::FixArray(len) => return self.array(usize::from(len), depth),
+            Marker::Array16 => {
+                let len = usize::from(self.u16()?);
+                return self.array(len, depth);
+            }
+            Marker::Array32 => {
+                let len = self.u32()? as usize;
+                return self.array(len, depth);
+            }
+            Marker::FixMap(len) => return self.object(usize::from(len), depth),
+            Marker::Map16 => {
+                let len = usize::from(self.u16()?);
+                return self.object(len, depth);
+            }
+            Marker::Map32 => {
+                let len = self.u32()? as usize;
+                return self.object(len, depth);
+            }
+            Marker::Bin8 => {
+                let len = usize::from(self.u8()?);
+                return self.binary(len);
+            }
+            Marker::Bin16 => {
+                let len = usize::from(self.u16()?);
+                return self.binary(len);
+            }
+            Marker::Bin32 => {
+                let len = self.u32()? as usize;
+                return self.binary(len);
+            }
+            _ => return self.number_or_extension(marker),
+        }
+        Ok(())
+    }
+
+    fn array(&mut self, len: usize, depth: usize) -> Result<(), PacketError> {
+        self.json.push('[');
+        for index in 0..len {
+            if index > 0 {
+                self.json.push(',');
+            }
+            self.value(depth + 1)?;
+        }
+        self.json.push(']');
+        Ok(())
+    }
+
+    fn object(&mut self, len: usize, depth: usize) -> Result<(), PacketError> {
+        self.json.push('{');
+        for index in 0..len {
+            if index > 0 {
+                self.json.push(',');
+            }
+            let key = self.text()?;
+            push_string(&mut self.json, key);
+            self.json.push(':');
+            self.value(depth + 1)?;
+        }
+        self.json.push('}');
+        Ok(())
+    }
+
+    fn binary(&mut self, len: usize) -> Result<(), PacketError> {
+        let bytes = Bytes::copy_from_slice(self.bytes(len)?);
+        let _ = write!(self.json, r#"{{"_placeholder":true,"num":{}}}"#, self.attachments.len());
+        self.attachments.push(bytes);
+        Ok(())
+    }
+
+    /// Numbers, and notepack's extensions of type 0: `undefined`, dates and typed arrays.
+    fn number_or_extension(&mut self, marker: Marker) -> Result<(), PacketError> {
+        let len = match marker {
+            Marker::FixExt1 => 1,
+            Marker::FixExt2 => 2,
+            Marker::FixExt4 => 4,
+            Marker::FixExt8 => 8,
+            Marker::FixExt16 => 16,
+            Marker::Ext8 => usize::from(self.u8()?),
+            Marker::Ext16 => usize::from(self.u16()?),
+            Marker::Ext32 => self.u32()? as usize,
+            _ => {
+                let finite = self.number_behind(marker)?;
+                // JSON has no infinity; JavaScript writes `null` for it.
+                let _ = match finite {
+                    Some(number) => write!(self.json, "{number}"),
+                    None if matches!(marker, Marker::F32 | Marker::F64) => write!(self.json, "null"),
+                    None => return Err(broken("a reserved marker")),
+                };
+                return Ok(());
+            }
+        };
+        let kind = self.u8()? as i8;
+        match (kind, marker) {
+            (0, Marker::FixExt1) => {
+                self.bytes(len)?;
+                self.json.push_str("null");
+                Ok(())
+            }
+            (0, Marker::FixExt8) => {
+                // Milliseconds since 1970: a number, as JSON has no dates either.
+                let millis = self.u64()? as i64;
+                let _ = write!(self.json, "{millis}");
+                Ok(())
+            }
+            (0, _) => self.binary(len),
+            (other, _) => Err(broken(&format!("an extension of type {other}"))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn round_trip(packet: &Packet) -> Packet {
+        let frames = encode(packet);
+        let [Frame::Binary(bytes)] = frames.as_slice() else { panic!("one binary frame: {frames:?}") };
+        decode(bytes).unwrap_or_else(|error| panic!("{error}: {bytes:?}"))
+    }
+
+    /// Bytes captured from socket.io-msgpack-parser 3.0.2.
+    #[test]
+    fn the_bytes_are_those_of_the_javascript_parser() {
+        let packet = Packet::event("/", Args::event("hello", (1, "2", 1.5, -3, 70_000)).unwrap_or_default());
+        let Frame::Binary(bytes) = &encode(&packet)[0] else { panic!("binary") };
+        let expected = b"\x83\xa4type\x02\xa4data\x96\xa5hello\x01\xa12\xcb\x3f\xf8\0\0\0\0\0\0\xfd\xce\x00\x01\x11\x70\xa3nsp\xa1/";
+        assert_eq!(&bytes[..], expected);
+        assert_eq!(round_trip(&packet), packet);
+    }
+
+    #[test]
+    fn bytes_stay_bytes_and_control_packets_have_no_data() {
+        let values = [Value::from("e"), Value::Binary(Bytes::from_static(b"\x01\x02")), Value::Null];
+        let packet = Packet { id: Some(7), ..Packet::event("/a", Args::from_values(&values)) };
+        assert_eq!(round_trip(&packet), packet);
+        let connect = Packet::control(Kind::Connect, "/", "");
+        assert_eq!(round_trip(&connect), connect);
+        assert_eq!(round_trip(&connect).validate(), Ok(()));
+    }
+
+    /// MP-05, and what no JavaScript parser sends.
+    #[test]
+    fn what_is_no_packet_is_refused() {
+        let cases: [&[u8]; 12] = [
+            b"",
+            b"\x80",
+            b"40",
+            b"\x82\xa4type\x05\xa3nsp\xa1/",
+            b"\x82\xa4type\xff\xa3nsp\xa1/",
+            b"\x81\xa4type\x02",
+            b"\x83\xa4type\x02\xa3nsp\x01\xa4data\x91\xa1a",
+            b"\x83\xa4type\x02\xa3nsp\xa1/\xa4data\xdd\xff\xff\xff\xff",
+            b"\x83\xa4type\x02\xa3nsp\xa1/\xa4data\xc6\xff\xff\xff\xff",
+            b"\x84\xa4type\x02\xa3nsp\xa1/\xa4data\x91\xa1a\xa2id\xcb\x3f\xf8\0\0\0\0\0\0",
+            b"\x82\xa4type\x00\xa3nsp\xa1/more",
+            b"\x83\xa4type\x02\xa3nsp\xa1/\xa4data\x91\xc1",
+        ];
+        for bytes in cases {
+            assert!(decode(&Bytes::from_static(bytes)).is_err(), "{bytes:?} was accepted");
+        }
+        let mut deep = b"\x83\xa4type\x02\xa3nsp\xa1/\xa4data".to_vec();
+        deep.extend(vec![0x91; 100_000]);
+        assert!(decode(&deep.into()).is_err());
+    }
+
+    #[test]
+    fn extensions_of_the_javascript_encoder() {
+        let undefined = b"\x83\xa4type\x02\xa3nsp\xa1/\xa4data\x94\xa1e\xd4\x00\x00\xc7\x02\x00\x07\x08\xd7\x00\x00\x00\x00\x00\x00\x00\x03\xe8";
+        let packet = decode(&Bytes::from_static(undefined)).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(packet.body.json(), r#"["e",null,{"_placeholder":true,"num":0},1000]"#);
+        assert_eq!(packet.body.attachments(), [Bytes::from_static(b"\x07\x08")]);
+    }
+}

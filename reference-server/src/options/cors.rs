@@ -1,0 +1,153 @@
+//! Which pages of other origins may talk to the server.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+
+/// Browsers of other origins. The defaults are those of the `cors` package that Socket.IO uses.
+#[derive(Clone, Debug)]
+pub struct Cors {
+    origin: Origin,
+    methods: String,
+    allowed_headers: Option<String>,
+    exposed_headers: Option<String>,
+    credentials: bool,
+    max_age: Option<Duration>,
+}
+
+/// Who may.
+#[derive(Clone)]
+pub enum Origin {
+    /// Everybody: `*`.
+    Any,
+    /// This origin, whoever asks.
+    Is(String),
+    /// Whoever asks, if it is one of these.
+    OneOf(Vec<String>),
+    /// Whoever asks, if the function says so.
+    If(Arc<dyn Fn(&str) -> bool + Send + Sync>),
+}
+
+impl fmt::Debug for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Any => f.write_str("*"),
+            Self::Is(origin) => f.write_str(origin),
+            Self::OneOf(origins) => f.debug_list().entries(origins).finish(),
+            Self::If(_) => f.write_str("a function"),
+        }
+    }
+}
+
+impl Cors {
+    /// One origin, or `*` for any.
+    pub fn origin(origin: impl Into<String>) -> Self {
+        match origin.into().as_str() {
+            "*" => Self::new(Origin::Any),
+            origin => Self::new(Origin::Is(origin.to_owned())),
+        }
+    }
+
+    /// Several origins.
+    pub fn origins(origins: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        Self::new(Origin::OneOf(origins.into_iter().map(Into::into).collect()))
+    }
+
+    /// The origins a function accepts.
+    pub fn origin_if(accepts: impl Fn(&str) -> bool + Send + Sync + 'static) -> Self {
+        Self::new(Origin::If(Arc::new(accepts)))
+    }
+
+    fn new(origin: Origin) -> Self {
+        Self {
+            origin,
+            methods: "GET,HEAD,PUT,PATCH,POST,DELETE".to_owned(),
+            allowed_headers: None,
+            exposed_headers: None,
+            credentials: false,
+            max_age: None,
+        }
+    }
+
+    /// The methods a preflight allows.
+    #[must_use]
+    pub fn methods(mut self, methods: &[&str]) -> Self {
+        self.methods = methods.join(",");
+        self
+    }
+
+    /// The headers a preflight allows (those it asks for).
+    #[must_use]
+    pub fn allowed_headers(mut self, headers: &[&str]) -> Self {
+        self.allowed_headers = Some(headers.join(","));
+        self
+    }
+
+    /// The headers a page may read.
+    #[must_use]
+    pub fn exposed_headers(mut self, headers: &[&str]) -> Self {
+        self.exposed_headers = Some(headers.join(","));
+        self
+    }
+
+    /// Whether cookies may be sent (no).
+    #[must_use]
+    pub fn credentials(mut self, credentials: bool) -> Self {
+        self.credentials = credentials;
+        self
+    }
+
+    /// How long a browser may remember a preflight.
+    #[must_use]
+    pub fn max_age(mut self, age: Duration) -> Self {
+        self.max_age = Some(age);
+        self
+    }
+
+    /// The headers of every answer.
+    pub(crate) fn answer(&self, request: &HeaderMap, answer: &mut HeaderMap) {
+        self.common(request, answer);
+        set(answer, header::ACCESS_CONTROL_EXPOSE_HEADERS, self.exposed_headers.as_deref());
+    }
+
+    /// The headers of the answer to a preflight.
+    pub(crate) fn preflight(&self, request: &HeaderMap, answer: &mut HeaderMap) {
+        self.answer(request, answer);
+        set(answer, header::ACCESS_CONTROL_ALLOW_METHODS, Some(&self.methods));
+        match &self.allowed_headers {
+            Some(headers) => set(answer, header::ACCESS_CONTROL_ALLOW_HEADERS, Some(headers)),
+            None => {
+                answer.append(header::VARY, HeaderValue::from_static("Access-Control-Request-Headers"));
+                if let Some(asked) = request.get(header::ACCESS_CONTROL_REQUEST_HEADERS) {
+                    answer.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, asked.clone());
+                }
+            }
+        }
+        let age = self.max_age.map(|age| age.as_secs().to_string());
+        set(answer, header::ACCESS_CONTROL_MAX_AGE, age.as_deref());
+    }
+
+    fn common(&self, request: &HeaderMap, answer: &mut HeaderMap) {
+        let asking = request.get(header::ORIGIN).and_then(|origin| origin.to_str().ok());
+        let allowed = match &self.origin {
+            Origin::Any => Some("*"),
+            Origin::Is(origin) => Some(origin.as_str()),
+            Origin::OneOf(origins) => asking.filter(|asking| origins.iter().any(|origin| origin == asking)),
+            Origin::If(accepts) => asking.filter(|asking| accepts(asking)),
+        };
+        set(answer, header::ACCESS_CONTROL_ALLOW_ORIGIN, allowed);
+        if !matches!(self.origin, Origin::Any) {
+            answer.append(header::VARY, HeaderValue::from_static("Origin"));
+        }
+        set(answer, header::ACCESS_CONTROL_ALLOW_CREDENTIALS, self.credentials.then_some("true"));
+    }
+}
+
+/// Sets a header; what cannot be one (a line break in an option) is left out.
+fn set(headers: &mut HeaderMap, name: HeaderName, value: Option<&str>) {
+    if let Some(value) = value.and_then(|value| HeaderValue::from_str(value).ok()) {
+        headers.insert(name, value);
+    }
+}
