@@ -48,7 +48,7 @@ pub(crate) struct Session {
     stopped_reading: AtomicBool,
     /// Whoever keeps the time of a session that has no WebSocket.
     pub(crate) keeper: Notify,
-    /// Becomes true when the connection is closed.
+    /// Becomes true when the session is over for the application.
     ended: watch::Sender<bool>,
 }
 
@@ -98,7 +98,7 @@ impl Session {
     /// until somebody calls [`dispatch`](Self::dispatch): the caller holds a lock, or handles events already.
     fn quietly<R>(self: &Arc<Self>, change: impl FnOnce(&mut Connection) -> R) -> R {
         let (result, after) = self.change(change);
-        if after.closed && after.events {
+        if after.ended && after.events {
             self.dispatch_soon();
         }
         result
@@ -117,19 +117,22 @@ impl Session {
         let mut connection = self.lock();
         let result = change(&mut connection);
         let output = connection.has_output();
-        let after = After { closed: connection.is_closed(), events: connection.has_events() };
+        let after = After { ended: connection.has_ended(), events: connection.has_events() };
+        let closed = connection.is_closed();
         drop(connection);
         if output {
             self.writer.wake();
         }
-        if after.closed {
-            self.tell_closed();
+        if after.ended {
+            self.tell_ended();
+        }
+        if closed {
+            self.keeper.notify_one();
         }
         (result, after)
     }
 
-    fn tell_closed(&self) {
-        self.keeper.notify_one();
+    fn tell_ended(&self) {
         self.ended.send_if_modified(|ended| !std::mem::replace(ended, true));
     }
 
@@ -175,7 +178,8 @@ impl Session {
         }
         if closed && sent {
             // The queue ran over: the handlers must be told, but not from inside somebody else's broadcast.
-            self.tell_closed();
+            self.tell_ended();
+            self.keeper.notify_one();
             self.dispatch_soon();
         }
         sent
@@ -314,7 +318,7 @@ impl Session {
                     // The wish to come in ends with the connection, even if the middleware never does.
                     let outcome = tokio::select! {
                         outcome = decision => outcome,
-                        () = session.closed() => Err(ConnectError::new("the connection was closed")),
+                        () = session.ended() => Err(ConnectError::new("the connection was closed")),
                     };
                     session.decided.lock().unwrap_or_else(PoisonError::into_inner).push((entry, outcome));
                     session.dispatch();
@@ -368,7 +372,7 @@ impl Session {
     }
 
     /// Ends when the session does.
-    pub(crate) async fn closed(&self) {
+    pub(crate) async fn ended(&self) {
         let mut ended = self.ended.subscribe();
         // The sender lives in this session, so it cannot be gone.
         let _ = ended.wait_for(|ended| *ended).await;
@@ -377,7 +381,7 @@ impl Session {
 
 /// What a change of the machine left behind.
 struct After {
-    closed: bool,
+    ended: bool,
     events: bool,
 }
 

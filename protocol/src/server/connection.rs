@@ -352,6 +352,11 @@ impl Connection {
         self.session.buffered()
     }
 
+    /// Whether the session is over for the application, even if its last packets are still on their way.
+    pub fn has_ended(&self) -> bool {
+        !self.session.is_open()
+    }
+
     /// Whether nothing more will ever be sent: the session can be forgotten.
     pub fn is_closed(&self) -> bool {
         self.session.is_closed()

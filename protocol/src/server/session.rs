@@ -107,6 +107,17 @@ enum State {
     Closed,
 }
 
+/// How a polling session that the server closes says its last word.
+#[derive(Debug, PartialEq, Eq)]
+enum LastAnswer {
+    /// To a GET that comes later, as Node does.
+    NoopAndClose,
+    /// To a GET that was waiting, with nothing queued, when the server began to close.
+    Close,
+    /// With what is queued: the server stops, so no further GET can come.
+    Queue,
+}
+
 /// One Engine.IO session.
 #[derive(Debug)]
 pub(super) struct Session {
@@ -125,8 +136,7 @@ pub(super) struct Session {
     /// What a GET gets that still waits when the session is closed: a client that closed itself is released, the
     /// others are told.
     farewell: Packet,
-    /// A GET was waiting, with nothing queued, when the server began to close: it gets the close packet alone.
-    close_alone: bool,
+    last_answer: LastAnswer,
     /// Set once, when the session ends for the application.
     pub(super) ended: Option<Reason>,
 }
@@ -157,7 +167,7 @@ impl Session {
             max_buffered: config.max_buffered,
             compress: true,
             farewell: Packet::Close,
-            close_alone: false,
+            last_answer: LastAnswer::NoopAndClose,
             outbox: VecDeque::from([open]),
             ended: None,
         }
@@ -245,8 +255,11 @@ impl Session {
         self.buffered = 0;
         let mut frames = Vec::from(std::mem::take(&mut self.outbox));
         let compress = std::mem::take(&mut self.compress);
+        if self.last_answer == LastAnswer::Queue && !frames.is_empty() {
+            self.close_now(Reason::ServerShuttingDown);
+        }
         if frames.is_empty() {
-            if !self.close_alone {
+            if self.last_answer != LastAnswer::Close {
                 frames.push(Packet::Noop.encode());
             }
             if draining {
@@ -452,7 +465,9 @@ impl Session {
     pub(super) fn close_after_queue(&mut self, reason: Reason, now: Instant) {
         if self.is_open() {
             self.state = State::Draining(now + LAST_POLL);
-            self.close_alone = self.outbox.is_empty() && matches!(self.link, Link::Polling { get: true, .. });
+            if self.outbox.is_empty() && matches!(self.link, Link::Polling { get: true, .. }) {
+                self.last_answer = LastAnswer::Close;
+            }
             self.upgrade = Upgrade::None;
             self.ended.get_or_insert(reason);
         }
@@ -465,6 +480,7 @@ impl Session {
             self.close_now(Reason::ServerShuttingDown);
         } else {
             self.close_after_queue(Reason::ServerShuttingDown, now);
+            self.last_answer = LastAnswer::Queue;
         }
     }
 

@@ -56,17 +56,22 @@ impl Log {
     /// Encodes a packet with its offset and remembers it.
     pub(super) fn append(&mut self, selection: &Selection, event: &Outgoing, now: Instant) -> Frames {
         let number = self.first + self.packets.len() as u64;
-        let frames = event.frames_with_offset(&format!("{}-{number:x}", self.tag));
+        let frames = event.frames_with_offset(&self.offset(number));
         self.bytes += size(&frames);
         self.packets.push_back(Sent { selection: selection.clone(), frames: frames.clone(), at: now });
         self.prune_packets(now);
         frames
     }
 
+    fn offset(&self, number: u64) -> String {
+        format!("{}-{number:x}", self.tag)
+    }
+
     /// The number of the packet with that offset, if it is still there.
     fn number(&self, offset: &str) -> Option<u64> {
-        let number = u64::from_str_radix(offset.strip_prefix(&self.tag)?.strip_prefix('-')?, 16).ok()?;
-        (self.first..self.first + self.packets.len() as u64).contains(&number).then_some(number)
+        let number = u64::from_str_radix(offset.rsplit('-').next()?, 16).ok()?;
+        let there = (self.first..self.first + self.packets.len() as u64).contains(&number);
+        (there && self.offset(number) == offset).then_some(number)
     }
 
     pub(super) fn persist(&mut self, pid: &str, kept: Kept, now: Instant) {

@@ -112,6 +112,7 @@ async fn take_over(session: &Arc<Session>, socket: &mut WebSocket) -> bool {
         // Cancel-safe: reading keeps a half-read frame in the socket.
         let message = tokio::select! {
             message = socket.next() => message,
+            () = session.ended() => return false,
             () = tokio::time::sleep_until(until.into()) => {
                 session.with(|connection| connection.timeout(session.server.config(), now()));
                 continue;

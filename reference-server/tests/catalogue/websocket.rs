@@ -1,0 +1,147 @@
+//! 2.5 WebSocket transport.
+
+use futures_util::SinkExt as _;
+use sio_reference_server::Options;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
+use tokio_tungstenite::tungstenite::protocol::frame::{CloseFrame, Frame};
+
+use crate::common::{World, soon, world, world_with};
+
+/// EIO-WS-01, EIO-WS-02, SIO-BN-01, SIO-BN-02, SIO-BN-04.
+#[tokio::test]
+async fn each_packet_is_a_frame() {
+    let world = world().await;
+    let mut ws = world.join("/").await;
+    ws.send("42[\"emit\",{\"via\":\"self\",\"event\":\"n\",\"repeat\":3}]").await;
+    for n in 0..3 {
+        assert_eq!(ws.text().await, format!("42[\"n\",{n}]"));
+    }
+    let mut ws = world.join("/custom").await;
+    ws.send("452-/custom,13[\"message-with-ack\",{\"_placeholder\":true,\"num\":1},{\"a\":{\"_placeholder\":true,\"num\":0}}]").await;
+    ws.binary(vec![1]).await;
+    ws.send("3").await; // a pong between the header and its attachments is legal
+    ws.binary(vec![]).await;
+    assert_eq!(
+        ws.text().await,
+        "462-/custom,13[{\"_placeholder\":true,\"num\":0},{\"a\":{\"_placeholder\":true,\"num\":1}}]"
+    );
+    assert_eq!((ws.bytes().await.to_vec(), ws.bytes().await.to_vec()), (vec![], vec![1]));
+}
+
+/// EIO-WS-03, EIO-WS-09, EIO-WS-10.
+#[tokio::test]
+async fn frames_that_are_no_packets() {
+    let world = world().await;
+    for text in ["abc", "7", "", "b?"] {
+        let mut ws = world.join("/").await;
+        ws.send(text).await;
+        ws.closes().await;
+    }
+    let mut ws = world.join("/").await;
+    for text in ["0", "5", "6", "3"] {
+        ws.send(text).await;
+    }
+    ws.send("451-[\"message\",{\"_placeholder\":true,\"num\":0}]").await;
+    ws.send("bAQID").await;
+    assert_eq!(ws.text().await, "451-[\"message-back\",{\"_placeholder\":true,\"num\":0}]");
+    assert_eq!(ws.bytes().await.to_vec(), [1, 2, 3]);
+}
+
+fn part(text: &str, first: bool, last: bool) -> Message {
+    let kind = if first { Data::Text } else { Data::Continue };
+    Message::Frame(Frame::message(text.to_owned(), OpCode::Data(kind), last))
+}
+
+/// EIO-WS-04.
+#[tokio::test]
+async fn messages_that_are_too_large_are_closed_with_1009() {
+    let world = world_with(Options { max_http_buffer_size: 100, ..Options::default() }).await;
+    let is_1009 = |message: Message| match message {
+        Message::Close(Some(CloseFrame { code, .. })) => assert_eq!(u16::from(code), 1009),
+        other => panic!("{other:?}"),
+    };
+    let mut ws = world.join("/").await;
+    ws.send("4".repeat(101)).await;
+    is_1009(ws.message().await);
+    let mut ws = world.join("/").await;
+    ws.0.send(part(&"4".repeat(60), true, false)).await.unwrap();
+    ws.0.send(part(&"4".repeat(60), false, true)).await.unwrap();
+    is_1009(ws.message().await);
+    // A length that is only claimed: 2^40 bytes, masked, none of them sent.
+    let mut stream = raw(&world).await;
+    stream.write_all(&[0x81, 0xff, 0, 0, 1, 0, 0, 0, 0, 0, 1, 2, 3, 4]).await.unwrap();
+    let mut end = Vec::new();
+    soon("the end", stream.read_to_end(&mut end)).await.ok();
+    world.is_alive().await;
+}
+
+/// EIO-WS-05.
+#[tokio::test]
+async fn fragments_and_control_frames() {
+    let world = world().await;
+    let mut ws = world.join("/").await;
+    ws.0.send(part("42[\"mess", true, false)).await.unwrap();
+    ws.0.send(Message::Ping("hello".into())).await.unwrap();
+    ws.0.send(part("age\",1]", false, true)).await.unwrap();
+    assert_eq!(ws.message().await, Message::Pong("hello".into()));
+    assert_eq!(ws.text().await, "42[\"message-back\",1]");
+    ws.0.send(Message::Close(None)).await.unwrap();
+    assert!(matches!(ws.message().await, Message::Close(_)));
+}
+
+const UPGRADE: &str = "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+
+/// A WebSocket without a library: the handshake is done, the open packet read.
+async fn raw(world: &World) -> TcpStream {
+    let mut stream = TcpStream::connect(&world.address).await.unwrap();
+    stream.write_all(UPGRADE.as_bytes()).await.unwrap();
+    let mut seen = Vec::new();
+    while !String::from_utf8_lossy(&seen).contains("maxPayload\":1000000}")
+        && !String::from_utf8_lossy(&seen).contains("maxPayload\":100}")
+    {
+        let mut some = [0; 1024];
+        let n = soon("handshake", stream.read(&mut some)).await.unwrap();
+        assert!(n > 0, "{}", String::from_utf8_lossy(&seen));
+        seen.extend_from_slice(&some[..n]);
+    }
+    stream
+}
+
+/// EIO-WS-06.
+#[tokio::test]
+async fn frames_against_the_rules_of_websocket() {
+    let world = world().await;
+    for (what, bytes) in [
+        ("unmasked", &b"\x81\x0240"[..]),
+        ("reserved bits", b"\xc1\x82\0\0\0\x0040"),
+        ("reserved opcode", b"\x83\x82\0\0\0\x0040"),
+        ("not UTF-8", b"\x81\x82\0\0\0\x00\xc3\x28"),
+    ] {
+        let mut stream = raw(&world).await;
+        stream.write_all(bytes).await.unwrap();
+        let mut end = Vec::new();
+        soon(what, stream.read_to_end(&mut end)).await.ok();
+    }
+    crate::common::until("end of the sessions", || world.io.clients_count() == 0).await;
+    world.is_alive().await;
+}
+
+/// EIO-WS-07, EIO-WS-08.
+#[tokio::test]
+async fn bytes_right_behind_the_request_and_resets() {
+    let world = world().await;
+    let behind = [UPGRADE.as_bytes(), b"\x81\x82\0\0\0\x0040"].concat();
+    assert!(world.raw(&behind, "40{\"sid\"").await.contains("40{\"sid\""));
+    let garbage = [UPGRADE.as_bytes(), &[0xff; 100]].concat();
+    world.raw(&garbage, "never").await;
+    for cut in (0..UPGRADE.len()).step_by(17) {
+        let mut stream = TcpStream::connect(&world.address).await.unwrap();
+        stream.write_all(&UPGRADE.as_bytes()[..cut]).await.unwrap();
+        stream.set_zero_linger().unwrap();
+        drop(stream);
+    }
+    world.is_alive().await;
+}
