@@ -94,19 +94,21 @@ pub(crate) fn decode(message: &Bytes) -> Result<Packet, PacketError> {
         Marker::Map32 => reader.u32()?,
         other => return Err(broken(&format!("{other:?} instead of a map"))),
     };
-    let (mut kind, mut nsp, mut id, mut data) = (None, None, None, false);
+    let (mut kind, mut nsp, mut id) = (None, None, None);
     for _ in 0..fields {
         let key = reader.text()?;
         match key {
             "type" => kind = Kind::from_digit(reader.integer()?),
             "nsp" => nsp = Some(ByteString::from(reader.text()?)),
             "id" => id = reader.optional_integer()?,
-            "data" if !data => {
+            "data" => {
+                // As in JavaScript, the last of two fields counts.
+                reader.json.clear();
+                reader.attachments.clear();
                 reader.value(0)?;
-                // `undefined` is how a packet without data may be written.
-                data = true;
             }
-            _ => return Err(broken("an unknown or doubled field")),
+            // The official client sends its own `options`, too.
+            _ => reader.skip()?,
         }
     }
     if !reader.rest.is_empty() {
@@ -114,6 +116,7 @@ pub(crate) fn decode(message: &Bytes) -> Result<Packet, PacketError> {
     }
     let kind = kind.ok_or_else(|| broken("no type of 0 to 4"))?;
     let nsp = nsp.ok_or_else(|| broken("no nsp"))?;
+    // `undefined` is how a packet without data may be written.
     let empty = reader.json == "null" && matches!(kind, Kind::Connect | Kind::Disconnect);
     let json = if empty { ByteString::new() } else { reader.json.into() };
     Ok(Packet { kind, nsp, id, body: Args::from_json(json, reader.attachments) })
@@ -258,6 +261,15 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
+    /// Reads the next value and forgets it.
+    fn skip(&mut self) -> Result<(), PacketError> {
+        let (json, attachments) = (self.json.len(), self.attachments.len());
+        self.value(0)?;
+        self.json.truncate(json);
+        self.attachments.truncate(attachments);
+        Ok(())
+    }
+
     fn array(&mut self, len: usize, depth: usize) -> Result<(), PacketError> {
         self.json.push('[');
         for index in 0..len {
@@ -386,6 +398,14 @@ mod tests {
         let mut deep = b"\x83\xa4type\x02\xa3nsp\xa1/\xa4data".to_vec();
         deep.extend(vec![0x91; 100_000]);
         assert!(decode(&deep.into()).is_err());
+    }
+
+    /// What socket.io-client 4.8.4 sends.
+    #[test]
+    fn fields_that_are_not_known_are_skipped() {
+        let bytes = b"\x85\xa4type\x02\xa4data\x92\xa1e\xc4\x01\x07\xa7options\x81\xa8compress\xc3\xa2id\x05\xa3nsp\xa1/";
+        let packet = decode(&Bytes::from_static(bytes)).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!((packet.id, packet.body.json()), (Some(5), r#"["e",{"_placeholder":true,"num":0}]"#));
     }
 
     #[test]
