@@ -34,9 +34,11 @@ impl Decoder {
         Self { parser, limits, pending: None }
     }
 
-    /// How many attachments of the pending packet are still missing.
-    pub fn missing(&self) -> usize {
-        self.pending.as_ref().map_or(0, |(_, missing)| *missing)
+    /// Bytes of a packet that is not complete: its header and the attachments that are there.
+    pub fn held(&self) -> usize {
+        let Some((packet, _)) = &self.pending else { return 0 };
+        let attachments: usize = packet.body.attachments().iter().map(bytes::Bytes::len).sum();
+        packet.nsp.len() + packet.body.json().len() + attachments
     }
 
     /// Takes one message; returns a packet once it is complete.

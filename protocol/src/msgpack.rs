@@ -403,7 +403,8 @@ mod tests {
     /// What socket.io-client 4.8.4 sends.
     #[test]
     fn fields_that_are_not_known_are_skipped() {
-        let bytes = b"\x85\xa4type\x02\xa4data\x92\xa1e\xc4\x01\x07\xa7options\x81\xa8compress\xc3\xa2id\x05\xa3nsp\xa1/";
+        let bytes =
+            b"\x85\xa4type\x02\xa4data\x92\xa1e\xc4\x01\x07\xa7options\x81\xa8compress\xc3\xa2id\x05\xa3nsp\xa1/";
         let packet = decode(&Bytes::from_static(bytes)).unwrap_or_else(|error| panic!("{error}"));
         assert_eq!((packet.id, packet.body.json()), (Some(5), r#"["e",{"_placeholder":true,"num":0}]"#));
     }

@@ -21,6 +21,10 @@
 //! # }
 //! ```
 //!
+//! [`cheatsheet`] has every row of Socket.IO's emit cheatsheet, and its examples of rooms and namespaces, in this
+//! library's words; `examples/chat` is an application. Which behaviours hold, and in what they differ from Node's, is
+//! in `CATALOGUE.md`. An HTTP stack of one's own takes [`Server::service`] or [`Server::layer`].
+//!
 //! **Observably linearisable.** When `emit` returns, its packet is queued on every recipient's connection;
 //! when `join` returns, it holds. Acknowledgements are written after the effect. Whoever has seen one can
 //! rely on it.
@@ -28,11 +32,12 @@
 //! **Encode once.** A broadcast is encoded once and its bytes are shared by all recipients; what is queued
 //! on one connection leaves in as few writes as the socket takes.
 //!
-//! **Bounded.** [`Options`] limits what a peer can make the server hold. A reader that cannot keep up is
+//! **Bounded.** [`limits`] lists what a peer can make the server hold. A reader that cannot keep up is
 //! disconnected with the reason `slow reader`; it is never silently thinned and never slows the others.
 
 pub mod adapter;
 mod broadcast;
+pub mod cheatsheet;
 pub mod cli;
 mod emitter;
 mod event;

@@ -203,12 +203,12 @@ impl Session {
         for socket in &sockets {
             self.disconnect(socket);
         }
-        self.with(|connection| connection.close(Reason::ForcedServerClose, now()));
+        self.with(|connection| connection.close(self.server.config(), Reason::ForcedServerClose, now()));
     }
 
     /// The server stops.
     pub(crate) fn shut_down(self: &Arc<Self>) {
-        self.with(|connection| connection.shut_down(now()));
+        self.with(|connection| connection.shut_down(self.server.config(), now()));
     }
 
     // ---- events
@@ -366,7 +366,7 @@ impl Session {
         if !restored {
             // Some of what was missed is not there any more: the client has to start afresh, and does when the
             // connection is closed.
-            self.with(|connection| connection.close(Reason::TransportError, now()));
+            self.with(|connection| connection.close(self.server.config(), Reason::TransportError, now()));
         }
         restored
     }

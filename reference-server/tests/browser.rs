@@ -1,6 +1,6 @@
 //! A real browser: the chat in two windows, and each official client on a page. Without chromium and its driver the
 //! tests say so and pass, except in CI.
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "tests")]
 
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
@@ -50,7 +50,8 @@ impl Drop for Program {
 
 /// Whether browser, driver and npm are there. CI installs them, so there it is a failure if not.
 fn have_browser() -> bool {
-    let there = |program: &str| Command::new(program).arg("--version").output().is_ok_and(|output| output.status.success());
+    let there =
+        |program: &str| Command::new(program).arg("--version").output().is_ok_and(|output| output.status.success());
     let missing: Vec<_> = ["chromium", "chromedriver", "npm"].into_iter().filter(|program| !there(program)).collect();
     if !missing.is_empty() {
         assert!(std::env::var_os("CI").is_none(), "{missing:?} missing; scripts/test-machine.sh installs them");
@@ -103,9 +104,8 @@ async fn becomes(window: &Client, script: &str, expected: serde_json::Value) {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
-    if tokio::time::timeout(Duration::from_secs(15), wait).await.is_err() {
-        panic!("{script} is {found} instead of {expected}");
-    }
+    let in_time = tokio::time::timeout(Duration::from_secs(15), wait).await.is_ok();
+    assert!(in_time, "{script} is {found} instead of {expected}");
 }
 
 const LOG: &str = "[...document.querySelectorAll('#log li')].map((item) => item.textContent)";

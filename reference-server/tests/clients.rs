@@ -2,7 +2,7 @@
 //!
 //! Each is a small program in `tests/clients` that says `ok NAME` or `FAIL NAME: why` for each check. They are
 //! installed on first use. Where the language is missing the test says so and passes, except in CI.
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "tests")]
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -129,7 +129,10 @@ fn rust_socketio() {
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("rust-client");
     let manifest = folder("rust").join("Cargo.toml");
     let mut build = Command::new(env!("CARGO"));
-    run("cargo build", build.args(["build", "--quiet", "--locked", "--manifest-path"]).arg(manifest).arg("--target-dir").arg(&target));
+    run(
+        "cargo build",
+        build.args(["build", "--quiet", "--locked", "--manifest-path"]).arg(manifest).arg("--target-dir").arg(&target),
+    );
     let mut command = Command::new(target.join("debug/clients"));
     command.arg(serve(Options::default()));
     check(&mut command, &["connect", "auth", "acks", "binary", "rooms", "reconnect"], &["upgrade"]);

@@ -148,18 +148,18 @@ impl Connection {
     }
 
     /// Closes the connection once what is queued is written.
-    pub fn close(&mut self, reason: Reason, now: Instant) {
-        self.session.close_after_queue(reason, now);
+    pub fn close(&mut self, config: &Config, reason: Reason, now: Instant) {
+        self.session.close_after_queue(config, reason, now);
         self.note_end();
     }
 
     /// The server stops: every namespace is told, and what is queued goes to a reader that is there.
-    pub fn shut_down(&mut self, now: Instant) {
+    pub fn shut_down(&mut self, config: &Config, now: Instant) {
         let joined = self.namespaces.iter().filter(|(_, state)| *state == Membership::Joined);
         for nsp in joined.map(|(name, _)| name.clone()).collect::<Vec<_>>() {
             self.control(Kind::Disconnect, &nsp, String::new());
         }
-        self.session.shut_down(now);
+        self.session.shut_down(config, now);
         self.note_end();
     }
 
@@ -311,7 +311,7 @@ impl Connection {
     pub fn timeout(&mut self, config: &Config, now: Instant) {
         if self.connect_by.is_some_and(|by| by <= now) && self.session.is_open() {
             self.connect_by = None;
-            self.session.close_after_queue(Reason::ForcedServerClose, now);
+            self.session.close_after_queue(config, Reason::ForcedServerClose, now);
         }
         self.session.timeout(config, now);
         self.note_end();
@@ -352,6 +352,13 @@ impl Connection {
         self.session.buffered()
     }
 
+    /// Bytes that the peer, or what is sent to it, makes this end hold: the queue, a packet that is not complete and
+    /// the names of its namespaces. Events that wait are the adapter's own business.
+    pub fn held(&self) -> usize {
+        let names: usize = self.namespaces.iter().map(|(name, _)| name.len()).sum();
+        self.session.buffered() + self.decoder.held() + names
+    }
+
     /// Whether the session is over for the application, even if its last packets are still on their way.
     pub fn has_ended(&self) -> bool {
         !self.session.is_open()
@@ -376,7 +383,7 @@ impl Connection {
             Ok(Some(Err(Broken))) => Reason::ForcedServerClose,
             Err(_) => Reason::ForcedClose,
         };
-        self.session.close_after_queue(reason, now);
+        self.session.close_after_queue(config, reason, now);
     }
 
     fn packet(&mut self, config: &Config, packet: Packet) -> Result<(), Broken> {

@@ -10,8 +10,8 @@ use super::{Config, Reason, Transport};
 use crate::Frame;
 use crate::engine::{self, DecodeError, Handshake, Message, Packet, Payload, Revision, v3};
 
-/// How long the last packets of a session closed by the server wait for the client's next GET (engine.io's
-/// own constant).
+/// How long the last packets of a session closed by the server wait for the client's next GET, at most (engine.io's
+/// own constant). A client that has not come within a heartbeat does not come any more.
 const LAST_POLL: Duration = Duration::from_secs(30);
 
 /// Why a GET or POST is answered with an error.
@@ -462,9 +462,10 @@ impl Session {
     }
 
     /// Ends the session; what is queued still goes out (EIO-CL-04).
-    pub(super) fn close_after_queue(&mut self, reason: Reason, now: Instant) {
+    pub(super) fn close_after_queue(&mut self, config: &Config, reason: Reason, now: Instant) {
         if self.is_open() {
-            self.state = State::Draining(now + LAST_POLL);
+            let patience = LAST_POLL.min(config.ping_interval + config.ping_timeout);
+            self.state = State::Draining(now + patience);
             if self.outbox.is_empty() && matches!(self.link, Link::Polling { get: true, .. }) {
                 self.last_answer = LastAnswer::Close;
             }
@@ -475,11 +476,11 @@ impl Session {
 
     /// Ends the session because the server stops: what is queued goes to a reader that is there, nobody waits
     /// for one that is not.
-    pub(super) fn shut_down(&mut self, now: Instant) {
+    pub(super) fn shut_down(&mut self, config: &Config, now: Instant) {
         if matches!(self.link, Link::Polling { get: false, .. }) {
             self.close_now(Reason::ServerShuttingDown);
         } else {
-            self.close_after_queue(Reason::ServerShuttingDown, now);
+            self.close_after_queue(config, Reason::ServerShuttingDown, now);
             self.last_answer = LastAnswer::Queue;
         }
     }

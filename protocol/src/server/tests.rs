@@ -250,7 +250,7 @@ fn a_close_lets_the_queue_out_first() {
         for n in 0..20 {
             link.server.send("/", &numbered("/", n).encode(), true);
         }
-        link.server.close(Reason::ForcedServerClose, link.now);
+        link.server.close(&link.config, Reason::ForcedServerClose, link.now);
         assert!(!link.server.send("/", &numbered("/", 99).encode(), true));
         let _ = link.server_to_client();
         link.settle();

@@ -7,6 +7,7 @@
 //! ```
 //!
 //! The page is served by axum; the Socket.IO server is a layer in front of it.
+#![allow(clippy::print_stdout, reason = "it says where it listens")]
 
 use std::path::Path;
 
@@ -17,7 +18,8 @@ use axum::routing::get;
 use serde_json::{Value as Json, json};
 use sio_reference_server::{ConnectError, Event, Recovery, Server, Socket};
 
-const CLIENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/chat/node_modules/socket.io-client/dist/socket.io.js");
+const CLIENT: &str =
+    concat!(env!("CARGO_MANIFEST_DIR"), "/examples/chat/node_modules/socket.io-client/dist/socket.io.js");
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -53,13 +55,13 @@ fn chat(io: &Server) {
         }
         socket.emit("welcome", (room(socket),)).ok();
         tell_who_is_here(socket, &room(socket));
-        socket.on("say", say);
+        socket.on("say", |socket, event| say(socket, &event));
         socket.on("typing", |socket, _| {
             // An object, not a bare string: clients take a last string for the offset that recovery needs, which
             // volatile events do not have.
             socket.volatile().to(room(socket)).emit("typing", (json!({ "name": nickname(socket) }),)).ok();
         });
-        socket.on("move", change_room);
+        socket.on("move", |socket, event| change_room(socket, &event));
         socket.on_disconnecting(|socket, _| {
             // Those who stay; the one who leaves is still in its rooms.
             let here = socket.nsp().to(room(socket)).except(socket.id()).fetch_sockets();
@@ -68,13 +70,13 @@ fn chat(io: &Server) {
     });
 }
 
-fn say(socket: &Socket, event: Event) {
+fn say(socket: &Socket, event: &Event) {
     let Ok(text) = event.args.get::<String>(0) else { return };
     socket.to(room(socket)).emit("said", (nickname(socket), text)).ok();
     event.ack(());
 }
 
-fn change_room(socket: &Socket, event: Event) {
+fn change_room(socket: &Socket, event: &Event) {
     let Ok(next) = event.args.get::<String>(0) else { return };
     let before = room(socket);
     socket.leave(&before);

@@ -67,6 +67,8 @@ async fn who_is_addressed() {
     assert!(other.received("/custom,").await.is_empty(), "RM-09, RM-10");
     assert!(!world.io.of("/").adapter().rooms().contains_key("empty"));
 
+    world.io.in_room("red").emit("in", ()).unwrap();
+    assert_eq!(names(&mut a).await, ["in"]);
     let operator = world.io.to("red");
     operator.clone().to("muted").volatile().emit("both", ()).unwrap();
     operator.emit("red alone", ()).unwrap();
@@ -89,7 +91,11 @@ async fn membership() {
     a.ask("", "leave", "\"never joined\"").await;
     a.ask("", "leave", &json!(a_id).to_string()).await;
     emit(&mut b, json!({"to": a_id, "event": "own"})).await;
+    emit(&mut a, json!({"via": "socket", "event": "others"})).await;
     assert!(names(&mut a).await.is_empty());
+    a.send("42[\"message\"]").await;
+    assert_eq!(names(&mut a).await, ["message-back"]);
+    assert_eq!(names(&mut b).await, ["others"]);
 
     a.send("42[\"later\",100,\"join\",\"ghost\"]").await;
     a.send("41").await;

@@ -202,6 +202,19 @@ async fn only_accidents_are_recovered_from() {
     assert!(texts[0].contains(&client.pid));
 }
 
+/// ORD-03: without recovery, nothing is sent twice.
+#[tokio::test]
+async fn what_was_missed_is_missed() {
+    let world = world().await;
+    let mut ws = world.join("/").await;
+    let me = ws.ask("", "join", "\"red\"").await;
+    drop(ws);
+    until("loss", || world.io.clients_count() == 0).await;
+    world.io.to("red").emit("missed", ()).unwrap();
+    let mut ws = world.join_with("/", &json!({"pid": me, "offset": "x"}).to_string()).await;
+    ws.is_silent().await;
+}
+
 /// A server with a middleware that takes its time.
 async fn with_slow_middleware(skip_middlewares: bool) -> World {
     let io = Server::new(options(Recovery { skip_middlewares, ..Recovery::default() }));
