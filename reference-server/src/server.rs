@@ -1,5 +1,6 @@
 //! The server: its namespaces and its sessions.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -90,13 +91,13 @@ impl Server {
     /// becomes its child, with the parent's middlewares and handlers ahead of its own (NS-06); one that was there
     /// before the pattern was registered stays on its own (NS-05).
     pub fn of(&self, name: &str) -> Namespace {
-        let name = if name.starts_with('/') { name.to_owned() } else { format!("/{name}") };
+        let name = if name.starts_with('/') { Cow::Borrowed(name) } else { Cow::Owned(format!("/{name}")) };
         let mut namespaces = self.namespaces();
         if let Some(existing) = namespaces.by_name.get(&*name) {
             return existing.clone();
         }
         let parent = namespaces.parents.iter().find(|parent| parent.matches_name(&name)).cloned();
-        let namespace = self.create(&mut namespaces, &name.into(), parent.as_ref());
+        let namespace = self.create(&mut namespaces, &ByteString::from(&*name), parent.as_ref());
         let on_new = namespaces.on_new.clone();
         drop(namespaces);
         on_new.iter().for_each(|handler| handler(&namespace));

@@ -13,7 +13,7 @@ use futures_util::task::AtomicWaker;
 use sio_protocol::engine::Revision;
 use sio_protocol::server::{Connection, Event, Opening, Transport};
 use sio_protocol::{ByteString, Frames};
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
 
 use crate::adapter::Claim;
 use crate::namespace::{ConnectError, Namespace};
@@ -48,8 +48,8 @@ pub(crate) struct Session {
     stopped_reading: AtomicBool,
     /// Whoever keeps the time of a session that has no WebSocket.
     pub(crate) keeper: Notify,
-    /// Becomes true when the session is over for the application.
-    ended: watch::Sender<bool>,
+    /// Told when the session is over for the application.
+    ended: Notify,
 }
 
 #[expect(clippy::disallowed_methods, reason = "the session is where the machine meets the clock")]
@@ -74,7 +74,7 @@ impl Session {
             poster: AtomicWaker::new(),
             stopped_reading: AtomicBool::new(false),
             keeper: Notify::new(),
-            ended: watch::Sender::new(false),
+            ended: Notify::new(),
         })
     }
 
@@ -133,7 +133,7 @@ impl Session {
     }
 
     fn tell_ended(&self) {
-        self.ended.send_if_modified(|ended| !std::mem::replace(ended, true));
+        self.ended.notify_waiters();
     }
 
     /// Handles events from a task of its own, for who must not do it in place.
@@ -373,9 +373,12 @@ impl Session {
 
     /// Ends when the session does.
     pub(crate) async fn ended(&self) {
-        let mut ended = self.ended.subscribe();
-        // The sender lives in this session, so it cannot be gone.
-        let _ = ended.wait_for(|ended| *ended).await;
+        let mut told = std::pin::pin!(self.ended.notified());
+        // Registered ahead of looking, or the end could come in between.
+        told.as_mut().enable();
+        if !self.lock().has_ended() {
+            told.await;
+        }
     }
 }
 

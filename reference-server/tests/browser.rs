@@ -148,7 +148,8 @@ async fn the_chat() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/chat");
     install(&folder);
     // Whatever part of the tests is run, the example has to be there.
-    let build = Command::new(env!("CARGO")).args(["build", "--quiet", "--example", "chat"]).status().unwrap();
+    let build =
+        Command::new(env!("CARGO")).args(["build", "--quiet", "--workspace", "--example", "chat"]).status().unwrap();
     assert!(build.success());
     let tests = std::env::current_exe().unwrap();
     let example: PathBuf = tests.parent().unwrap().parent().unwrap().join("examples/chat");

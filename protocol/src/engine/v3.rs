@@ -155,7 +155,8 @@ fn decode_binary(body: &Bytes, frames: &mut Vec<Result<Frame, DecodeError>>) -> 
         frames.push(Ok(if binary {
             Frame::Binary(unwrap_binary(&packet)?)
         } else {
-            Frame::Text(ByteString::try_from(packet).map_err(|_| DecodeError::Utf8)?)
+            let text = ByteString::try_from(packet).map_err(|_| DecodeError::Utf8)?;
+            text_packet(&text, &text)?
         }));
     }
     Ok(())

@@ -273,9 +273,13 @@ impl Adapter for MemoryAdapter {
 
     fn restore(&self, socket: &Socket, claim: &Claim, accept: &mut dyn FnMut(&[Frames]) -> bool) -> bool {
         let mut state = self.lock();
-        let Some(missed) = state.log.as_mut().and_then(|log| log.missed(claim)) else { return false };
+        let Some(missed) = state.log.as_ref().and_then(|log| log.missed(claim)) else { return false };
         state.admit(socket, &claim.kept.rooms);
-        accept(&missed)
+        let accepted = accept(&missed);
+        if let Some(log) = state.log.as_mut().filter(|_| accepted) {
+            log.restored(claim);
+        }
+        accepted
     }
 
     fn give_back(&self, claim: &Claim) {

@@ -97,11 +97,15 @@ impl Log {
     }
 
     /// What the session missed; `None` when some of it had to be let go.
-    pub(super) fn missed(&mut self, claim: &Claim) -> Option<Vec<Frames>> {
-        self.claims.remove(&claim.pid);
+    pub(super) fn missed(&self, claim: &Claim) -> Option<Vec<Frames>> {
         let skip = claim.position.checked_sub(self.first)? as usize;
         let concerns = |packet: &&Sent| packet.selection.includes(&claim.kept.sid, &claim.kept.rooms);
         Some(self.packets.iter().skip(skip).filter(concerns).map(|packet| packet.frames.clone()).collect())
+    }
+
+    /// The session was restored; what is sent from now on reaches its socket.
+    pub(super) fn restored(&mut self, claim: &Claim) {
+        self.claims.remove(&claim.pid);
     }
 
     /// Lets go of what has expired, and of the oldest packets while there are too many bytes of them.
@@ -233,6 +237,7 @@ mod tests {
         let claim = log.claim("pid", &seen, later).unwrap_or_else(|| panic!("claimed"));
         log.prune(now + Duration::from_secs(200));
         assert_eq!(log.missed(&claim), Some(vec![missed]));
+        log.restored(&claim);
         log.prune(now + Duration::from_secs(200));
         assert_eq!(log.held(), (0, 0, 0));
     }

@@ -122,19 +122,19 @@ where
     if !options.serves(request.uri().path()) {
         return answer(StatusCode::NOT_FOUND, "text/plain; charset=UTF-8", "not found\n");
     }
-    let asked = request.headers().clone();
     if let (Some(cors), &Method::OPTIONS) = (&options.cors, request.method()) {
         let mut response = Response::new(Full::default());
         *response.status_mut() = StatusCode::NO_CONTENT;
-        cors.preflight(&asked, response.headers_mut());
+        cors.preflight(request.headers(), response.headers_mut());
         return response;
     }
-    let upgrade = websocket::is_upgrade(&asked);
+    let upgrade = websocket::is_upgrade(request.headers());
+    let asked = options.cors.as_ref().map(|cors| (cors, request.headers().clone()));
     let mut response = match route(server, address, upgrade, request).await {
         Ok(response) => response,
         Err(refusal) => refusal.answer(upgrade),
     };
-    if let Some(cors) = &options.cors {
+    if let Some((cors, asked)) = asked {
         cors.answer(&asked, response.headers_mut());
     }
     response

@@ -241,11 +241,11 @@ impl Pump {
                 Poll::Ready(()) => self.buffered = true,
             }
         }
+        if self.session.is_overrun() {
+            // Another thread is at the events; it wakes us when it is through.
+            return Read::Drained;
+        }
         for _ in 0..READ_BATCH {
-            if self.session.is_overrun() {
-                // Another thread is at the events; it wakes us when it is through.
-                return Read::Drained;
-            }
             match Pin::new(&mut self.socket).poll_next(cx) {
                 Poll::Ready(Some(Ok(message))) => {
                     if let Some(frame) = to_frame(message) {

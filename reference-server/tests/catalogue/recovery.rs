@@ -244,6 +244,11 @@ async fn middlewares_are_skipped_or_not() {
     let mut ws = world.ws().await;
     ws.send(format!("40{}", json!({"pid": pid, "offset": offset, "refuse": 1}))).await;
     assert_eq!(ws.text().await, "44{\"message\":\"refused\"}");
+    // So does a connection that is lost while the middleware waits.
+    let mut ws = world.ws().await;
+    ws.send(format!("40{}", auth(&pid, &offset))).await;
+    drop(ws);
+    until("loss", || world.io.clients_count() <= 1).await;
     let (_ws, texts) = back(&world, &auth(&pid, &offset)).await;
     assert!(texts[0].contains(&pid));
 }
