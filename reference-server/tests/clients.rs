@@ -120,7 +120,7 @@ fn python_socketio() {
     check(&mut command, &EVERYTHING, &["upgrade"]);
 }
 
-/// It has one namespace per connection, acknowledges nothing and knows no recovery; volatile is not its business.
+/// It has one namespace per connection, acknowledges nothing and knows no recovery. It reconnects after `bye`.
 #[test]
 fn rust_socketio() {
     if !have("OpenSSL", &["pkg-config", "--exists", "openssl"]) {
@@ -135,5 +135,6 @@ fn rust_socketio() {
     );
     let mut command = Command::new(target.join("debug/clients"));
     command.arg(serve(Options::default()));
-    check(&mut command, &["connect", "auth", "acks", "binary", "rooms", "reconnect"], &["upgrade"]);
+    let each = ["connect", "auth", "acks", "binary", "rooms", "namespaces", "volatile", "reconnect"];
+    check(&mut command, &each, &["upgrade"]);
 }

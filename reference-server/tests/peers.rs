@@ -118,6 +118,22 @@ async fn what_is_queued_is_written_before_the_server_stops() {
     assert_eq!(io.clients_count(), 0);
 }
 
+/// A reader that does not read cannot keep the server from stopping.
+#[tokio::test]
+async fn a_stopping_server_has_a_deadline() {
+    let (io, address, mut left) = server(Options::default()).await;
+    let mut stuck = connect(&address).await;
+    stuck.send(Message::text("42[\"flood\"]")).await.unwrap();
+    let mut other = connect(&address).await;
+    other.send(Message::text("421[\"echo\"]")).await.unwrap();
+    soon("echo", other.next()).await.unwrap().unwrap();
+    soon("the end", io.close(Duration::from_millis(300))).await;
+    assert_eq!(soon("event", other.next()).await.unwrap().unwrap().to_text().unwrap(), "41");
+    for _ in 0..2 {
+        assert_eq!(soon("disconnect", left.recv()).await, Some("server shutting down"));
+    }
+}
+
 /// Writes raw bytes and returns what comes back until the server closes or falls silent.
 async fn raw(address: &str, request: &str) -> String {
     let mut stream = TcpStream::connect(address).await.unwrap();

@@ -118,6 +118,27 @@ async fn rooms(url: &str, transport: TransportType) -> Check {
     Ok(())
 }
 
+/// The one namespace of a connection may be any.
+async fn namespaces(url: &str, transport: TransportType) -> Check {
+    let (client, _got) = connect_to(url, "/dynamic-7", transport, json!({})).await?;
+    let me = ask(&client, "whoami", json!([])).await?;
+    same(&me["nsp"], &json!("/dynamic-7"))?;
+    same(&me["handler"], &json!("dynamic"))
+}
+
+/// Over polling it is delivered only while a GET waits, so it is tried until one does.
+async fn volatile(url: &str, transport: TransportType) -> Check {
+    let (client, mut got) = connect_to(url, "/", transport, json!({})).await?;
+    let request = json!({"via": "self", "volatile": true, "event": "now", "args": [1]});
+    for _ in 0..50 {
+        client.emit("emit", request.clone()).await.map_err(|error| error.to_string())?;
+        if tokio::time::timeout(Duration::from_millis(100), next(&mut got, "now")).await.is_ok() {
+            return Ok(());
+        }
+    }
+    Err("never delivered".to_owned())
+}
+
 async fn reconnect(url: &str, transport: TransportType) -> Check {
     let (client, mut got) = connect_to(url, "/", transport, json!({})).await?;
     client.emit("bye", json!({"close": true})).await.map_err(|error| error.to_string())?;
@@ -146,6 +167,8 @@ async fn main() {
         say(&format!("acks {name}"), acks(&url, transport.clone()).await);
         say(&format!("binary {name}"), binary(&url, transport.clone()).await);
         say(&format!("rooms {name}"), rooms(&url, transport.clone()).await);
+        say(&format!("namespaces {name}"), namespaces(&url, transport.clone()).await);
+        say(&format!("volatile {name}"), volatile(&url, transport.clone()).await);
         say(&format!("reconnect {name}"), reconnect(&url, transport.clone()).await);
     }
     say("upgrade", upgrade(&url, TransportType::WebsocketUpgrade).await);
