@@ -4,6 +4,7 @@
 //! machine, queues, and wakes the transport. Nothing waits while the lock is held.
 
 use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
@@ -237,16 +238,24 @@ impl Session {
             }
             let guard = Dispatching(self);
             while let Some(work) = self.next_work() {
-                match work {
-                    Work::Event(event) => self.handle(event),
-                    Work::Decided(entry, outcome) => self.settle_connect(entry, outcome),
-                }
+                self.work(work);
             }
             drop(guard);
         }
         self.poster.wake();
         if self.stopped_reading.swap(false, Ordering::SeqCst) {
             self.writer.wake();
+        }
+    }
+
+    /// A handler that panics costs its own connection and nobody else's. No lock of ours is held while one runs.
+    fn work(self: &Arc<Self>, work: Work) {
+        let outcome = catch_unwind(AssertUnwindSafe(|| match work {
+            Work::Event(event) => self.handle(event),
+            Work::Decided(entry, outcome) => self.settle_connect(entry, outcome),
+        }));
+        if outcome.is_err() {
+            self.change(|connection| connection.close(self.server.config(), Reason::ForcedServerClose, now()));
         }
     }
 

@@ -118,6 +118,38 @@ async fn what_is_queued_is_written_before_the_server_stops() {
     assert_eq!(io.clients_count(), 0);
 }
 
+/// A handler of the application that panics ends its own connection, by either transport, and nothing else.
+#[tokio::test]
+async fn a_handler_that_panics_costs_one_connection() {
+    let (io, address, mut left) = server(Options::default()).await;
+    io.of("/").on_connection(|socket| {
+        socket.on("panic", |_, _| panic!("on purpose"));
+    });
+    let mut other = connect(&address).await;
+    let mut bad = connect(&address).await;
+    bad.send(Message::text("42[\"panic\"]")).await.unwrap();
+    bad.send(Message::text("421[\"echo\"]")).await.unwrap();
+    assert_eq!(soon("disconnect", left.recv()).await, Some("forced server close"));
+    while let Some(Ok(message)) = soon("close", bad.next()).await {
+        assert!(message.is_close(), "{message:?}");
+    }
+    let head = "HTTP/1.1\r\nhost: x\r\n";
+    let open = raw(&address, &format!("GET /socket.io/?EIO=4&transport=polling {head}\r\n")).await;
+    let sid = open.split("\"sid\":\"").nth(1).unwrap().split('"').next().unwrap();
+    let path = format!("/socket.io/?EIO=4&transport=polling&sid={sid}");
+    for body in ["40", "42[\"panic\"]"] {
+        let post = format!("POST {path} {head}content-length: {}\r\n\r\n{body}", body.len());
+        assert!(raw(&address, &post).await.starts_with("HTTP/1.1 200"));
+    }
+    assert_eq!(soon("disconnect", left.recv()).await, Some("forced server close"));
+    for _ in 0..2 {
+        raw(&address, &format!("GET {path} {head}\r\n")).await;
+    }
+    other.send(Message::text("421[\"echo\"]")).await.unwrap();
+    assert_eq!(soon("echo", other.next()).await.unwrap().unwrap().to_text().unwrap(), "431[]");
+    assert_eq!(io.clients_count(), 1);
+}
+
 /// A reader that does not read cannot keep the server from stopping.
 #[tokio::test]
 async fn a_stopping_server_has_a_deadline() {
