@@ -237,7 +237,12 @@ impl Server {
     }
 
     pub(crate) fn forget(&self, session: &Session) {
-        self.sessions().remove(&session.sid);
+        let mut sessions = self.sessions();
+        sessions.remove(&session.sid);
+        if sessions.is_empty() {
+            sessions.shrink_to_fit();
+        }
+        drop(sessions);
         self.0.gone.notify_waiters();
     }
 

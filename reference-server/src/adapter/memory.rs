@@ -172,6 +172,12 @@ impl State {
         for room in &entry.rooms {
             self.exit(key, &sid, room);
         }
+        if self.by_sid.is_empty() {
+            // Nobody is left, so nobody is in a room either: the room the maps have grown to goes, too.
+            self.sockets = Slab::new();
+            self.by_sid = HashMap::new();
+            self.rooms = HashMap::new();
+        }
         Some(entry)
     }
 

@@ -112,6 +112,13 @@ impl Log {
     pub(super) fn prune(&mut self, now: Instant) {
         self.sessions.retain(|_, away| away.until > now);
         self.prune_packets(now);
+        // The room they have grown to goes as well, once it is not needed.
+        if self.sessions.is_empty() {
+            self.sessions = IndexMap::new();
+        }
+        if self.packets.is_empty() {
+            self.packets = VecDeque::new();
+        }
     }
 
     fn prune_packets(&mut self, now: Instant) {

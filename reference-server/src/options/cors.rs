@@ -119,7 +119,11 @@ impl Cors {
         match &self.allowed_headers {
             Some(headers) => set(answer, header::ACCESS_CONTROL_ALLOW_HEADERS, Some(headers)),
             None => {
-                answer.append(header::VARY, HeaderValue::from_static("Access-Control-Request-Headers"));
+                let varies = match answer.contains_key(header::VARY) {
+                    true => "Origin, Access-Control-Request-Headers",
+                    false => "Access-Control-Request-Headers",
+                };
+                answer.insert(header::VARY, HeaderValue::from_static(varies));
                 if let Some(asked) = request.get(header::ACCESS_CONTROL_REQUEST_HEADERS) {
                     answer.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, asked.clone());
                 }
@@ -139,7 +143,7 @@ impl Cors {
         };
         set(answer, header::ACCESS_CONTROL_ALLOW_ORIGIN, allowed);
         if !matches!(self.origin, Origin::Any) {
-            answer.append(header::VARY, HeaderValue::from_static("Origin"));
+            answer.insert(header::VARY, HeaderValue::from_static("Origin"));
         }
         set(answer, header::ACCESS_CONTROL_ALLOW_CREDENTIALS, self.credentials.then_some("true"));
     }

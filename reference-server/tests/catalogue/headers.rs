@@ -62,6 +62,7 @@ async fn pages_of_other_origins() {
         ("access-control-allow-headers", "x-c"),
         ("access-control-allow-credentials", "true"),
         ("access-control-expose-headers", "x-a,x-b"),
+        ("vary", "Origin, Access-Control-Request-Headers"),
     ] {
         assert_eq!(preflight.header(name), Some(value), "{name}");
     }
