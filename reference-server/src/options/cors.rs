@@ -119,10 +119,9 @@ impl Cors {
         match &self.allowed_headers {
             Some(headers) => set(answer, header::ACCESS_CONTROL_ALLOW_HEADERS, Some(headers)),
             None => {
-                let varies = match answer.contains_key(header::VARY) {
-                    true => "Origin, Access-Control-Request-Headers",
-                    false => "Access-Control-Request-Headers",
-                };
+                let by_origin = answer.contains_key(header::VARY);
+                let varies =
+                    if by_origin { "Origin, Access-Control-Request-Headers" } else { "Access-Control-Request-Headers" };
                 answer.insert(header::VARY, HeaderValue::from_static(varies));
                 if let Some(asked) = request.get(header::ACCESS_CONTROL_REQUEST_HEADERS) {
                     answer.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, asked.clone());
