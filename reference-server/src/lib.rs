@@ -54,13 +54,13 @@ mod socket;
 pub mod tls;
 mod transport;
 
-pub use adapter::{Adapter, Room, RoomEvent, Selection};
+pub use adapter::{Adapter, MemoryAdapter, Room, RoomEvent, Selection};
 pub use broadcast::{BroadcastError, BroadcastOperator, Flags, IntoRooms, PartialAcks};
 pub use emitter::Emitter;
 pub use event::{Ack, AckError, Event};
 pub use listener::Listener;
 pub use namespace::{ConnectError, Namespace, ParentNamespace};
-pub use options::{AllowRequest, Builder, Cookie, Cors, Options, Origin, Recovery, SameSite};
+pub use options::{AdapterFactory, AllowRequest, Builder, Cookie, Cors, Options, Origin, Recovery, SameSite};
 pub use regex_lite::Regex;
 pub use server::Server;
 pub use service::{SocketIoLayer, SocketIoService, WithSocketIo};

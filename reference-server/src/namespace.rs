@@ -11,7 +11,7 @@ use indexmap::IndexMap;
 use serde_json::Value as Json;
 use sio_protocol::{ArgsError, ByteString, IntoArgs, Parser};
 
-use crate::adapter::{Adapter, MemoryAdapter};
+use crate::adapter::Adapter;
 use crate::broadcast::BroadcastOperator;
 use crate::{Args, Options, Recovery, Socket};
 
@@ -96,11 +96,12 @@ impl fmt::Debug for Namespace {
 
 impl Namespace {
     pub(crate) fn new(path: ByteString, parent: Option<Arc<Setup>>, options: &Options) -> Self {
+        let adapter = options.adapter_of(&path);
         Self(Arc::new(Inner {
             path,
             parent,
             own: Setup::default(),
-            adapter: Arc::new(MemoryAdapter::new(options.connection_state_recovery.clone())),
+            adapter,
             next_ack_id: AtomicU64::new(0),
             server_side: Mutex::default(),
             parser: options.parser,

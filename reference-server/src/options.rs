@@ -1,8 +1,7 @@
 //! What can be set; names and defaults are those of Socket.IO's server options.
 //!
 //! Not here, and why: `perMessageDeflate` (off by default in Socket.IO as well; this server never negotiates it),
-//! `serveClient` (a Rust crate carries no JavaScript bundle), `wsEngine` and `destroyUpgrade` (of Node's own),
-//! `adapter` (see [`crate::Adapter`]).
+//! `serveClient` (a Rust crate carries no JavaScript bundle), `wsEngine` and `destroyUpgrade` (of Node's own).
 
 mod cookie;
 mod cors;
@@ -17,6 +16,8 @@ pub use cookie::{Cookie, SameSite};
 pub use cors::{Cors, Origin};
 use sio_protocol::Parser;
 use sio_protocol::server::{Config, Transport};
+
+use crate::adapter::{Adapter, MemoryAdapter};
 
 /// Options of a [`crate::Server`]. [`crate::Server::builder`] sets them one by one.
 #[derive(Clone, Debug)]
@@ -52,6 +53,8 @@ pub struct Options {
     pub http_compression: Option<usize>,
     /// How packets are written; every client must use the same (JSON).
     pub parser: Parser,
+    /// What keeps the rooms of each namespace (memory).
+    pub adapter: Option<AdapterFactory>,
     /// Attachments of one packet (10).
     pub max_attachments: usize,
     /// Whether clients may take up where an earlier connection broke (no).
@@ -87,6 +90,7 @@ impl Default for Options {
             cookie: None,
             http_compression: Some(1024),
             parser: Parser::Json,
+            adapter: None,
             max_attachments: config.max_attachments,
             connection_state_recovery: None,
             cleanup_empty_child_namespaces: false,
@@ -112,6 +116,14 @@ impl Options {
             max_buffered: self.max_buffered,
             max_namespaces: self.max_namespaces,
             parser: self.parser,
+        }
+    }
+
+    /// The adapter of a namespace.
+    pub(crate) fn adapter_of(&self, nsp: &str) -> Arc<dyn Adapter> {
+        match &self.adapter {
+            Some(AdapterFactory(make)) => make(nsp),
+            None => Arc::new(MemoryAdapter::new(self.connection_state_recovery.clone())),
         }
     }
 
@@ -179,6 +191,26 @@ impl fmt::Debug for AllowRequest {
     }
 }
 
+type MakeAdapter = dyn Fn(&str) -> Arc<dyn Adapter> + Send + Sync;
+
+/// Makes the adapter of each namespace; it is given the namespace's name. An adapter of one's own usually wraps a
+/// [`MemoryAdapter`] and adds to what that does.
+#[derive(Clone)]
+pub struct AdapterFactory(Arc<MakeAdapter>);
+
+impl AdapterFactory {
+    /// Calls a function for each namespace that comes into being.
+    pub fn new(make: impl Fn(&str) -> Arc<dyn Adapter> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(make))
+    }
+}
+
+impl fmt::Debug for AdapterFactory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("AdapterFactory")
+    }
+}
+
 /// Sets the options of a server, each under the name it has in Socket.IO.
 ///
 /// ```
@@ -226,6 +258,7 @@ setters! {
     cookie: Option<Cookie>, "A cookie with the session's id.";
     http_compression: Option<usize>, "Bytes from which on the answer to a GET is compressed.";
     parser: Parser, "How packets are written.";
+    adapter: Option<AdapterFactory>, "What keeps the rooms of each namespace.";
     max_attachments: usize, "Attachments of one packet.";
     connection_state_recovery: Option<Recovery>, "Whether clients may take up where an earlier connection broke.";
     cleanup_empty_child_namespaces: bool, "Whether children of dynamic namespaces go with their last socket.";

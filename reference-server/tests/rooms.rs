@@ -1,11 +1,15 @@
 //! Rooms, through the library's own interface and over real sockets.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures_util::{SinkExt as _, StreamExt as _};
-use sio_reference_server::{BroadcastError, Options, RoomEvent, Server, Socket};
+use sio_reference_server::adapter::{Listing, Outgoing, RoomObserver};
+use sio_reference_server::{
+    Adapter, AdapterFactory, BroadcastError, MemoryAdapter, Options, Room, RoomEvent, Selection, Server, Socket,
+};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{WebSocketStream, client_async};
@@ -21,7 +25,11 @@ struct World {
 
 impl World {
     async fn new() -> Self {
-        let io = Server::new(Options::default());
+        Self::with(Options::default()).await
+    }
+
+    async fn with(options: Options) -> Self {
+        let io = Server::new(options);
         let sockets: Arc<Mutex<Vec<Socket>>> = Arc::default();
         let joined = sockets.clone();
         io.of("/").on_connection(move |socket| {
@@ -154,4 +162,56 @@ async fn broadcast_acknowledgements_are_collected() {
     let Err(BroadcastError::Partial(partial)) = partial else { panic!("{partial:?}") };
     assert_eq!((partial.acks.len(), partial.expected), (0, 1));
     assert!(world.io.to("nobody").emit_with_ack("q", ()).await.unwrap().is_empty());
+}
+
+/// Counts what is broadcast, and leaves the rest to the adapter it wraps.
+struct Counting {
+    inner: MemoryAdapter,
+    broadcasts: Arc<AtomicUsize>,
+}
+
+impl Adapter for Counting {
+    fn add_all(&self, socket: &Socket, rooms: &[Room]) {
+        self.inner.add_all(socket, rooms);
+    }
+    fn del(&self, sid: &str, room: &str) {
+        self.inner.del(sid, room);
+    }
+    fn del_all(&self, sid: &str) {
+        self.inner.del_all(sid);
+    }
+    fn broadcast(&self, selection: &Selection, event: &Outgoing) {
+        self.broadcasts.fetch_add(1, Ordering::Relaxed);
+        self.inner.broadcast(selection, event);
+    }
+    fn for_each(&self, selection: &Selection, visit: &mut dyn FnMut(&Socket)) {
+        self.inner.for_each(selection, visit);
+    }
+    fn socket_rooms(&self, sid: &str) -> Vec<Room> {
+        self.inner.socket_rooms(sid)
+    }
+    fn rooms(&self) -> Listing {
+        self.inner.rooms()
+    }
+    fn sids(&self) -> Listing {
+        self.inner.sids()
+    }
+    fn on_room_event(&self, observer: RoomObserver) {
+        self.inner.on_room_event(observer);
+    }
+}
+
+#[tokio::test]
+async fn an_adapter_of_ones_own() {
+    let broadcasts = Arc::new(AtomicUsize::new(0));
+    let counted = broadcasts.clone();
+    let factory = AdapterFactory::new(move |_| {
+        Arc::new(Counting { inner: MemoryAdapter::new(None), broadcasts: counted.clone() })
+    });
+    let world = World::with(Options { adapter: Some(factory), ..Options::default() }).await;
+    let (mut a, socket) = world.connect().await;
+    socket.join("red");
+    world.io.to("red").emit("x", ()).unwrap();
+    assert_eq!(received(&mut a).await, ["42[\"x\"]"]);
+    assert_eq!(broadcasts.load(Ordering::Relaxed), 1);
 }
