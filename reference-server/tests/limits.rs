@@ -96,7 +96,14 @@ async fn others_do_not_feel_it(world: &World, trouble: impl Future<Output = ()>)
         for n in 0_u64.. {
             let answer = async {
                 ws.send(Message::text(format!("42{n}[\"message-with-ack\"]"))).await.unwrap();
-                while ws.next().await.unwrap().unwrap().to_text().unwrap() != format!("43{n}[]") {}
+                loop {
+                    let text = ws.next().await.unwrap().unwrap().to_text().unwrap().to_owned();
+                    if text == format!("43{n}[]") {
+                        return;
+                    }
+                    assert_eq!(text, "2");
+                    ws.send(Message::text("3")).await.unwrap();
+                }
             };
             tokio::time::timeout(Duration::from_secs(1), answer).await.unwrap_or_else(|_| panic!("echo {n} is late"));
             tokio::time::sleep(Duration::from_millis(5)).await;
