@@ -267,7 +267,10 @@ async fn namespaces_without_end() {
 /// Requests that do not wait for their answers: they wait in the socket instead.
 #[tokio::test]
 async fn pipelined_polling() {
-    let world = world(Options::default()).await;
+    // The server does not read on, so it is the heartbeat that tells it when this peer is gone.
+    let options =
+        Options { ping_interval: Duration::from_secs(2), ping_timeout: Duration::from_secs(1), ..Options::default() };
+    let world = world(options).await;
     let mut stream = world.connect().await;
     let sid = sid_of(&world.ask(&mut stream, &get("")).await);
     let trouble = async {
