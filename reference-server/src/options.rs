@@ -199,7 +199,7 @@ type MakeAdapter = dyn Fn(&str) -> Arc<dyn Adapter> + Send + Sync;
 pub struct AdapterFactory(Arc<MakeAdapter>);
 
 impl AdapterFactory {
-    /// Calls a function for each namespace that comes into being.
+    /// Calls a function for each namespace that comes into being. It must not call the server.
     pub fn new(make: impl Fn(&str) -> Arc<dyn Adapter> + Send + Sync + 'static) -> Self {
         Self(Arc::new(make))
     }
