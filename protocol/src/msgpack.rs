@@ -88,11 +88,9 @@ fn write_number(out: &mut Vec<u8>, number: &Number) {
 /// Reads the packet in a binary message. Bytes in its data become attachments.
 pub(crate) fn decode(message: &Bytes) -> Result<Packet, PacketError> {
     let mut reader = Reader { rest: message, json: String::with_capacity(message.len()), attachments: Vec::new() };
-    let fields = match reader.marker()? {
-        Marker::FixMap(len) => u32::from(len),
-        Marker::Map16 => u32::from(reader.u16()?),
-        Marker::Map32 => reader.u32()?,
-        other => return Err(broken(&format!("{other:?} instead of a map"))),
+    let marker = reader.marker()?;
+    let Some((Measured::Map, fields)) = reader.sized(marker)? else {
+        return Err(broken(&format!("{marker:?} instead of a map")));
     };
     let (mut kind, mut nsp, mut id) = (None, None, None);
     for _ in 0..fields {
@@ -124,6 +122,15 @@ pub(crate) fn decode(message: &Bytes) -> Result<Packet, PacketError> {
 
 fn broken(what: &str) -> PacketError {
     PacketError::MessagePack(what.to_owned())
+}
+
+/// What has a length.
+enum Measured {
+    Array,
+    Map,
+    Text,
+    Binary,
+    Extension,
 }
 
 struct Reader<'a> {
@@ -163,21 +170,12 @@ impl<'a> Reader<'a> {
         std::str::from_utf8(self.bytes(len)?).map_err(|_| broken("a string that is not UTF-8"))
     }
 
-    /// The text behind a string marker; `None` for any other marker.
-    fn text_behind(&mut self, marker: Marker) -> Result<Option<&'a str>, PacketError> {
-        let len = match marker {
-            Marker::FixStr(len) => usize::from(len),
-            Marker::Str8 => usize::from(self.u8()?),
-            Marker::Str16 => usize::from(self.u16()?),
-            Marker::Str32 => self.u32()? as usize,
-            _ => return Ok(None),
-        };
-        self.text_of(len).map(Some)
-    }
-
     fn text(&mut self) -> Result<&'a str, PacketError> {
         let marker = self.marker()?;
-        self.text_behind(marker)?.ok_or_else(|| broken("something else instead of a string"))
+        match self.sized(marker)? {
+            Some((Measured::Text, len)) => self.text_of(len),
+            _ => Err(broken("something else instead of a string")),
+        }
     }
 
     /// The number behind an integer marker, a whole float counted in; `None` for any other marker.
@@ -212,51 +210,66 @@ impl<'a> Reader<'a> {
         self.optional_integer()?.ok_or_else(|| broken("undefined instead of a whole number"))
     }
 
+    /// What a marker with a length introduces; `None` for numbers and constants.
+    fn sized(&mut self, marker: Marker) -> Result<Option<(Measured, usize)>, PacketError> {
+        Ok(Some(match marker {
+            Marker::FixArray(len) => (Measured::Array, usize::from(len)),
+            Marker::Array16 => (Measured::Array, usize::from(self.u16()?)),
+            Marker::Array32 => (Measured::Array, self.u32()? as usize),
+            Marker::FixMap(len) => (Measured::Map, usize::from(len)),
+            Marker::Map16 => (Measured::Map, usize::from(self.u16()?)),
+            Marker::Map32 => (Measured::Map, self.u32()? as usize),
+            Marker::FixStr(len) => (Measured::Text, usize::from(len)),
+            Marker::Str8 => (Measured::Text, usize::from(self.u8()?)),
+            Marker::Str16 => (Measured::Text, usize::from(self.u16()?)),
+            Marker::Str32 => (Measured::Text, self.u32()? as usize),
+            Marker::Bin8 => (Measured::Binary, usize::from(self.u8()?)),
+            Marker::Bin16 => (Measured::Binary, usize::from(self.u16()?)),
+            Marker::Bin32 => (Measured::Binary, self.u32()? as usize),
+            Marker::FixExt1 => (Measured::Extension, 1),
+            Marker::FixExt2 => (Measured::Extension, 2),
+            Marker::FixExt4 => (Measured::Extension, 4),
+            Marker::FixExt8 => (Measured::Extension, 8),
+            Marker::FixExt16 => (Measured::Extension, 16),
+            Marker::Ext8 => (Measured::Extension, usize::from(self.u8()?)),
+            Marker::Ext16 => (Measured::Extension, usize::from(self.u16()?)),
+            Marker::Ext32 => (Measured::Extension, self.u32()? as usize),
+            _ => return Ok(None),
+        }))
+    }
+
     /// Appends the next value to the JSON.
     fn value(&mut self, depth: usize) -> Result<(), PacketError> {
         if depth > MAX_DEPTH {
             return Err(broken(&format!("data nested deeper than {MAX_DEPTH} levels")));
         }
         let marker = self.marker()?;
-        if let Some(text) = self.text_behind(marker)? {
-            push_string(&mut self.json, text);
-            return Ok(());
+        match self.sized(marker)? {
+            Some((Measured::Array, len)) => self.array(len, depth),
+            Some((Measured::Map, len)) => self.object(len, depth),
+            Some((Measured::Binary, len)) => self.binary(len),
+            Some((Measured::Extension, len)) => self.extension(marker, len),
+            Some((Measured::Text, len)) => {
+                let text = self.text_of(len)?;
+                push_string(&mut self.json, text);
+                Ok(())
+            }
+            None => self.scalar(marker),
         }
+    }
+
+    fn scalar(&mut self, marker: Marker) -> Result<(), PacketError> {
+        let float = matches!(marker, Marker::F32 | Marker::F64);
         match marker {
             Marker::Null => self.json.push_str("null"),
             Marker::True => self.json.push_str("true"),
             Marker::False => self.json.push_str("false"),
-            Marker::FixArray(len) => return self.array(usize::from(len), depth),
-            Marker::Array16 => {
-                let len = usize::from(self.u16()?);
-                return self.array(len, depth);
-            }
-            Marker::Array32 => {
-                let len = self.u32()? as usize;
-                return self.array(len, depth);
-            }
-            Marker::FixMap(len) => return self.object(usize::from(len), depth),
-            Marker::Map16 => {
-                let len = usize::from(self.u16()?);
-                return self.object(len, depth);
-            }
-            Marker::Map32 => {
-                let len = self.u32()? as usize;
-                return self.object(len, depth);
-            }
-            Marker::Bin8 => {
-                let len = usize::from(self.u8()?);
-                return self.binary(len);
-            }
-            Marker::Bin16 => {
-                let len = usize::from(self.u16()?);
-                return self.binary(len);
-            }
-            Marker::Bin32 => {
-                let len = self.u32()? as usize;
-                return self.binary(len);
-            }
-            _ => return self.number_or_extension(marker),
+            _ => match self.number_behind(marker)? {
+                Some(number) => drop(write!(self.json, "{number}")),
+                // JSON has no infinity; JavaScript writes `null` for it.
+                None if float => self.json.push_str("null"),
+                None => return Err(broken("a reserved marker")),
+            },
         }
         Ok(())
     }
@@ -304,28 +317,8 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    /// Numbers, and notepack's extensions of type 0: `undefined`, dates and typed arrays.
-    fn number_or_extension(&mut self, marker: Marker) -> Result<(), PacketError> {
-        let len = match marker {
-            Marker::FixExt1 => 1,
-            Marker::FixExt2 => 2,
-            Marker::FixExt4 => 4,
-            Marker::FixExt8 => 8,
-            Marker::FixExt16 => 16,
-            Marker::Ext8 => usize::from(self.u8()?),
-            Marker::Ext16 => usize::from(self.u16()?),
-            Marker::Ext32 => self.u32()? as usize,
-            _ => {
-                let finite = self.number_behind(marker)?;
-                // JSON has no infinity; JavaScript writes `null` for it.
-                let _ = match finite {
-                    Some(number) => write!(self.json, "{number}"),
-                    None if matches!(marker, Marker::F32 | Marker::F64) => write!(self.json, "null"),
-                    None => return Err(broken("a reserved marker")),
-                };
-                return Ok(());
-            }
-        };
+    /// notepack's extensions, all of type 0: `undefined`, dates, and typed arrays, which have a length of their own.
+    fn extension(&mut self, marker: Marker, len: usize) -> Result<(), PacketError> {
         let kind = self.u8()? as i8;
         match (kind, marker) {
             (0, Marker::FixExt1) => {
@@ -411,9 +404,10 @@ mod tests {
 
     #[test]
     fn extensions_of_the_javascript_encoder() {
-        let undefined = b"\x83\xa4type\x02\xa3nsp\xa1/\xa4data\x94\xa1e\xd4\x00\x00\xc7\x02\x00\x07\x08\xd7\x00\x00\x00\x00\x00\x00\x00\x03\xe8";
+        let undefined = b"\x83\xa4type\x02\xa3nsp\xa1/\xa4data\x95\xa1e\xd4\x00\x00\xc7\x02\x00\x07\x08\xc7\x01\x00\x09\xd7\x00\x00\x00\x00\x00\x00\x00\x03\xe8";
         let packet = decode(&Bytes::from_static(undefined)).unwrap_or_else(|error| panic!("{error}"));
-        assert_eq!(packet.body.json(), r#"["e",null,{"_placeholder":true,"num":0},1000]"#);
-        assert_eq!(packet.body.attachments(), [Bytes::from_static(b"\x07\x08")]);
+        let json = r#"["e",null,{"_placeholder":true,"num":0},{"_placeholder":true,"num":1},1000]"#;
+        assert_eq!(packet.body.json(), json);
+        assert_eq!(packet.body.attachments(), [Bytes::from_static(b"\x07\x08"), Bytes::from_static(b"\x09")]);
     }
 }

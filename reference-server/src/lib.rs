@@ -63,7 +63,7 @@ pub use namespace::{ConnectError, Namespace, ParentNamespace};
 pub use options::{AdapterFactory, AllowRequest, Builder, Cookie, Cors, Options, Origin, Recovery, SameSite};
 pub use regex_lite::Regex;
 pub use server::Server;
-pub use service::{SocketIoLayer, SocketIoService, WithSocketIo};
+pub use service::{RequestBody, SocketIoLayer, SocketIoService, WithSocketIo};
 pub use sio_protocol::server::{Reason, Transport};
 pub use sio_protocol::{Args, ArgsError, Binary, IntoArgs, Parser, Value};
 pub use socket::{Handshake, Socket};

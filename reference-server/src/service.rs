@@ -8,13 +8,11 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http::{Request, Response};
-use http_body::Body;
 use http_body_util::{Either, Full};
 
 use crate::server::Server;
+pub use crate::transport::http::RequestBody;
 use crate::transport::http::serve;
-
-type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Answers the requests of Socket.IO clients, as a service for hyper and tower.
 ///
@@ -65,12 +63,7 @@ impl Server {
     }
 
     /// Answers one request.
-    pub async fn handle<B>(&self, request: Request<B>) -> Response<Full<Bytes>>
-    where
-        B: Body + Send + 'static,
-        B::Data: Send,
-        B::Error: Into<BoxError>,
-    {
+    pub async fn handle<B: RequestBody>(&self, request: Request<B>) -> Response<Full<Bytes>> {
         let address = request.extensions().get::<SocketAddr>().copied();
         serve(self, address, request).await
     }
@@ -80,9 +73,7 @@ type Answering<R> = Pin<Box<dyn Future<Output = Result<R, Infallible>> + Send>>;
 
 impl<B> hyper::service::Service<Request<B>> for SocketIoService
 where
-    B: Body + Send + 'static,
-    B::Data: Send,
-    B::Error: Into<BoxError>,
+    B: RequestBody,
 {
     type Response = Response<Full<Bytes>>;
     type Error = Infallible;
@@ -96,9 +87,7 @@ where
 
 impl<B> tower_service::Service<Request<B>> for SocketIoService
 where
-    B: Body + Send + 'static,
-    B::Data: Send,
-    B::Error: Into<BoxError>,
+    B: RequestBody,
 {
     type Response = Response<Full<Bytes>>;
     type Error = Infallible;
@@ -125,9 +114,7 @@ impl<S, B, R> tower_service::Service<Request<B>> for WithSocketIo<S>
 where
     S: tower_service::Service<Request<B>, Response = Response<R>>,
     S::Future: Send + 'static,
-    B: Body + Send + 'static,
-    B::Data: Send,
-    B::Error: Into<BoxError>,
+    B: RequestBody,
 {
     type Response = Response<Either<Full<Bytes>, R>>;
     type Error = S::Error;

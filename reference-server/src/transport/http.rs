@@ -19,6 +19,11 @@ use crate::session::{self, Session, keep_time};
 pub(super) type Answer = Response<Full<Bytes>>;
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
+/// The body of a request, whichever HTTP stack it comes from.
+pub trait RequestBody: Body<Data: Send, Error: Into<BoxError>> + Send + 'static {}
+
+impl<B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static> RequestBody for B {}
+
 /// What is wrong with a request: engine.io's codes and texts.
 #[derive(Clone, Debug)]
 pub(super) enum Refusal {
@@ -112,12 +117,7 @@ impl Query {
 }
 
 /// Serves one request.
-pub(crate) async fn serve<B>(server: &Server, address: Option<SocketAddr>, request: Request<B>) -> Answer
-where
-    B: Body + Send + 'static,
-    B::Data: Send,
-    B::Error: Into<BoxError>,
-{
+pub(crate) async fn serve<B: RequestBody>(server: &Server, address: Option<SocketAddr>, request: Request<B>) -> Answer {
     let options = server.options();
     if !options.serves(request.uri().path()) {
         return answer(StatusCode::NOT_FOUND, "text/plain; charset=UTF-8", "not found\n");
@@ -140,17 +140,12 @@ where
     response
 }
 
-async fn route<B>(
+async fn route<B: RequestBody>(
     server: &Server,
     address: Option<SocketAddr>,
     upgrade: bool,
     request: Request<B>,
-) -> Result<Answer, Refusal>
-where
-    B: Body + Send + 'static,
-    B::Data: Send,
-    B::Error: Into<BoxError>,
-{
+) -> Result<Answer, Refusal> {
     let query = Query::parse(request.uri().query().unwrap_or_default());
     let transport = match query.transport.as_deref() {
         Some("polling") => Transport::Polling,
@@ -173,18 +168,13 @@ where
 }
 
 /// A request of a session that exists.
-async fn with_session<B>(
+async fn with_session<B: RequestBody>(
     session: Arc<Session>,
     transport: Transport,
     upgrade: bool,
     query: &Query,
     request: Request<B>,
-) -> Result<Answer, Refusal>
-where
-    B: Body + Send,
-    B::Data: Send,
-    B::Error: Into<BoxError>,
-{
+) -> Result<Answer, Refusal> {
     match (transport, upgrade) {
         (Transport::WebSocket, true) => websocket::probe(session, request),
         (Transport::WebSocket, false) | (Transport::Polling, true) => Err(Refusal::BadRequest),
@@ -198,17 +188,14 @@ where
 }
 
 /// A request without `sid`: a new session.
-async fn handshake<B>(
+async fn handshake<B: Send>(
     server: &Server,
     address: Option<SocketAddr>,
     transport: Transport,
     upgrade: bool,
     query: &Query,
     request: Request<B>,
-) -> Result<Answer, Refusal>
-where
-    B: Send,
-{
+) -> Result<Answer, Refusal> {
     if request.method() != Method::GET {
         return Err(Refusal::BadMethod);
     }

@@ -7,17 +7,14 @@ use std::task::Poll;
 use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderValue};
 use http::{Request, StatusCode};
-use http_body::Body;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use sio_protocol::ByteString;
 use sio_protocol::engine::{self, Payload, Revision};
 
 use super::compression::Encoding;
-use super::http::{Answer, Refusal, answer};
+use super::http::{Answer, Refusal, RequestBody, answer};
 use super::jsonp;
 use crate::session::{Session, now};
-
-type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Packets of a POST that are taken in a row before their events are handled: what one body can make the server hold
 /// is a multiple of this, not of its length.
@@ -78,12 +75,11 @@ impl Reply {
 }
 
 /// Takes the packets of the client. "ok" is sent once their handlers have run.
-pub(super) async fn post<B>(session: Arc<Session>, jsonp: bool, request: Request<B>) -> Result<Answer, Refusal>
-where
-    B: Body + Send,
-    B::Data: Send,
-    B::Error: Into<BoxError>,
-{
+pub(super) async fn post<B: RequestBody>(
+    session: Arc<Session>,
+    jsonp: bool,
+    request: Request<B>,
+) -> Result<Answer, Refusal> {
     let content_type = request.headers().get(header::CONTENT_TYPE);
     let binary = content_type.is_some_and(|value| value.as_bytes() == b"application/octet-stream");
     if binary && session.revision() == Revision::V4 {
