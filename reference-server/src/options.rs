@@ -23,7 +23,7 @@ use crate::adapter::{Adapter, MemoryAdapter};
 #[derive(Clone, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "each is an option of its own, as in Socket.IO")]
 pub struct Options {
-    /// Path the server answers under (`/socket.io`).
+    /// Path the server answers under, with or without slashes around it (`/socket.io`).
     pub path: String,
     /// Whether the path ends with a slash on the wire (yes).
     pub add_trailing_slash: bool,
@@ -129,8 +129,8 @@ impl Options {
 
     /// Whether a request's path is the server's; a longer one is, as on Node (EIO-HS-17).
     pub(crate) fn serves(&self, path: &str) -> bool {
-        let bare = self.path.trim_end_matches('/');
-        match path.strip_prefix(bare) {
+        let bare = self.path.trim_matches('/');
+        match path.strip_prefix('/').and_then(|path| path.strip_prefix(bare)) {
             Some(rest) if self.add_trailing_slash => rest.starts_with('/'),
             Some(rest) => rest.is_empty() || rest.starts_with('/'),
             None => false,
@@ -291,5 +291,6 @@ mod tests {
         for (path, served) in [("/io", true), ("/io/", true), ("/iot", false)] {
             assert_eq!(bare.serves(path), served, "{path}");
         }
+        assert!(Options { path: "io".to_owned(), ..Options::default() }.serves("/io/"), "with or without slashes");
     }
 }
