@@ -1,5 +1,6 @@
 //! The Engine.IO half: transports, upgrade, heartbeat, closing, and the outbox they share.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
@@ -381,15 +382,16 @@ impl Session {
     // ---- receiving
 
     /// A frame of the session's own WebSocket, as the layers above know it.
-    pub(super) fn unwrap(&self, frame: &Frame) -> Result<Frame, DecodeError> {
-        match (self.revision, frame) {
-            (Revision::V3, Frame::Binary(bytes)) => v3::unwrap_binary(bytes).map(Frame::Binary),
+    pub(super) fn unwrap<'a>(&self, frame: &'a Frame) -> Result<Cow<'a, Frame>, DecodeError> {
+        let unwrapped = match (self.revision, frame) {
+            (Revision::V4, _) => return Ok(Cow::Borrowed(frame)),
+            (Revision::V3, Frame::Binary(bytes)) => Frame::Binary(v3::unwrap_binary(bytes)?),
             (Revision::V3, Frame::Text(text)) => match text.strip_prefix("b4") {
-                Some(encoded) => Packet::decode(&Frame::text(format!("b{encoded}"))).map(|packet| packet.encode()),
-                None => Ok(frame.clone()),
+                Some(encoded) => Packet::decode(&Frame::text(format!("b{encoded}")))?.encode(),
+                None => return Ok(Cow::Borrowed(frame)),
             },
-            (Revision::V4, _) => Ok(frame.clone()),
-        }
+        };
+        Ok(Cow::Owned(unwrapped))
     }
 
     /// Takes one frame of the active transport; returns a message for the layer above.

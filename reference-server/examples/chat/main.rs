@@ -7,9 +7,10 @@
 //! ```
 //!
 //! The page is served by axum; the Socket.IO server is a layer in front of it.
-#![allow(clippy::print_stdout, reason = "it says where it listens")]
+#![allow(clippy::print_stdout, reason = "it says where it listens, or why not")]
 
 use std::path::Path;
+use std::process::ExitCode;
 
 use axum::Router;
 use axum::http::header::CONTENT_TYPE;
@@ -22,7 +23,17 @@ const CLIENT: &str =
     concat!(env!("CARGO_MANIFEST_DIR"), "/examples/chat/node_modules/socket.io-client/dist/socket.io.js");
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn std::error::Error>> {
+async fn main() -> ExitCode {
+    match serve().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            println!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn serve() -> Result<(), Box<dyn std::error::Error>> {
     let client = std::fs::read_to_string(Path::new(CLIENT)).map_err(|error| {
         format!("cannot read {CLIENT}: {error}\n  run: npm install --prefix reference-server/examples/chat")
     })?;
@@ -33,7 +44,10 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .route("/socket.io.js", get(|| async { ([(CONTENT_TYPE, "text/javascript")], client) }))
         .layer(io.layer());
     let port = std::env::var("PORT").unwrap_or_else(|_| "3000".to_owned());
-    let listener = tokio::net::TcpListener::bind(format!("127.0.0.1:{port}")).await?;
+    let address = format!("127.0.0.1:{port}");
+    let listener = tokio::net::TcpListener::bind(&address)
+        .await
+        .map_err(|error| format!("cannot listen on {address}: {error}\n  choose another port with PORT"))?;
     println!("LISTENING {}", listener.local_addr()?.port());
     axum::serve(listener, app).await?;
     Ok(())

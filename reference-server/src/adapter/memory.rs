@@ -19,6 +19,8 @@ use crate::{Recovery, Socket};
 #[derive(Default)]
 pub struct MemoryAdapter {
     state: Arc<Mutex<State>>,
+    /// Whether packets are remembered; known without the lock, so that it is not held while they are encoded.
+    recovers: bool,
 }
 
 #[derive(Default)]
@@ -42,8 +44,9 @@ struct Entry {
 impl MemoryAdapter {
     /// Rooms in memory, with connection state recovery if there are options for it.
     pub fn new(recovery: Option<Recovery>) -> Self {
+        let recovers = recovery.is_some();
         let state = State { log: recovery.map(Log::new), ..State::default() };
-        Self { state: Arc::new(Mutex::new(state)) }
+        Self { state: Arc::new(Mutex::new(state)), recovers }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -221,12 +224,14 @@ impl Adapter for MemoryAdapter {
             });
             return;
         }
+        let plain = (!self.recovers).then(|| event.frames());
         let mut state = self.lock();
         let state = &mut *state;
-        // With recovery on, packets are numbered in the order in which they are queued, so under the lock.
-        let frames = match &mut state.log {
-            Some(log) => log.append(selection, event, now()),
-            None => event.frames(),
+        let frames = match (plain, &mut state.log) {
+            // Packets are numbered in the order in which they are queued, so under the lock.
+            (None, Some(log)) => log.append(selection, event, now()),
+            (None, None) => event.frames(),
+            (Some(frames), _) => frames,
         };
         self.keep_swept(state);
         state.visit(selection, &mut |socket| {
