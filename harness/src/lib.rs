@@ -11,6 +11,7 @@
 pub mod cli;
 pub mod client;
 pub mod clock;
+pub mod conform;
 pub mod exit;
 pub mod interrupt;
 pub mod load;
@@ -19,3 +20,4 @@ pub mod record;
 pub mod report;
 pub mod scenario;
 pub mod target;
+pub mod wire;

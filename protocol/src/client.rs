@@ -91,6 +91,7 @@ enum Upgrade {
 #[derive(Debug)]
 pub struct Connection {
     transport: Transport,
+    parser: Parser,
     upgrade: Upgrade,
     decoder: Decoder,
     outbox: VecDeque<Frame>,
@@ -103,12 +104,18 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// A connection that waits for the handshake.
+    /// A connection that waits for the handshake; packets are written as JSON.
     pub fn new(transport: Transport) -> Self {
+        Self::with_parser(transport, Parser::Json)
+    }
+
+    /// A connection whose packets are written by `parser`, which must be the server's.
+    pub fn with_parser(transport: Transport, parser: Parser) -> Self {
         Self {
             transport,
+            parser,
             upgrade: Upgrade::None,
-            decoder: Decoder::new(Parser::Json, LIMITS),
+            decoder: Decoder::new(parser, LIMITS),
             outbox: VecDeque::new(),
             events: VecDeque::new(),
             patience: None,
@@ -146,7 +153,7 @@ impl Connection {
     /// Queues a Socket.IO packet.
     pub fn send(&mut self, packet: &Packet) {
         if !self.closed {
-            self.outbox.extend(packet.encode());
+            self.outbox.extend(self.parser.encode(packet));
         }
     }
 

@@ -11,7 +11,7 @@ use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::tls::{self, TlsError};
-use crate::{Cookie, Cors, Listener, Options, Parser, Recovery, Server, fixture, limits};
+use crate::{AllowRequest, Cookie, Cors, Listener, Options, Parser, Recovery, Server, fixture, limits};
 
 /// How long a stopping server waits until what was queued is written.
 const SHUTDOWN: Duration = Duration::from_secs(5);
@@ -78,8 +78,16 @@ pub struct ServeArgs {
     path: String,
 
     /// Set a cookie of this name with the session's id, for load balancers
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", env = "SIO_COOKIE")]
     cookie: Option<String>,
+
+    /// Let the allowed origin send cookies
+    #[arg(long, env = "SIO_CORS_CREDENTIALS", value_parser = clap::builder::BoolishValueParser::new(), num_args = 0..=1, default_value = "false", default_missing_value = "true")]
+    cors_credentials: bool,
+
+    /// Refuse requests whose query holds this text
+    #[arg(long, value_name = "TEXT", env = "SIO_DENY")]
+    deny: Option<String>,
 
     /// Threads that serve connections
     #[arg(long, value_name = "N", default_value = "1")]
@@ -207,7 +215,8 @@ impl ServeArgs {
             max_buffered: self.max_buffered,
             cleanup_empty_child_namespaces: self.cleanup,
             path: self.path.clone(),
-            cors: self.cors.clone().map(Cors::origin),
+            cors: self.cors.clone().map(|origin| Cors::origin(origin).credentials(self.cors_credentials)),
+            allow_request: self.deny.clone().map(refuse),
             cookie: self.cookie.clone().map(|name| Cookie { name, ..Cookie::default() }),
             allow_eio3: self.eio3,
             parser: match self.parser {
@@ -221,6 +230,14 @@ impl ServeArgs {
             ..Options::default()
         }
     }
+}
+
+/// An application that refuses whoever says so in the query.
+fn refuse(text: String) -> AllowRequest {
+    AllowRequest::new(move |parts| {
+        let refused = parts.uri.query().is_some_and(|query| query.contains(&text));
+        std::future::ready(if refused { Err("the application said no".to_owned()) } else { Ok(()) })
+    })
 }
 
 /// Reads standard input on a thread of its own: tokio's would keep the process alive until the input ends.

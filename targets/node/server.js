@@ -7,11 +7,9 @@ const env = process.env;
 const number = (name, fallback) => Number(env[name] || fallback);
 const label = env.SIO_NODE || "A";
 
-for (const name of ["SIO_PARSER", "SIO_REDIS"]) {
-  if (env[name]) {
-    console.error(`${name} is set, but the packages for it are not installed here`);
-    process.exit(2);
-  }
+if (env.SIO_REDIS) {
+  console.error("SIO_REDIS is set, but the packages for it are not installed here");
+  process.exit(2);
 }
 
 const io = new Server(number("PORT", 3000), {
@@ -22,7 +20,10 @@ const io = new Server(number("PORT", 3000), {
   maxHttpBufferSize: number("SIO_MAX_PAYLOAD", 1_000_000),
   allowEIO3: env.SIO_EIO3 === "1",
   cleanupEmptyChildNamespaces: env.SIO_CLEANUP === "1",
-  cors: env.SIO_CORS ? { origin: env.SIO_CORS } : undefined,
+  cors: env.SIO_CORS ? { origin: env.SIO_CORS, credentials: env.SIO_CORS_CREDENTIALS === "1" } : undefined,
+  cookie: env.SIO_COOKIE ? { name: env.SIO_COOKIE, path: "/", httpOnly: true, sameSite: "lax" } : undefined,
+  allowRequest: env.SIO_DENY ? (req, decide) => decide(null, !req.url.includes(env.SIO_DENY)) : undefined,
+  parser: env.SIO_PARSER === "msgpack" ? require("socket.io-msgpack-parser") : undefined,
   connectionStateRecovery: env.SIO_RECOVERY ? { maxDisconnectionDuration: Number(env.SIO_RECOVERY) } : undefined,
 });
 

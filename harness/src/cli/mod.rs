@@ -1,5 +1,6 @@
 //! The command line: what was typed, what it means, and how it ends.
 
+mod conform;
 mod list;
 mod report;
 mod run;
@@ -17,7 +18,8 @@ const EXAMPLES: &str = "\
 Examples:
   sio-bench run scenarios/fanout.toml                              a load against the reference server
   sio-bench run scenarios/fanout.toml --set people=5_000           the same with more users
-  sio-bench run scenarios/conformance --target node                every conformance case against Node
+  sio-bench conform --target node                                  every conformance case against Node
+  sio-bench conform --target http://127.0.0.1:3000 --area rooms    some of them against a running server
   sio-bench run scenarios/fanout.toml --target http://127.0.0.1:3000
   sio-bench report runs/2026-11-21T12-00-00-fanout                 the report of a run, again
 
@@ -38,6 +40,8 @@ struct Cli {
 enum Command {
     /// Run scenarios: cases, load or both
     Run(RunArgs),
+    /// Check a server against every behaviour in the catalogue
+    Conform(Box<conform::ConformArgs>),
     /// Run the reference server with the fixture app
     Serve(ServeArgs),
     /// Show the report of a recorded run
@@ -101,6 +105,7 @@ pub fn main() -> Exit {
     };
     match cli.command {
         Command::Run(args) => run::run(&args),
+        Command::Conform(args) => conform::conform(&args),
         Command::Serve(args) => serve::serve(args),
         Command::Report { runs } => report::report(&runs),
         Command::List => list::list(),

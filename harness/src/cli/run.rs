@@ -27,7 +27,6 @@ struct Job {
     choice: Choice,
     path: Option<String>,
     workers: usize,
-    open_files: u64,
     folder: PathBuf,
 }
 
@@ -51,7 +50,7 @@ pub(super) fn run(args: &RunArgs) -> Exit {
 
 /// Diagnostics of a file bring their own `error:` lines.
 #[expect(clippy::print_stderr, reason = "diagnostics are shown as they are rendered")]
-fn complain_or_show(problem: &str) {
+pub(super) fn complain_or_show(problem: &str) {
     if problem.starts_with("error") { eprint!("{problem}") } else { complain(problem) }
 }
 
@@ -88,7 +87,7 @@ fn prepare(args: &RunArgs) -> Result<Job, String> {
     let cores = thread::available_parallelism().map_or(1, usize::from);
     let workers = args.workers.map_or(cores.saturating_sub(1).max(1), usize::from);
     let folder = args.out.clone().unwrap_or_else(|| default_folder(&loaded));
-    Ok(Job { loaded, plans, choice, path, workers, open_files, folder })
+    Ok(Job { loaded, plans, choice, path, workers, folder })
 }
 
 fn plan(loaded: &Loaded) -> Result<Option<Plan>, String> {
@@ -113,8 +112,12 @@ fn enough_files(limit: u64, sockets: u64) -> Result<(), String> {
 }
 
 fn default_folder(loaded: &[Loaded]) -> PathBuf {
+    fresh_folder(if loaded.len() == 1 { loaded[0].scenario.name.as_str() } else { "several" })
+}
+
+/// A folder for a record that nobody has used.
+pub(super) fn fresh_folder(name: &str) -> PathBuf {
     let now = now().strftime("%Y-%m-%dT%H-%M-%S").to_string();
-    let name = if loaded.len() == 1 { loaded[0].scenario.name.as_str() } else { "several" };
     let safe: String = name.chars().map(|c| if c.is_alphanumeric() || c == '-' { c } else { '-' }).collect();
     let folder = PathBuf::from("runs").join(format!("{now}-{safe}"));
     // Two runs within a second must not meet.
@@ -122,7 +125,7 @@ fn default_folder(loaded: &[Loaded]) -> PathBuf {
     std::iter::once(folder.clone()).chain(others).find(|free| !free.exists()).unwrap_or(folder)
 }
 
-fn now() -> Timestamp {
+pub(super) fn now() -> Timestamp {
     Timestamp::try_from(clock::wall()).unwrap_or_default()
 }
 
@@ -139,7 +142,7 @@ async fn execute(args: &RunArgs, job: Job) -> io::Result<Exit> {
     };
     // The journal is for cases that read it; load runs measure the server, not its diary.
     let journal = job.plans.iter().all(Option::is_none);
-    let launch = Launch { journal, stderr: job.folder.join("target.stderr"), program: None };
+    let launch = Launch { journal, stderr: job.folder.join("target.stderr"), program: None, env: std::collections::BTreeMap::new() };
     let mut interrupt = Interrupt::listen()?;
     let started = tokio::select! {
         started = target::start(&job.choice, job.path.as_deref(), &launch) => started,
@@ -156,7 +159,7 @@ async fn execute(args: &RunArgs, job: Job) -> io::Result<Exit> {
             return Ok(if matches!(error, target::Error::Usage(_)) { Exit::Usage } else { Exit::Target });
         }
     };
-    recorder.add(Entry::Header(header(&job, target.info.clone())))?;
+    recorder.add(Entry::Header(header(target.info.clone())))?;
     let lost = perform(args, job, &mut target, &mut recorder, &mut interrupt).await?;
     if let Some(child) = target.child.take() {
         child.stop().await;
@@ -185,7 +188,7 @@ async fn perform(
     let settings = Settings { workers: job.workers, quiet: args.quiet };
     for (loaded, plan) in job.loaded.iter().zip(job.plans) {
         recorder.add(Entry::Scenario(start(loaded)))?;
-        let stage = Stage { endpoint: target.endpoint.clone(), http: target.http.clone(), fence: target.info.fence };
+        let stage = Stage::new(target.endpoint.clone(), target.http.clone(), target.info.fence);
         let mut cases = Vec::new();
         for case in &loaded.scenario.cases {
             let result = tokio::select! {
@@ -229,7 +232,8 @@ fn finish(recorder: &mut Recorder, lost: Option<String>) -> io::Result<Exit> {
     Ok(verdict.exit)
 }
 
-fn header(job: &Job, target: TargetInfo) -> Header {
+/// The first line of a record.
+pub(super) fn header(target: TargetInfo) -> Header {
     Header {
         schema: SCHEMA,
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -239,7 +243,7 @@ fn header(job: &Job, target: TargetInfo) -> Header {
             os: std::env::consts::OS.to_owned(),
             arch: std::env::consts::ARCH.to_owned(),
             cores: thread::available_parallelism().map_or(0, usize::from),
-            open_files: job.open_files,
+            open_files: limits::raise_open_files(),
         },
         target,
     }

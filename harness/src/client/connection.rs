@@ -13,7 +13,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use sio_protocol::client::{self, Closed, Event};
-use sio_protocol::{Args, ByteString, Frame};
+use sio_protocol::{Args, ByteString, Parser};
 use tokio::time::Sleep;
 
 use super::endpoint::Endpoint;
@@ -108,8 +108,18 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// Opens a connection. Over polling nothing is sent before it is polled.
+    /// Opens a connection whose packets are JSON. Over polling nothing is sent before it is polled.
     pub async fn open(endpoint: &Endpoint, http: &Http, transport: Transport) -> Result<Self, Error> {
+        Self::open_with(endpoint, http, transport, Parser::Json).await
+    }
+
+    /// As [`open`](Self::open), with the server's parser.
+    pub async fn open_with(
+        endpoint: &Endpoint,
+        http: &Http,
+        transport: Transport,
+        parser: Parser,
+    ) -> Result<Self, Error> {
         use sio_protocol::server::Transport as Wire;
         let (wire, link) = match transport {
             Transport::WebSocket => {
@@ -128,7 +138,7 @@ impl Connection {
                 (Wire::Polling, Link::Polling(Box::new(polling)))
             }
         };
-        Ok(Self { machine: client::Connection::new(wire), link, timer: None })
+        Ok(Self { machine: client::Connection::with_parser(wire, parser), link, timer: None })
     }
 
     // ---- sending: queued, and written when the connection is polled
@@ -465,44 +475,4 @@ fn causes(error: &dyn std::error::Error) -> String {
         source = cause.source();
     }
     text
-}
-
-/// A WebSocket on which frames go in and out as they are; pings of the server are answered.
-pub struct RawConnection {
-    socket: WebSocket,
-    queue: std::collections::VecDeque<Frame>,
-}
-
-impl RawConnection {
-    /// Opens the WebSocket.
-    pub async fn open(endpoint: &Endpoint) -> Result<Self, Error> {
-        Ok(Self { socket: WebSocket::open(endpoint, None).await?, queue: std::collections::VecDeque::new() })
-    }
-
-    /// Queues a frame.
-    pub fn send(&mut self, frame: Frame) {
-        self.queue.push_back(frame);
-    }
-
-    /// The next frame that is not a ping of the server. Cancel-safe.
-    pub async fn next(&mut self) -> Result<Frame, String> {
-        poll_fn(|cx| {
-            loop {
-                while let Poll::Ready(ready) = self.socket.poll_ready(cx) {
-                    let Some(frame) = self.queue.pop_front() else { break };
-                    if let Err(error) = ready.and_then(|()| self.socket.feed(frame)) {
-                        return Poll::Ready(Err(error.to_string()));
-                    }
-                }
-                if let Poll::Ready(Err(error)) = self.socket.poll_flush(cx) {
-                    return Poll::Ready(Err(error.to_string()));
-                }
-                match self.socket.poll_frame(cx) {
-                    Poll::Ready(Ok(Frame::Text(text))) if text == "2" => self.queue.push_back(Frame::text("3")),
-                    other => return other,
-                }
-            }
-        })
-        .await
-    }
 }

@@ -4,5 +4,5 @@ mod connection;
 mod endpoint;
 mod websocket;
 
-pub use connection::{Connection, Error, Http, RawConnection, http_client};
+pub use connection::{Connection, Error, Http, http_client};
 pub use endpoint::Endpoint;

@@ -102,7 +102,7 @@ fn share(loaded: &Loaded, plan: Plan, target: &Target, control: Control, workers
         run: rand::random(),
         messages,
         joins,
-        stage: Stage { endpoint: target.endpoint.clone(), http: target.http.clone(), fence: target.info.fence },
+        stage: Stage::new(target.endpoint.clone(), target.http.clone(), target.info.fence),
         control,
         connect_from: clock::now() + LEAD,
         workers,

@@ -2,11 +2,20 @@
 
 use std::collections::VecDeque;
 use std::task::{Context, Poll};
+use std::time::Instant;
 
 use sio_protocol::client::Event;
-use sio_protocol::{Args, Frame, Value};
+use sio_protocol::{Args, Value};
 
-use crate::client::{Connection, RawConnection};
+use super::transcript::{self, clip};
+use crate::client::{Connection, Endpoint};
+use crate::clock;
+use crate::wire::{self, Link};
+
+/// Events taken in at a time; a target that floods must not keep the others from being served.
+const AT_A_TIME: usize = 1_000;
+/// Events kept that no step has asked for. More is a flood.
+const MOST_ARRIVALS: usize = 100_000;
 
 /// An event that no step has asked for yet.
 #[derive(Debug)]
@@ -15,22 +24,30 @@ pub(crate) struct Arrival {
     /// Name and arguments.
     pub values: Vec<Value>,
     pub id: Option<u64>,
+    pub at: Instant,
 }
 
 /// How a client reaches the target.
 pub(crate) enum Wire {
     Packets(Connection),
-    Raw(RawConnection),
-    /// It has left, politely or not; a silent connection is kept open and not looked at.
-    Gone(#[expect(dead_code, reason = "kept open, not looked at")] Option<Connection>),
+    Raw(wire::Handle),
+    /// Nothing is open: it has not begun, has left, or only makes requests.
+    None,
+    /// It has fallen silent: the connection is kept open and not looked at.
+    Silent(#[expect(dead_code, reason = "kept open, not looked at")] Connection),
 }
 
 /// A client and its inbox.
 pub(crate) struct Client {
     pub name: String,
     pub wire: Wire,
+    pub endpoint: Endpoint,
+    pub link: Option<Link>,
+    /// Where its steps act when they do not say otherwise.
+    pub nsp: String,
     pub arrivals: Vec<Arrival>,
-    pub frames: VecDeque<Frame>,
+    /// What a raw connection has brought.
+    pub raw: VecDeque<(Instant, wire::Arrival)>,
     pub acks: Vec<(String, u64, Args)>,
     /// Answers to CONNECT: namespace and body, or the body of the refusal.
     pub answers: Vec<(String, Result<String, String>)>,
@@ -38,62 +55,91 @@ pub(crate) struct Client {
     /// Namespaces that the server closed and no step asked it to.
     pub put_out: Vec<String>,
     pub closed: Option<String>,
+    /// A step has asked for the close.
+    pub closed_as_told: bool,
     pub upgraded: bool,
     /// It has closed its connection and may come back.
     pub left: bool,
+    /// The time of its last packet that a step dealt with.
+    pub last: Instant,
+    /// Whether pings are packets like others.
+    pub pings_shown: bool,
     /// Namespaces whose greeting has not come yet.
     greeting: Vec<String>,
 }
 
 impl Client {
-    pub(crate) fn new(name: &str, wire: Wire) -> Self {
+    pub(crate) fn new(name: &str, endpoint: Endpoint, nsp: String) -> Self {
         Self {
             name: name.to_owned(),
-            wire,
+            wire: Wire::None,
+            endpoint,
+            link: None,
+            nsp,
             arrivals: Vec::new(),
-            frames: VecDeque::new(),
+            raw: VecDeque::new(),
             acks: Vec::new(),
             answers: Vec::new(),
             joined: Vec::new(),
             put_out: Vec::new(),
             closed: None,
+            closed_as_told: false,
             upgraded: false,
             left: false,
+            last: clock::now(),
+            pings_shown: false,
             greeting: Vec::new(),
         }
     }
 
     /// Takes in whatever has arrived; notes it in `log`.
-    pub(crate) fn absorb(&mut self, cx: &mut Context<'_>, log: &mut dyn FnMut(String)) {
-        loop {
+    pub(crate) fn absorb(&mut self, cx: &mut Context<'_>, log: &mut dyn FnMut(Instant, String)) {
+        for _ in 0..AT_A_TIME {
             match &mut self.wire {
                 Wire::Packets(connection) => match connection.poll_event(cx) {
                     Poll::Ready(event) => self.take(event, log),
                     Poll::Pending => return,
                 },
-                Wire::Raw(raw) => {
-                    if self.closed.is_some() {
+                Wire::Raw(handle) => match handle.poll_arrival(cx) {
+                    Poll::Ready(Some((at, arrival))) => self.take_raw(at, arrival, log),
+                    Poll::Ready(None) => {
+                        self.wire = Wire::None;
                         return;
                     }
-                    let next = std::pin::pin!(raw.next());
-                    match next.poll(cx) {
-                        Poll::Ready(Ok(frame)) => {
-                            log(format!("{} ◀ {}", self.name, show_frame(&frame)));
-                            self.frames.push_back(frame);
-                        }
-                        Poll::Ready(Err(why)) => {
-                            log(format!("{} ◀ closed: {why}", self.name));
-                            self.closed = Some(why);
-                        }
-                        Poll::Pending => return,
-                    }
-                }
-                Wire::Gone(_) => return,
+                    Poll::Pending => return,
+                },
+                Wire::None | Wire::Silent(_) => return,
+            }
+            if self.arrivals.len() + self.raw.len() > MOST_ARRIVALS {
+                self.closed = Some(format!("{} was flooded with {MOST_ARRIVALS} packets that no step asked for", self.name));
+                self.wire = Wire::None;
+                return;
             }
         }
+        cx.waker().wake_by_ref();
     }
 
-    fn take(&mut self, event: Event, log: &mut dyn FnMut(String)) {
+    fn take_raw(&mut self, at: Instant, arrival: wire::Arrival, log: &mut dyn FnMut(Instant, String)) {
+        log(at, format!("{} ◀ {}", self.name, transcript::arrival(&arrival)));
+        match &arrival {
+            wire::Arrival::Text(text) if text == "2" && !self.pings_shown => {
+                if let Wire::Raw(handle) = &self.wire {
+                    handle.tell(wire::Command::Send(vec![wire::Outgoing::Text("3".to_owned())]));
+                }
+                return;
+            }
+            wire::Arrival::Closed(closed) => self.closed = Some(closed.why.clone()),
+            wire::Arrival::Refused { status, body } => {
+                self.closed = Some(format!("it was refused with {status} {}", body.trim()));
+            }
+            _ => {}
+        }
+        self.raw.push_back((at, arrival));
+    }
+
+    fn take(&mut self, event: Event, log: &mut dyn FnMut(Instant, String)) {
+        let at = clock::now();
+        let mut log = |line: String| log(at, line);
         let name = &self.name;
         match event {
             Event::Open(_) => {}
@@ -116,7 +162,7 @@ impl Client {
                     self.greeting.swap_remove(index);
                     return;
                 }
-                self.arrivals.push(Arrival { nsp, values, id: incoming.id });
+                self.arrivals.push(Arrival { nsp, values, id: incoming.id, at });
             }
             Event::Ack(incoming) => {
                 log(format!("{name} ◀ {} ack {:?} {}", incoming.nsp, incoming.id, clip(incoming.args.json())));
@@ -147,23 +193,25 @@ impl Client {
             (Wire::Packets(connection), None) => Ok(connection),
             (Wire::Packets(_), Some(why)) => Err(format!("{}'s connection is closed: {why}", self.name)),
             (Wire::Raw(_), _) => Err(format!("{} is a raw client; it can only send and receive", self.name)),
-            (Wire::Gone(_), _) => Err(format!("{} has left", self.name)),
+            (Wire::None | Wire::Silent(_), _) => Err(format!("{} has no connection", self.name)),
         }
     }
-}
 
-pub(crate) fn show_frame(frame: &Frame) -> String {
-    match frame {
-        Frame::Text(text) => clip(text),
-        Frame::Binary(bytes) => Value::Binary(bytes.clone()).to_string(),
+    /// The session's id, while the open packet of a raw connection waits for its step.
+    pub(crate) fn session(&self) -> Option<String> {
+        let Some((_, wire::Arrival::Text(text))) = self.raw.front() else { return None };
+        let open: serde_json::Value = serde_json::from_str(text.strip_prefix('0')?).ok()?;
+        Some(open.get("sid")?.as_str()?.to_owned())
     }
-}
 
-/// Long payloads are cut in transcripts.
-pub(crate) fn clip(text: &str) -> String {
-    const LONGEST: usize = 200;
-    match text.char_indices().nth(LONGEST) {
-        Some((end, _)) => format!("{}… ({} bytes)", &text[..end], text.len()),
-        None => text.to_owned(),
+    /// The raw connection, open or not.
+    pub(crate) fn raw_handle(&self) -> Result<&wire::Handle, String> {
+        match &self.wire {
+            Wire::Raw(handle) => Ok(handle),
+            _ => Err(match &self.closed {
+                Some(why) => format!("the connection of {} closed: {why}", self.name),
+                None => format!("{} has no raw connection; give it `raw = \"websocket\"` or open it", self.name),
+            }),
+        }
     }
 }

@@ -3,48 +3,60 @@
 //! One future drives every client: whatever a step waits for, all connections are read and their pings
 //! answered meanwhile. Nothing sleeps; every wait has a deadline with a name.
 
+use std::collections::HashMap;
 use std::future::poll_fn;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Poll;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use indexmap::IndexMap;
-use sio_protocol::{Args, Frame, Value};
+use sio_protocol::Value;
 
-use super::client::{Client, Wire, clip, show_frame};
+use super::client::{Client, Wire};
+use super::packets::Expected;
 use super::senders::Senders;
-use super::{ANSWER, EVENT, QUIET, Stage, Stop};
-use crate::client::{Connection, RawConnection};
+use super::transcript::Transcript;
+use super::{ANSWER, EVENT, Stage, Stop};
+use crate::client::Connection;
 use crate::clock;
 use crate::scenario::Loaded;
-use crate::scenario::model::{Ack, Action, Case, Drop, Step, Transport, Verb};
+use crate::scenario::model::{self, Ack, Action, Case, Drop, Step, Transport, Verb};
 use crate::scenario::node::Span;
-use crate::scenario::template::{Piece, Scope, Template};
+use crate::scenario::template::{Scope, Template};
+use crate::wire::{Link, LinkAction};
+use crate::wire::http1::Exchange;
 
-/// Lines of the transcript that a failure shows.
-const SHOWN: usize = 40;
-/// The event every target with the fixture acknowledges.
-const FENCE: &str = "message-with-ack";
-/// A namespace nobody has: its refusal is a fence that needs no fixture.
-const RAW_FENCE: &str = "/sio-bench-fence";
+/// Between two tries of a step that says `until`.
+const BETWEEN_TRIES: Duration = Duration::from_millis(10);
 
-type Outcome<T = ()> = Result<T, Stop>;
+pub(super) type Outcome<T = ()> = Result<T, Stop>;
 
 pub(crate) struct Player<'a> {
-    case: &'a Case,
-    actions: &'a IndexMap<String, Action>,
-    stage: &'a Stage,
-    clients: Vec<Client>,
-    scope: Scope,
-    senders: Senders,
-    started: Instant,
-    log: Vec<String>,
+    pub(super) case: &'a Case,
+    pub(super) actions: &'a IndexMap<String, Action>,
+    pub(super) stage: &'a Stage,
+    pub(super) clients: Vec<Client>,
+    /// Requests that a later step looks at, by client and name.
+    pub(super) exchanges: HashMap<(usize, String), Exchange>,
+    pub(super) scope: Scope,
+    pub(super) senders: Senders,
+    /// Entries of the target's journal up to here are not this case's.
+    pub(super) journal_from: u64,
+    log: Transcript,
 }
 
 /// A step whose request is on its way.
-enum Begun {
+pub(super) enum Begun {
     Done,
     Answers { client: usize, nsp: String, id: u64, ack: Ack },
     Connecting { client: usize, nsp: String },
+}
+
+/// Makes rooms and namespaces of a case its own, among cases played beside it and runs before it.
+fn unique() -> u64 {
+    static PLAYED: AtomicU64 = AtomicU64::new(0);
+    let millis = clock::wall().duration_since(std::time::UNIX_EPOCH).map_or(0, |time| time.as_millis() as u64);
+    (millis % 1_000_000_000) * 100_000 + PLAYED.fetch_add(1, Ordering::Relaxed) % 100_000
 }
 
 impl<'a> Player<'a> {
@@ -53,45 +65,59 @@ impl<'a> Player<'a> {
         for (name, value) in &loaded.vars {
             scope.vars.insert(name.clone(), Value::from(value.as_str()));
         }
+        let id = unique().to_string();
+        scope.vars.insert("nsp".to_owned(), Value::String(format!("/dynamic-{id}")));
+        scope.vars.insert("id".to_owned(), Value::String(id));
+        scope.vars.insert("host".to_owned(), Value::from(stage.endpoint.authority.as_str()));
         Self {
             case,
             actions: &loaded.scenario.actions,
             stage,
             clients: Vec::new(),
+            exchanges: HashMap::new(),
             scope,
             senders: Senders::default(),
-            started: clock::now(),
-            log: Vec::new(),
+            journal_from: stage.journal.load(Ordering::Relaxed),
+            log: Transcript::new(clock::now()),
         }
     }
 
     /// Connects, plays, settles. The error carries the place of the step it happened in.
     pub(crate) async fn run(&mut self) -> Result<(), (Stop, Span)> {
         let whole = self.case.span.clone();
-        for (name, value) in &self.case.variant {
-            let value = self.scope.render(value).map_err(|problem| (Stop::Error(problem), whole.clone()))?;
-            self.scope.vars.insert(name.clone(), value);
+        for choice in &self.case.variant {
+            let value = self.scope.render(&choice.value).map_err(|problem| (Stop::Error(problem), whole.clone()))?;
+            self.scope.vars.insert(choice.name.clone(), value);
         }
         for (name, client) in &self.case.clients {
-            self.open(name, client).await.map_err(|stop| (stop, whole.clone()))?;
+            self.add(name, client).await.map_err(|stop| (stop, whole.clone()))?;
+        }
+        for index in 0..self.clients.len() {
+            let spec = &self.case.clients[index];
+            if !spec.closed {
+                self.enter(index, spec).await.map_err(|stop| (stop, whole.clone()))?;
+            }
         }
         self.steps(&self.case.steps).await?;
         if self.case.settle {
-            self.settle().await.map_err(|stop| (stop, whole))?;
+            self.settle().await.map_err(|stop| (stop, whole.clone()))?;
+        }
+        if self.case.hostile {
+            self.alive().await.map_err(|stop| (stop, whole))?;
         }
         Ok(())
     }
 
-    /// The last packets, oldest first.
-    pub(crate) fn transcript(&self) -> Vec<String> {
-        self.log[self.log.len().saturating_sub(SHOWN)..].to_vec()
+    /// Every packet so far, oldest first.
+    pub(crate) fn take_transcript(&mut self) -> Vec<String> {
+        std::mem::replace(&mut self.log, Transcript::new(clock::now())).into_lines()
     }
 
     /// Closes what is still open, all at once.
     pub(crate) async fn leave(self) {
         let connections = self.clients.into_iter().filter_map(|client| match client.wire {
             Wire::Packets(connection) => Some(connection.close()),
-            Wire::Raw(_) | Wire::Gone(_) => None,
+            Wire::Raw(_) | Wire::None | Wire::Silent(_) => None,
         });
         futures_util::future::join_all(connections).await;
     }
@@ -99,50 +125,139 @@ impl<'a> Player<'a> {
     // ---- waiting
 
     /// Reads all connections until `done` finds what it looks for.
-    async fn wait<T>(
+    pub(super) async fn wait<T>(
         &mut self,
         within: Duration,
         mut done: impl FnMut(&mut Self) -> Option<Outcome<T>>,
     ) -> Option<Outcome<T>> {
         let wait = poll_fn(|cx| {
-            let started = self.started;
             for client in &mut self.clients {
                 let log = &mut self.log;
-                client.absorb(cx, &mut |line| log.push(stamped(started, &line)));
+                client.absorb(cx, &mut |at, line| log.add(at, line));
             }
+            self.learn();
             done(self).map_or(Poll::Pending, Poll::Ready)
         });
         tokio::time::timeout(within, wait).await.ok()
     }
 
-    fn note(&mut self, line: &str) {
-        self.log.push(stamped(self.started, line));
+    /// As [`wait`](Self::wait), for something that is not a client's.
+    pub(super) async fn wait_with<T>(
+        &mut self,
+        within: Duration,
+        mut done: impl FnMut(&mut std::task::Context<'_>) -> Option<T>,
+    ) -> Option<T> {
+        let wait = poll_fn(|cx| {
+            for client in &mut self.clients {
+                let log = &mut self.log;
+                client.absorb(cx, &mut |at, line| log.add(at, line));
+            }
+            done(cx).map_or(Poll::Pending, Poll::Ready)
+        });
+        tokio::time::timeout(within, wait).await.ok()
+    }
+
+    /// Tries again and again until it succeeds or the time is over.
+    pub(super) async fn until(
+        &mut self,
+        within: Duration,
+        mut attempt: impl AsyncFnMut(&mut Self) -> Outcome,
+    ) -> Outcome {
+        let deadline = clock::now() + within;
+        loop {
+            match attempt(self).await {
+                Err(Stop::Fail(why)) if clock::now() >= deadline => {
+                    return Err(Stop::Late(format!("{why}, still after {within:?}")));
+                }
+                Err(Stop::Fail(_)) => {}
+                done => return done,
+            }
+            self.wait::<()>(BETWEEN_TRIES, |_| None).await;
+        }
+    }
+
+    /// What the connections have told about themselves becomes variables: `${NAME.sid}`, `${NAME.id}`,
+    /// `${NAME.pid}`.
+    fn learn(&mut self) {
+        for client in &self.clients {
+            if let Some(sid) = client.session() {
+                self.scope.vars.insert(format!("{}.sid", client.name), Value::String(sid));
+            }
+            let Some((_, Ok(body))) = client.answers.last() else { continue };
+            let Ok(Value::Object(fields)) = serde_json::from_str::<Value>(body) else { continue };
+            for (field, var) in [("sid", "id"), ("pid", "pid")] {
+                if let Some((_, value)) = fields.iter().find(|(key, _)| key == field) {
+                    self.scope.vars.insert(format!("{}.{var}", client.name), value.clone());
+                }
+            }
+        }
+    }
+
+    pub(super) fn note(&mut self, line: String) {
+        self.log.add(clock::now(), line);
     }
 
     // ---- clients
 
-    async fn open(&mut self, name: &str, spec: &crate::scenario::model::Client) -> Outcome {
-        let endpoint = &self.stage.endpoint;
-        if spec.raw {
-            let raw = RawConnection::open(endpoint).await;
-            let raw = raw.map_err(|error| Stop::Error(format!("{name} could not connect: {error}")))?;
-            self.clients.push(Client::new(name, Wire::Raw(raw)));
-            return Ok(());
+    /// Makes a client known; it is not connected yet.
+    async fn add(&mut self, name: &str, spec: &model::Client) -> Outcome {
+        let mut endpoint = self.stage.endpoint.clone();
+        let mut link = None;
+        if spec.link || !self.stage.delay.is_zero() {
+            let opened = Link::open(endpoint.address, self.stage.delay).await;
+            let opened = opened.map_err(|error| Stop::Error(format!("no link for {name}: {error}")))?;
+            endpoint.address = opened.address();
+            endpoint.authority = opened.address().to_string();
+            link = Some(opened);
+        }
+        let nsp = match &spec.namespace {
+            Some(nsp) => self.text(nsp)?,
+            None => "/".to_owned(),
+        };
+        let mut client = Client::new(name, endpoint, nsp);
+        (client.link, client.pings_shown) = (link, spec.pings_shown);
+        self.clients.push(client);
+        Ok(())
+    }
+
+    /// Connects a client, joins its namespace, and upgrades if that is what it does.
+    async fn enter(&mut self, index: usize, spec: &model::Client) -> Outcome {
+        if let Some(raw) = &spec.raw {
+            let kind = self.text(raw)?;
+            return self.enter_raw(index, spec, &kind).await;
         }
         let transport = self.transport(spec.transport.as_ref())?;
-        let opened = Connection::open(endpoint, &self.stage.http, transport).await;
-        let connection = opened.map_err(|error| Stop::Error(format!("{name} could not connect: {error}")))?;
-        self.clients.push(Client::new(name, Wire::Packets(connection)));
-        let index = self.clients.len() - 1;
-        if let Some(nsp) = &spec.namespace {
-            let nsp = self.text(nsp)?;
+        self.connect_client(index, transport).await?;
+        if spec.namespace.is_some() {
+            let nsp = self.clients[index].nsp.clone();
             let begun = self.begin_connect(index, &nsp, spec.auth.as_ref())?;
             self.finish(begun, ANSWER, None).await?;
         }
         if transport == Transport::Upgrade {
             let upgraded = self.wait(ANSWER, |player| player.clients[index].upgraded.then_some(Ok(()))).await;
-            upgraded.unwrap_or_else(|| Err(Stop::Fail(format!("{name} was not upgraded within {ANSWER:?}"))))?;
+            let name = &self.clients[index].name;
+            upgraded.unwrap_or_else(|| Err(Stop::Late(format!("{name} was not upgraded within {ANSWER:?}"))))?;
         }
+        Ok(())
+    }
+
+    async fn connect_client(&mut self, index: usize, transport: Transport) -> Outcome {
+        let parser = match &self.case.clients[index].parser {
+            Some(parser) => self.text(parser)?,
+            None => String::new(),
+        };
+        let parser = if parser == "msgpack" { sio_protocol::Parser::MessagePack } else { sio_protocol::Parser::Json };
+        let client = &self.clients[index];
+        let opened = Connection::open_with(&client.endpoint, &self.stage.http, transport, parser);
+        let opened = tokio::time::timeout(ANSWER, opened).await;
+        let name = client.name.clone();
+        let connection = match opened {
+            Ok(Ok(connection)) => connection,
+            Ok(Err(error)) => return Err(Stop::Fail(format!("{name} could not connect: {error}"))),
+            Err(_) => return Err(Stop::Late(format!("{name} could not connect within {ANSWER:?}"))),
+        };
+        let client = &mut self.clients[index];
+        (client.wire, client.left, client.closed) = (Wire::Packets(connection), false, None);
         Ok(())
     }
 
@@ -152,14 +267,14 @@ impl<'a> Player<'a> {
         Transport::from_name(&name).ok_or_else(|| Stop::Error(format!("`{name}` is no transport")))
     }
 
-    fn text(&mut self, template: &Template) -> Outcome<String> {
+    pub(super) fn text(&mut self, template: &Template) -> Outcome<String> {
         match self.scope.render(template).map_err(Stop::Error)? {
             Value::String(text) => Ok(text),
             other => Err(Stop::Error(format!("expected a text, found {other}"))),
         }
     }
 
-    fn index(&self, name: &str) -> Outcome<usize> {
+    pub(super) fn index(&self, name: &str) -> Outcome<usize> {
         let index = self.clients.iter().position(|client| client.name == name);
         index.ok_or_else(|| Stop::Error(format!("there is no client {name}")))
     }
@@ -202,9 +317,13 @@ impl<'a> Player<'a> {
     }
 
     async fn step(&mut self, step: &Step) -> Outcome {
-        if let Verb::Wait(time) = step.verb {
-            self.wait::<()>(time, |_| None).await;
-            return Ok(());
+        match step.verb {
+            Verb::Wait(time) => {
+                self.wait::<()>(time, |_| None).await;
+                return Ok(());
+            }
+            Verb::Alive => return self.alive().await,
+            _ => {}
         }
         for name in &step.at {
             if let Verb::Connect { .. } = step.verb {
@@ -217,30 +336,49 @@ impl<'a> Player<'a> {
     }
 
     /// A client that has left its last namespace has closed its connection, as the official client does; it
-    /// comes back on a new one.
+    /// comes back on a new one. So does one that was not connected at first.
     async fn reopen(&mut self, name: &str) -> Outcome {
         let client = self.index(name)?;
-        if !self.clients[client].left {
+        let spec = &self.case.clients[name];
+        let fresh = spec.closed && matches!(self.clients[client].wire, Wire::None) && self.clients[client].closed.is_none();
+        if !self.clients[client].left && !fresh {
             return Ok(());
         }
-        let transport = self.transport(self.case.clients[name].transport.as_ref())?;
-        let opened = Connection::open(&self.stage.endpoint, &self.stage.http, transport).await;
-        let connection = opened.map_err(|error| Stop::Error(format!("{name} could not connect again: {error}")))?;
-        let this = &mut self.clients[client];
-        (this.wire, this.left) = (Wire::Packets(connection), false);
-        Ok(())
+        let transport = self.transport(spec.transport.as_ref())?;
+        self.connect_client(client, transport).await
+    }
+
+    /// The namespace a step acts in.
+    pub(super) fn nsp(&mut self, step: &Step, client: usize) -> Outcome<String> {
+        match &step.nsp {
+            Some(nsp) => self.text(nsp),
+            None => Ok(self.clients[client].nsp.clone()),
+        }
     }
 
     /// Queues what a step sends.
     fn begin(&mut self, step: &Step, name: &str) -> Outcome<Begun> {
         let client = self.index(name)?;
-        let nsp = step.nsp.as_deref().unwrap_or("/");
+        let nsp = self.nsp(step, client)?;
         match &step.verb {
             Verb::Connect { nsp, auth, .. } => {
                 let nsp = self.text(nsp)?;
                 self.begin_connect(client, &nsp, auth.as_ref())
             }
-            Verb::Emit { args, ack } => self.begin_emit(client, nsp, args, ack.as_ref()),
+            Verb::Emit { args, ack, until: false } => self.begin_emit(client, &nsp, args, ack.as_ref()),
+            Verb::Drop(how) => {
+                let how = self.text(how)?;
+                let how = Drop::from_name(&how).ok_or_else(|| Stop::Error(format!("`{how}` is no way to drop")))?;
+                self.drop_client(client, how).map(|()| Begun::Done)
+            }
+            Verb::Link(action) => self.act_on_link(client, *action).map(|()| Begun::Done),
+            Verb::SplitLink(bytes) => {
+                let bytes = self.number(bytes)? as usize;
+                self.act_on_link(client, LinkAction::Split(bytes)).map(|()| Begun::Done)
+            }
+            Verb::Open { .. } | Verb::Send(_) | Verb::Read(_) => {
+                self.begin_raw(client, &step.verb).map(|()| Begun::Done)
+            }
             Verb::Do { action, args } => {
                 let action = &self.actions[action];
                 let outer = self.scope.vars.clone();
@@ -248,7 +386,7 @@ impl<'a> Player<'a> {
                     let value = self.scope.render(arg).map_err(Stop::Error)?;
                     self.scope.vars.insert(param.clone(), value);
                 }
-                let begun = self.begin_emit(client, nsp, &action.emit, action.ack.as_ref());
+                let begun = self.begin_emit(client, &nsp, &action.emit, action.ack.as_ref());
                 self.scope.vars = outer;
                 begun
             }
@@ -259,334 +397,50 @@ impl<'a> Player<'a> {
     /// Does the rest of a step.
     async fn end(&mut self, step: &Step, name: &str, begun: Begun) -> Outcome {
         let client = self.index(name)?;
-        let nsp = step.nsp.as_deref().unwrap_or("/");
+        let nsp = self.nsp(step, client)?;
+        let within = |usual: Duration| step.within.unwrap_or(usual);
         match &step.verb {
-            Verb::Connect { refused, .. } => self.finish(begun, step.within.unwrap_or(ANSWER), refused.as_ref()).await,
-            Verb::Emit { .. } | Verb::Do { .. } => self.finish(begun, step.within.unwrap_or(ANSWER), None).await,
+            Verb::Connect { refused, .. } => self.finish(begun, within(ANSWER), refused.as_ref()).await,
+            Verb::Emit { args, ack, until: true } => {
+                self.until(within(EVENT), async |player: &mut Self| {
+                    let begun = player.begin_emit(client, &nsp, args, ack.as_ref())?;
+                    player.finish(begun, ANSWER, None).await
+                })
+                .await
+            }
+            Verb::Emit { .. } | Verb::Do { .. } => self.finish(begun, within(ANSWER), None).await,
             Verb::Expect { events, times, per_sender, reply } => {
-                let expected =
-                    Expected { nsp, events, times: *times, per_sender: *per_sender, reply: reply.as_deref() };
-                self.expect(client, &expected, step.within.unwrap_or(EVENT)).await
+                let expected = Expected {
+                    nsp: &nsp,
+                    events,
+                    times: *times,
+                    per_sender: *per_sender,
+                    reply: reply.as_deref(),
+                    after: step.after,
+                };
+                self.expect(client, &expected, within(EVENT)).await
             }
             Verb::Silent { quiet } => self.silent(client, *quiet).await,
-            Verb::Disconnect => self.disconnect(client, nsp).await,
-            Verb::Drop(how) => self.drop_client(client, *how),
-            Verb::Send(pieces) => self.send_raw(client, pieces),
-            Verb::Receive(pieces) => self.receive_raw(client, pieces, step.within.unwrap_or(EVENT)).await,
-            Verb::Wait(_) | Verb::Repeat { .. } | Verb::Together(_) => Ok(()),
-        }
-    }
-
-    fn begin_connect(&mut self, client: usize, nsp: &str, auth: Option<&Template>) -> Outcome<Begun> {
-        let auth = match auth {
-            Some(auth) => self.scope.render(auth).map_err(Stop::Error)?.to_string(),
-            None => String::new(),
-        };
-        let name = self.clients[client].name.clone();
-        self.note(&format!("{name} ▶ CONNECT {nsp} {auth}"));
-        self.clients[client].connection().map_err(Stop::Fail)?.connect(nsp, &auth);
-        Ok(Begun::Connecting { client, nsp: nsp.to_owned() })
-    }
-
-    fn begin_emit(&mut self, client: usize, nsp: &str, args: &[Template], ack: Option<&Ack>) -> Outcome<Begun> {
-        let values: Vec<Value> =
-            args.iter().map(|arg| self.scope.render(arg)).collect::<Result<_, _>>().map_err(Stop::Error)?;
-        self.scope.sent = values[1..].to_vec();
-        let name = self.clients[client].name.clone();
-        self.senders.note(&name, &values);
-        let packet = Args::from_values(&values);
-        self.note(&format!("{name} ▶ {nsp} {}", clip(packet.json())));
-        let id = self.clients[client].connection().map_err(Stop::Fail)?.emit(nsp, packet, ack.is_some());
-        Ok(match (id, ack) {
-            (Some(id), Some(ack)) => Begun::Answers { client, nsp: nsp.to_owned(), id, ack: ack.clone() },
-            _ => Begun::Done,
-        })
-    }
-
-    /// Waits for the answer to what was begun and compares it.
-    async fn finish(&mut self, begun: Begun, within: Duration, refused: Option<&Template>) -> Outcome {
-        match begun {
-            Begun::Done => Ok(()),
-            Begun::Answers { client, nsp, id, ack } => {
-                let answer = self.ack(client, &nsp, id, within).await?;
-                self.compare_ack(&ack, &answer)
+            Verb::Disconnect => self.disconnect(client, &nsp).await,
+            Verb::Disconnected => self.disconnected(client, &nsp, within(EVENT)).await,
+            Verb::Journal { entries, of, kinds } => {
+                self.journal(client, entries, of.as_ref(), kinds, within(EVENT)).await
             }
-            Begun::Connecting { client, nsp } => self.connected(client, &nsp, within, refused).await,
-        }
-    }
-
-    async fn ack(&mut self, client: usize, nsp: &str, id: u64, within: Duration) -> Outcome<Args> {
-        let answer = self
-            .wait(within, |player| {
-                let client = &mut player.clients[client];
-                let index = client.acks.iter().position(|(ns, number, _)| ns == nsp && *number == id);
-                if let Some(index) = index {
-                    return Some(Ok(client.acks.swap_remove(index).2));
-                }
-                let closed = client.closed.as_ref();
-                closed.map(|why| Err(Stop::Fail(format!("the connection of {} closed: {why}", client.name))))
-            })
-            .await;
-        let name = &self.clients[client].name;
-        answer.unwrap_or_else(|| Err(Stop::Fail(format!("{name} got no acknowledgement within {within:?}"))))
-    }
-
-    fn compare_ack(&mut self, ack: &Ack, answer: &Args) -> Outcome {
-        let Ack::OneOf(lists) = ack else { return Ok(()) };
-        let values = answer.to_values().map_err(|error| Stop::Fail(format!("the acknowledgement: {error}")))?;
-        let mut problem = String::new();
-        for list in lists {
-            match self.scope.match_all(list, &values) {
-                Ok(()) => return Ok(()),
-                Err(why) => problem = why,
+            Verb::Http { .. } | Verb::Answer { .. } | Verb::Pending(_) | Verb::Abort(_) | Verb::Finish(_) => {
+                self.http_step(client, step).await
             }
-        }
-        Err(Stop::Fail(format!("the acknowledgement differs: {problem}")))
-    }
-
-    async fn connected(&mut self, client: usize, nsp: &str, within: Duration, refused: Option<&Template>) -> Outcome {
-        let answer = self
-            .wait(within, |player| {
-                let client = &mut player.clients[client];
-                if let Some(index) = client.answers.iter().position(|(name, _)| name == nsp) {
-                    return Some(Ok(client.answers.swap_remove(index).1));
-                }
-                let closed = client.closed.as_ref();
-                closed.map(|why| Err(Stop::Fail(format!("the connection of {} closed: {why}", client.name))))
-            })
-            .await;
-        let answer =
-            answer.unwrap_or_else(|| Err(Stop::Fail(format!("no answer to CONNECT {nsp} within {within:?}"))))?;
-        match (answer, refused) {
-            (Ok(_), None) => Ok(()),
-            (Ok(_), Some(_)) => Err(Stop::Fail(format!("{nsp} let the client in; it had to refuse"))),
-            (Err(body), None) => Err(Stop::Fail(format!("{nsp} refused: {body}"))),
-            (Err(body), Some(pattern)) => {
-                let body: Value = serde_json::from_str(&body)
-                    .map_err(|error| Stop::Fail(format!("the refusal is not JSON ({error}): {body}")))?;
-                self.scope.matches(pattern, &body).map_err(|why| Stop::Fail(format!("the refusal differs: {why}")))
+            Verb::Open { .. } | Verb::Receive { .. } | Verb::Closed { .. } | Verb::Harmless => {
+                self.raw_step(client, step).await
             }
+            Verb::Drop(_)
+            | Verb::Link(_)
+            | Verb::SplitLink(_)
+            | Verb::Send(_)
+            | Verb::Read(_)
+            | Verb::Alive
+            | Verb::Wait(_)
+            | Verb::Repeat { .. }
+            | Verb::Together(_) => Ok(()),
         }
     }
-
-    // ---- receiving
-
-    async fn expect(&mut self, client: usize, expected: &Expected<'_>, within: Duration) -> Outcome {
-        let mut taken: Vec<Vec<Value>> = Vec::new();
-        let outcome = self
-            .wait(within, |player| {
-                while let Some((values, id)) = player.take_matching(client, expected) {
-                    taken.push(values);
-                    if let (Some(id), Some(reply)) = (id, expected.reply)
-                        && let Err(stop) = player.reply(client, expected.nsp, id, reply)
-                    {
-                        return Some(Err(stop));
-                    }
-                    if taken.len() as u64 == expected.times {
-                        return Some(Ok(()));
-                    }
-                }
-                None
-            })
-            .await;
-        match outcome {
-            None => {
-                let client = &self.clients[client];
-                let others: Vec<_> = client.arrivals.iter().map(|arrival| list(&arrival.values)).take(5).collect();
-                let others = if others.is_empty() { "nothing else".to_owned() } else { others.join(" ") };
-                return Err(Stop::Fail(format!(
-                    "{} got this event {} of {} times within {within:?}; it has {others}",
-                    client.name,
-                    taken.len(),
-                    expected.times
-                )));
-            }
-            Some(outcome) => outcome?,
-        }
-        if expected.per_sender {
-            self.senders.check(taken.iter().map(|values| &values[1..])).map_err(Stop::Fail)?;
-        }
-        Ok(())
-    }
-
-    fn take_matching(&mut self, client: usize, expected: &Expected<'_>) -> Option<(Vec<Value>, Option<u64>)> {
-        let (clients, scope) = (&mut self.clients, &mut self.scope);
-        let arrivals = &mut clients[client].arrivals;
-        let index = arrivals.iter().position(|arrival| {
-            arrival.nsp == expected.nsp
-                && expected.events.iter().any(|event| scope.match_all(event, &arrival.values).is_ok())
-        })?;
-        let arrival = arrivals.remove(index);
-        Some((arrival.values, arrival.id))
-    }
-
-    fn reply(&mut self, client: usize, nsp: &str, id: u64, reply: &[Template]) -> Outcome {
-        let values: Vec<_> =
-            reply.iter().map(|value| self.scope.render(value)).collect::<Result<_, _>>().map_err(Stop::Error)?;
-        self.clients[client].connection().map_err(Stop::Fail)?.ack(nsp, id, Args::from_values(&values));
-        Ok(())
-    }
-
-    async fn silent(&mut self, client: usize, quiet: Option<Duration>) -> Outcome {
-        match quiet {
-            Some(time) => {
-                self.wait::<()>(time, |_| None).await;
-            }
-            None => self.fence(client).await?,
-        }
-        self.nothing_left(client)
-    }
-
-    /// An acknowledged round trip on the client's own connection: whatever was queued ahead of it is here.
-    async fn fence(&mut self, client: usize) -> Outcome {
-        let this = &self.clients[client];
-        if matches!(this.wire, Wire::Raw(_)) {
-            return self.raw_fence(client).await;
-        }
-        if matches!(this.wire, Wire::Gone(_)) || this.closed.is_some() {
-            return Ok(());
-        }
-        let Some(nsp) = this.joined.first().cloned() else { return Ok(()) };
-        if !self.stage.fence {
-            self.wait::<()>(QUIET, |_| None).await;
-            return Ok(());
-        }
-        let args = Args::from_values(&[Value::from(FENCE)]);
-        let id = self.clients[client].connection().map_err(Stop::Fail)?.emit(&nsp, args, true);
-        self.ack(client, &nsp, id.unwrap_or_default(), ANSWER).await.map(drop)
-    }
-
-    async fn raw_fence(&mut self, client: usize) -> Outcome {
-        if self.clients[client].closed.is_some() {
-            return Ok(());
-        }
-        if let Wire::Raw(raw) = &mut self.clients[client].wire {
-            raw.send(Frame::text(format!("40{RAW_FENCE},")));
-        }
-        let answer = format!("44{RAW_FENCE},");
-        let fenced = self
-            .wait(ANSWER, |player| {
-                let client = &mut player.clients[client];
-                let is_answer = |frame: &Frame| matches!(frame, Frame::Text(text) if text.starts_with(&answer));
-                if let Some(index) = client.frames.iter().position(is_answer) {
-                    client.frames.remove(index);
-                    return Some(Ok(()));
-                }
-                client.closed.is_some().then_some(Ok(()))
-            })
-            .await;
-        fenced.unwrap_or_else(|| Err(Stop::Fail(format!("no answer to a fence within {ANSWER:?}"))))
-    }
-
-    /// Whether everything that arrived was asked for.
-    fn nothing_left(&self, client: usize) -> Outcome {
-        let client = &self.clients[client];
-        let name = &client.name;
-        if let Some(arrival) = client.arrivals.first() {
-            let what = list(&arrival.values);
-            return Err(Stop::Fail(format!("{name} got an event in {} that no step asked for: {what}", arrival.nsp)));
-        }
-        if let Some(frame) = client.frames.front() {
-            return Err(Stop::Fail(format!("{name} got a packet that no step asked for: {}", show_frame(frame))));
-        }
-        if let Some(nsp) = client.put_out.first() {
-            return Err(Stop::Fail(format!("the server put {name} out of {nsp}")));
-        }
-        match &client.closed {
-            Some(why) => Err(Stop::Fail(format!("the connection of {name} closed: {why}"))),
-            None => Ok(()),
-        }
-    }
-
-    async fn settle(&mut self) -> Outcome {
-        for client in 0..self.clients.len() {
-            self.fence(client).await?;
-        }
-        (0..self.clients.len()).try_for_each(|client| self.nothing_left(client))
-    }
-
-    // ---- leaving
-
-    async fn disconnect(&mut self, client: usize, nsp: &str) -> Outcome {
-        let this = &mut self.clients[client];
-        this.connection().map_err(Stop::Fail)?.disconnect(nsp);
-        this.joined.retain(|joined| joined != nsp);
-        let name = this.name.clone();
-        let last = this.joined.is_empty();
-        self.note(&format!("{name} ▶ DISCONNECT {nsp}{}", if last { ", and closes" } else { "" }));
-        let this = &mut self.clients[client];
-        if last && let Wire::Packets(connection) = std::mem::replace(&mut this.wire, Wire::Gone(None)) {
-            this.left = true;
-            connection.close().await;
-        }
-        Ok(())
-    }
-
-    fn drop_client(&mut self, client: usize, how: Drop) -> Outcome {
-        let this = &mut self.clients[client];
-        let Wire::Packets(connection) = std::mem::replace(&mut this.wire, Wire::Gone(None)) else {
-            return Err(Stop::Error(format!("{} has no connection to drop", this.name)));
-        };
-        this.joined.clear();
-        match how {
-            Drop::Close => drop(connection),
-            Drop::Reset => connection.reset(),
-            Drop::Silence => this.wire = Wire::Gone(Some(connection)),
-        }
-        let line = format!("{} ▶ drop {how:?}", this.name);
-        self.note(&line);
-        Ok(())
-    }
-
-    // ---- raw packets
-
-    fn send_raw(&mut self, client: usize, pieces: &[Piece]) -> Outcome {
-        let text = self.scope.render_string(pieces).map_err(Stop::Error)?;
-        let name = self.clients[client].name.clone();
-        self.note(&format!("{name} ▶ {}", clip(&text)));
-        match &mut self.clients[client].wire {
-            Wire::Raw(raw) => {
-                raw.send(Frame::text(text));
-                Ok(())
-            }
-            _ => Err(Stop::Error(format!("{name} is not a raw client; give it `raw = \"websocket\"`"))),
-        }
-    }
-
-    async fn receive_raw(&mut self, client: usize, pieces: &[Piece], within: Duration) -> Outcome {
-        let frame = self
-            .wait(within, |player| {
-                let client = &mut player.clients[client];
-                if let Some(frame) = client.frames.pop_front() {
-                    return Some(Ok(frame));
-                }
-                let closed = client.closed.as_ref();
-                closed.map(|why| Err(Stop::Fail(format!("the connection of {} closed: {why}", client.name))))
-            })
-            .await;
-        let name = self.clients[client].name.clone();
-        let frame = frame.unwrap_or_else(|| Err(Stop::Fail(format!("{name} got no packet within {within:?}"))))?;
-        let Frame::Text(text) = &frame else {
-            return Err(Stop::Fail(format!("expected a text packet, found {}", show_frame(&frame))));
-        };
-        self.scope.matches_raw(pieces, text).map_err(|why| Stop::Fail(format!("the packet differs: {why}")))
-    }
-}
-
-/// What an `expect` step looks for.
-struct Expected<'a> {
-    nsp: &'a str,
-    events: &'a [Vec<Template>],
-    times: u64,
-    per_sender: bool,
-    reply: Option<&'a [Template]>,
-}
-
-fn list(values: &[Value]) -> String {
-    clip(&Value::Array(values.to_vec()).to_string())
-}
-
-/// A transcript line with the milliseconds since the case began.
-fn stamped(started: Instant, line: &str) -> String {
-    format!("{:9.3} {line}", clock::now().duration_since(started).as_secs_f64() * 1e3)
 }

@@ -1,8 +1,12 @@
 //! Reports: pure functions of a record.
 
+pub mod conformance;
+pub mod coverage;
+mod formats;
 mod terminal;
 pub mod text;
 mod verdict;
 
+pub use formats::{Format, format};
 pub use terminal::{load_table, render};
-pub use verdict::{INTERRUPTED, Verdict, judge};
+pub use verdict::{INTERRUPTED, Verdict, interrupted, judge};

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::text::{count, plural, time};
 use crate::record::{
-    CaseResult, CaseVerdict, Counts, Cpu, Entry, Header, LoadResult, RuleResult, RuleVerdict, ScenarioStart, Summary,
+    CaseResult, Counts, Cpu, Entry, Header, LoadResult, RuleResult, RuleVerdict, ScenarioStart, Summary,
     TrafficResult,
 };
 
@@ -18,7 +18,7 @@ pub fn render(entries: &[Entry]) -> String {
             Entry::Case(case) => render_case(&mut out, case),
             Entry::Load(load) => out.push_str(&load_table(load)),
             Entry::Rule(rule) => render_rule(&mut out, rule),
-            Entry::Progress(_) | Entry::Footer(_) => {}
+            Entry::Suite(_) | Entry::Capability(_) | Entry::Progress(_) | Entry::Footer(_) => {}
         }
     }
     out.push('\n');
@@ -59,17 +59,13 @@ fn render_start(out: &mut String, start: &ScenarioStart) {
 }
 
 fn render_case(out: &mut String, case: &CaseResult) {
-    let word = match case.verdict {
-        CaseVerdict::Pass => "PASS ",
-        CaseVerdict::Fail => "FAIL ",
-        CaseVerdict::Error => "ERROR",
-    };
+    let word = case.verdict.word();
     let rule = case.rule.as_deref().unwrap_or("-");
-    line(out, &format!("  {word} {rule:<9} {}   {:.0} ms", case.title, case.millis));
+    line(out, &format!("  {word:<5} {rule:<9} {}   {:.0} ms", case.title, case.millis));
     if let Some(failure) = &case.failure {
         line(out, &format!("        {}", failure.message));
         line(out, &format!("        at {}: {}", failure.place, failure.step));
-        for packet in &failure.transcript {
+        for packet in &case.transcript {
             line(out, &format!("        | {packet}"));
         }
     }

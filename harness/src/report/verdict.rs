@@ -38,6 +38,12 @@ pub fn judge(entries: &[Entry]) -> Verdict {
     Verdict { exit: Exit::Passed, sentence: format!("PASSED: {}", tail(&successes(entries))) }
 }
 
+/// The verdict of a run that the user ended.
+pub fn interrupted() -> Verdict {
+    let sentence = "INTERRUPTED: what was found until then is above".to_owned();
+    Verdict { exit: Exit::Interrupted, sentence }
+}
+
 /// The reason of a run that the user ended.
 pub const INTERRUPTED: &str = "interrupted";
 
@@ -67,6 +73,10 @@ fn validity_problems(entries: &[Entry]) -> Vec<String> {
         if load.negative > 0 {
             problems.push(format!("{} arrived before they were due", plural(load.negative, "delivery")));
         }
+    }
+    let undecided = cases(entries, CaseVerdict::Inconclusive);
+    if undecided > 0 {
+        problems.push(format!("{} could not be decided, since sio-bench was late", plural(undecided, "case")));
     }
     problems.extend(broken(entries, true));
     let unknown = entries.iter().filter_map(|entry| match entry {
@@ -99,6 +109,13 @@ fn failures(entries: &[Entry]) -> Vec<String> {
     if failed > 0 {
         failures.push(format!("{} failed", plural(failed, "case")));
     }
+    let (crashed, unexpected) = (cases(entries, CaseVerdict::Crash), cases(entries, CaseVerdict::Xpass));
+    if crashed > 0 {
+        failures.push(format!("{} made the target die", plural(crashed, "case")));
+    }
+    if unexpected > 0 {
+        failures.push(format!("{} passed that the deviations file says would fail", plural(unexpected, "case")));
+    }
     if errors > 0 {
         failures.push(format!("{} could not be played", plural(errors, "case")));
     }
@@ -115,6 +132,10 @@ fn successes(entries: &[Entry]) -> Vec<String> {
     let passed = cases(entries, CaseVerdict::Pass);
     if passed > 0 {
         successes.push(plural(passed, "case"));
+    }
+    let known = cases(entries, CaseVerdict::Xfail);
+    if known > 0 {
+        successes.push(plural(known, "known deviation"));
     }
     for load in loads(entries) {
         for traffic in &load.traffic {

@@ -29,6 +29,15 @@ pub struct Loaded {
     pub vars: Vec<(String, String)>,
 }
 
+impl Loaded {
+    /// File and line of a byte of the text.
+    pub fn place(&self, at: usize) -> String {
+        let text = &self.source.text;
+        let line = text[..at.min(text.len())].matches('\n').count() + 1;
+        format!("{}:{line}", self.source.name)
+    }
+}
+
 /// Parses and checks a file. The error is the text to show; nothing has been sent.
 pub fn load(source: Source, overrides: &[Override], seed: Option<u64>) -> Result<Loaded, String> {
     let mut diagnostics = Diagnostics::default();

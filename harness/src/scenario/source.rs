@@ -28,6 +28,9 @@ pub fn find(path: &Path) -> Result<Vec<Source>, String> {
     if path.exists() {
         return Ok(vec![read(path)?]);
     }
+    if let Some(folder) = embedded_folder(path) {
+        return Ok(folder);
+    }
     embedded(path).map(|source| vec![source]).ok_or_else(|| {
         let names: Vec<_> = embedded_names();
         format!(
@@ -53,11 +56,34 @@ fn collect(folder: &Path, files: &mut Vec<Source>) -> std::io::Result<()> {
         let path = entry.path();
         if path.is_dir() {
             collect(&path, files)?;
-        } else if path.extension().is_some_and(|extension| extension == "toml") {
+        } else if path.extension().is_some_and(|extension| extension == "toml") && !is_part_of_a_suite(&path) {
             files.push(read(&path).map_err(std::io::Error::other)?);
         }
     }
     Ok(())
+}
+
+/// Files of a suite that hold no scenario of their own: the register of its rows and the probes of capabilities.
+fn is_part_of_a_suite(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name == "rules.toml" || name == "capabilities.toml")
+}
+
+/// The text of a file below `scenarios/` that comes with the program.
+pub fn shipped(name: &str) -> Option<String> {
+    EMBEDDED.get_file(name)?.contents_utf8().map(ToOwned::to_owned)
+}
+
+/// Every scenario of a folder that comes with the program.
+fn embedded_folder(path: &Path) -> Option<Vec<Source>> {
+    let text = path.to_str()?.trim_end_matches('/');
+    let folder = EMBEDDED.get_dir(text.strip_prefix("scenarios/").unwrap_or(text))?;
+    let mut files: Vec<_> = folder.files().filter(|file| !is_part_of_a_suite(file.path())).collect();
+    files.sort_unstable_by_key(|file| file.path());
+    let source = |file: &include_dir::File<'_>| {
+        let name = format!("scenarios/{}", file.path().display());
+        Some(Source { name, text: file.contents_utf8()?.to_owned() })
+    };
+    files.into_iter().map(source).collect()
 }
 
 fn embedded(path: &Path) -> Option<Source> {
@@ -73,7 +99,8 @@ pub fn embedded_names() -> Vec<String> {
     let mut names = Vec::new();
     let mut folders = vec![&EMBEDDED];
     while let Some(folder) = folders.pop() {
-        names.extend(folder.files().map(|file| file.path().with_extension("").display().to_string()));
+        let scenarios = folder.files().filter(|file| !is_part_of_a_suite(file.path()));
+        names.extend(scenarios.map(|file| file.path().with_extension("").display().to_string()));
         folders.extend(folder.dirs());
     }
     names.sort_unstable();

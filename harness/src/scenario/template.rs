@@ -21,6 +21,10 @@ pub enum Template {
     Array(Vec<Self>),
     /// The fields, and whether others are allowed (`".." = "${any}"`).
     Table(Vec<(String, Self)>, bool),
+    /// `{ "..any order" = […] }`: an array of these, in any order.
+    AnyOrder(Vec<Self>),
+    /// `{ "..contains" = […] }`: an array in which these are, among others.
+    Contains(Vec<Self>),
 }
 
 /// A stretch of a string.
@@ -36,6 +40,10 @@ pub enum Expr {
     Null,
     Any(AnyOf),
     Save(String),
+    /// Something else than the variable's value.
+    Not(String),
+    /// A text, so many times.
+    Times(usize, String),
     /// The n-th argument of the last emit, counted from 1.
     Sent(usize),
     Bytes(Vec<Piece>),
@@ -56,7 +64,10 @@ pub enum Expr {
 pub enum AnyOf {
     Anything,
     Int,
+    Number,
     String,
+    Array,
+    Object,
     /// Any JSON text; for raw packets.
     Json,
 }
@@ -70,6 +81,19 @@ pub fn parse(node: &Node, diagnostics: &mut Diagnostics) -> Template {
         Kind::Str(text) => Template::Text(pieces(text, &node.span, diagnostics)),
         Kind::Array(items) => Template::Array(items.iter().map(|item| parse(item, diagnostics)).collect()),
         Kind::Table(entries) => {
+            if let [(key, Node { kind: Kind::Array(items), .. })] = entries.as_slice()
+                && let Some(kind) = key.name.strip_prefix("..")
+            {
+                let items = items.iter().map(|item| parse(item, diagnostics)).collect();
+                return match kind {
+                    "any order" => Template::AnyOrder(items),
+                    "contains" => Template::Contains(items),
+                    _ => {
+                        diagnostics.unknown(key.span.clone(), "key", &key.name, &["..any order", "..contains"]);
+                        Template::Array(items)
+                    }
+                };
+            }
             let open = entries.iter().any(|(key, _)| key.name == "..");
             let fields = entries.iter().filter(|(key, _)| key.name != "..");
             let fields = fields.map(|(key, value)| (key.name.clone(), parse(value, diagnostics))).collect();
@@ -156,15 +180,23 @@ fn expression(text: &str) -> Result<Expr, String> {
     Ok(match (word, rest) {
         ("any", "") => Expr::Any(AnyOf::Anything),
         ("any", "int") => Expr::Any(AnyOf::Int),
+        ("any", "number") => Expr::Any(AnyOf::Number),
         ("any", "string") => Expr::Any(AnyOf::String),
+        ("any", "array") => Expr::Any(AnyOf::Array),
+        ("any", "object") => Expr::Any(AnyOf::Object),
         ("any", "json") => Expr::Any(AnyOf::Json),
-        ("any", other) => return Err(format!("`any {other}`; expected any, any int, any string or any json")),
+        ("any", other) => return Err(format!("`any {other}`; expected any, or any followed by int, number, string, array, object or json")),
         ("null", "") => Expr::Null,
         ("uuid", "") => Expr::Uuid,
         ("payload", "") => Expr::Payload,
         ("seq", "") => Expr::Seq,
         ("bytes", size) if !size.is_empty() => Expr::Bytes(size_pieces(size)?),
         ("text", size) if !size.is_empty() => Expr::Filler(size_pieces(size)?),
+        ("times", what) => match what.split_once(' ').map(|(count, text)| (count.parse(), text)) {
+            Some((Ok(count), text)) if count <= 10_000_000 => Expr::Times(count, text.to_owned()),
+            _ => return Err(format!("`times {what}`; expected a count and a text, such as times 100 ab")),
+        },
+        ("not", name) if is_name(name) => Expr::Not(name.to_owned()),
         ("save", name) if is_name(name) => Expr::Save(name.to_owned()),
         ("pick", name) if is_name(name) => Expr::Pick(name.to_owned()),
         ("int", range) => {
@@ -185,7 +217,7 @@ fn expression(text: &str) -> Result<Expr, String> {
             _ => return Err(format!("`{name}` is not a name")),
         },
         _ => {
-            let words = "any null save sent.n bytes text int pick uuid payload seq env.NAME, or a variable";
+            let words = "any null save not sent.n bytes text times int pick uuid payload seq env.NAME, or a variable";
             return Err(format!("`{text}` is not understood; expected {words}"));
         }
     })
@@ -220,7 +252,9 @@ impl Template {
     pub fn visit(&self, visit: &mut dyn FnMut(&Expr)) {
         match self {
             Self::Text(pieces) => visit_pieces(pieces, visit),
-            Self::Array(items) => items.iter().for_each(|item| item.visit(visit)),
+            Self::Array(items) | Self::AnyOrder(items) | Self::Contains(items) => {
+                items.iter().for_each(|item| item.visit(visit));
+            }
             Self::Table(fields, _) => fields.iter().for_each(|(_, value)| value.visit(visit)),
             Self::Bool(_) | Self::Int(_) | Self::Float(_) => {}
         }
@@ -271,10 +305,13 @@ impl Scope {
             Template::Array(items) => {
                 Value::Array(items.iter().map(|item| self.render(item)).collect::<Result<_, _>>()?)
             }
+            Template::AnyOrder(_) | Template::Contains(_) => {
+                return Err("`..any order` and `..contains` match, they cannot be sent".to_owned());
+            }
             Template::Table(fields, _) => Value::Object(
                 fields
                     .iter()
-                    .map(|(key, value)| Ok((key.clone(), self.render(value)?)))
+                    .map(|(key, value)| Ok((self.key(key)?, self.render(value)?)))
                     .collect::<Result<_, String>>()?,
             ),
         })
@@ -294,6 +331,34 @@ impl Scope {
         Ok(text)
     }
 
+    /// The value of a variable, or of an item of a list: `${pair.0}`.
+    fn lookup(&self, name: &str) -> Option<Value> {
+        if let Some(value) = self.vars.get(name) {
+            return Some(value.clone());
+        }
+        let (list, index) = name.rsplit_once('.')?;
+        match self.vars.get(list)? {
+            Value::Array(items) => items.get(index.parse::<usize>().ok()?).cloned(),
+            _ => None,
+        }
+    }
+
+    /// A field's name with its `${…}` filled in.
+    fn key(&mut self, key: &str) -> Result<String, String> {
+        if !key.contains("${") {
+            return Ok(key.to_owned());
+        }
+        let parts = split(key).map_err(|_| format!("`{key}`: `${{` without its `}}`"))?;
+        let mut text = String::new();
+        for part in parts {
+            match part {
+                Part::Literal(literal) => text.push_str(&literal),
+                Part::Expr(inner, _) => text.push_str(&self.render_text(&[Piece::Expr(expression(inner)?)])?),
+            }
+        }
+        Ok(text)
+    }
+
     fn size_of(&mut self, pieces: &[Piece]) -> Result<usize, String> {
         quantity::size(&self.render_text(pieces)?)
     }
@@ -307,6 +372,7 @@ impl Scope {
                 Value::Binary((0..size).map(|index| index as u8).collect::<Vec<u8>>().into())
             }
             Expr::Filler(size) => Value::String("x".repeat(self.size_of(size)?)),
+            Expr::Times(count, text) => Value::String(text.repeat(*count)),
             Expr::Int(from, to) => {
                 let width = to.abs_diff(*from).saturating_add(1);
                 Value::Number((from + (self.next_random() % width) as i64).into())
@@ -324,7 +390,7 @@ impl Scope {
                 Ok(value) => Value::String(value),
                 Err(_) => return Err(format!("the environment variable {name} is not set")),
             },
-            Expr::Var(name) => self.vars.get(name).cloned().ok_or_else(|| format!("`{name}` has no value here"))?,
+            Expr::Var(name) => self.lookup(name).ok_or_else(|| format!("`{name}` has no value here"))?,
             Expr::Pick(name) => match self.vars.get(name).cloned() {
                 Some(Value::Array(items)) if !items.is_empty() => {
                     let index = self.next_random() as usize % items.len();
@@ -332,7 +398,9 @@ impl Scope {
                 }
                 _ => return Err(format!("`pick {name}`: {name} is not a list with anything in it")),
             },
-            Expr::Any(_) | Expr::Save(_) => return Err("`any` and `save` match, they cannot be sent".to_owned()),
+            Expr::Any(_) | Expr::Save(_) | Expr::Not(_) => {
+                return Err("`any`, `not` and `save` match, they cannot be sent".to_owned());
+            }
             Expr::Payload | Expr::Seq => return Err("`payload` and `seq` belong to [traffic]".to_owned()),
         })
     }
@@ -356,7 +424,7 @@ impl Scope {
 
     fn match_at(&mut self, pattern: &Template, value: &Value, path: &mut String) -> Result<(), String> {
         match (pattern, value) {
-            (Template::Text(pieces), _) if matches!(pieces.as_slice(), [Piece::Expr(Expr::Any(_) | Expr::Save(_))]) => {
+            (Template::Text(pieces), _) if matches!(pieces.as_slice(), [Piece::Expr(Expr::Any(_) | Expr::Save(_) | Expr::Not(_))]) => {
                 self.match_expr(&pieces[0], value, path)
             }
             (Template::Array(patterns), Value::Array(values)) => {
@@ -371,9 +439,18 @@ impl Scope {
                 }
                 Ok(())
             }
+            (Template::AnyOrder(patterns), Value::Array(values)) if patterns.len() != values.len() => {
+                Err(differs(path, &format!("{} items", patterns.len()), &value.to_string()))
+            }
+            (Template::AnyOrder(patterns) | Template::Contains(patterns), Value::Array(values)) => {
+                self.match_loose(patterns, values).map_err(|wanted| differs(path, &wanted, &value.to_string()))
+            }
             (Template::Table(fields, open), Value::Object(found)) => {
+                let mut names = Vec::with_capacity(fields.len());
                 for (key, pattern) in fields {
-                    let Some(value) = value.get(key) else {
+                    let key = self.key(key)?;
+                    names.push(key.clone());
+                    let Some(value) = value.get(&key) else {
                         return Err(differs(path, &format!("a field `{key}`"), "none"));
                     };
                     let length = path.len();
@@ -381,12 +458,13 @@ impl Scope {
                     self.match_at(pattern, value, path)?;
                     path.truncate(length);
                 }
-                let extra = found.iter().find(|(key, _)| !fields.iter().any(|(known, _)| known == key));
+                let extra = found.iter().find(|(key, _)| !names.contains(key));
                 match extra {
                     Some((key, value)) if !open => Err(differs(path, "no other field", &format!("`{key}`: {value}"))),
                     _ => Ok(()),
                 }
             }
+            (Template::AnyOrder(_) | Template::Contains(_), _) => Err(differs(path, "an array", &value.to_string())),
             _ => {
                 let expected = self.render(pattern)?;
                 if same(&expected, value) {
@@ -398,12 +476,32 @@ impl Scope {
         }
     }
 
+    /// Each pattern takes one item for itself. The error is the first that found none.
+    fn match_loose(&mut self, patterns: &[Template], values: &[Value]) -> Result<(), String> {
+        let mut left: Vec<&Value> = values.iter().collect();
+        for (index, pattern) in patterns.iter().enumerate() {
+            let found = left.iter().position(|value| self.match_at(pattern, value, &mut String::new()).is_ok());
+            match found {
+                Some(found) => left.remove(found),
+                None => return Err(format!("an item like the {}. of the pattern", index + 1)),
+            };
+        }
+        Ok(())
+    }
+
     fn match_expr(&mut self, piece: &Piece, value: &Value, path: &str) -> Result<(), String> {
         let (good, expected) = match piece {
             Piece::Expr(Expr::Save(name)) => {
                 self.vars.insert(name.clone(), value.clone());
                 (true, "")
             }
+            Piece::Expr(Expr::Not(name)) => {
+                let other = self.vars.get(name).ok_or_else(|| format!("`{name}` has no value here"))?;
+                (!same(other, value), "another value")
+            }
+            Piece::Expr(Expr::Any(AnyOf::Number)) => (matches!(value, Value::Number(_)), "a number"),
+            Piece::Expr(Expr::Any(AnyOf::Array)) => (matches!(value, Value::Array(_)), "an array"),
+            Piece::Expr(Expr::Any(AnyOf::Object)) => (matches!(value, Value::Object(_)), "an object"),
             Piece::Expr(Expr::Any(AnyOf::Int)) => {
                 (matches!(value, Value::Number(number) if number.is_i64() || number.is_u64()), "an integer")
             }
@@ -420,7 +518,7 @@ impl Scope {
         let mut pieces = pieces.iter().peekable();
         while let Some(piece) = pieces.next() {
             match piece {
-                Piece::Expr(Expr::Any(kind)) => {
+                Piece::Expr(expr @ (Expr::Any(_) | Expr::Save(_))) => {
                     // What follows, if it is literal, ends the wildcard.
                     let end = match pieces.peek() {
                         None => rest.len(),
@@ -429,7 +527,10 @@ impl Scope {
                         }
                         Some(Piece::Expr(_)) => return Err("two expressions in a row cannot be told apart".to_owned()),
                     };
-                    if *kind == AnyOf::Json && serde_json::from_str::<serde::de::IgnoredAny>(&rest[..end]).is_err() {
+                    if let Expr::Save(name) = expr {
+                        self.vars.insert(name.clone(), Value::from(&rest[..end]));
+                    }
+                    if *expr == Expr::Any(AnyOf::Json) && serde_json::from_str::<serde::de::IgnoredAny>(&rest[..end]).is_err() {
                         return Err(differs("", "JSON", &rest[..end]));
                     }
                     rest = &rest[end..];

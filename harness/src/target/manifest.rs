@@ -1,5 +1,6 @@
 //! `targets/NAME/target.toml`: how a server is installed and started.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -30,6 +31,9 @@ struct File {
     start: Vec<String>,
     /// Prints the version.
     version: Option<Vec<String>>,
+    /// What it cannot do, and why.
+    #[serde(default)]
+    lacks: BTreeMap<String, String>,
 }
 
 /// A target of `targets/`.
@@ -91,6 +95,11 @@ fn folders() -> Vec<PathBuf> {
 }
 
 impl Manifest {
+    /// What it cannot do, and why.
+    pub(super) fn lacks(&self) -> &BTreeMap<String, String> {
+        &self.file.lacks
+    }
+
     /// The command that starts it.
     pub(super) fn start(&self) -> &[String] {
         &self.file.start

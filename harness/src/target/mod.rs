@@ -4,7 +4,10 @@ mod manifest;
 mod probe;
 mod process;
 
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use sio_protocol::Parser;
 
 use crate::client::{Endpoint, Http};
 use crate::record::TargetInfo;
@@ -19,6 +22,8 @@ pub struct Launch {
     pub stderr: PathBuf,
     /// The program that has `serve`; this one, unless said otherwise.
     pub program: Option<PathBuf>,
+    /// Options, as variables of the fixture contract.
+    pub env: BTreeMap<String, String>,
 }
 
 /// A server that answers.
@@ -64,29 +69,91 @@ impl Choice {
     }
 }
 
-/// Starts the target if need be and waits until a handshake and a fence succeed.
-pub async fn start(choice: &Choice, path: Option<&str>, launch: &Launch) -> Result<Target, Error> {
-    let (name, url, version, child) = match choice {
-        Choice::Url(url) => (url.clone(), url.clone(), None, None),
+/// A target that is installed and can be started, more than once.
+pub struct Prepared {
+    kind: Kind,
+    name: String,
+    version: Option<String>,
+    lacks: BTreeMap<String, String>,
+}
+
+enum Kind {
+    Reference,
+    Url(String),
+    Manifest(manifest::Manifest),
+}
+
+/// Finds the target, and installs it if need be.
+pub async fn prepare(choice: &Choice) -> Result<Prepared, Error> {
+    Ok(match choice {
+        Choice::Url(url) => {
+            Prepared { kind: Kind::Url(url.clone()), name: url.clone(), version: None, lacks: BTreeMap::new() }
+        }
         Choice::Reference => {
-            let (child, port) = process::start_reference(launch).await?;
             let version = Some(format!("sio-reference-server {}", env!("CARGO_PKG_VERSION")));
-            ("reference".to_owned(), format!("http://127.0.0.1:{port}"), version, Some(child))
+            Prepared { kind: Kind::Reference, name: "reference".to_owned(), version, lacks: BTreeMap::new() }
         }
         Choice::Named(name) => {
             let manifest = manifest::find(name)?;
             manifest.install().await?;
             let version = manifest.version().await;
-            let (child, port) = process::start_manifest(&manifest, launch).await?;
-            (name.clone(), format!("http://127.0.0.1:{port}"), version, Some(child))
+            let lacks = manifest.lacks().clone();
+            Prepared { kind: Kind::Manifest(manifest), name: name.clone(), version, lacks }
         }
-    };
-    let endpoint = Endpoint::resolve(&url, path).await.map_err(Error::Usage)?;
-    let http = crate::client::http_client();
-    let fence = probe::check(&endpoint, &http).await?;
-    let pid = child.as_ref().map(Child::pid);
-    let info = TargetInfo { name, url: endpoint.url.clone(), version, pid, fence };
-    Ok(Target { endpoint, http, info, child })
+    })
+}
+
+impl Prepared {
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Whether sio-bench starts it, and can therefore give it options.
+    pub fn is_managed(&self) -> bool {
+        !matches!(self.kind, Kind::Url(_))
+    }
+
+    /// What it says it cannot do, and why.
+    pub fn lacks(&self) -> &BTreeMap<String, String> {
+        &self.lacks
+    }
+
+    /// The folder of a target in `targets/`.
+    pub fn folder(&self) -> Option<&Path> {
+        match &self.kind {
+            Kind::Manifest(manifest) => Some(&manifest.folder),
+            Kind::Reference | Kind::Url(_) => None,
+        }
+    }
+
+    /// Starts the target if need be and waits until a handshake and a fence succeed.
+    pub async fn start(&self, path: Option<&str>, launch: &Launch) -> Result<Target, Error> {
+        let (url, child) = match &self.kind {
+            Kind::Url(url) => (url.clone(), None),
+            Kind::Reference => {
+                let (child, port) = process::start_reference(launch).await?;
+                (format!("http://127.0.0.1:{port}"), Some(child))
+            }
+            Kind::Manifest(manifest) => {
+                let (child, port) = process::start_manifest(manifest, launch).await?;
+                (format!("http://127.0.0.1:{port}"), Some(child))
+            }
+        };
+        let endpoint = Endpoint::resolve(&url, path).await.map_err(Error::Usage)?;
+        let http = crate::client::http_client();
+        let msgpack = launch.env.get("SIO_PARSER").is_some_and(|parser| parser == "msgpack");
+        let parser = if msgpack { Parser::MessagePack } else { Parser::Json };
+        let fence = probe::check(&endpoint, &http, parser).await?;
+        let pid = child.as_ref().map(Child::pid);
+        let (name, version) = (self.name.clone(), self.version.clone());
+        let info = TargetInfo { name, url: endpoint.url.clone(), version, pid, fence };
+        Ok(Target { endpoint, http, info, child })
+    }
+}
+
+/// Prepares a target and starts it once.
+pub async fn start(choice: &Choice, path: Option<&str>, launch: &Launch) -> Result<Target, Error> {
+    prepare(choice).await?.start(path, launch).await
 }
 
 /// Names in `targets/`, for messages and lists.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full, Limited};
-use sio_protocol::Args;
+use sio_protocol::{Args, Parser};
 use sio_protocol::engine::Handshake;
 
 use super::Error;
@@ -19,24 +19,24 @@ const FENCE_LIMIT: Duration = Duration::from_secs(1);
 const MAX_BODY: usize = 100_000;
 
 /// A full handshake, and a fence, twice. Returns whether the fence is acknowledged.
-pub(super) async fn check(endpoint: &Endpoint, http: &Http) -> Result<bool, Error> {
+pub(super) async fn check(endpoint: &Endpoint, http: &Http, parser: Parser) -> Result<bool, Error> {
     speaks_version_4(endpoint, http).await?;
     let mut fence = true;
     for _ in 0..2 {
-        fence &= handshake(endpoint, http).await?;
+        fence &= handshake(endpoint, http, parser).await?;
     }
     Ok(fence)
 }
 
-async fn handshake(endpoint: &Endpoint, http: &Http) -> Result<bool, Error> {
+async fn handshake(endpoint: &Endpoint, http: &Http, parser: Parser) -> Result<bool, Error> {
     let failed = |error: crate::client::Error| {
         Error::Unreachable(format!("{} answers, but a Socket.IO handshake fails: {error}", endpoint.url))
     };
     // Not every server has WebSockets switched on; polling will do for a probe.
-    let opened = tokio::time::timeout(LIMIT, Connection::open(endpoint, http, Transport::WebSocket)).await;
+    let opened = tokio::time::timeout(LIMIT, Connection::open_with(endpoint, http, Transport::WebSocket, parser)).await;
     let mut connection = match opened {
         Ok(Ok(connection)) => connection,
-        _ => Connection::open(endpoint, http, Transport::Polling).await.map_err(failed)?,
+        _ => Connection::open_with(endpoint, http, Transport::Polling, parser).await.map_err(failed)?,
     };
     connection.join("/", "", LIMIT).await.map_err(failed)?;
     let Ok(args) = Args::event("message-with-ack", ()) else { return Ok(false) };

@@ -38,6 +38,15 @@ impl Child {
         self.process.try_wait().ok().flatten()
     }
 
+    /// Returns when it ends. Cancel-safe.
+    pub async fn wait(&mut self) -> ExitStatus {
+        match self.process.wait().await {
+            Ok(status) => status,
+            // The process cannot be waited for: then nobody knows that it ended.
+            Err(_) => std::future::pending().await,
+        }
+    }
+
     /// The end of what it wrote to its standard error.
     pub fn last_words(&self) -> String {
         last_words(&self.stderr)
@@ -106,6 +115,7 @@ async fn spawn(name: &str, mut command: Command, launch: &Launch) -> Result<(Chi
         .append(true)
         .open(&launch.stderr)
         .map_err(|error| Error::Usage(format!("cannot write {}: {error}", launch.stderr.display())))?;
+    command.envs(&launch.env);
     if !launch.journal {
         command.env("SIO_JOURNAL", "0");
     }

@@ -1,40 +1,20 @@
-//! `[clients]`, `[[case]]` and its steps.
+//! `[clients]`, `[defaults]` and `[[case]]`.
 
 use std::time::Duration;
 
 use indexmap::IndexMap;
 
-use super::actions;
-use crate::scenario::model::{Action, Case, Client, Drop, Step, Transport, Verb};
+use super::{actions, steps};
+use crate::scenario::model::{Action, Case, Choice, Class, Client, Options, Origin, Transport};
 use crate::scenario::node::{Kind, Node};
 use crate::scenario::quantity;
 use crate::scenario::table::{self, Context, Table};
-use crate::scenario::template::{self, Expr, Piece, Template};
-
-const VERBS: [&str; 15] = [
-    "connect",
-    "disconnect",
-    "drop",
-    "emit",
-    "do",
-    "expect",
-    "silent",
-    "send",
-    "receive",
-    "http",
-    "think",
-    "wait",
-    "repeat",
-    "together",
-    "link",
-];
-
-/// Keys of a step that are no verbs.
-const MODIFIERS: [&str; 13] =
-    ["at", "nsp", "within", "name", "ack", "one_of", "auth", "refused", "times", "in_order", "reply", "steps", "as"];
+use crate::scenario::template::{self, Piece, Template};
 
 /// Combinations of one `each`; more is a mistake.
 const MAX_VARIANTS: usize = 1_000;
+/// What carries the packets of a raw client.
+const RAW: [&str; 3] = ["websocket", "polling", "http"];
 
 pub(super) fn clients(node: &Node, cx: &mut Context<'_>) -> IndexMap<String, Client> {
     super::named(Some(node), "[clients]", cx, |node, _, cx| client(node, cx))
@@ -44,66 +24,256 @@ fn client(node: &Node, cx: &mut Context<'_>) -> Option<Client> {
     let mut table = Table::new(node, "a client", cx)?;
     let mut template = |name, cx: &mut Context<'_>| table.get(name).map(|node| template::parse(node, cx.diagnostics));
     let (namespace, transport, auth) = (template("namespace", cx), template("transport", cx), template("auth", cx));
-    if let Some(Template::Text(pieces)) = &transport
-        && let [Piece::Literal(name)] = pieces.as_slice()
-    {
-        known_transport(name, node, cx);
+    let (parser, raw, query) = (template("parser", cx), template("raw", cx), template("query", cx));
+    one_of(transport.as_ref(), "transport", &Transport::NAMES, node, cx);
+    one_of(raw.as_ref(), "kind of raw client", &RAW, node, cx);
+    one_of(parser.as_ref(), "parser", &["json", "msgpack"], node, cx);
+    let headers = table.get("headers").map(|node| headers(node, cx)).unwrap_or_default();
+    let mut flag = |name, usual, cx: &mut Context<'_>| {
+        table.get(name).and_then(|node| table::boolean(node, cx)).unwrap_or(usual)
+    };
+    let (open, link) = (flag("open", true, cx), flag("link", false, cx));
+    let pings = table.get("pings").and_then(|node| table::string(node, cx));
+    if let Some(pings) = pings.as_ref().filter(|pings| !matches!(pings.as_str(), "answered" | "shown")) {
+        cx.diagnostics.unknown(node.span.clone(), "way with pings", pings, &["answered", "shown"]);
     }
-    let raw = table.get("raw").and_then(|node| {
-        let kind = table::string(node, cx)?;
-        if kind != "websocket" {
-            cx.diagnostics.unknown(node.span.clone(), "kind of raw client", &kind, &["websocket"]);
-        }
-        Some(())
-    });
+    let pings_shown = pings.is_some_and(|pings| pings == "shown");
     table.finish(cx);
-    let namespace = Some(namespace.unwrap_or_else(|| Template::literal("/"))).filter(|_| raw.is_none());
-    Some(Client { namespace, transport, auth, raw: raw.is_some() })
+    let namespace = namespace.or_else(|| raw.is_none().then(|| Template::literal("/")));
+    Some(Client { namespace, transport, auth, parser, raw, query, headers, closed: !open, pings_shown, link })
 }
 
-fn known_transport(name: &str, node: &Node, cx: &mut Context<'_>) {
-    if Transport::from_name(name).is_none() {
-        cx.diagnostics.unknown(node.span.clone(), "transport", name, &Transport::NAMES);
+/// A table of texts.
+pub(super) fn headers(node: &Node, cx: &mut Context<'_>) -> Vec<(String, Template)> {
+    match &node.kind {
+        Kind::Table(entries) => entries
+            .iter()
+            .map(|(key, value)| (key.name.clone(), template::parse(value, cx.diagnostics)))
+            .collect(),
+        _ => {
+            cx.diagnostics.error(node.span.clone(), format_args!("headers are a table, not {}", node.describe()));
+            Vec::new()
+        }
     }
+}
+
+/// Reports a literal that is none of these.
+pub(super) fn one_of(template: Option<&Template>, what: &str, known: &[&str], node: &Node, cx: &mut Context<'_>) {
+    if let Some(Template::Text(pieces)) = template
+        && let [Piece::Literal(name)] = pieces.as_slice()
+        && !known.contains(&name.as_str())
+    {
+        cx.diagnostics.unknown(node.span.clone(), what, name, known);
+    }
+}
+
+/// `[defaults]`: what every case of the file has, unless it says otherwise.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Defaults<'n> {
+    options: Option<&'n Node>,
+    needs: Vec<String>,
+    exclusive: bool,
+    hostile: bool,
+    tags: Vec<String>,
+}
+
+impl<'n> Defaults<'n> {
+    pub(super) fn read(node: &'n Node, tags: &[String], cx: &mut Context<'_>) -> Self {
+        let mut defaults = Self { tags: tags.to_vec(), ..Self::default() };
+        let Some(mut table) = Table::new(node, "[defaults]", cx) else { return defaults };
+        defaults.options = table.get("options");
+        defaults.needs = table.get("needs").and_then(|node| table::strings(node, cx)).unwrap_or_default();
+        defaults.exclusive = table.get("exclusive").and_then(|node| table::boolean(node, cx)).unwrap_or(false);
+        defaults.hostile = table.get("hostile").and_then(|node| table::boolean(node, cx)).unwrap_or(false);
+        table.finish(cx);
+        defaults
+    }
+}
+
+/// What every case of a file shares.
+pub(super) struct File<'a> {
+    pub(super) area: &'a str,
+    pub(super) clients: &'a IndexMap<String, Client>,
+    pub(super) actions: &'a IndexMap<String, Action>,
+    pub(super) defaults: &'a Defaults<'a>,
 }
 
 /// A case for each combination of its matrix.
-pub(super) fn lower(
-    node: &Node,
-    shared: &IndexMap<String, Client>,
-    declared: &IndexMap<String, Action>,
-    cx: &mut Context<'_>,
-) -> Vec<Case> {
+pub(super) fn lower(node: &Node, file: &File<'_>, cx: &mut Context<'_>) -> Vec<Case> {
     let Some(mut table) = Table::new(node, "a case", cx) else { return Vec::new() };
     let name = table.require("name", cx).and_then(|node| table::string(node, cx)).unwrap_or_default();
     let rule = table.get("rule").and_then(|node| table::string(node, cx));
+    let class = table.get("class").and_then(|node| class(node, cx));
+    let origin = table.get("origin").and_then(|node| origin(node, cx));
     let own = table.get("clients").map(|node| clients(node, cx));
     let settle = table.get("settle").and_then(|node| table::boolean(node, cx)).unwrap_or(true);
     table.not_yet("every", cx);
     let skip = table.get("skip").and_then(|node| table::string(node, cx));
+    let defaults = file.defaults;
+    let mut needs = defaults.needs.clone();
+    needs.extend(table.get("needs").and_then(|node| table::strings(node, cx)).unwrap_or_default());
+    let mut tags = defaults.tags.clone();
+    tags.extend(table.get("tags").and_then(|node| table::strings(node, cx)).unwrap_or_default());
+    let mut flag = |name, usual, cx: &mut Context<'_>| {
+        table.get(name).and_then(|node| table::boolean(node, cx)).unwrap_or(usual)
+    };
+    let (exclusive, hostile) = (flag("exclusive", defaults.exclusive, cx), flag("hostile", defaults.hostile, cx));
+    let option_nodes: Vec<_> = defaults.options.into_iter().chain(table.get("options")).collect();
     let variants = table.get("each").map_or_else(|| vec![Vec::new()], |node| variants(node, cx));
-    let clients = own.unwrap_or_else(|| shared.clone());
+    let clients = own.unwrap_or_else(|| file.clients.clone());
     let nodes = table.require("steps", cx).and_then(|node| table::array(node, "an array of steps", cx));
-    let mut names = Names::new(&clients, declared, variants.first());
-    let steps = steps(nodes.unwrap_or_default(), &mut names, cx);
+    let mut names = steps::Names::new(&clients, file.actions, variants.first());
+    let steps = steps::lower(nodes.unwrap_or_default(), &mut names, cx);
     let span = table.span();
     table.finish(cx);
-    if skip.is_some() {
-        return Vec::new();
+    let id = format!("{}/{}", file.area, slug(&name));
+    let options = Options::default();
+    let case = Case {
+        id,
+        name,
+        rule,
+        class,
+        origin,
+        variant: vec![],
+        clients,
+        steps,
+        settle,
+        needs,
+        options,
+        exclusive,
+        hostile,
+        tags,
+        skip,
+        span,
+    };
+    let mut cases = Vec::with_capacity(variants.len());
+    for variant in variants {
+        let options = options_of(&option_nodes, &variant, cx);
+        cases.push(Case { variant, options, ..case.clone() });
     }
-    let case = Case { name, rule, variant: vec![], clients, steps, settle, span };
-    variants.into_iter().map(|variant| Case { variant, ..case.clone() }).collect()
+    cases
+}
+
+/// A name as one word of a path.
+fn slug(name: &str) -> String {
+    let mut slug = String::with_capacity(name.len());
+    for c in name.chars().flat_map(char::to_lowercase) {
+        if c.is_ascii_alphanumeric() || c == '_' {
+            slug.push(c);
+        } else if !slug.ends_with('-') && !slug.is_empty() && c != '\'' {
+            slug.push('-');
+        }
+    }
+    slug.trim_end_matches('-').to_owned()
+}
+
+fn class(node: &Node, cx: &mut Context<'_>) -> Option<Class> {
+    let name = table::string(node, cx)?;
+    Some(match name.as_str() {
+        "must" => Class::Must,
+        "should" => Class::Should,
+        "info" => Class::Info,
+        other => {
+            cx.diagnostics.unknown(node.span.clone(), "class", other, &["must", "should", "info"]);
+            return None;
+        }
+    })
+}
+
+fn origin(node: &Node, cx: &mut Context<'_>) -> Option<Origin> {
+    let name = table::string(node, cx)?;
+    Some(match name.as_str() {
+        "protocol" => Origin::Protocol,
+        "docs" => Origin::Docs,
+        "reference" => Origin::Reference,
+        other => {
+            cx.diagnostics.unknown(node.span.clone(), "origin", other, &["protocol", "docs", "reference"]);
+            return None;
+        }
+    })
+}
+
+/// How an option is written, and the environment variable it becomes.
+enum OptionKind {
+    Millis,
+    Bytes,
+    Flag,
+    Text,
+}
+
+const OPTIONS: [(&str, &str, OptionKind); 13] = [
+    ("ping_interval", "SIO_PING_INTERVAL", OptionKind::Millis),
+    ("ping_timeout", "SIO_PING_TIMEOUT", OptionKind::Millis),
+    ("connect_timeout", "SIO_CONNECT_TIMEOUT", OptionKind::Millis),
+    ("upgrade_timeout", "SIO_UPGRADE_TIMEOUT", OptionKind::Millis),
+    ("max_payload", "SIO_MAX_PAYLOAD", OptionKind::Bytes),
+    ("eio3", "SIO_EIO3", OptionKind::Flag),
+    ("cleanup", "SIO_CLEANUP", OptionKind::Flag),
+    ("cors", "SIO_CORS", OptionKind::Text),
+    ("cors_credentials", "SIO_CORS_CREDENTIALS", OptionKind::Flag),
+    ("cookie", "SIO_COOKIE", OptionKind::Text),
+    ("deny", "SIO_DENY", OptionKind::Text),
+    ("recovery", "SIO_RECOVERY", OptionKind::Millis),
+    ("parser", "SIO_PARSER", OptionKind::Text),
+];
+
+fn options_of(nodes: &[&Node], variant: &[Choice], cx: &mut Context<'_>) -> Options {
+    let mut options = Options::default();
+    for node in nodes {
+        let Kind::Table(entries) = &node.kind else {
+            cx.diagnostics.error(node.span.clone(), format_args!("options are a table, not {}", node.describe()));
+            continue;
+        };
+        for (key, node) in entries {
+            let Some((_, variable, kind)) = OPTIONS.iter().find(|(name, ..)| *name == key.name) else {
+                let known: Vec<_> = OPTIONS.iter().map(|(name, ..)| *name).collect();
+                cx.diagnostics.unknown(key.span.clone(), "option", &key.name, &known);
+                continue;
+            };
+            if let Some(value) = option(&resolved(node, variant), kind, cx) {
+                options.0.insert(variable, value);
+            }
+        }
+    }
+    // The default parser is no option, so that cases of both parsers can be written as one.
+    options.0.retain(|variable, value| (*variable, value.as_str()) != ("SIO_PARSER", "json"));
+    options
+}
+
+/// A value that may be one of the matrix.
+fn resolved(node: &Node, variant: &[Choice]) -> Node {
+    let name = node.as_str().and_then(|text| text.strip_prefix("${")).and_then(|rest| rest.strip_suffix('}'));
+    let value = name.and_then(|name| variant.iter().find(|choice| choice.name == name)).map(|choice| &choice.value);
+    let kind = match value {
+        Some(Template::Bool(value)) => Kind::Bool(*value),
+        Some(Template::Int(value)) => Kind::Int(*value),
+        Some(Template::Text(pieces)) => match pieces.as_slice() {
+            [Piece::Literal(text)] => Kind::Str(text.clone()),
+            _ => return node.clone(),
+        },
+        _ => return node.clone(),
+    };
+    Node { kind, span: node.span.clone() }
+}
+
+fn option(node: &Node, kind: &OptionKind, cx: &mut Context<'_>) -> Option<String> {
+    Some(match kind {
+        OptionKind::Millis => table::duration(node, cx)?.as_millis().to_string(),
+        OptionKind::Bytes => table::size(node, cx)?.to_string(),
+        OptionKind::Flag => u8::from(table::boolean(node, cx)?).to_string(),
+        OptionKind::Text => table::string(node, cx)?,
+    })
 }
 
 /// Every combination of the lists in `each`.
-fn variants(node: &Node, cx: &mut Context<'_>) -> Vec<Vec<(String, Template)>> {
+fn variants(node: &Node, cx: &mut Context<'_>) -> Vec<Vec<Choice>> {
     let mut all = vec![Vec::new()];
     let Kind::Table(entries) = &node.kind else {
         cx.diagnostics.error(node.span.clone(), "`each` is a table of lists");
         return all;
     };
     for (key, list) in entries {
-        let values = actions::list(list, cx);
+        let values = choices(&key.name, list, cx);
         if values.is_empty() {
             cx.diagnostics.error(list.span.clone(), format_args!("`each.{}` has no values", key.name));
             return all;
@@ -115,215 +285,57 @@ fn variants(node: &Node, cx: &mut Context<'_>) -> Vec<Vec<(String, Template)>> {
         all = all
             .iter()
             .flat_map(|row| {
-                values.iter().map(move |value| [row.as_slice(), &[(key.name.clone(), value.clone())]].concat())
+                values.iter().map(move |value| [row.as_slice(), std::slice::from_ref(value)].concat())
             })
             .collect();
     }
     all
 }
 
-/// The names a case may use.
-struct Names<'a> {
-    clients: &'a IndexMap<String, Client>,
-    actions: &'a IndexMap<String, Action>,
-    vars: Vec<String>,
-}
-
-impl<'a> Names<'a> {
-    fn new(
-        clients: &'a IndexMap<String, Client>,
-        actions: &'a IndexMap<String, Action>,
-        variant: Option<&Vec<(String, Template)>>,
-    ) -> Self {
-        let vars = variant.into_iter().flatten().map(|(name, _)| name.clone()).collect();
-        Self { clients, actions, vars }
-    }
-
-    /// Names that must be known; `save` makes one known from here on.
-    fn check(&mut self, node: &Node, template: &Template, cx: &mut Context<'_>) {
-        let mut used = Vec::new();
-        template.visit(&mut |expr| match expr {
-            Expr::Save(name) => self.vars.push(name.clone()),
-            Expr::Var(name) | Expr::Pick(name) => used.push(name.clone()),
-            Expr::Null
-            | Expr::Any(_)
-            | Expr::Sent(_)
-            | Expr::Bytes(_)
-            | Expr::Filler(_)
-            | Expr::Int(..)
-            | Expr::Uuid
-            | Expr::Payload
-            | Expr::Seq
-            | Expr::Env(_) => {}
-        });
-        for name in used {
-            if !self.vars.contains(&name) && cx.vars.get(&name).is_none() {
-                let known: Vec<_> = self.vars.iter().map(String::as_str).chain(cx.vars.names()).collect();
-                cx.diagnostics.unknown(node.span.clone(), "variable", &name, &known);
-            }
-        }
-    }
-}
-
-fn steps(nodes: &[Node], names: &mut Names<'_>, cx: &mut Context<'_>) -> Vec<Step> {
-    nodes.iter().filter_map(|node| step(node, names, cx)).collect()
-}
-
-fn step(node: &Node, names: &mut Names<'_>, cx: &mut Context<'_>) -> Option<Step> {
-    let verb_name = the_verb(node, cx)?;
-    let mut table = Table::new(node, "a step", cx)?;
-    let whole = template::parse(node, &mut crate::scenario::diagnostic::Diagnostics::default());
-    if !matches!(verb_name, "repeat" | "together") {
-        names.check(node, &whole, cx);
-    }
-    let at = table.get("at").map(|node| at(node, names, cx)).unwrap_or_default();
-    let needs_client = !matches!(verb_name, "repeat" | "together" | "wait" | "think");
-    if at.is_empty() && needs_client && table.get("at").is_none() {
-        cx.diagnostics.error(node.span.clone(), "this step does not say which client does it");
-        cx.diagnostics.note("add `at = \"NAME\"`, a client of [clients] or of the case");
-    }
-    let nsp = table.get("nsp").and_then(|node| table::string(node, cx));
-    let within = table.get("within").and_then(|node| table::duration(node, cx));
-    table.get("name").and_then(|node| table::string(node, cx));
-    let verb = verb(verb_name, &mut table, names, cx);
-    let span = table.span();
-    table.finish(cx);
-    Some(Step { at, nsp, within, verb: verb?, span })
-}
-
-/// The one verb of a step. Two are an error, and a key that is nearly a verb is taken for a misspelt one.
-fn the_verb(node: &Node, cx: &mut Context<'_>) -> Option<&'static str> {
-    let Kind::Table(entries) = &node.kind else {
-        cx.diagnostics.error(node.span.clone(), format_args!("a step is a table, not {}", node.describe()));
-        return None;
-    };
-    let mut found =
-        entries.iter().filter_map(|(key, _)| VERBS.iter().find(|verb| **verb == key.name).map(|v| (v, key)));
-    let first = found.next();
-    if let Some((second, key)) = found.next() {
-        let first = first.map_or("", |(verb, _)| verb);
-        cx.diagnostics.error(key.span.clone(), format_args!("this step has two verbs, `{first}` and `{second}`"));
-        cx.diagnostics.note("a step has one verb; write two steps");
-        return None;
-    }
-    if let Some((verb, _)) = first {
-        return Some(verb);
-    }
-    match entries.iter().find(|(key, _)| !MODIFIERS.contains(&key.name.as_str())) {
-        Some((key, _)) => cx.diagnostics.unknown(key.span.clone(), "verb", &key.name, &VERBS),
-        None => {
-            cx.diagnostics.error(node.span.clone(), "this step has no verb");
-            cx.diagnostics.note(format_args!("a step has one verb: {}", VERBS.join(" ")));
-        }
-    }
-    None
-}
-
-fn at(node: &Node, names: &Names<'_>, cx: &mut Context<'_>) -> Vec<String> {
-    let nodes = match &node.kind {
+/// The values of one list, with labels that tell them apart.
+fn choices(name: &str, list: &Node, cx: &mut Context<'_>) -> Vec<Choice> {
+    let nodes = match &list.kind {
         Kind::Array(items) => items.as_slice(),
-        _ => std::slice::from_ref(node),
+        _ => &[],
     };
-    let mut clients = Vec::new();
-    for node in nodes {
-        let Some(name) = table::string(node, cx) else { continue };
-        if names.clients.contains_key(&name) {
-            clients.push(name);
-        } else {
-            let known: Vec<_> = names.clients.keys().collect();
-            cx.diagnostics.unknown(node.span.clone(), "client", &name, &known);
+    let mut choices: Vec<Choice> = Vec::with_capacity(nodes.len());
+    for (value, node) in actions::list(list, cx).into_iter().zip(nodes) {
+        let mut label = label(node);
+        if choices.iter().any(|other| other.label == label) {
+            label.push_str(&format!("#{}", choices.len() + 1));
         }
+        choices.push(Choice { name: name.to_owned(), value, label });
     }
-    clients
+    choices
 }
 
-fn verb(name: &'static str, table: &mut Table<'_>, names: &mut Names<'_>, cx: &mut Context<'_>) -> Option<Verb> {
-    let node = table.get(name)?;
-    Some(match name {
-        "connect" => Verb::Connect {
-            nsp: template::parse(node, cx.diagnostics),
-            auth: table.get("auth").map(|node| template::parse(node, cx.diagnostics)),
-            refused: table.get("refused").map(|node| template::parse(node, cx.diagnostics)),
-        },
-        "emit" => {
-            let ack = actions::ack(table, cx);
-            Verb::Emit { args: actions::arguments(node, cx)?, ack }
+/// A value as it stands in titles and ids: short, and in one line.
+fn label(node: &Node) -> String {
+    const LONGEST: usize = 32;
+    let text = match &node.kind {
+        Kind::Bool(value) => value.to_string(),
+        Kind::Int(value) => value.to_string(),
+        Kind::Float(value) => value.to_string(),
+        Kind::Str(text) if text.is_empty() => "empty".to_owned(),
+        Kind::Str(text) => text.clone(),
+        Kind::Array(items) => format!("({})", items.iter().map(label).collect::<Vec<_>>().join(" ")),
+        Kind::Table(entries) => {
+            let fields: Vec<_> = entries.iter().map(|(key, value)| format!("{}={}", key.name, label(value))).collect();
+            format!("{{{}}}", fields.join(" "))
         }
-        "do" => {
-            let invocation = actions::invocation(node, names.actions, cx)?;
-            Verb::Do { action: invocation.action, args: invocation.args }
-        }
-        "expect" => expect(node, table, cx)?,
-        "silent" => match &node.kind {
-            Kind::Bool(true) => Verb::Silent { quiet: None },
-            _ => Verb::Silent { quiet: Some(table::duration(node, cx)?) },
-        },
-        "disconnect" => {
-            table::boolean(node, cx)?;
-            Verb::Disconnect
-        }
-        "drop" => Verb::Drop(how(node, cx)?),
-        "send" => Verb::Send(text(node, cx)?),
-        "receive" => Verb::Receive(text(node, cx)?),
-        "think" | "wait" => Verb::Wait(wait(node, cx)?),
-        "repeat" => {
-            let times = table::count(node, 0, cx)?;
-            let name = table.get("as").and_then(|node| table::string(node, cx));
-            names.vars.extend(name.clone());
-            let nodes = table.require("steps", cx).and_then(|node| table::array(node, "an array of steps", cx))?;
-            Verb::Repeat { times, name, steps: steps(nodes, names, cx) }
-        }
-        "together" => Verb::Together(steps(table::array(node, "an array of steps", cx)?, names, cx)),
-        _ => {
-            cx.not_yet.push((format!("the verb `{name}`"), node.span.clone()));
-            return None;
-        }
-    })
-}
-
-fn expect(node: &Node, table: &mut Table<'_>, cx: &mut Context<'_>) -> Option<Verb> {
-    let times = table.get("times").map_or(Some(1), |node| table::count(node, 1, cx))?;
-    let per_sender = table.get("in_order").and_then(|node| {
-        let order = table::string(node, cx)?;
-        if order != "per sender" {
-            cx.diagnostics.unknown(node.span.clone(), "order", &order, &["per sender"]);
-        }
-        Some(())
-    });
-    let reply = table.get("reply").map(|node| actions::list(node, cx));
-    let mut events = vec![actions::arguments(node, cx)?];
-    if let Some(node) = table.get("one_of") {
-        let others = table::array(node, "an array of events", cx)?;
-        events.extend(others.iter().filter_map(|node| actions::arguments(node, cx)));
+    };
+    let mut label = String::new();
+    for c in text.chars().take(LONGEST) {
+        if c.is_control() { label.extend(c.escape_unicode()) } else { label.push(c) }
     }
-    Some(Verb::Expect { events, times, per_sender: per_sender.is_some(), reply })
-}
-
-fn how(node: &Node, cx: &mut Context<'_>) -> Option<Drop> {
-    let name = table::string(node, cx)?;
-    Some(match name.as_str() {
-        "close" => Drop::Close,
-        "reset" => Drop::Reset,
-        "silence" => Drop::Silence,
-        other => {
-            cx.diagnostics.unknown(node.span.clone(), "way to drop", other, &["close", "reset", "silence"]);
-            return None;
-        }
-    })
-}
-
-fn text(node: &Node, cx: &mut Context<'_>) -> Option<Vec<Piece>> {
-    match template::parse(node, cx.diagnostics) {
-        Template::Text(pieces) => Some(pieces),
-        _ => {
-            cx.diagnostics.error(node.span.clone(), format_args!("a packet is a string, not {}", node.describe()));
-            None
-        }
+    if text.chars().count() > LONGEST {
+        label.push('…');
     }
+    label
 }
 
 /// A fixed time. Ranges and distributions belong to user flows.
-fn wait(node: &Node, cx: &mut Context<'_>) -> Option<Duration> {
+pub(super) fn wait(node: &Node, cx: &mut Context<'_>) -> Option<Duration> {
     let text = table::string(node, cx)?;
     if text.contains("..") || text.starts_with("exp ") {
         cx.not_yet.push(("a random think time".to_owned(), node.span.clone()));
@@ -335,5 +347,15 @@ fn wait(node: &Node, cx: &mut Context<'_>) -> Option<Duration> {
             cx.diagnostics.error(node.span.clone(), format_args!("expected a time such as \"200ms\": {problem}"));
             None
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::slug;
+
+    #[test]
+    fn names_become_one_word() {
+        assert_eq!(slug("socket.to(room) leaves the sender's echo out!"), "socket-to-room-leaves-the-senders-echo-out");
     }
 }

@@ -241,7 +241,10 @@ fn replace<'a>(template: &Template, lookup: &impl Fn(&str) -> Option<&'a Templat
             let fields = fields.iter().map(|(key, value)| (key.clone(), replace(value, lookup)));
             Template::Table(fields.collect(), *open)
         }
-        Template::Bool(_) | Template::Int(_) | Template::Float(_) => template.clone(),
+        // The last two match and are never sent.
+        Template::Bool(_) | Template::Int(_) | Template::Float(_) | Template::AnyOrder(_) | Template::Contains(_) => {
+            template.clone()
+        }
     }
 }
 

@@ -3,7 +3,9 @@
 mod actions;
 mod cases;
 mod load;
+mod raw;
 mod slo;
+pub(super) mod steps;
 
 use indexmap::IndexMap;
 
@@ -61,7 +63,9 @@ fn file(root: &Node, source: &str, cx: &mut Context<'_>) -> Scenario {
 
     let shared_clients = top.get("clients").map(|node| cases::clients(node, cx)).unwrap_or_default();
     let case_nodes = top.get("case").and_then(|node| table::array(node, "[[case]] tables", cx)).unwrap_or_default();
-    let cases = case_nodes.iter().flat_map(|node| cases::lower(node, &shared_clients, &actions, cx)).collect();
+    let defaults = top.get("defaults").map(|node| cases::Defaults::read(node, &tags, cx)).unwrap_or_default();
+    let whole = cases::File { area: &name, clients: &shared_clients, actions: &actions, defaults: &defaults };
+    let cases = case_nodes.iter().flat_map(|node| cases::lower(node, &whole, cx)).collect();
 
     let rooms = named(top.get("rooms"), "[rooms]", cx, |node, _, cx| load::rooms(node, &actions, cx));
     let populations = named(top.get("users"), "[users]", cx, |node, _, cx| load::population(node, &rooms, cx));

@@ -1,0 +1,89 @@
+//! What a target says it can do, and whether that is so.
+//!
+//! A target declares what it lacks, with the reason, in its `target.toml`; what it does not mention it has. Whatever
+//! can be tried is tried before the cases are played: `scenarios/conformance/capabilities.toml` holds one probe per
+//! capability. A target that claims what cannot exist is not believed in anything.
+
+use std::collections::BTreeMap;
+
+use crate::play::{self, Stage};
+use crate::record::{CaseVerdict, CapabilityResult};
+use crate::scenario::model::Case;
+use crate::scenario::source::{self, Source};
+use crate::scenario::{self, Loaded};
+
+/// Name of the probe that must fail: nobody can do what does not exist.
+const IMPOSSIBLE: &str = "what cannot exist";
+
+/// Why a target cannot do something; no entry: it can.
+#[derive(Clone, Debug, Default)]
+pub struct Capabilities {
+    lacks: BTreeMap<String, String>,
+    /// Whether the target runs the fixture.
+    pub fixture: bool,
+    /// Whether it can be started with options.
+    pub options: bool,
+}
+
+impl Capabilities {
+    /// What the target declares.
+    pub fn declared(lacks: &BTreeMap<String, String>, fixture: bool, options: bool) -> Self {
+        Self { lacks: lacks.clone(), fixture, options }
+    }
+
+    /// Why this case cannot be played here, if it cannot.
+    pub fn refuse(&self, case: &Case) -> Option<String> {
+        if let Some(reason) = &case.skip {
+            return Some(reason.clone());
+        }
+        if !case.options.0.is_empty() && !self.options {
+            return Some(format!("needs a target that sio-bench starts, with {}", case.options));
+        }
+        let wire_only = case.needs.iter().any(|need| need == "wire");
+        if !wire_only && !self.fixture {
+            return Some("the target does not run the fixture, so nobody could see it".to_owned());
+        }
+        let of_options = case.options.0.keys().map(|variable| option_name(variable));
+        let mut wanted = case.needs.iter().cloned().chain(of_options);
+        wanted.find_map(|need| self.lacks.get(&need).map(|reason| format!("{need}: {reason}")))
+    }
+
+    /// Tries every capability. What the target denies and can do is worth a remark, what it claims and cannot do is
+    /// not asked of it again; both are in the result.
+    pub async fn probe(&mut self, stage: &Stage) -> Result<Vec<CapabilityResult>, String> {
+        let probes = probes()?;
+        let mut results = Vec::new();
+        for case in &probes.scenario.cases {
+            let result = play::play(&probes, case, stage).await;
+            let can = result.verdict == CaseVerdict::Pass;
+            let problem = result.failure.map(|failure| failure.message).or(result.reason).unwrap_or_default();
+            let declared = self.lacks.get(&case.name).cloned();
+            if case.name == IMPOSSIBLE {
+                if can {
+                    return Err("the target claims to do what cannot exist, so nothing it claims is believed".to_owned());
+                }
+                continue;
+            }
+            let remark = match (&declared, can) {
+                (None, false) => Some(format!("it is not declared to be missing, but the probe fails: {problem}")),
+                (Some(reason), true) => Some(format!("it is declared to be missing ({reason}), but the probe succeeds")),
+                _ => None,
+            };
+            if declared.is_none() && !can {
+                self.lacks.insert(case.name.clone(), format!("the probe of this capability fails: {problem}"));
+            }
+            results.push(CapabilityResult { name: case.name.clone(), has: can, reason: declared, remark });
+        }
+        Ok(results)
+    }
+}
+
+fn probes() -> Result<Loaded, String> {
+    let text = source::shipped("conformance/capabilities.toml").ok_or("the probes of capabilities are not in this program")?;
+    scenario::load(Source { name: "scenarios/conformance/capabilities.toml".to_owned(), text }, &[], None)
+}
+
+/// `SIO_PING_INTERVAL` is the capability `ping_interval`.
+fn option_name(variable: &str) -> String {
+    variable.trim_start_matches("SIO_").to_lowercase()
+}

@@ -1,0 +1,317 @@
+//! Playing a suite: in parallel, with replays where sio-bench was late and restarts where the target died.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, VecDeque};
+use std::path::PathBuf;
+use std::process::ExitStatus;
+use std::rc::Rc;
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
+use indexmap::IndexMap;
+use tokio::sync::Semaphore;
+
+use super::capabilities::Capabilities;
+use super::deviations::Deviations;
+use super::lag::{Lag, TOO_LATE};
+use super::register::Register;
+use super::select::Suite;
+use super::stand::Stand;
+use crate::clock;
+use crate::play::{self, Stage};
+use crate::record::{CapabilityResult, CaseResult, CaseVerdict, Failure, TargetInfo};
+use crate::scenario::model::{Class, Options};
+use crate::target::{self, Prepared};
+
+/// How often a case is played again when sio-bench was late.
+const REPLAYS: u32 = 4;
+/// How often a target is started again before its suite is given up.
+const RESTARTS: u32 = 30;
+
+/// How a suite is played.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Path of the engine on the target.
+    pub path: Option<String>,
+    /// Cases at a time, over all sets of options.
+    pub jobs: usize,
+    /// Added to every client's path, in each direction.
+    pub delay: Duration,
+    /// Where the targets' standard errors go.
+    pub folder: PathBuf,
+    pub deviations: Deviations,
+    pub today: jiff::civil::Date,
+}
+
+/// What is heard while a suite is played.
+pub trait Listener {
+    /// The target answers; nothing has been played yet.
+    fn target(&mut self, info: &TargetInfo, capabilities: &[CapabilityResult]);
+    /// A case has its verdict.
+    fn case(&mut self, result: CaseResult);
+}
+
+/// Plays every picked case. The error says why nothing could be played.
+pub async fn run(
+    suite: &Suite,
+    register: &Register,
+    prepared: &Prepared,
+    settings: &Settings,
+    listener: &mut dyn Listener,
+) -> Result<(), target::Error> {
+    let lag = Lag::default();
+    let permits = Semaphore::new(settings.jobs.max(1));
+    let starts = Semaphore::new(2);
+    let runner = Runner { suite, register, prepared, settings, lag: lag.clone(), permits, starts, listener: RefCell::new(listener) };
+    tokio::select! {
+        outcome = runner.run() => outcome,
+        () = lag.watch() => Ok(()),
+    }
+}
+
+type Pick = (usize, usize);
+
+struct Runner<'a> {
+    suite: &'a Suite,
+    register: &'a Register,
+    prepared: &'a Prepared,
+    settings: &'a Settings,
+    lag: Lag,
+    permits: Semaphore,
+    /// Targets that start at the same time; more would only be in each other's way.
+    starts: Semaphore,
+    listener: RefCell<&'a mut dyn Listener>,
+}
+
+/// Cases that share a target.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Group {
+    options: Options,
+    exclusive: bool,
+}
+
+impl<'a> Runner<'a> {
+    async fn run(&self) -> Result<(), target::Error> {
+        let mut first = self.stand(&Options::default(), "target").await?;
+        let managed = self.prepared.is_managed();
+        let mut capabilities = Capabilities::declared(self.prepared.lacks(), first.info().fence, managed);
+        let mut probed = Vec::new();
+        if first.info().fence {
+            probed = capabilities.probe(&first.stage()).await.map_err(target::Error::Unreachable)?;
+        }
+        self.listener.borrow_mut().target(first.info(), &probed);
+
+        let mut groups: IndexMap<Group, Vec<Pick>> = IndexMap::new();
+        for pick in &self.suite.picks {
+            let (loaded, case) = self.suite.case(*pick);
+            if let Some(reason) = capabilities.refuse(case) {
+                let skipped = CaseResult { verdict: CaseVerdict::Skip, reason: Some(reason), ..play::blank(loaded, case) };
+                self.judge(skipped);
+                continue;
+            }
+            let group = Group { options: case.options.clone(), exclusive: case.exclusive };
+            groups.entry(group).or_default().push(*pick);
+        }
+        let plain = groups.shift_remove(&Group { options: Options::default(), exclusive: false }).unwrap_or_default();
+        let alone = groups.shift_remove(&Group { options: Options::default(), exclusive: true }).unwrap_or_default();
+        let others: FuturesUnordered<_> =
+            groups.into_iter().enumerate().map(|(number, (group, picks))| self.group(number, group, picks)).collect();
+        let main = async {
+            self.play_all(&mut first, plain, self.settings.jobs).await;
+            // Nobody else is on that target any more.
+            self.play_all(&mut first, alone, 1).await;
+            first.stop().await;
+        };
+        tokio::join!(main, others.collect::<()>());
+        Ok(())
+    }
+
+    async fn stand(&self, options: &Options, name: &str) -> Result<Stand<'a>, target::Error> {
+        let stderr = self.settings.folder.join(format!("{name}.stderr"));
+        Stand::start(self.prepared, self.settings.path.as_deref(), options, stderr, self.settings.delay).await
+    }
+
+    /// Plays the cases of one set of options on a target of their own.
+    async fn group(&self, number: usize, group: Group, picks: Vec<Pick>) {
+        let started = {
+            let _turn = self.starts.acquire().await;
+            self.stand(&group.options, &format!("target-{}", number + 1)).await
+        };
+        match started {
+            Ok(mut stand) => {
+                let at_once = if group.exclusive { 1 } else { self.settings.jobs };
+                self.play_all(&mut stand, picks, at_once).await;
+                stand.stop().await;
+            }
+            Err(error) => {
+                let why = format!("the target did not start with {}: {error}", group.options);
+                self.give_up(picks, &why);
+            }
+        }
+    }
+
+    fn give_up(&self, picks: impl IntoIterator<Item = Pick>, why: &str) {
+        for pick in picks {
+            let (loaded, case) = self.suite.case(pick);
+            let place = loaded.place(case.span.start);
+            let failure = Failure { message: why.to_owned(), place, step: String::new(), late: false };
+            let result =
+                CaseResult { verdict: CaseVerdict::Error, failure: Some(failure), ..play::blank(loaded, case) };
+            self.judge(result);
+        }
+    }
+
+    /// Plays cases side by side. When the target dies, those that were on it are played again one by one, on a
+    /// fresh target, to find the one it died of.
+    async fn play_all(&self, stand: &mut Stand<'a>, picks: Vec<Pick>, at_once: usize) {
+        let mut queue = VecDeque::from(picks);
+        let mut restarts = 0;
+        while !queue.is_empty() {
+            let stage = stand.stage();
+            let written = stand.stderr_len();
+            let mut flying = FuturesUnordered::new();
+            let mut aboard: BTreeMap<Pick, ()> = BTreeMap::new();
+            let death = loop {
+                while flying.len() < at_once
+                    && let Some(pick) = queue.pop_front()
+                {
+                    aboard.insert(pick, ());
+                    flying.push(self.play(pick, Rc::clone(&stage)));
+                }
+                tokio::select! {
+                    biased;
+                    status = stand.died() => break Some(status),
+                    played = flying.next() => match played {
+                        Some((pick, result)) => {
+                            let failed = matches!(result.verdict, CaseVerdict::Fail | CaseVerdict::Error);
+                            if failed && let Some(status) = stand.ended() {
+                                break Some(status);
+                            }
+                            aboard.remove(&pick);
+                            let stderr = if failed { stand.stderr_since(written) } else { None };
+                            self.judge(CaseResult { stderr, ..result });
+                        }
+                        None => break None,
+                    },
+                }
+            };
+            drop(flying);
+            let Some(status) = death else { continue };
+            let suspects: Vec<_> = aboard.into_keys().collect();
+            restarts += 1;
+            let found = self.play_suspects(stand, suspects, &mut restarts).await;
+            if restarts > RESTARTS {
+                let why = format!("the target died {restarts} times; it was not started again");
+                self.give_up(queue.drain(..), &why);
+                return;
+            }
+            if !found {
+                self.unexplained(status, stand.stderr_since(written));
+            }
+        }
+    }
+
+    /// Plays cases one at a time; returns whether the target died of one of them.
+    async fn play_suspects(&self, stand: &mut Stand<'a>, suspects: Vec<Pick>, restarts: &mut u32) -> bool {
+        let mut found = false;
+        let mut dead = true;
+        for (index, pick) in suspects.iter().enumerate() {
+            if dead && let Err(error) = stand.restart().await {
+                self.give_up(suspects[index..].iter().copied(), &format!("the target could not be started again: {error}"));
+                *restarts = RESTARTS + 1;
+                return found;
+            }
+            dead = false;
+            let written = stand.stderr_len();
+            let stage = stand.stage();
+            let played = tokio::select! {
+                biased;
+                status = stand.died() => Err(status),
+                (_, result) = self.play(*pick, stage) => Ok(result),
+            };
+            let failed = matches!(&played, Ok(result) if result.verdict != CaseVerdict::Pass);
+            let status = match (&played, failed.then(|| stand.ended()).flatten()) {
+                (Err(status), _) => Some(*status),
+                (Ok(_), status) => status,
+            };
+            let stderr = stand.stderr_since(written);
+            let (loaded, case) = self.suite.case(*pick);
+            match (status, played) {
+                (Some(status), played) => {
+                    (dead, found) = (true, true);
+                    *restarts += 1;
+                    let blank = played.unwrap_or_else(|_| play::blank(loaded, case));
+                    self.judge(crashed(blank, status, stderr, &loaded.place(case.span.start)));
+                }
+                (None, Ok(result)) => self.judge(CaseResult { stderr: stderr.filter(|_| failed), ..result }),
+                (None, Err(_)) => {}
+            }
+        }
+        if dead && stand.restart().await.is_err() {
+            *restarts = RESTARTS + 1;
+        }
+        found
+    }
+
+    /// The target died, and no case alone makes it do so again.
+    fn unexplained(&self, status: ExitStatus, stderr: Option<String>) {
+        let Some(pick) = self.suite.picks.first() else { return };
+        let (loaded, case) = self.suite.case(*pick);
+        let result = CaseResult {
+            id: "target/stays-alive".to_owned(),
+            scenario: "target".to_owned(),
+            title: "the target stays alive while cases are played side by side".to_owned(),
+            rule: None,
+            class: Some(Class::Must),
+            ..play::blank(loaded, case)
+        };
+        self.judge(crashed(result, status, stderr, ""));
+    }
+
+    /// One case, and again while sio-bench was too late to judge it.
+    async fn play(&self, pick: Pick, stage: Rc<Stage>) -> (Pick, CaseResult) {
+        let (loaded, case) = self.suite.case(pick);
+        // Closed only when everything is over.
+        let _permit = self.permits.acquire().await;
+        let mut replays = 0;
+        loop {
+            let started = clock::now();
+            let mut result = play::play(loaded, case, &stage).await;
+            let late = self.lag.worst_since(started);
+            if result.verdict != CaseVerdict::Fail || late < TOO_LATE {
+                return (pick, result);
+            }
+            replays += 1;
+            if replays > REPLAYS {
+                if result.failure.as_ref().is_some_and(|failure| failure.late) {
+                    result.verdict = CaseVerdict::Inconclusive;
+                    result.reason = Some(format!("sio-bench was up to {late:?} late, {replays} times in a row"));
+                }
+                return (pick, result);
+            }
+        }
+    }
+
+    /// Gives a result its verdict and tells it.
+    fn judge(&self, mut result: CaseResult) {
+        let rule = result.rule.as_ref().and_then(|rule| self.register.rules.get(rule));
+        result.class = result.class.or(rule.map(|rule| rule.class));
+        result.origin = result.origin.or(rule.map(|rule| rule.origin));
+        if result.class == Some(Class::Info) && result.verdict == CaseVerdict::Fail {
+            result.verdict = CaseVerdict::Info;
+        }
+        self.settings.deviations.apply(&mut result, self.settings.today);
+        self.listener.borrow_mut().case(result);
+    }
+}
+
+fn crashed(result: CaseResult, status: ExitStatus, stderr: Option<String>, place: &str) -> CaseResult {
+    let message = format!("the target ended while this was played: {status}");
+    let (place, step) = match result.failure {
+        Some(failure) => (failure.place, failure.step),
+        None => (place.to_owned(), String::new()),
+    };
+    let failure = Failure { message, place, step, late: false };
+    CaseResult { verdict: CaseVerdict::Crash, failure: Some(failure), stderr, ..result }
+}

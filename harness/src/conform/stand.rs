@@ -1,0 +1,92 @@
+//! One running target for one set of options.
+
+use std::path::PathBuf;
+use std::process::ExitStatus;
+use std::rc::Rc;
+use std::time::Duration;
+
+use crate::play::Stage;
+use crate::scenario::model::Options;
+use crate::target::{self, Launch, Prepared, Target};
+
+/// A target that can be started again when it dies.
+pub(super) struct Stand<'a> {
+    prepared: &'a Prepared,
+    path: Option<&'a str>,
+    launch: Launch,
+    delay: Duration,
+    target: Target,
+    stage: Rc<Stage>,
+}
+
+impl<'a> Stand<'a> {
+    pub(super) async fn start(
+        prepared: &'a Prepared,
+        path: Option<&'a str>,
+        options: &Options,
+        stderr: PathBuf,
+        delay: Duration,
+    ) -> Result<Self, target::Error> {
+        let env = options.0.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+        let launch = Launch { journal: true, stderr, program: None, env };
+        let target = prepared.start(path, &launch).await?;
+        let stage = Rc::new(stage_of(&target, delay));
+        Ok(Self { prepared, path, launch, delay, target, stage })
+    }
+
+    /// Starts the target again, after it has died or hangs.
+    pub(super) async fn restart(&mut self) -> Result<(), target::Error> {
+        // Dropping the child kills its group.
+        self.target.child = None;
+        self.target = self.prepared.start(self.path, &self.launch).await?;
+        self.stage = Rc::new(stage_of(&self.target, self.delay));
+        Ok(())
+    }
+
+    pub(super) fn stage(&self) -> Rc<Stage> {
+        Rc::clone(&self.stage)
+    }
+
+    pub(super) fn info(&self) -> &crate::record::TargetInfo {
+        &self.target.info
+    }
+
+    /// Returns when the process ends; never, if sio-bench did not start it. Cancel-safe.
+    pub(super) async fn died(&mut self) -> ExitStatus {
+        match &mut self.target.child {
+            Some(child) => child.wait().await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// How it ended, if it has.
+    pub(super) fn ended(&mut self) -> Option<ExitStatus> {
+        self.target.child.as_mut()?.ended()
+    }
+
+    /// Bytes the target has written to its standard error so far.
+    pub(super) fn stderr_len(&self) -> u64 {
+        std::fs::metadata(&self.launch.stderr).map_or(0, |file| file.len())
+    }
+
+    /// What it has written since then, in short.
+    pub(super) fn stderr_since(&self, start: u64) -> Option<String> {
+        let bytes = std::fs::read(&self.launch.stderr).ok()?;
+        let fresh = bytes.get(start as usize..)?;
+        let text = String::from_utf8_lossy(fresh);
+        let text = text.trim();
+        let from = text.len().saturating_sub(4_000);
+        let from = (from..=text.len()).find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+        (!text.is_empty()).then(|| text[from..].to_owned())
+    }
+
+    pub(super) async fn stop(self) {
+        if let Some(child) = self.target.child {
+            child.stop().await;
+        }
+    }
+}
+
+fn stage_of(target: &Target, delay: Duration) -> Stage {
+    Stage { delay, ..Stage::new(target.endpoint.clone(), target.http.clone(), target.info.fence) }
+}

@@ -1,0 +1,171 @@
+//! HTTP requests of a case, each on a connection of its own.
+
+use std::future::poll_fn;
+use std::task::Poll;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::player::{Outcome, Player};
+use super::transcript::clip;
+use super::{ANSWER, Stop};
+use crate::scenario::model::{AnswerPattern, HttpRequest, Step, Verb};
+use crate::wire::http1::{Body, Exchange};
+use crate::wire::{Outgoing, Request, Response};
+
+impl Player<'_> {
+    pub(super) async fn http_step(&mut self, client: usize, step: &Step) -> Outcome {
+        let within = step.within.unwrap_or(ANSWER);
+        match &step.verb {
+            Verb::Http { request, later: None, answer, until: true } => {
+                self.until(within, async |player: &mut Self| {
+                    let exchange = player.begin_http(client, request)?;
+                    player.answered(client, exchange, answer, within).await
+                })
+                .await
+            }
+            Verb::Http { request, later, answer, .. } => {
+                let mut exchange = self.begin_http(client, request)?;
+                match later {
+                    Some(name) => {
+                        // Until it is written, so that what follows comes later for the target too.
+                        self.wait_with(within, |cx| exchange.poll_sent(cx).is_ready().then_some(())).await;
+                        self.exchanges.insert((client, name.clone()), exchange);
+                        Ok(())
+                    }
+                    None => self.answered(client, exchange, answer, within).await,
+                }
+            }
+            Verb::Answer { name, answer } => {
+                let exchange = self.exchange(client, name)?;
+                self.answered(client, exchange, answer, within).await
+            }
+            Verb::Pending(name) => self.pending(client, name).await,
+            Verb::Abort(name) => {
+                drop(self.exchange(client, name)?);
+                let line = format!("{} ▶ aborts `{name}`", self.clients[client].name);
+                self.note(line);
+                Ok(())
+            }
+            Verb::Finish(name) => {
+                let key = (client, name.clone());
+                let Some(exchange) = self.exchanges.get_mut(&key) else { return Err(unknown(name)) };
+                exchange.finish();
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn exchange(&mut self, client: usize, name: &str) -> Outcome<Exchange> {
+        self.exchanges.remove(&(client, name.to_owned())).ok_or_else(|| unknown(name))
+    }
+
+    fn begin_http(&mut self, client: usize, spec: &HttpRequest) -> Outcome<Exchange> {
+        let path = self.scope.render_string(&spec.path).map_err(Stop::Error)?;
+        let (address, host, base) = {
+            let endpoint = &self.clients[client].endpoint;
+            (endpoint.address, endpoint.authority.clone(), endpoint.path.clone())
+        };
+        let path = if path.starts_with('?') { format!("{base}{path}") } else { path };
+        let mut request = Request::new(&spec.method, &path, &host);
+        for (name, value) in &spec.headers {
+            let value = self.text(value)?;
+            request.headers.push((name.clone(), value));
+        }
+        // One request on one connection: the server may close it at once.
+        request.headers.push(("Connection".to_owned(), "close".to_owned()));
+        let mut parts = Vec::new();
+        for packet in &spec.body {
+            parts.push(match self.outgoing(packet)? {
+                Outgoing::Text(text) => Bytes::from(text),
+                Outgoing::Binary(bytes) | Outgoing::Bytes(bytes) => bytes,
+                Outgoing::Frame(frame) => frame.payload,
+            });
+        }
+        let shown: Vec<_> = parts.iter().map(|part| clip(&String::from_utf8_lossy(part))).collect();
+        let line = format!("{} ▶ {} {} {}", self.clients[client].name, spec.method, clip(&path), shown.join(" | "));
+        self.note(line.trim_end().to_owned());
+        let chunked = spec.chunked.as_ref().map(|chunked| self.flag(chunked)).transpose()?.unwrap_or(false);
+        request.body = Body { parts, chunked, stop_after: spec.stop_after, claims: spec.claims };
+        Ok(Exchange::begin(address, request))
+    }
+
+    async fn answered(
+        &mut self,
+        client: usize,
+        mut exchange: Exchange,
+        pattern: &AnswerPattern,
+        within: Duration,
+    ) -> Outcome {
+        // Other connections are read meanwhile, so that their pings are answered.
+        let answer = self
+            .wait_with(within, |cx| match exchange.poll(cx) {
+                Poll::Ready(answer) => Some(answer),
+                Poll::Pending => None,
+            })
+            .await;
+        let name = self.clients[client].name.clone();
+        let Some(answer) = answer else {
+            return Err(Stop::Late(format!("{name}'s request was not answered within {within:?}")));
+        };
+        let shown = match &answer {
+            Ok(response) => format!("{} {}", response.status, clip(&String::from_utf8_lossy(&response.body))),
+            Err(why) => why.clone(),
+        };
+        self.note(format!("{name} ◀ {shown}"));
+        self.compare_answer(pattern, &answer).map_err(|why| Stop::Fail(format!("{why}; the answer is {shown}")))
+    }
+
+    fn compare_answer(&mut self, pattern: &AnswerPattern, answer: &Result<Response, String>) -> Result<(), String> {
+        let response = match answer {
+            Ok(response) => response,
+            Err(_) if pattern.status.contains(&0) => return Ok(()),
+            Err(_) => return Err("expected an answer".to_owned()),
+        };
+        if !pattern.status.is_empty() && !pattern.status.contains(&response.status) {
+            let wanted: Vec<_> = pattern.status.iter().map(ToString::to_string).collect();
+            return Err(format!("expected status {}, found {}", wanted.join(" or "), response.status));
+        }
+        for (name, wanted) in &pattern.headers {
+            match (wanted, response.header(name)) {
+                (None, None) => {}
+                (None, Some(found)) => return Err(format!("expected no header {name}, found {found:?}")),
+                (Some(_), None) => return Err(format!("expected a header {name}")),
+                (Some(wanted), Some(found)) => {
+                    self.scope.matches_raw(wanted, found).map_err(|why| format!("header {name}: {why}"))?;
+                }
+            }
+        }
+        if pattern.body.is_none() && pattern.json.is_none() {
+            return Ok(());
+        }
+        let body = String::from_utf8_lossy(&response.body);
+        let text = pattern.body.as_deref().unwrap_or_default();
+        self.matches_text(text, pattern.json.as_ref(), &body).map_err(|why| format!("the body differs: {why}"))
+    }
+
+    /// Whether a request is still unanswered; what has been written so far by the target is looked at.
+    async fn pending(&mut self, client: usize, name: &str) -> Outcome {
+        let key = (client, name.to_owned());
+        let Some(exchange) = self.exchanges.get_mut(&key) else { return Err(unknown(name)) };
+        // One turn of the runtime, so that an answer that is there is seen.
+        tokio::task::yield_now().await;
+        let answer = poll_fn(|cx| Poll::Ready(exchange.poll(cx))).await;
+        match answer {
+            Poll::Pending => Ok(()),
+            Poll::Ready(answer) => {
+                let shown = match &answer {
+                    Ok(response) => format!("{} {}", response.status, clip(&String::from_utf8_lossy(&response.body))),
+                    Err(why) => why.clone(),
+                };
+                self.exchanges.remove(&key);
+                Err(Stop::Fail(format!("the request `{name}` had to stay open; it was answered: {shown}")))
+            }
+        }
+    }
+}
+
+fn unknown(name: &str) -> Stop {
+    Stop::Error(format!("there is no request `{name}` that waits; begin one with `http = {{…}}, later = \"{name}\"`"))
+}

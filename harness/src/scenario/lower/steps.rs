@@ -1,0 +1,276 @@
+//! The steps of a case: one verb each.
+
+use indexmap::IndexMap;
+
+use super::{actions, cases, raw};
+use crate::scenario::model::{Action, Choice, Client, Drop, Step, Verb};
+use crate::scenario::node::{Kind, Node};
+use crate::scenario::table::{self, Context, Table};
+use crate::scenario::template::{self, Expr, Template};
+use crate::wire::LinkAction;
+
+/// Every verb, in the order in which messages list them.
+pub(in crate::scenario) const VERBS: [&str; 26] = [
+    "connect",
+    "disconnect",
+    "disconnected",
+    "drop",
+    "emit",
+    "do",
+    "expect",
+    "silent",
+    "open",
+    "send",
+    "receive",
+    "closed",
+    "harmless",
+    "http",
+    "answer",
+    "pending",
+    "abort",
+    "finish",
+    "journal",
+    "link",
+    "read",
+    "alive",
+    "think",
+    "wait",
+    "repeat",
+    "together",
+];
+
+/// Keys of a step that are no verbs.
+pub(in crate::scenario) const MODIFIERS: [&str; 26] = [
+    "at", "nsp", "within", "after", "name", "ack", "one_of", "auth", "refused", "times", "in_order", "reply", "steps",
+    "as", "json", "status", "body", "header", "later", "behind", "drain", "of", "kinds", "code", "bytes", "until",
+];
+
+/// The names a case may use.
+pub(super) struct Names<'a> {
+    clients: &'a IndexMap<String, Client>,
+    pub(super) actions: &'a IndexMap<String, Action>,
+    vars: Vec<String>,
+}
+
+impl<'a> Names<'a> {
+    pub(super) fn new(
+        clients: &'a IndexMap<String, Client>,
+        actions: &'a IndexMap<String, Action>,
+        variant: Option<&Vec<Choice>>,
+    ) -> Self {
+        let mut vars: Vec<String> = variant.into_iter().flatten().map(|choice| choice.name.clone()).collect();
+        vars.extend(["nsp", "id", "host"].map(ToOwned::to_owned));
+        vars.extend(clients.keys().flat_map(|name| ["id", "sid", "pid"].map(|key| format!("{name}.{key}"))));
+        Self { clients, actions, vars }
+    }
+
+    /// Names that must be known; `save` makes one known from here on.
+    fn check(&mut self, node: &Node, template: &Template, cx: &mut Context<'_>) {
+        let mut used = Vec::new();
+        template.visit(&mut |expr| match expr {
+            Expr::Save(name) => self.vars.push(name.clone()),
+            Expr::Var(name) | Expr::Pick(name) | Expr::Not(name) => used.push(name.clone()),
+            Expr::Null
+            | Expr::Any(_)
+            | Expr::Sent(_)
+            | Expr::Bytes(_)
+            | Expr::Filler(_)
+            | Expr::Times(..)
+            | Expr::Int(..)
+            | Expr::Uuid
+            | Expr::Payload
+            | Expr::Seq
+            | Expr::Env(_) => {}
+        });
+        for name in used {
+            let list = name.rsplit_once('.').map_or(name.as_str(), |(list, _)| list);
+            let known = self.vars.iter().any(|var| *var == name || *var == list);
+            if !known && cx.vars.get(&name).is_none() {
+                let known: Vec<_> = self.vars.iter().map(String::as_str).chain(cx.vars.names()).collect();
+                cx.diagnostics.unknown(node.span.clone(), "variable", &name, &known);
+            }
+        }
+    }
+}
+
+pub(super) fn lower(nodes: &[Node], names: &mut Names<'_>, cx: &mut Context<'_>) -> Vec<Step> {
+    nodes.iter().filter_map(|node| step(node, names, cx)).collect()
+}
+
+fn step(node: &Node, names: &mut Names<'_>, cx: &mut Context<'_>) -> Option<Step> {
+    let verb_name = the_verb(node, cx)?;
+    let mut table = Table::new(node, "a step", cx)?;
+    let whole = template::parse(node, &mut crate::scenario::diagnostic::Diagnostics::default());
+    if !matches!(verb_name, "repeat" | "together") {
+        names.check(node, &whole, cx);
+    }
+    let at = table.get("at").map(|node| at(node, names, cx)).unwrap_or_default();
+    let needs_client = !matches!(verb_name, "repeat" | "together" | "wait" | "think" | "alive");
+    if at.is_empty() && needs_client && table.get("at").is_none() {
+        cx.diagnostics.error(node.span.clone(), "this step does not say which client does it");
+        cx.diagnostics.note("add `at = \"NAME\"`, a client of [clients] or of the case");
+    }
+    let nsp = table.get("nsp").map(|node| template::parse(node, cx.diagnostics));
+    let within = table.get("within").and_then(|node| table::duration(node, cx));
+    let after = table.get("after").and_then(|node| table::duration(node, cx));
+    table.get("name").and_then(|node| table::string(node, cx));
+    let verb = verb(verb_name, &mut table, names, cx);
+    let span = table.span();
+    table.finish(cx);
+    Some(Step { at, nsp, within, after, verb: verb?, span })
+}
+
+/// The one verb of a step. Two are an error, and a key that is nearly a verb is taken for a misspelt one.
+fn the_verb(node: &Node, cx: &mut Context<'_>) -> Option<&'static str> {
+    let Kind::Table(entries) = &node.kind else {
+        cx.diagnostics.error(node.span.clone(), format_args!("a step is a table, not {}", node.describe()));
+        return None;
+    };
+    let known = |name: &str| VERBS.iter().find(|verb| **verb == name).copied();
+    let mut found = entries.iter().filter_map(|(key, _)| known(&key.name).map(|verb| (verb, key)));
+    let first = found.next();
+    if let Some((second, key)) = found.next() {
+        let first = first.map_or("", |(verb, _)| verb);
+        cx.diagnostics.error(key.span.clone(), format_args!("this step has two verbs, `{first}` and `{second}`"));
+        cx.diagnostics.note("a step has one verb; write two steps");
+        return None;
+    }
+    if let Some((verb, _)) = first {
+        return Some(verb);
+    }
+    match entries.iter().find(|(key, _)| !MODIFIERS.contains(&key.name.as_str())) {
+        Some((key, _)) => cx.diagnostics.unknown(key.span.clone(), "verb", &key.name, &VERBS),
+        None => {
+            cx.diagnostics.error(node.span.clone(), "this step has no verb");
+            cx.diagnostics.note(format_args!("a step has one verb: {}", VERBS.join(" ")));
+        }
+    }
+    None
+}
+
+fn at(node: &Node, names: &Names<'_>, cx: &mut Context<'_>) -> Vec<String> {
+    let nodes = match &node.kind {
+        Kind::Array(items) => items.as_slice(),
+        _ => std::slice::from_ref(node),
+    };
+    let mut clients = Vec::new();
+    for node in nodes {
+        let Some(name) = table::string(node, cx) else { continue };
+        if names.clients.contains_key(&name) {
+            clients.push(name);
+        } else {
+            let known: Vec<_> = names.clients.keys().collect();
+            cx.diagnostics.unknown(node.span.clone(), "client", &name, &known);
+        }
+    }
+    clients
+}
+
+fn verb(name: &'static str, table: &mut Table<'_>, names: &mut Names<'_>, cx: &mut Context<'_>) -> Option<Verb> {
+    let node = table.get(name)?;
+    Some(match name {
+        "connect" => Verb::Connect {
+            nsp: template::parse(node, cx.diagnostics),
+            auth: table.get("auth").map(|node| template::parse(node, cx.diagnostics)),
+            refused: table.get("refused").map(|node| template::parse(node, cx.diagnostics)),
+        },
+        "emit" => {
+            let ack = actions::ack(table, cx);
+            Verb::Emit { args: actions::arguments(node, cx)?, ack, until: raw::until(table, cx) }
+        }
+        "do" => {
+            let invocation = actions::invocation(node, names.actions, cx)?;
+            Verb::Do { action: invocation.action, args: invocation.args }
+        }
+        "expect" => expect(node, table, cx)?,
+        "silent" => match &node.kind {
+            Kind::Bool(true) => Verb::Silent { quiet: None },
+            _ => Verb::Silent { quiet: Some(table::duration(node, cx)?) },
+        },
+        "disconnect" => yes(node, Verb::Disconnect, cx)?,
+        "disconnected" => yes(node, Verb::Disconnected, cx)?,
+        "harmless" => yes(node, Verb::Harmless, cx)?,
+        "alive" => yes(node, Verb::Alive, cx)?,
+        "drop" => {
+            let how = template::parse(node, cx.diagnostics);
+            cases::one_of(Some(&how), "way to drop", &Drop::NAMES, node, cx);
+            Verb::Drop(how)
+        }
+        "read" => Verb::Read(table::boolean(node, cx)?),
+        "link" => link(node, table, cx)?,
+        "open" => raw::open(node, table, cx)?,
+        "send" => Verb::Send(raw::packets(node, cx)?),
+        "receive" => raw::receive(node, table, cx)?,
+        "closed" => raw::closed(node, table, cx)?,
+        "http" => raw::http(node, table, cx)?,
+        "answer" => Verb::Answer { name: table::string(node, cx)?, answer: raw::answer(table, cx) },
+        "pending" => Verb::Pending(table::string(node, cx)?),
+        "abort" => Verb::Abort(table::string(node, cx)?),
+        "finish" => Verb::Finish(table::string(node, cx)?),
+        "journal" => Verb::Journal {
+            entries: actions::list(node, cx),
+            of: table.get("of").map(|node| template::parse(node, cx.diagnostics)),
+            kinds: table.get("kinds").and_then(|node| table::strings(node, cx)).unwrap_or_default(),
+        },
+        "think" | "wait" => Verb::Wait(cases::wait(node, cx)?),
+        "repeat" => {
+            let times = table::count(node, 0, cx)?;
+            let name = table.get("as").and_then(|node| table::string(node, cx));
+            names.vars.extend(name.clone());
+            let nodes = table.require("steps", cx).and_then(|node| table::array(node, "an array of steps", cx))?;
+            Verb::Repeat { times, name, steps: lower(nodes, names, cx) }
+        }
+        "together" => Verb::Together(lower(table::array(node, "an array of steps", cx)?, names, cx)),
+        // `the_verb` returns nothing that is not above.
+        _ => return None,
+    })
+}
+
+/// A verb that has nothing to say but itself.
+fn yes(node: &Node, verb: Verb, cx: &mut Context<'_>) -> Option<Verb> {
+    if table::boolean(node, cx)? {
+        return Some(verb);
+    }
+    cx.diagnostics.error(node.span.clone(), "this verb is `true`, or it is not there");
+    None
+}
+
+fn expect(node: &Node, table: &mut Table<'_>, cx: &mut Context<'_>) -> Option<Verb> {
+    let times = table.get("times").map_or(Some(1), |node| table::count(node, 1, cx))?;
+    let per_sender = table.get("in_order").and_then(|node| {
+        let order = table::string(node, cx)?;
+        if order != "per sender" {
+            cx.diagnostics.unknown(node.span.clone(), "order", &order, &["per sender"]);
+        }
+        Some(())
+    });
+    let reply = table.get("reply").map(|node| actions::list(node, cx));
+    let mut events = vec![actions::arguments(node, cx)?];
+    if let Some(node) = table.get("one_of") {
+        let others = table::array(node, "an array of events", cx)?;
+        events.extend(others.iter().filter_map(|node| actions::arguments(node, cx)));
+    }
+    Some(Verb::Expect { events, times, per_sender: per_sender.is_some(), reply })
+}
+
+/// `"hold"`, `"hold up"`, `"hold down"`, `"release"`, `"cut"`, or `"split"` with `bytes`.
+fn link(node: &Node, table: &mut Table<'_>, cx: &mut Context<'_>) -> Option<Verb> {
+    let name = table::string(node, cx)?;
+    let action = match name.as_str() {
+        "hold" => LinkAction::Hold { up: true, down: true },
+        "hold up" => LinkAction::Hold { up: true, down: false },
+        "hold down" => LinkAction::Hold { up: false, down: true },
+        "release" => LinkAction::Release,
+        "cut" => LinkAction::Cut,
+        "split" => {
+            let bytes = table.require("bytes", cx)?;
+            return Some(Verb::SplitLink(template::parse(bytes, cx.diagnostics)));
+        }
+        other => {
+            let known = ["hold", "hold up", "hold down", "release", "cut", "split"];
+            cx.diagnostics.unknown(node.span.clone(), "thing to do to a link", other, &known);
+            return None;
+        }
+    };
+    Some(Verb::Link(action))
+}

@@ -1,0 +1,289 @@
+//! The path between one client and the target, under the case's control: held, released, cut, split, delayed.
+//!
+//! A link is a TCP relay on a port of its own, so it works for every kind of client and needs no privileges.
+
+use std::collections::VecDeque;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::{Bytes, BytesMut};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+
+use crate::clock;
+
+/// Bytes moved at a time.
+const CHUNK: usize = 64 * 1024;
+
+/// What a case does to a link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LinkAction {
+    /// Nothing passes from now on, in the directions named.
+    Hold { up: bool, down: bool },
+    /// What was held passes, and everything after it.
+    Release,
+    /// Both ends are reset, and nobody gets through any more until `release`.
+    Cut,
+    /// Of what the client sends next, this many bytes pass; the rest is held until `release`.
+    Split(usize),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct State {
+    /// To the target.
+    up: Gate,
+    /// To the client.
+    down: Gate,
+    /// Counts cuts: a relay that began before the last one ends.
+    cuts: u64,
+    /// Refuses new connections.
+    severed: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Gate {
+    Open,
+    /// Bytes that may still pass.
+    Only(usize),
+}
+
+/// A relay to one target.
+#[derive(Debug)]
+pub struct Link {
+    address: SocketAddr,
+    state: Arc<watch::Sender<State>>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl Link {
+    /// Opens a relay to `target`; each byte takes `delay` in either direction.
+    pub async fn open(target: SocketAddr, delay: Duration) -> io::Result<Self> {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let address = listener.local_addr()?;
+        let open = State { up: Gate::Open, down: Gate::Open, cuts: 0, severed: false };
+        let state = Arc::new(watch::Sender::new(open));
+        let task = tokio::spawn(accept(listener, target, delay, Arc::clone(&state)));
+        Ok(Self { address, state, task })
+    }
+
+    /// Where clients connect to.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Does something to it. Takes effect before this returns, for bytes that have not passed yet.
+    pub fn act(&self, action: LinkAction) {
+        self.state.send_modify(|state| match action {
+            LinkAction::Hold { up, down } => {
+                if up {
+                    state.up = Gate::Only(0);
+                }
+                if down {
+                    state.down = Gate::Only(0);
+                }
+            }
+            LinkAction::Release => {
+                (state.up, state.down, state.severed) = (Gate::Open, Gate::Open, false);
+            }
+            LinkAction::Cut => {
+                state.cuts += 1;
+                state.severed = true;
+            }
+            LinkAction::Split(bytes) => state.up = Gate::Only(bytes),
+        });
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn accept(listener: TcpListener, target: SocketAddr, delay: Duration, state: Arc<watch::Sender<State>>) {
+    while let Ok((client, _)) = listener.accept().await {
+        if state.borrow().severed {
+            // Fails only on a socket that is dead already.
+            let _ = client.set_zero_linger();
+            continue;
+        }
+        tokio::spawn(relay(client, target, delay, Arc::clone(&state)));
+    }
+}
+
+async fn relay(client: TcpStream, target: SocketAddr, delay: Duration, state: Arc<watch::Sender<State>>) {
+    let Ok(server) = super::dial(target).await else { return };
+    let born = state.borrow().cuts;
+    // A relay adds no delay of its own; a socket that refuses the option is as good.
+    let _ = client.set_nodelay(true);
+    let (from_client, to_client) = client.into_split();
+    let (from_server, to_server) = server.into_split();
+    let mut up = Direction { up: true, delay, state: Arc::clone(&state), born };
+    let mut down = Direction { up: false, delay, state, born };
+    let (up, down) = (up.run(from_client, to_server), down.run(from_server, to_client));
+    let (a, b) = tokio::join!(up, down);
+    if let (Some(client), Some(server)) = (rejoin(a.0, b.1), rejoin(b.0, a.1)) {
+        if a.2 || b.2 {
+            let _ = (client.set_zero_linger(), server.set_zero_linger());
+        }
+    }
+}
+
+fn rejoin(read: OwnedReadHalf, write: OwnedWriteHalf) -> Option<TcpStream> {
+    read.reunite(write).ok()
+}
+
+struct Direction {
+    up: bool,
+    delay: Duration,
+    state: Arc<watch::Sender<State>>,
+    /// Cuts there had been when the relay began.
+    born: u64,
+}
+
+impl Direction {
+    /// Moves bytes until an end closes or the link is cut; the flag says that it was cut.
+    async fn run(&mut self, mut read: OwnedReadHalf, mut write: OwnedWriteHalf) -> (OwnedReadHalf, OwnedWriteHalf, bool) {
+        let mut changes = self.state.subscribe();
+        let mut queue: VecDeque<(Instant, Bytes)> = VecDeque::new();
+        let mut ended = false;
+        loop {
+            let state = *changes.borrow_and_update();
+            if state.cuts != self.born {
+                return (read, write, true);
+            }
+            let gate = if self.up { state.up } else { state.down };
+            let now = clock::now();
+            let due = queue.front().map(|(due, _)| *due);
+            if gate != Gate::Only(0) && due.is_some_and(|due| due <= now) {
+                if self.pass(gate, &mut queue, &mut write).await.is_err() {
+                    return (read, write, false);
+                }
+                continue;
+            }
+            if ended && queue.is_empty() {
+                // The other direction ends when its own peer closes.
+                let _ = write.shutdown().await;
+                return (read, write, false);
+            }
+            let wait = match due {
+                Some(due) if gate != Gate::Only(0) => Some(due),
+                _ => None,
+            };
+            let mut buffer = BytesMut::with_capacity(CHUNK);
+            tokio::select! {
+                changed = changes.changed() => if changed.is_err() { return (read, write, false) },
+                () = until(wait) => {}
+                // A gate that is shut does not read: the sender meets a full socket, as on a real network.
+                got = read.read_buf(&mut buffer), if !ended && (gate != Gate::Only(0) || queue.is_empty()) => match got {
+                    Ok(1..) => queue.push_back((clock::now() + self.delay, buffer.freeze())),
+                    _ => ended = true,
+                },
+            }
+        }
+    }
+
+    /// Writes as much of the first chunk as the gate lets through.
+    async fn pass(&self, gate: Gate, queue: &mut VecDeque<(Instant, Bytes)>, write: &mut OwnedWriteHalf) -> io::Result<()> {
+        let Some((_, chunk)) = queue.front_mut() else { return Ok(()) };
+        let length = match gate {
+            Gate::Open => chunk.len(),
+            Gate::Only(bytes) => bytes.min(chunk.len()),
+        };
+        let part = chunk.split_to(length);
+        if chunk.is_empty() {
+            queue.pop_front();
+        }
+        write.write_all(&part).await?;
+        if let Gate::Only(_) = gate {
+            self.state.send_modify(|state| {
+                let gate = if self.up { &mut state.up } else { &mut state.down };
+                if let Gate::Only(left) = gate {
+                    *left = left.saturating_sub(length);
+                }
+            });
+        }
+        Ok(())
+    }
+}
+
+async fn until(due: Option<Instant>) {
+    match due {
+        Some(due) => tokio::time::sleep_until(due.into()).await,
+        None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An echo server, a link to it, and a client on the link.
+    async fn echo(delay: Duration) -> (Link, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let (mut read, mut write) = stream.split();
+            let _ = tokio::io::copy(&mut read, &mut write).await;
+        });
+        let link = Link::open(address, delay).await.unwrap();
+        let client = TcpStream::connect(link.address()).await.unwrap();
+        (link, client)
+    }
+
+    async fn read(client: &mut TcpStream, length: usize) -> Vec<u8> {
+        let mut bytes = vec![0; length];
+        client.read_exact(&mut bytes).await.unwrap();
+        bytes
+    }
+
+    #[tokio::test]
+    async fn what_is_held_passes_when_it_is_released() {
+        let (link, mut client) = echo(Duration::ZERO).await;
+        client.write_all(b"a").await.unwrap();
+        assert_eq!(read(&mut client, 1).await, b"a");
+        link.act(LinkAction::Hold { up: true, down: false });
+        client.write_all(b"b").await.unwrap();
+        let nothing = tokio::time::timeout(Duration::from_millis(50), client.read(&mut [0])).await;
+        assert!(nothing.is_err(), "a held byte came back");
+        link.act(LinkAction::Release);
+        assert_eq!(read(&mut client, 1).await, b"b");
+    }
+
+    #[tokio::test]
+    async fn a_split_lets_the_first_bytes_through() {
+        let (link, mut client) = echo(Duration::ZERO).await;
+        link.act(LinkAction::Split(3));
+        client.write_all(b"abcdef").await.unwrap();
+        assert_eq!(read(&mut client, 3).await, b"abc");
+        let nothing = tokio::time::timeout(Duration::from_millis(50), client.read(&mut [0])).await;
+        assert!(nothing.is_err(), "more than three bytes passed");
+        link.act(LinkAction::Release);
+        assert_eq!(read(&mut client, 3).await, b"def");
+    }
+
+    #[tokio::test]
+    async fn a_cut_resets_both_ends_and_lets_nobody_in() {
+        let (link, mut client) = echo(Duration::ZERO).await;
+        client.write_all(b"a").await.unwrap();
+        assert_eq!(read(&mut client, 1).await, b"a");
+        link.act(LinkAction::Cut);
+        assert_eq!(client.read(&mut [0]).await.unwrap_err().kind(), io::ErrorKind::ConnectionReset);
+        let mut next = TcpStream::connect(link.address()).await.unwrap();
+        assert!(!matches!(next.read(&mut [0]).await, Ok(1..)));
+    }
+
+    #[tokio::test]
+    async fn a_delay_counts_in_both_directions() {
+        let (_link, mut client) = echo(Duration::from_millis(20)).await;
+        let started = clock::now();
+        client.write_all(b"a").await.unwrap();
+        read(&mut client, 1).await;
+        assert!(started.elapsed() >= Duration::from_millis(40));
+    }
+}
