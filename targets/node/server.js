@@ -143,7 +143,10 @@ function handlersOf(socket, handler, parent) {
       ack?.(roomsOf(socket));
     },
     emit: ([request], ack) => emit(socket, parent, request, ack),
-    select: async ([request], ack) => ack?.(await select(nsp, request)),
+    select: async ([request], ack) => {
+      const result = await select(nsp, request);
+      ack?.(result);
+    },
     mark: ([x], ack) => {
       note("mark", nsp, { sid: socket.id, x });
       ack?.();

@@ -1,5 +1,6 @@
 //! The command line: what was typed, what it means, and how it ends.
 
+mod accept;
 mod conform;
 mod list;
 mod report;
@@ -42,6 +43,8 @@ enum Command {
     Run(RunArgs),
     /// Check a server against every behaviour in the catalogue
     Conform(Box<conform::ConformArgs>),
+    /// Take the failures of a conformance run into the target's file of known deviations
+    Accept(accept::AcceptArgs),
     /// Run the reference server with the fixture app
     Serve(ServeArgs),
     /// Show the report of a recorded run
@@ -106,6 +109,7 @@ pub fn main() -> Exit {
     match cli.command {
         Command::Run(args) => run::run(&args),
         Command::Conform(args) => conform::conform(&args),
+        Command::Accept(args) => accept::accept(&args),
         Command::Serve(args) => serve::serve(args),
         Command::Report { runs } => report::report(&runs),
         Command::List => list::list(),

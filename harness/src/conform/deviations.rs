@@ -115,9 +115,9 @@ impl Deviations {
         }
     }
 
-    /// The file's text with an entry for each failure that is new, and without entries of which every case passes
-    /// now. Comments and what else stands there are kept.
-    pub fn accept(&self, results: &[CaseResult]) -> Result<String, String> {
+    /// The file's text with entries for the failures that are new, for this reason, and without entries of which
+    /// every case passes now. Comments and what else stands there are kept.
+    pub fn accept(&self, results: &[&CaseResult], reason: &str) -> Result<Accepted, String> {
         let text = fs::read_to_string(&self.path).unwrap_or_default();
         let wrong = |error: toml_edit::TomlError| format!("{}: {error}", self.path.display());
         let mut document: toml_edit::DocumentMut = text.parse().map_err(wrong)?;
@@ -125,21 +125,53 @@ impl Deviations {
         let Some(array) = array.as_array_of_tables_mut() else {
             return Err(format!("{}: `deviation` is not an array of tables", self.path.display()));
         };
+        let before = array.len();
         array.retain(|table| {
             let case = table.get("case").and_then(|item| item.as_str()).unwrap_or_default();
             let named: Vec<_> = results.iter().filter(|result| pattern::matches(case, &result.id)).collect();
             named.is_empty() || named.iter().any(|result| result.verdict != CaseVerdict::Xpass)
         });
-        for result in results.iter().filter(|result| matches!(result.verdict, CaseVerdict::Fail | CaseVerdict::Crash)) {
-            let message = result.failure.as_ref().map_or("", |failure| failure.message.as_str());
+        let removed = before - array.len();
+        let fresh = fresh(results);
+        for (case, part) in &fresh {
             let mut table = toml_edit::Table::new();
-            table.insert("case", toml_edit::value(result.id.as_str()));
-            table.insert("match", toml_edit::value(stable_part(message)));
-            table.insert("reason", toml_edit::value("TODO: why this is known"));
+            table.insert("case", toml_edit::value(case.as_str()));
+            table.insert("match", toml_edit::value(part.as_str()));
+            table.insert("reason", toml_edit::value(reason));
             array.push(table);
         }
-        Ok(document.to_string())
+        Ok(Accepted { text: document.to_string(), added: fresh.len(), removed })
     }
+}
+
+/// What accepting comes to.
+pub struct Accepted {
+    pub text: String,
+    pub added: usize,
+    pub removed: usize,
+}
+
+/// Pattern and message of each entry that is needed: one for all combinations of a case, where they fail alike.
+fn fresh(results: &[&CaseResult]) -> Vec<(String, String)> {
+    let base = |id: &str| id.split('[').next().unwrap_or(id).to_owned();
+    let failed = |result: &CaseResult| matches!(result.verdict, CaseVerdict::Fail | CaseVerdict::Crash);
+    let part = |result: &CaseResult| {
+        stable_part(result.failure.as_ref().map_or("", |failure| failure.message.as_str())).to_owned()
+    };
+    let mut cases: indexmap::IndexMap<String, Vec<&CaseResult>> = indexmap::IndexMap::new();
+    for result in results.iter().filter(|result| result.verdict != CaseVerdict::Skip) {
+        cases.entry(base(&result.id)).or_default().push(result);
+    }
+    let mut entries = Vec::new();
+    for (case, variants) in cases {
+        let alike = variants.iter().all(|variant| failed(variant) && part(variant) == part(variants[0]));
+        if alike && variants.len() > 1 && variants.len() <= MOST_CASES {
+            entries.push((format!("{case}[**]"), part(variants[0])));
+        } else {
+            entries.extend(variants.iter().filter(|variant| failed(variant)).map(|one| (one.id.clone(), part(one))));
+        }
+    }
+    entries
 }
 
 impl Deviation {
@@ -152,11 +184,11 @@ impl Deviation {
     }
 }
 
-/// The first words of a message, up to what differs from run to run: numbers and what is quoted from the wire.
+/// The longest stretch of a message that does not differ from run to run: no numbers, nothing quoted from the wire.
 fn stable_part(message: &str) -> &str {
-    let end = message.find(|c: char| c.is_ascii_digit() || matches!(c, '"' | '{' | '[' | ';')).unwrap_or(message.len());
-    let part = message[..end].trim_end();
-    if part.is_empty() { message } else { part }
+    let varies = |c: char| c.is_ascii_digit() || matches!(c, '"' | '{' | '[' | ']' | '}' | ';' | '/' | '\\');
+    let longest = message.split(varies).max_by_key(|part| part.len()).unwrap_or(message).trim();
+    if longest.is_empty() { message } else { longest }
 }
 
 #[cfg(test)]
@@ -227,7 +259,8 @@ mod tests {
         let deviations = Deviations::read(&path).unwrap();
         let mut fresh = result(CaseVerdict::Fail, "expected 3 items");
         fresh.id = "acks/b".to_owned();
-        let text = deviations.accept(&[result(CaseVerdict::Xpass, ""), fresh]).unwrap();
+        let passing = result(CaseVerdict::Xpass, "");
+        let text = deviations.accept(&[&passing, &fresh], "seen").unwrap().text;
         assert!(text.contains("# kept") && text.contains("wire/*"), "{text}");
         assert!(!text.contains("rooms/*"), "{text}");
         assert!(text.contains("case = \"acks/b\"") && text.contains("match = \"expected\""), "{text}");

@@ -64,6 +64,10 @@ pub(crate) struct Client {
     pub last: Instant,
     /// Whether pings are packets like others.
     pub pings_shown: bool,
+    /// Whether noops are.
+    pub noops_shown: bool,
+    /// Acknowledgements that the transcript need not show.
+    pub hidden: Vec<u64>,
     /// Namespaces whose greeting has not come yet.
     greeting: Vec<String>,
 }
@@ -88,6 +92,8 @@ impl Client {
             left: false,
             last: clock::now(),
             pings_shown: false,
+            noops_shown: false,
+            hidden: Vec::new(),
             greeting: Vec::new(),
         }
     }
@@ -128,6 +134,7 @@ impl Client {
                 }
                 return;
             }
+            wire::Arrival::Text(text) if text == "6" && !self.noops_shown => return,
             wire::Arrival::Closed(closed) => self.closed = Some(closed.why.clone()),
             wire::Arrival::Refused { status, body } => {
                 self.closed = Some(format!("it was refused with {status} {}", body.trim()));
@@ -165,7 +172,11 @@ impl Client {
                 self.arrivals.push(Arrival { nsp, values, id: incoming.id, at });
             }
             Event::Ack(incoming) => {
-                log(format!("{name} ◀ {} ack {:?} {}", incoming.nsp, incoming.id, clip(incoming.args.json())));
+                let hidden = incoming.id.is_some_and(|id| self.hidden.contains(&id));
+                if !hidden {
+                    let id = incoming.id.map_or("without id".to_owned(), |id| id.to_string());
+                    log(format!("{name} ◀ {} ack {id} {}", incoming.nsp, clip(incoming.args.json())));
+                }
                 if let Some(id) = incoming.id {
                     self.acks.push((incoming.nsp.to_string(), id, incoming.args));
                 }

@@ -37,6 +37,9 @@ impl Player<'_> {
         let packet = Args::from_values(&values);
         self.note(format!("{name} ▶ {nsp} {}", clip(packet.json())));
         let id = self.clients[client].connection().map_err(Stop::Fail)?.emit(nsp, packet, ack.is_some());
+        if let Some(id) = id {
+            self.note(format!("{name}   asks for ack {id}"));
+        }
         Ok(match (id, ack) {
             (Some(id), Some(ack)) => Begun::Answers { client, nsp: nsp.to_owned(), id, ack: ack.clone() },
             _ => Begun::Done,

@@ -52,6 +52,14 @@ pub(super) enum Begun {
     Connecting { client: usize, nsp: String },
 }
 
+fn reads_journal(steps: &[Step]) -> bool {
+    steps.iter().any(|step| match &step.verb {
+        Verb::Journal { .. } => true,
+        Verb::Repeat { steps, .. } | Verb::Together(steps) => reads_journal(steps),
+        _ => false,
+    })
+}
+
 /// Makes rooms and namespaces of a case its own, among cases played beside it and runs before it.
 fn unique() -> u64 {
     static PLAYED: AtomicU64 = AtomicU64::new(0);
@@ -88,6 +96,9 @@ impl<'a> Player<'a> {
         for choice in &self.case.variant {
             let value = self.scope.render(&choice.value).map_err(|problem| (Stop::Error(problem), whole.clone()))?;
             self.scope.vars.insert(choice.name.clone(), value);
+        }
+        if self.case.exclusive && reads_journal(&self.case.steps) {
+            self.skip_journal().await;
         }
         for (name, client) in &self.case.clients {
             self.add(name, client).await.map_err(|stop| (stop, whole.clone()))?;
@@ -215,7 +226,7 @@ impl<'a> Player<'a> {
             None => "/".to_owned(),
         };
         let mut client = Client::new(name, endpoint, nsp);
-        (client.link, client.pings_shown) = (link, spec.pings_shown);
+        (client.link, client.pings_shown, client.noops_shown) = (link, spec.pings_shown, spec.noops_shown);
         self.clients.push(client);
         Ok(())
     }

@@ -176,6 +176,8 @@ pub struct Client {
     pub closed: bool,
     /// Pings of the server are packets to be received, and nobody answers them.
     pub pings_shown: bool,
+    /// Noops on a WebSocket are packets to be received.
+    pub noops_shown: bool,
     /// Its path to the target can be held, cut and split.
     pub link: bool,
 }

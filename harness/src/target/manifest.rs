@@ -45,9 +45,7 @@ pub(super) struct Manifest {
 
 /// Finds a target by name.
 pub(super) fn find(name: &str) -> Result<Manifest, Error> {
-    let folder =
-        folders().into_iter().map(|folder| folder.join(name)).find(|folder| folder.join("target.toml").exists());
-    let Some(folder) = folder else {
+    let Some(folder) = folder_of(name) else {
         let known = names();
         let known = if known.is_empty() {
             format!("no folder `targets` was found; start sio-bench in the repository or set {VARIABLE}")
@@ -65,6 +63,11 @@ pub(super) fn find(name: &str) -> Result<Manifest, Error> {
         return Err(Error::Usage(format!("{}: `start` is empty; it is the command and its arguments", path.display())));
     }
     Ok(Manifest { name: name.to_owned(), folder, file })
+}
+
+/// The folder of a target, if there is one of that name.
+pub(super) fn folder_of(name: &str) -> Option<PathBuf> {
+    folders().into_iter().map(|folder| folder.join(name)).find(|folder| folder.join("target.toml").exists())
 }
 
 /// Names of all targets.

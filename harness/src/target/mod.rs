@@ -156,6 +156,11 @@ pub async fn start(choice: &Choice, path: Option<&str>, launch: &Launch) -> Resu
     prepare(choice).await?.start(path, launch).await
 }
 
+/// The folder of a target in `targets/`.
+pub fn folder(name: &str) -> Option<PathBuf> {
+    manifest::folder_of(name)
+}
+
 /// Names in `targets/`, for messages and lists.
 pub fn names() -> Vec<String> {
     manifest::names()

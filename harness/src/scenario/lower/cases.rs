@@ -38,9 +38,14 @@ fn client(node: &Node, cx: &mut Context<'_>) -> Option<Client> {
         cx.diagnostics.unknown(node.span.clone(), "way with pings", pings, &["answered", "shown"]);
     }
     let pings_shown = pings.is_some_and(|pings| pings == "shown");
+    let noops = table.get("noops").and_then(|node| table::string(node, cx));
+    if let Some(noops) = noops.as_ref().filter(|noops| !matches!(noops.as_str(), "dropped" | "shown")) {
+        cx.diagnostics.unknown(node.span.clone(), "way with noops", noops, &["dropped", "shown"]);
+    }
+    let noops_shown = noops.is_some_and(|noops| noops == "shown");
     table.finish(cx);
     let namespace = namespace.or_else(|| raw.is_none().then(|| Template::literal("/")));
-    Some(Client { namespace, transport, auth, parser, raw, query, headers, closed: !open, pings_shown, link })
+    Some(Client { namespace, transport, auth, parser, raw, query, headers, closed: !open, pings_shown, noops_shown, link })
 }
 
 /// A table of texts.
