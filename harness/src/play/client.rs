@@ -134,7 +134,8 @@ impl Client {
                 }
                 return;
             }
-            wire::Arrival::Text(text) if text == "6" && !self.noops_shown => return,
+            // A close packet announces the close that follows.
+            wire::Arrival::Text(text) if matches!(text.as_str(), "1" | "6") && !self.noops_shown => return,
             wire::Arrival::Closed(closed) => self.closed = Some(closed.why.clone()),
             wire::Arrival::Refused { status, body } => {
                 self.closed = Some(format!("it was refused with {status} {}", body.trim()));

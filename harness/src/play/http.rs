@@ -1,7 +1,8 @@
 //! HTTP requests of a case, each on a connection of its own.
 
 use std::future::poll_fn;
-use std::task::Poll;
+use std::net::SocketAddr;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -12,6 +13,50 @@ use super::{ANSWER, Stop};
 use crate::scenario::model::{AnswerPattern, HttpRequest, Step, Verb};
 use crate::wire::http1::{Body, Exchange};
 use crate::wire::{Outgoing, Request, Response};
+
+/// A request of a case on its way.
+pub(crate) struct Pending {
+    exchange: Exchange,
+    address: SocketAddr,
+    /// To be sent again when all that came back was a ping.
+    again: Option<Request>,
+}
+
+impl Pending {
+    fn begin(address: SocketAddr, request: Request, polls: bool) -> Self {
+        let again = polls.then(|| request.clone());
+        Self { exchange: Exchange::begin(address, request), address, again }
+    }
+
+    /// As [`Exchange::poll`]; a GET that brought a ping and nothing else is answered and sent again, as every
+    /// client would.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Response, String>> {
+        loop {
+            let answer = match self.exchange.poll(cx) {
+                Poll::Ready(answer) => answer,
+                Poll::Pending => return Poll::Pending,
+            };
+            let Some(again) = &self.again else { return Poll::Ready(answer) };
+            match answer {
+                Ok(response) if response.status == 200 && &response.body[..] == b"2" => {
+                    self.exchange = Exchange::begin(self.address, again.clone());
+                }
+                Ok(mut response) if response.status == 200 => {
+                    response.body = without_pings(&response.body);
+                    return Poll::Ready(Ok(response));
+                }
+                other => return Poll::Ready(other),
+            }
+        }
+    }
+}
+
+/// A payload without the pings in it. Long intervals leave them unanswered; a case about pings says so.
+fn without_pings(body: &Bytes) -> Bytes {
+    let packets = body.split(|byte| *byte == 0x1e);
+    let kept: Vec<&[u8]> = packets.filter(|packet| *packet != b"2").collect();
+    kept.join(&0x1e).into()
+}
 
 impl Player<'_> {
     pub(super) async fn http_step(&mut self, client: usize, step: &Step) -> Outcome {
@@ -29,7 +74,7 @@ impl Player<'_> {
                 match later {
                     Some(name) => {
                         // Until it is written, so that what follows comes later for the target too.
-                        self.wait_with(within, |cx| exchange.poll_sent(cx).is_ready().then_some(())).await;
+                        self.wait_with(within, |cx| exchange.exchange.poll_sent(cx).is_ready().then_some(())).await;
                         self.exchanges.insert((client, name.clone()), exchange);
                         Ok(())
                     }
@@ -50,18 +95,18 @@ impl Player<'_> {
             Verb::Finish(name) => {
                 let key = (client, name.clone());
                 let Some(exchange) = self.exchanges.get_mut(&key) else { return Err(unknown(name)) };
-                exchange.finish();
+                exchange.exchange.finish();
                 Ok(())
             }
             _ => Ok(()),
         }
     }
 
-    fn exchange(&mut self, client: usize, name: &str) -> Outcome<Exchange> {
+    fn exchange(&mut self, client: usize, name: &str) -> Outcome<Pending> {
         self.exchanges.remove(&(client, name.to_owned())).ok_or_else(|| unknown(name))
     }
 
-    fn begin_http(&mut self, client: usize, spec: &HttpRequest) -> Outcome<Exchange> {
+    fn begin_http(&mut self, client: usize, spec: &HttpRequest) -> Outcome<Pending> {
         let path = self.scope.render_string(&spec.path).map_err(Stop::Error)?;
         let (address, host, base) = {
             let endpoint = &self.clients[client].endpoint;
@@ -88,13 +133,14 @@ impl Player<'_> {
         self.note(line.trim_end().to_owned());
         let chunked = spec.chunked.as_ref().map(|chunked| self.flag(chunked)).transpose()?.unwrap_or(false);
         request.body = Body { parts, chunked, stop_after: spec.stop_after, claims: spec.claims };
-        Ok(Exchange::begin(address, request))
+        let polls = spec.method == "GET" && !self.clients[client].pings_shown;
+        Ok(Pending::begin(address, request, polls))
     }
 
     async fn answered(
         &mut self,
         client: usize,
-        mut exchange: Exchange,
+        mut exchange: Pending,
         pattern: &AnswerPattern,
         within: Duration,
     ) -> Outcome {

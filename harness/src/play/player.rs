@@ -13,6 +13,7 @@ use indexmap::IndexMap;
 use sio_protocol::Value;
 
 use super::client::{Client, Wire};
+use super::http::Pending;
 use super::packets::Expected;
 use super::senders::Senders;
 use super::transcript::Transcript;
@@ -24,7 +25,6 @@ use crate::scenario::model::{self, Ack, Action, Case, Drop, Step, Transport, Ver
 use crate::scenario::node::Span;
 use crate::scenario::template::{Scope, Template};
 use crate::wire::{Link, LinkAction};
-use crate::wire::http1::Exchange;
 
 /// Between two tries of a step that says `until`.
 const BETWEEN_TRIES: Duration = Duration::from_millis(10);
@@ -37,7 +37,7 @@ pub(crate) struct Player<'a> {
     pub(super) stage: &'a Stage,
     pub(super) clients: Vec<Client>,
     /// Requests that a later step looks at, by client and name.
-    pub(super) exchanges: HashMap<(usize, String), Exchange>,
+    pub(super) exchanges: HashMap<(usize, String), Pending>,
     pub(super) scope: Scope,
     pub(super) senders: Senders,
     /// Entries of the target's journal up to here are not this case's.
