@@ -52,9 +52,22 @@ enum Command {
         /// Folder of a run, or its run.jsonl
         #[arg(value_name = "RUN", required = true)]
         runs: Vec<PathBuf>,
+
+        /// Shape: terminal, jsonl, junit, tap, sarif, markdown, github, badge
+        #[arg(long, value_name = "FORMAT", default_value = "terminal")]
+        format: crate::report::Format,
+
+        /// A record of an earlier run: markdown shows only what has changed since
+        #[arg(long, value_name = "RUN")]
+        baseline: Option<PathBuf>,
     },
-    /// List scenarios and targets
-    List,
+    /// List what there is: scenarios and targets, or the cases or rules of the conformance suite
+    List {
+        #[arg(value_enum, default_value = "all")]
+        what: list::What,
+    },
+    /// Print the JSON Schema of scenario files, for editors
+    Schema,
 }
 
 /// Options of `run`
@@ -111,8 +124,12 @@ pub fn main() -> Exit {
         Command::Conform(args) => conform::conform(&args),
         Command::Accept(args) => accept::accept(&args),
         Command::Serve(args) => serve::serve(args),
-        Command::Report { runs } => report::report(&runs),
-        Command::List => list::list(),
+        Command::Report { runs, format, baseline } => report::report(&runs, format, baseline.as_deref()),
+        Command::List { what } => list::list(what),
+        Command::Schema => {
+            let _ = print(crate::scenario::schema::text());
+            Exit::Passed
+        }
     }
 }
 

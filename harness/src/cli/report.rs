@@ -1,17 +1,24 @@
 //! `sio-bench report`
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::{complain, print};
 use crate::exit::Exit;
 use crate::record;
-use crate::report::render;
+use crate::report::{self, Format};
 
-pub(super) fn report(runs: &[PathBuf]) -> Exit {
+pub(super) fn report(runs: &[PathBuf], format: Format, baseline: Option<&Path>) -> Exit {
+    let baseline = match baseline.map(record::read).transpose() {
+        Ok(baseline) => baseline,
+        Err(problem) => {
+            complain(&problem);
+            return Exit::Usage;
+        }
+    };
     for run in runs {
         match record::read(run) {
             Ok(entries) => {
-                if !print(&render(&entries)) {
+                if !print(&report::format(format, &entries, baseline.as_deref())) {
                     return Exit::Passed;
                 }
             }

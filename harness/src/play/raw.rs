@@ -393,9 +393,10 @@ impl Player<'_> {
     async fn harmless(&mut self, client: usize) -> Outcome {
         self.raw_fence(client).await?;
         let this = &mut self.clients[client];
+        // A server that handles packets side by side may answer the fence and close afterwards.
+        this.closed_as_told = true;
         if this.closed.is_some() {
             this.raw.retain(|(_, arrival)| !matches!(arrival, Arrival::Closed(_)));
-            this.closed_as_told = true;
         }
         let Some((_, arrival)) = this.raw.front() else { return Ok(()) };
         let what = transcript::arrival(arrival);

@@ -8,6 +8,7 @@ mod lower;
 pub mod model;
 pub mod node;
 pub mod quantity;
+pub mod schema;
 pub mod source;
 mod table;
 pub mod template;

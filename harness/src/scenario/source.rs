@@ -7,6 +7,9 @@ use include_dir::{Dir, include_dir};
 
 static EMBEDDED: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../scenarios");
 
+/// The schema of scenario files.
+pub(super) const SCHEMA: &str = include_str!("../../../scenarios/sio-bench.schema.json");
+
 /// A file's name, as shown in messages, and its text.
 #[derive(Clone, Debug)]
 pub struct Source {
@@ -99,7 +102,8 @@ pub fn embedded_names() -> Vec<String> {
     let mut names = Vec::new();
     let mut folders = vec![&EMBEDDED];
     while let Some(folder) = folders.pop() {
-        let scenarios = folder.files().filter(|file| !is_part_of_a_suite(file.path()));
+        let is_toml = |file: &&include_dir::File<'_>| file.path().extension().is_some_and(|end| end == "toml");
+        let scenarios = folder.files().filter(is_toml).filter(|file| !is_part_of_a_suite(file.path()));
         names.extend(scenarios.map(|file| file.path().with_extension("").display().to_string()));
         folders.extend(folder.dirs());
     }
