@@ -15,9 +15,13 @@ use crate::exit::Exit;
 use crate::interrupt::Interrupt;
 use crate::record::{CapabilityResult, CaseResult, Entry, Footer, Recorder, SuiteInfo, TargetInfo};
 use crate::report::{self, Format};
+use crate::scenario::Loaded;
 use crate::scenario::model::{Class, Origin};
 use crate::scenario::quantity;
 use crate::target::{self, Choice, Prepared};
+
+/// Cases at a time.
+pub(super) const JOBS: usize = 16;
 
 /// Options of `conform`
 #[derive(clap::Args)]
@@ -38,7 +42,7 @@ pub(super) struct ConformArgs {
     filter: FilterArgs,
 
     /// Cases at a time
-    #[arg(long, short, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    #[arg(long, short, value_name = "N", default_value_t = JOBS as u16, value_parser = clap::value_parser!(u16).range(1..=1000))]
     jobs: u16,
 
     /// Known deviations (default: deviations.toml of the target, if there is one)
@@ -157,6 +161,42 @@ pub(super) fn default_suite() -> Vec<PathBuf> {
 }
 
 pub(super) fn conform(args: &ConformArgs) -> Exit {
+    block_on(execute(args))
+}
+
+/// Plays every case of these files: what `run` does with files that hold no load.
+pub(super) fn cases(files: Vec<Loaded>, choice: &Choice, path: Option<String>, out: Option<PathBuf>, quiet: bool) -> Exit {
+    block_on(async {
+        let register = Register::load().map_err(Trouble::Usage)?;
+        let name = if files.len() == 1 { files[0].scenario.name.clone() } else { "several".to_owned() };
+        let suite = Suite::of(files).map_err(Trouble::Usage)?;
+        let ids: Vec<_> = suite.cases().map(|(_, case)| case.full_id()).collect();
+        let wanted = Wanted { suite, register, ids, is_whole: true };
+        let prepared = target::prepare(choice).await?;
+        let own = prepared.folder().map(|folder| folder.join("deviations.toml"));
+        let deviations = own.map(|path| Deviations::read(&path)).transpose().map_err(Trouble::Usage)?;
+        let settings = Settings {
+            path,
+            jobs: JOBS,
+            delay: Duration::ZERO,
+            folder: out.unwrap_or_else(|| run::fresh_folder(&name)),
+            deviations: deviations.unwrap_or_default(),
+            today: today(),
+        };
+        let session = Session { wanted: &wanted, prepared: &prepared, settings: &settings, quiet };
+        let (entries, exit) = session.play().await?;
+        let _ = print(&report::format(Format::Terminal, &entries, None));
+        let _ = print(&format!("record: {}\n", settings.folder.display()));
+        Ok(exit)
+    })
+}
+
+pub(super) fn today() -> jiff::civil::Date {
+    run::now().to_zoned(jiff::tz::TimeZone::UTC).date()
+}
+
+/// Runs a command to its end and says what went wrong.
+pub(super) fn block_on(command: impl Future<Output = Result<Exit, Trouble>>) -> Exit {
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -164,7 +204,7 @@ pub(super) fn conform(args: &ConformArgs) -> Exit {
             return Exit::NotValid;
         }
     };
-    match runtime.block_on(execute(args)) {
+    match runtime.block_on(command) {
         Ok(exit) => exit,
         Err(Trouble::Usage(problem)) => {
             run::complain_or_show(&problem);
@@ -249,7 +289,7 @@ async fn execute(args: &ConformArgs) -> Result<Exit, Trouble> {
         delay: args.delay.unwrap_or_default(),
         folder,
         deviations,
-        today: run::now().to_zoned(jiff::tz::TimeZone::UTC).date(),
+        today: today(),
     };
     let session = Session { wanted: &wanted, prepared: &prepared, settings: &settings, quiet: args.quiet };
     let (entries, exit) = session.play().await?;

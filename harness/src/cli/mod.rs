@@ -1,6 +1,7 @@
 //! The command line: what was typed, what it means, and how it ends.
 
 mod accept;
+mod compare;
 mod conform;
 mod list;
 mod report;
@@ -43,6 +44,8 @@ enum Command {
     Run(RunArgs),
     /// Check a server against every behaviour in the catalogue
     Conform(Box<conform::ConformArgs>),
+    /// Run the conformance suite against several servers and put them side by side
+    Compare(compare::CompareArgs),
     /// Take the failures of a conformance run into the target's file of known deviations
     Accept(accept::AcceptArgs),
     /// Run the reference server with the fixture app
@@ -122,6 +125,7 @@ pub fn main() -> Exit {
     match cli.command {
         Command::Run(args) => run::run(&args),
         Command::Conform(args) => conform::conform(&args),
+        Command::Compare(args) => compare::compare(&args),
         Command::Accept(args) => accept::accept(&args),
         Command::Serve(args) => serve::serve(args),
         Command::Report { runs, format, baseline } => report::report(&runs, format, baseline.as_deref()),

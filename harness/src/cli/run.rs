@@ -38,6 +38,11 @@ pub(super) fn run(args: &RunArgs) -> Exit {
             return Exit::Usage;
         }
     };
+    if job.plans.iter().all(Option::is_none) {
+        // Cases alone need no load engine, but may need targets of their own.
+        let out = args.out.clone();
+        return super::conform::cases(job.loaded, &job.choice, job.path, out, args.quiet);
+    }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     match runtime.and_then(|runtime| runtime.block_on(execute(args, job))) {
         Ok(exit) => exit,

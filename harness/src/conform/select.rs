@@ -27,9 +27,11 @@ impl Suite {
                 }
             }
         }
-        if !problems.is_empty() {
-            return Err(problems);
-        }
+        if problems.is_empty() { Self::of(files) } else { Err(problems) }
+    }
+
+    /// A suite of these files.
+    pub fn of(files: Vec<Loaded>) -> Result<Self, String> {
         let all = files.iter().enumerate();
         let picks = all.flat_map(|(file, loaded)| (0..loaded.scenario.cases.len()).map(move |case| (file, case)));
         let suite = Self { picks: picks.collect(), files };

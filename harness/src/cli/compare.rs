@@ -1,0 +1,95 @@
+//! `sio-bench compare`
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::conform::{FilterArgs, Session, Trouble, block_on, today, wanted};
+use super::{print, run};
+use crate::conform::Settings;
+use crate::conform::deviations::Deviations;
+use crate::exit::Exit;
+use crate::record::{self, Entry};
+use crate::report::compare::{Comparison, Shape};
+use crate::target::{self, Choice};
+
+/// Options of `compare`
+#[derive(clap::Args)]
+pub(super) struct CompareArgs {
+    /// Targets to run the suite against, or records of earlier runs
+    #[arg(value_name = "TARGET-or-RUN", required = true, num_args = 2..)]
+    targets: Vec<String>,
+
+    #[command(flatten)]
+    filter: FilterArgs,
+
+    /// List only the cases on which they differ
+    #[arg(long)]
+    only_differences: bool,
+
+    /// Show where the packets of these cases part ways; `*` and `**` as in --id
+    #[arg(long, value_name = "PATTERN")]
+    diff: Option<String>,
+
+    /// Shape: terminal or markdown
+    #[arg(long, value_name = "FORMAT", default_value = "terminal", value_parser = parse_shape)]
+    format: Shape,
+
+    /// Folder for the records (default: runs/<time>-compare)
+    #[arg(long, value_name = "FOLDER")]
+    out: Option<PathBuf>,
+
+    /// No progress on standard error
+    #[arg(long, short)]
+    quiet: bool,
+}
+
+fn parse_shape(text: &str) -> Result<Shape, String> {
+    match text {
+        "terminal" => Ok(Shape::Terminal),
+        "markdown" => Ok(Shape::Markdown),
+        _ => Err("expected terminal or markdown".to_owned()),
+    }
+}
+
+pub(super) fn compare(args: &CompareArgs) -> Exit {
+    block_on(execute(args))
+}
+
+async fn execute(args: &CompareArgs) -> Result<Exit, Trouble> {
+    let folder = args.out.clone().unwrap_or_else(|| run::fresh_folder("compare"));
+    let mut records: Vec<Vec<Entry>> = Vec::new();
+    for target in &args.targets {
+        let path = Path::new(target);
+        if path.join("run.jsonl").exists() || path.is_file() {
+            records.push(record::read(path).map_err(Trouble::Usage)?);
+            continue;
+        }
+        records.push(play(args, target, &folder).await?);
+    }
+    let comparison = Comparison::of(&records).map_err(Trouble::Usage)?;
+    let mut text = comparison.render(args.format, args.only_differences);
+    if let Some(pattern) = &args.diff {
+        text.push('\n');
+        text.push_str(&comparison.diverging(pattern));
+    }
+    let _ = print(&text);
+    let cut = records.iter().any(|entries| !matches!(entries.last(), Some(Entry::Footer(footer)) if footer.complete));
+    Ok(if cut { Exit::Interrupted } else { Exit::Passed })
+}
+
+/// Runs the suite against one target. Deviations are not looked at: a comparison shows what differs.
+async fn play(args: &CompareArgs, target: &str, folder: &Path) -> Result<Vec<Entry>, Trouble> {
+    let wanted = wanted(&[], &args.filter.filter())?;
+    let prepared = target::prepare(&Choice::from(Some(target), None)).await?;
+    let safe: String = target.chars().map(|c| if c.is_alphanumeric() { c } else { '-' }).collect();
+    let settings = Settings {
+        path: None,
+        jobs: super::conform::JOBS,
+        delay: Duration::ZERO,
+        folder: folder.join(safe),
+        deviations: Deviations::default(),
+        today: today(),
+    };
+    let session = Session { wanted: &wanted, prepared: &prepared, settings: &settings, quiet: args.quiet };
+    Ok(session.play().await?.0)
+}
