@@ -180,6 +180,7 @@ const refusal = (message, data) => Object.assign(new Error(message), data && { d
 
 function installParent(matcher, handler) {
   const parent = io.of(matcher);
+  parent.use((socket, next) => next(socket.handshake.auth?.refuse ? refusal("refused") : undefined));
   install(parent, handler, parent);
 }
 

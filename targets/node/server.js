@@ -1,7 +1,8 @@
 // The fixture on Node's socket.io.
 "use strict";
 
-const { Server } = require("socket.io");
+const http = require("http").createServer();
+const socketIo = require("socket.io");
 
 const env = process.env;
 const number = (name, fallback) => Number(env[name] || fallback);
@@ -11,7 +12,9 @@ if (env.SIO_REDIS) {
   process.exit(2);
 }
 
-const io = new Server(number("PORT", 3000), {
+// Versions 1 and 2 export the server itself.
+const Server = socketIo.Server ?? socketIo;
+const io = new Server(http, {
   pingInterval: number("SIO_PING_INTERVAL", 25_000),
   pingTimeout: number("SIO_PING_TIMEOUT", 20_000),
   connectTimeout: number("SIO_CONNECT_TIMEOUT", 45_000),
@@ -27,5 +30,5 @@ const io = new Server(number("PORT", 3000), {
 });
 
 require("./fixture")(io);
-io.httpServer.on("listening", () => console.log(`LISTENING ${io.httpServer.address().port}`));
+http.listen(number("PORT", 3000), () => console.log(`LISTENING ${http.address().port}`));
 process.on("SIGTERM", () => io.close(() => process.exit(0)));

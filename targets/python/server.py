@@ -5,6 +5,7 @@ import os
 import re
 import socket
 import sys
+from importlib.metadata import version
 
 import socketio
 from socketio.exceptions import ConnectionRefusedError, TimeoutError
@@ -18,7 +19,7 @@ front = sys.argv[1] if len(sys.argv) > 1 else "uvicorn"
 cookie = env("SIO_COOKIE")
 sio = socketio.AsyncServer(
     async_mode="asgi" if front == "uvicorn" else "aiohttp",
-    namespaces="*",
+    **({"namespaces": "*"} if tuple(map(int, version("python-socketio").split("."))) >= (5, 10) else {}),
     ping_interval=float(env("SIO_PING_INTERVAL", 25_000)) / 1000,
     ping_timeout=float(env("SIO_PING_TIMEOUT", 20_000)) / 1000,
     max_http_buffer_size=int(env("SIO_MAX_PAYLOAD", 1_000_000)),
@@ -67,6 +68,8 @@ class Fixture(socketio.AsyncNamespace):
             raise ConnectionRefusedError("Invalid namespace")
         if nsp == "/deny":
             raise ConnectionRefusedError("denied", {"code": "E_DENIED"})
+        if handler == "dynamic" and auth.get("refuse"):
+            raise ConnectionRefusedError("refused")
         if nsp == "/slow":
             await asyncio.sleep(0.3)
             if auth.get("refuse"):

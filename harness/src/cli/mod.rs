@@ -6,6 +6,7 @@ mod conform;
 mod list;
 mod report;
 mod run;
+mod selftest;
 mod serve;
 
 use std::path::PathBuf;
@@ -46,6 +47,8 @@ enum Command {
     Conform(Box<conform::ConformArgs>),
     /// Run the conformance suite against several servers and put them side by side
     Compare(compare::CompareArgs),
+    /// Prove that the suite catches what it is there to catch
+    SelfTest(selftest::SelfTestArgs),
     /// Take the failures of a conformance run into the target's file of known deviations
     Accept(accept::AcceptArgs),
     /// Run the reference server with the fixture app
@@ -126,6 +129,7 @@ pub fn main() -> Exit {
         Command::Run(args) => run::run(&args),
         Command::Conform(args) => conform::conform(&args),
         Command::Compare(args) => compare::compare(&args),
+        Command::SelfTest(args) => selftest::self_test(&args),
         Command::Accept(args) => accept::accept(&args),
         Command::Serve(args) => serve::serve(args),
         Command::Report { runs, format, baseline } => report::report(&runs, format, baseline.as_deref()),

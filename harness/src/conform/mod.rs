@@ -12,6 +12,7 @@ pub mod register;
 pub mod run;
 pub mod select;
 mod stand;
+pub mod zoo;
 
 pub use register::Register;
 pub use run::{Settings, run};

@@ -31,9 +31,16 @@ struct File {
     start: Vec<String>,
     /// Prints the version.
     version: Option<Vec<String>>,
+    /// Revision of Engine.IO, when it is not 4: nothing but wire-level cases are played then.
+    #[serde(default = "usual_revision")]
+    engine: u8,
     /// What it cannot do, and why.
     #[serde(default)]
     lacks: BTreeMap<String, String>,
+}
+
+fn usual_revision() -> u8 {
+    4
 }
 
 /// A target of `targets/`.
@@ -54,6 +61,11 @@ pub(super) fn find(name: &str) -> Result<Manifest, Error> {
         };
         return Err(Error::Usage(format!("there is no target `{name}`; {known}\n  a URL begins with http://")));
     };
+    read(name, &folder)
+}
+
+/// Reads the manifest in a folder.
+pub(super) fn read(name: &str, folder: &Path) -> Result<Manifest, Error> {
     let path = folder.join("target.toml");
     let text =
         fs::read_to_string(&path).map_err(|error| Error::Usage(format!("cannot read {}: {error}", path.display())))?;
@@ -62,7 +74,7 @@ pub(super) fn find(name: &str) -> Result<Manifest, Error> {
     if file.start.is_empty() {
         return Err(Error::Usage(format!("{}: `start` is empty; it is the command and its arguments", path.display())));
     }
-    Ok(Manifest { name: name.to_owned(), folder, file })
+    Ok(Manifest { name: name.to_owned(), folder: folder.to_owned(), file })
 }
 
 /// The folder of a target, if there is one of that name.
@@ -86,7 +98,7 @@ pub(super) fn names() -> Vec<String> {
 }
 
 /// Where targets may be: named by hand, or `targets` in this folder, the program's, or one above.
-fn folders() -> Vec<PathBuf> {
+pub(super) fn folders() -> Vec<PathBuf> {
     if let Some(folder) = std::env::var_os(VARIABLE) {
         return vec![folder.into()];
     }
@@ -98,6 +110,11 @@ fn folders() -> Vec<PathBuf> {
 }
 
 impl Manifest {
+    /// Whether it speaks Engine.IO 3 alone, and is known to.
+    pub(super) fn is_old(&self) -> bool {
+        self.file.engine == 3
+    }
+
     /// What it cannot do, and why.
     pub(super) fn lacks(&self) -> &BTreeMap<String, String> {
         &self.file.lacks

@@ -93,14 +93,20 @@ pub async fn prepare(choice: &Choice) -> Result<Prepared, Error> {
             let version = Some(format!("sio-reference-server {}", env!("CARGO_PKG_VERSION")));
             Prepared { kind: Kind::Reference, name: "reference".to_owned(), version, lacks: BTreeMap::new() }
         }
-        Choice::Named(name) => {
-            let manifest = manifest::find(name)?;
-            manifest.install().await?;
-            let version = manifest.version().await;
-            let lacks = manifest.lacks().clone();
-            Prepared { kind: Kind::Manifest(manifest), name: name.clone(), version, lacks }
-        }
+        Choice::Named(name) => prepare_manifest(manifest::find(name)?).await?,
     })
+}
+
+/// Prepares the target in a folder that need not be in `targets/`.
+pub async fn prepare_folder(folder: &Path) -> Result<Prepared, Error> {
+    let name = folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    prepare_manifest(manifest::read(&name, folder)?).await
+}
+
+async fn prepare_manifest(manifest: manifest::Manifest) -> Result<Prepared, Error> {
+    manifest.install().await?;
+    let (name, version, lacks) = (manifest.name.clone(), manifest.version().await, manifest.lacks().clone());
+    Ok(Prepared { kind: Kind::Manifest(manifest), name, version, lacks })
 }
 
 impl Prepared {
@@ -143,7 +149,8 @@ impl Prepared {
         let http = crate::client::http_client();
         let msgpack = launch.env.get("SIO_PARSER").is_some_and(|parser| parser == "msgpack");
         let parser = if msgpack { Parser::MessagePack } else { Parser::Json };
-        let fence = probe::check(&endpoint, &http, parser).await?;
+        let old = matches!(&self.kind, Kind::Manifest(manifest) if manifest.is_old());
+        let fence = !old && probe::check(&endpoint, &http, parser).await?;
         let pid = child.as_ref().map(Child::pid);
         let (name, version) = (self.name.clone(), self.version.clone());
         let info = TargetInfo { name, url: endpoint.url.clone(), version, pid, fence };
@@ -159,6 +166,11 @@ pub async fn start(choice: &Choice, path: Option<&str>, launch: &Launch) -> Resu
 /// The folder of a target in `targets/`.
 pub fn folder(name: &str) -> Option<PathBuf> {
     manifest::folder_of(name)
+}
+
+/// The folder `targets` itself.
+pub fn home() -> Option<PathBuf> {
+    manifest::folders().into_iter().find(|folder| folder.is_dir())
 }
 
 /// Names in `targets/`, for messages and lists.

@@ -152,6 +152,7 @@ async fn gate(s: SocketRef, TryData(auth): TryData<Value>) -> Result<(), String>
     }
     match s.ns() {
         "/deny" => return Err("denied".into()),
+        nsp if nsp.starts_with("/dynamic-") && auth["refuse"].as_bool() == Some(true) => return Err("refused".into()),
         "/slow" => {
             tokio::time::sleep(Duration::from_millis(300)).await;
             if auth["refuse"].as_bool() == Some(true) { return Err("refused".into()) }

@@ -1,0 +1,162 @@
+//! `sio-bench self-test`
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::conform::{Session, Trouble, block_on, today, wanted};
+use super::{print, run};
+use crate::conform::deviations::Deviations;
+use crate::conform::pattern;
+use crate::conform::zoo::{Bug, Zoo};
+use crate::conform::{Filter, Settings};
+use crate::exit::Exit;
+use crate::record::{CaseResult, Entry};
+use crate::report::coverage;
+use crate::target;
+
+/// Options of `self-test`
+#[derive(clap::Args)]
+pub(super) struct SelfTestArgs {
+    /// Install old releases with documented bugs and prove that the suite catches each of them
+    #[arg(long, required = true)]
+    zoo: bool,
+
+    /// Only releases whose name contains this; may be repeated
+    #[arg(long, value_name = "TEXT")]
+    only: Vec<String>,
+
+    /// Shape: terminal or markdown
+    #[arg(long, value_name = "FORMAT", default_value = "terminal", value_parser = ["terminal", "markdown"])]
+    format: String,
+
+    /// Folder for the records (default: runs/<time>-zoo)
+    #[arg(long, value_name = "FOLDER")]
+    out: Option<PathBuf>,
+}
+
+pub(super) fn self_test(args: &SelfTestArgs) -> Exit {
+    block_on(execute(args))
+}
+
+/// What came of one release.
+struct Proof<'a> {
+    bug: &'a Bug,
+    version: String,
+    /// Cases that fail on the broken release and pass on the fixed one, by row.
+    caught: Vec<(String, Vec<String>)>,
+    problem: Option<String>,
+}
+
+async fn execute(args: &SelfTestArgs) -> Result<Exit, Trouble> {
+    let Some(targets) = target::home() else {
+        let problem = "no folder `targets` was found; start sio-bench in the repository or set SIO_BENCH_TARGETS";
+        return Err(Trouble::Usage(problem.to_owned()));
+    };
+    let zoo = Zoo::read(&targets.join("zoo.toml")).map_err(Trouble::Usage)?;
+    let wanted = |bug: &&Bug| args.only.is_empty() || args.only.iter().any(|text| bug.name.contains(text));
+    let bugs: Vec<_> = zoo.bug.iter().filter(wanted).collect();
+    if bugs.is_empty() {
+        return Err(Trouble::Nothing("the zoo has no such release".to_owned()));
+    }
+    let folder = args.out.clone().unwrap_or_else(|| run::fresh_folder("zoo"));
+    let mut proofs = Vec::new();
+    for bug in bugs {
+        let proof = prove(bug, &targets, &folder).await?;
+        let _ = print(&match args.format.as_str() {
+            "markdown" => String::new(),
+            _ => line(&proof),
+        });
+        proofs.push(proof);
+    }
+    let failed = proofs.iter().filter(|proof| proof.problem.is_some()).count();
+    if args.format == "markdown" {
+        let _ = print(&table(&proofs));
+    } else {
+        let _ = print(&format!("\n{} of {} releases are caught\n", proofs.len() - failed, proofs.len()));
+    }
+    Ok(if failed == 0 { Exit::Passed } else { Exit::Failed })
+}
+
+async fn prove<'a>(bug: &'a Bug, targets: &Path, folder: &Path) -> Result<Proof<'a>, Trouble> {
+    let cages = targets.join(".zoo");
+    let base = targets.join(&bug.base);
+    let mut runs = Vec::new();
+    for fixed in [false, true] {
+        let name = bug.cage(&base, &cages, fixed).map_err(Trouble::Usage)?;
+        runs.push(play(bug, &cages.join(&name), &folder.join(&name)).await?);
+    }
+    let [broken, fixed] = [&runs[0], &runs[1]].map(|entries| failures(entries));
+    let version = match runs[0].first() {
+        Some(Entry::Header(header)) => header.target.version.clone().unwrap_or_default(),
+        _ => String::new(),
+    };
+    let counts = |case: &CaseResult| {
+        bug.cases.is_empty() || bug.cases.iter().any(|wanted| pattern::matches(wanted, &case.id))
+    };
+    let still: BTreeSet<&str> = fixed.iter().map(|case| case.id.as_str()).collect();
+    let caught: Vec<_> = bug
+        .rules
+        .iter()
+        .map(|rule| {
+            let of_rule = broken.iter().filter(|case| case.rule.as_ref() == Some(rule) && counts(case));
+            let fresh = of_rule.filter(|case| !still.contains(case.id.as_str()));
+            (rule.clone(), fresh.map(|case| format!("{} {}", case.verdict.word(), case.id)).collect::<Vec<_>>())
+        })
+        .collect();
+    let missed: Vec<_> = caught.iter().filter(|(_, cases)| cases.is_empty()).map(|(rule, _)| rule.as_str()).collect();
+    let problem = (!missed.is_empty()).then(|| format!("no case of {} fails on it and passes on the fixed release", missed.join(", ")));
+    Ok(Proof { bug, version, caught, problem })
+}
+
+/// The rows of one bug against one release, without a word about known deviations.
+async fn play(bug: &Bug, target: &Path, out: &Path) -> Result<Vec<Entry>, Trouble> {
+    let filter = Filter { rules: bug.rules.clone(), ..Filter::default() };
+    let wanted = wanted(&[], &filter)?;
+    let prepared = target::prepare_folder(target).await?;
+    let settings = Settings {
+        path: None,
+        jobs: super::conform::JOBS,
+        delay: Duration::ZERO,
+        folder: out.to_owned(),
+        deviations: Deviations::default(),
+        today: today(),
+    };
+    let session = Session { wanted: &wanted, prepared: &prepared, settings: &settings, quiet: true };
+    Ok(session.play().await?.0)
+}
+
+fn failures(entries: &[Entry]) -> Vec<&CaseResult> {
+    let failed = |case: &&CaseResult| case.verdict.is_red() || case.verdict == crate::record::CaseVerdict::Info;
+    coverage::cases(entries).into_iter().filter(failed).collect()
+}
+
+fn line(proof: &Proof<'_>) -> String {
+    let mark = if proof.problem.is_none() { "✔" } else { "✖" };
+    let mut text = format!("{mark} {}   {}\n", proof.bug.name, proof.bug.what);
+    for (rule, cases) in &proof.caught {
+        let more = if cases.len() > 1 { format!(" and {} more", cases.len() - 1) } else { String::new() };
+        let _ = writeln!(text, "    {rule:<10} {}{more}", cases.first().map_or("nothing", String::as_str));
+    }
+    if let Some(problem) = &proof.problem {
+        let _ = writeln!(text, "    {problem} (ran {})", proof.version);
+    }
+    text
+}
+
+fn table(proofs: &[Proof<'_>]) -> String {
+    let mut text = "| release | what it does wrong | rows | caught by |\n|---|---|---|---|\n".to_owned();
+    for proof in proofs {
+        let rows: Vec<_> = proof.caught.iter().map(|(rule, _)| rule.as_str()).collect();
+        let cases: usize = proof.caught.iter().map(|(_, cases)| cases.len()).sum();
+        let first = proof.caught.iter().find_map(|(_, cases)| cases.first());
+        let more = if cases > 1 { format!(" and {} more", cases - 1) } else { String::new() };
+        let by = match (&proof.problem, first) {
+            (None, Some(first)) => format!("`{}`{more}", first.replace('|', "\\|")),
+            _ => "**nothing**".to_owned(),
+        };
+        let _ = writeln!(text, "| {} | {} | {} | {by} |", proof.bug.name, proof.bug.what, rows.join(", "));
+    }
+    text
+}

@@ -1,0 +1,137 @@
+//! The bug zoo: old releases with documented bugs, and the rows that must catch them. A suite that lets one of them
+//! pass is worth nothing.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+/// `targets/zoo.toml`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Zoo {
+    pub bug: Vec<Bug>,
+}
+
+/// One old release.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Bug {
+    /// Package and version.
+    pub name: String,
+    /// What it does wrong.
+    pub what: String,
+    /// The target whose fixture it runs: node or python.
+    pub base: String,
+    /// Packages and versions, in addition to the base's own.
+    pub broken: BTreeMap<String, String>,
+    /// The same with the bug fixed.
+    pub fixed: BTreeMap<String, String>,
+    /// Rows of which at least one case must fail on the broken one, and none of these on the fixed one.
+    pub rules: Vec<String>,
+    /// Patterns of cases that count, when a row has others that fail for another reason.
+    #[serde(default)]
+    pub cases: Vec<String>,
+    /// Revision of Engine.IO, when it is not 4.
+    pub engine: Option<u8>,
+}
+
+impl Zoo {
+    pub fn read(path: &Path) -> Result<Self, String> {
+        let text = fs::read_to_string(path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
+        toml::from_str(&text).map_err(|error| format!("{}: {error}", path.display()))
+    }
+}
+
+impl Bug {
+    /// A word for folders.
+    pub fn slug(&self) -> String {
+        self.name.chars().map(|c| if c.is_alphanumeric() || c == '.' { c } else { '-' }).collect()
+    }
+
+    /// Writes a target's folder below `cages`, with these packages and the base's fixture; returns its name.
+    pub fn cage(&self, base: &Path, cages: &Path, fixed: bool) -> Result<String, String> {
+        let name = format!("{}-{}", self.slug(), if fixed { "fixed" } else { "broken" });
+        let folder = cages.join(&name);
+        let packages = if fixed { &self.fixed } else { &self.broken };
+        let files = match self.base.as_str() {
+            "node" => node(base, packages)?,
+            "python" => python(base, packages)?,
+            other => return Err(format!("{}: base {other:?}; expected node or python", self.name)),
+        };
+        let engine = self.engine.map(|engine| format!("engine = {engine}\n")).unwrap_or_default();
+        let write = |name: &str, text: &str| {
+            let path = folder.join(name);
+            fs::write(&path, text).map_err(|error| format!("cannot write {}: {error}", path.display()))
+        };
+        fs::create_dir_all(&folder).map_err(|error| format!("cannot create {}: {error}", folder.display()))?;
+        for (file, text) in &files {
+            let text = if file == "target.toml" { format!("{engine}{text}") } else { text.clone() };
+            write(file, &text)?;
+        }
+        Ok(name)
+    }
+}
+
+type Files = Vec<(String, String)>;
+
+fn copied(base: &Path, names: &[&str]) -> Result<Files, String> {
+    let read = |name: &&str| {
+        let path: PathBuf = base.join(name);
+        let text = fs::read_to_string(&path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
+        Ok(((*name).to_owned(), text))
+    };
+    names.iter().map(read).collect()
+}
+
+/// npm: the server is a dependency, everything below it an override.
+fn node(base: &Path, packages: &BTreeMap<String, String>) -> Result<Files, String> {
+    let own = fs::read_to_string(base.join("package.json")).map_err(|error| format!("the base node: {error}"))?;
+    let own: serde_json::Value = serde_json::from_str(&own).map_err(|error| format!("the base node: {error}"))?;
+    let mut dependencies = own["dependencies"].clone();
+    let mut overrides = serde_json::Map::new();
+    for (package, version) in packages {
+        if dependencies.get(package).is_some() {
+            dependencies[package] = version.as_str().into();
+        } else if package == "socket.io-parser" {
+            // The MessagePack parser brings one of its own, which is none of our business.
+            overrides.insert("socket.io".to_owned(), serde_json::json!({ "socket.io-parser": version }));
+        } else {
+            overrides.insert(package.clone(), version.as_str().into());
+        }
+    }
+    let package = serde_json::json!({
+        "name": "sio-bench-zoo", "private": true, "dependencies": dependencies, "overrides": overrides,
+    });
+    let mut files = copied(base, &["server.js", "fixture.js"])?;
+    files.push(("package.json".to_owned(), package.to_string()));
+    let target = r#"about     = "a release of the zoo"
+install   = ["npm", "install", "--no-audit", "--no-fund", "--no-package-lock"]
+installed = "node_modules/socket.io/package.json"
+start     = ["node", "server.js"]
+version   = ["node", "-p", "['socket.io', 'engine.io', 'socket.io-parser'].map((name) => name + ' ' + JSON.parse(require('fs').readFileSync('node_modules/' + name + '/package.json')).version).join(', ')"]
+"#;
+    files.push(("target.toml".to_owned(), target.to_owned()));
+    Ok(files)
+}
+
+/// pip: the base's requirements, with these versions.
+fn python(base: &Path, packages: &BTreeMap<String, String>) -> Result<Files, String> {
+    let own = fs::read_to_string(base.join("requirements.txt")).map_err(|error| format!("the base python: {error}"))?;
+    let requirement = |line: &str| {
+        let package = line.split("==").next().unwrap_or(line);
+        packages.get(package).map_or_else(|| line.to_owned(), |version| format!("{package}=={version}"))
+    };
+    let requirements: Vec<_> = own.lines().map(requirement).collect();
+    let mut files = copied(base, &["server.py"])?;
+    files.push(("requirements.txt".to_owned(), requirements.join("\n") + "\n"));
+    let target = r#"about     = "a release of the zoo"
+install   = ["sh", "-c", "python3 -m venv .venv && .venv/bin/pip install --quiet --disable-pip-version-check --requirement requirements.txt && touch .venv/installed"]
+installed = ".venv/installed"
+start     = [".venv/bin/python", "server.py", "uvicorn"]
+version   = [".venv/bin/python", "-c", "from importlib.metadata import version as v; print('python-socketio', v('python-socketio'), 'on python-engineio', v('python-engineio'))"]
+"#;
+    files.push(("target.toml".to_owned(), target.to_owned()));
+    Ok(files)
+}
