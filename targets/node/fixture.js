@@ -154,7 +154,8 @@ function install(nsp, handler, parent) {
   nsp.on("connection", (socket) => {
     const here = socket.nsp;
     note("connect", here, { sid: socket.id, handler });
-    socket.data.node = label;
+    // Versions ahead of 4.0 have no data.
+    (socket.data ??= {}).node = label;
     socket.use((event, next) => {
       if (String(event[0]).startsWith("blocked")) return next(new Error("blocked"));
       if (event[0] === "wrap") event[0] = "message";
@@ -210,5 +211,9 @@ module.exports = (server) => {
 
   installParent(/^\/dynamic-\d+$/, "dynamic");
   installParent(/^\/dynamic-2\d+$/, "dynamic2");
-  installParent((name, auth, next) => next(null, name.startsWith("/fn-") && auth.token === "ok"), "fn");
+  installParent((name, auth, next) => {
+    const decide = () => next(null, name.startsWith("/fn-") && auth.token === "ok");
+    if (auth.wait) setTimeout(decide, auth.wait);
+    else decide();
+  }, "fn");
 };

@@ -128,7 +128,7 @@ pub fn shipped(name: &str) -> String {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios").join(name).display().to_string()
 }
 
-fn targets() -> PathBuf {
+pub fn targets() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../targets")
 }
 
