@@ -145,7 +145,8 @@ async fn start(cli: &Cli, name: &str) -> Result<Target, String> {
     let choice = Choice::from(Some(name), None);
     let beside = std::env::current_exe().ok().map(|path| path.with_file_name("sio-bench"));
     let stderr = std::env::temp_dir().join(format!("side-by-side-{}.stderr", std::process::id()));
-    let launch = Launch { journal: false, stderr, program: cli.program.clone().or(beside) };
+    let env = std::collections::BTreeMap::new();
+    let launch = Launch { journal: false, stderr, program: cli.program.clone().or(beside), env };
     // Children inherit the processor they are started on.
     pin(cli.target_cpu).map_err(|error| format!("cannot use processor {}: {error}", cli.target_cpu))?;
     let target = target::start(&choice, None, &launch).await.map_err(|error| error.to_string())?;

@@ -165,7 +165,13 @@ pub(super) fn conform(args: &ConformArgs) -> Exit {
 }
 
 /// Plays every case of these files: what `run` does with files that hold no load.
-pub(super) fn cases(files: Vec<Loaded>, choice: &Choice, path: Option<String>, out: Option<PathBuf>, quiet: bool) -> Exit {
+pub(super) fn cases(
+    files: Vec<Loaded>,
+    choice: &Choice,
+    path: Option<String>,
+    out: Option<PathBuf>,
+    quiet: bool,
+) -> Exit {
     block_on(async {
         let register = Register::load().map_err(Trouble::Usage)?;
         let name = if files.len() == 1 { files[0].scenario.name.clone() } else { "several".to_owned() };
@@ -267,7 +273,9 @@ pub(super) fn wanted(paths: &[PathBuf], filter: &Filter) -> Result<Wanted, Troub
     filter.apply(&mut suite, &register);
     if suite.picks.is_empty() {
         let found = format!("no case matches; the suite has {}", ids.len());
-        return Err(Trouble::Nothing(format!("{found}\n  `sio-bench list cases` shows their ids, areas, rows and tags")));
+        return Err(Trouble::Nothing(format!(
+            "{found}\n  `sio-bench list cases` shows their ids, areas, rows and tags"
+        )));
     }
     Ok(Wanted { suite, register, ids, is_whole: filter.is_whole() })
 }

@@ -147,7 +147,12 @@ async fn execute(args: &RunArgs, job: Job) -> io::Result<Exit> {
     };
     // The journal is for cases that read it; load runs measure the server, not its diary.
     let journal = job.plans.iter().all(Option::is_none);
-    let launch = Launch { journal, stderr: job.folder.join("target.stderr"), program: None, env: std::collections::BTreeMap::new() };
+    let launch = Launch {
+        journal,
+        stderr: job.folder.join("target.stderr"),
+        program: None,
+        env: std::collections::BTreeMap::new(),
+    };
     let mut interrupt = Interrupt::listen()?;
     let started = tokio::select! {
         started = target::start(&job.choice, job.path.as_deref(), &launch) => started,

@@ -92,9 +92,8 @@ async fn prove<'a>(bug: &'a Bug, targets: &Path, folder: &Path) -> Result<Proof<
         Some(Entry::Header(header)) => header.target.version.clone().unwrap_or_default(),
         _ => String::new(),
     };
-    let counts = |case: &CaseResult| {
-        bug.cases.is_empty() || bug.cases.iter().any(|wanted| pattern::matches(wanted, &case.id))
-    };
+    let counts =
+        |case: &CaseResult| bug.cases.is_empty() || bug.cases.iter().any(|wanted| pattern::matches(wanted, &case.id));
     let still: BTreeSet<&str> = fixed.iter().map(|case| case.id.as_str()).collect();
     let caught: Vec<_> = bug
         .rules
@@ -106,7 +105,8 @@ async fn prove<'a>(bug: &'a Bug, targets: &Path, folder: &Path) -> Result<Proof<
         })
         .collect();
     let missed: Vec<_> = caught.iter().filter(|(_, cases)| cases.is_empty()).map(|(rule, _)| rule.as_str()).collect();
-    let problem = (!missed.is_empty()).then(|| format!("no case of {} fails on it and passes on the fixed release", missed.join(", ")));
+    let problem = (!missed.is_empty())
+        .then(|| format!("no case of {} fails on it and passes on the fixed release", missed.join(", ")));
     Ok(Proof { bug, version, caught, problem })
 }
 

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use crate::play::{self, Stage};
-use crate::record::{CaseVerdict, CapabilityResult};
+use crate::record::{CapabilityResult, CaseVerdict};
 use crate::scenario::model::Case;
 use crate::scenario::source::{self, Source};
 use crate::scenario::{self, Loaded};
@@ -60,13 +60,17 @@ impl Capabilities {
             let declared = self.lacks.get(&case.name).cloned();
             if case.name == IMPOSSIBLE {
                 if can {
-                    return Err("the target claims to do what cannot exist, so nothing it claims is believed".to_owned());
+                    return Err(
+                        "the target claims to do what cannot exist, so nothing it claims is believed".to_owned()
+                    );
                 }
                 continue;
             }
             let remark = match (&declared, can) {
                 (None, false) => Some(format!("it is not declared to be missing, but the probe fails: {problem}")),
-                (Some(reason), true) => Some(format!("it is declared to be missing ({reason}), but the probe succeeds")),
+                (Some(reason), true) => {
+                    Some(format!("it is declared to be missing ({reason}), but the probe succeeds"))
+                }
                 _ => None,
             };
             if declared.is_none() && !can {
@@ -79,7 +83,8 @@ impl Capabilities {
 }
 
 fn probes() -> Result<Loaded, String> {
-    let text = source::shipped("conformance/capabilities.toml").ok_or("the probes of capabilities are not in this program")?;
+    let text =
+        source::shipped("conformance/capabilities.toml").ok_or("the probes of capabilities are not in this program")?;
     scenario::load(Source { name: "scenarios/conformance/capabilities.toml".to_owned(), text }, &[], None)
 }
 

@@ -106,7 +106,8 @@ impl Deviations {
                         result.reason = Some(entry.reason.clone());
                     }
                     None => {
-                        result.reason = Some(format!("it is a known deviation, but fails in another way than {:?}", first.matches));
+                        result.reason =
+                            Some(format!("it is a known deviation, but fails in another way than {:?}", first.matches));
                     }
                 }
             }
@@ -124,7 +125,8 @@ impl Deviations {
         let text = fs::read_to_string(&self.path).unwrap_or_default();
         let wrong = |error: toml_edit::TomlError| format!("{}: {error}", self.path.display());
         let mut document: toml_edit::DocumentMut = text.parse().map_err(wrong)?;
-        let array = document.entry("deviation").or_insert(toml_edit::Item::ArrayOfTables(Default::default()));
+        let array =
+            document.entry("deviation").or_insert(toml_edit::Item::ArrayOfTables(toml_edit::ArrayOfTables::default()));
         let Some(array) = array.as_array_of_tables_mut() else {
             return Err(format!("{}: `deviation` is not an array of tables", self.path.display()));
         };

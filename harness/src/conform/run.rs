@@ -1,7 +1,7 @@
 //! Playing a suite: in parallel, with replays where sio-bench was late and restarts where the target died.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::path::PathBuf;
 use std::process::ExitStatus;
 use std::rc::Rc;
@@ -63,7 +63,16 @@ pub async fn run(
     let lag = Lag::default();
     let permits = Semaphore::new(settings.jobs.max(1));
     let starts = Semaphore::new(2);
-    let runner = Runner { suite, register, prepared, settings, lag: lag.clone(), permits, starts, listener: RefCell::new(listener) };
+    let runner = Runner {
+        suite,
+        register,
+        prepared,
+        settings,
+        lag: lag.clone(),
+        permits,
+        starts,
+        listener: RefCell::new(listener),
+    };
     tokio::select! {
         outcome = runner.run() => outcome,
         () = lag.watch() => Ok(()),
@@ -106,7 +115,8 @@ impl<'a> Runner<'a> {
         for pick in &self.suite.picks {
             let (loaded, case) = self.suite.case(*pick);
             if let Some(reason) = capabilities.refuse(case) {
-                let skipped = CaseResult { verdict: CaseVerdict::Skip, reason: Some(reason), ..play::blank(loaded, case) };
+                let skipped =
+                    CaseResult { verdict: CaseVerdict::Skip, reason: Some(reason), ..play::blank(loaded, case) };
                 self.judge(skipped);
                 continue;
             }
@@ -171,12 +181,12 @@ impl<'a> Runner<'a> {
             let stage = stand.stage();
             let written = stand.stderr_len();
             let mut flying = FuturesUnordered::new();
-            let mut aboard: BTreeMap<Pick, ()> = BTreeMap::new();
+            let mut aboard: BTreeSet<Pick> = BTreeSet::new();
             let death = loop {
                 while flying.len() < at_once
                     && let Some(pick) = queue.pop_front()
                 {
-                    aboard.insert(pick, ());
+                    aboard.insert(pick);
                     flying.push(self.play(pick, Rc::clone(&stage)));
                 }
                 tokio::select! {
@@ -198,7 +208,7 @@ impl<'a> Runner<'a> {
             };
             drop(flying);
             let Some(status) = death else { continue };
-            let suspects: Vec<_> = aboard.into_keys().collect();
+            let suspects: Vec<_> = aboard.into_iter().collect();
             restarts += 1;
             let found = self.play_suspects(stand, suspects, &mut restarts).await;
             if restarts > RESTARTS {
@@ -218,7 +228,10 @@ impl<'a> Runner<'a> {
         let mut dead = true;
         for (index, pick) in suspects.iter().enumerate() {
             if dead && let Err(error) = stand.restart().await {
-                self.give_up(suspects[index..].iter().copied(), &format!("the target could not be started again: {error}"));
+                self.give_up(
+                    suspects[index..].iter().copied(),
+                    &format!("the target could not be started again: {error}"),
+                );
                 *restarts = RESTARTS + 1;
                 return found;
             }

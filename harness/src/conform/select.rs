@@ -47,7 +47,10 @@ impl Suite {
             let case = &loaded.scenario.cases[case];
             let place = loaded.place(case.span.start);
             if let Some(first) = seen.insert(case.full_id(), place.clone()) {
-                return Err(format!("two cases have the id {}: {first} and {place}\n  give one another name", case.full_id()));
+                return Err(format!(
+                    "two cases have the id {}: {first} and {place}\n  give one another name",
+                    case.full_id()
+                ));
             }
         }
         Ok(())

@@ -38,6 +38,7 @@ pub(crate) enum Wire {
 }
 
 /// A client and its inbox.
+#[expect(clippy::struct_excessive_bools, reason = "each tells something of its own")]
 pub(crate) struct Client {
     pub name: String,
     pub wire: Wire,
@@ -117,7 +118,8 @@ impl Client {
                 Wire::None | Wire::Silent(_) => return,
             }
             if self.arrivals.len() + self.raw.len() > MOST_ARRIVALS {
-                self.closed = Some(format!("{} was flooded with {MOST_ARRIVALS} packets that no step asked for", self.name));
+                self.closed =
+                    Some(format!("{} was flooded with {MOST_ARRIVALS} packets that no step asked for", self.name));
                 self.wire = Wire::None;
                 return;
             }

@@ -28,7 +28,13 @@ impl Player<'_> {
         Ok(Begun::Connecting { client, nsp: nsp.to_owned() })
     }
 
-    pub(super) fn begin_emit(&mut self, client: usize, nsp: &str, args: &[Template], ack: Option<&Ack>) -> Outcome<Begun> {
+    pub(super) fn begin_emit(
+        &mut self,
+        client: usize,
+        nsp: &str,
+        args: &[Template],
+        ack: Option<&Ack>,
+    ) -> Outcome<Begun> {
         let values: Vec<Value> =
             args.iter().map(|arg| self.scope.render(arg)).collect::<Result<_, _>>().map_err(Stop::Error)?;
         self.scope.sent = values[1..].to_vec();
@@ -227,9 +233,7 @@ impl Player<'_> {
             return Err(Stop::Fail(format!("the server put {name} out of {nsp}")));
         }
         match &client.closed {
-            Some(why) if !client.closed_as_told => {
-                Err(Stop::Fail(format!("the connection of {name} closed: {why}")))
-            }
+            Some(why) if !client.closed_as_told => Err(Stop::Fail(format!("the connection of {name} closed: {why}"))),
             _ => Ok(()),
         }
     }

@@ -351,7 +351,8 @@ impl<'a> Player<'a> {
     async fn reopen(&mut self, name: &str) -> Outcome {
         let client = self.index(name)?;
         let spec = &self.case.clients[name];
-        let fresh = spec.closed && matches!(self.clients[client].wire, Wire::None) && self.clients[client].closed.is_none();
+        let fresh =
+            spec.closed && matches!(self.clients[client].wire, Wire::None) && self.clients[client].closed.is_none();
         if !self.clients[client].left && !fresh {
             return Ok(());
         }

@@ -118,9 +118,7 @@ impl Player<'_> {
                     self.clients[client].closed_as_told = true;
                     Ok(())
                 }
-                Some((_, other)) => {
-                    fail(format!("{name} had to be refused; it got {}", transcript::arrival(&other)))
-                }
+                Some((_, other)) => fail(format!("{name} had to be refused; it got {}", transcript::arrival(&other))),
                 None => Err(Stop::Late(format!("{name} had to be refused; it is open, and nobody speaks"))),
             },
             (Arrival::Refused { status, body }, Opening::Status(wanted)) => {
@@ -329,7 +327,8 @@ impl Player<'_> {
         let Some(json) = json else { return self.scope.matches_raw(pieces, text) };
         let prefix = self.scope.render_string(pieces)?;
         let Some(rest) = text.strip_prefix(&prefix) else { return Err(format!("expected {prefix} and then JSON")) };
-        let value: Value = serde_json::from_str(rest).map_err(|error| format!("what follows {prefix:?} is not JSON ({error})"))?;
+        let value: Value =
+            serde_json::from_str(rest).map_err(|error| format!("what follows {prefix:?} is not JSON ({error})"))?;
         self.scope.matches(json, &value)
     }
 
@@ -361,7 +360,9 @@ impl Player<'_> {
                     self.clients[client].closed_as_told = true;
                     let gap = at.saturating_duration_since(since);
                     if let Some(after) = after.filter(|after| gap < *after) {
-                        let why = format!("the connection of {name} closed after {gap:?}, and not before {after:?} was right");
+                        let why = format!(
+                            "the connection of {name} closed after {gap:?}, and not before {after:?} was right"
+                        );
                         return Err(Stop::Late(why));
                     }
                     if !codes.is_empty() && closed.code.is_none_or(|code| !codes.contains(&code)) {
@@ -436,7 +437,7 @@ fn hex(digits: &str) -> Result<Bytes, String> {
         .map(|c| c.to_digit(16))
         .collect::<Option<_>>()
         .ok_or_else(wrong)?;
-    if digits.len() % 2 != 0 {
+    if !digits.len().is_multiple_of(2) {
         return Err(wrong());
     }
     Ok(digits.chunks_exact(2).map(|pair| (pair[0] << 4 | pair[1]) as u8).collect::<Vec<_>>().into())

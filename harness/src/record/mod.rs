@@ -9,8 +9,9 @@ pub mod histogram;
 mod writer;
 
 pub use entry::{
-    CapabilityResult, CaseResult, CaseVerdict, Counts, Cpu, Entry, Failure, Footer, Header, Host, LoadResult, PhaseResult, Progress,
-    RuleInfo, RuleResult, RuleVerdict, ScenarioStart, SuiteInfo, Summary, TargetInfo, TrafficResult, Users,
+    CapabilityResult, CaseResult, CaseVerdict, Counts, Cpu, Entry, Failure, Footer, Header, Host, LoadResult,
+    PhaseResult, Progress, RuleInfo, RuleResult, RuleVerdict, ScenarioStart, SuiteInfo, Summary, TargetInfo,
+    TrafficResult, Users,
 };
 pub use writer::{Recorder, read};
 

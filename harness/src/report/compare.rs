@@ -82,8 +82,12 @@ impl<'a> Comparison<'a> {
         let tally = tally(ids.iter().filter_map(|id| column.cases.get(id).copied()));
         let count = |verdict: CaseVerdict| tally[&verdict];
         let passed = count(CaseVerdict::Pass) + count(CaseVerdict::Xpass);
-        let judged = passed + count(CaseVerdict::Fail) + count(CaseVerdict::Xfail) + count(CaseVerdict::Crash)
-            + count(CaseVerdict::Error) + count(CaseVerdict::Inconclusive);
+        let judged = passed
+            + count(CaseVerdict::Fail)
+            + count(CaseVerdict::Xfail)
+            + count(CaseVerdict::Crash)
+            + count(CaseVerdict::Error)
+            + count(CaseVerdict::Inconclusive);
         if judged == 0 { "–".to_owned() } else { format!("{passed}/{judged}") }
     }
 
@@ -103,20 +107,26 @@ impl<'a> Comparison<'a> {
             let _ = writeln!(out, "  [{}] {} ({})   {}", number + 1, column.name, column.version, column.started);
         }
         let width = self.columns.iter().map(|column| column.name.len()).max().unwrap_or(0).max(8);
-        let head: String = self.columns.iter().map(|column| format!("  {:>width$}", column.name)).collect();
-        let _ = writeln!(out, "\n  {:<16}{head}", "passed/judged");
+        let row = |cell: &dyn Fn(&Column<'_>) -> String| {
+            let cells: Vec<_> = self.columns.iter().map(|column| format!("{:>width$}", cell(column))).collect();
+            cells.join("  ")
+        };
+        let head = row(&|column| column.name.to_owned());
+        let _ = writeln!(out, "\n  {:<16}  {head}", "passed/judged");
         let areas = self.areas();
         for (area, ids) in &areas {
-            let cells: String =
-                self.columns.iter().map(|column| format!("  {:>width$}", Self::score(column, ids))).collect();
-            let _ = writeln!(out, "  {area:<16}{cells}");
+            let cells = row(&|column| Self::score(column, ids));
+            let _ = writeln!(out, "  {area:<16}  {cells}");
         }
-        let cells: String =
-            self.columns.iter().map(|column| format!("  {:>width$}", Self::score(column, &self.ids))).collect();
-        let _ = writeln!(out, "  {:<16}{cells}\n", "all");
+        let cells = row(&|column| Self::score(column, &self.ids));
+        let _ = writeln!(out, "  {:<16}  {cells}\n", "all");
         let listed = if only_differences { self.differing() } else { self.ids.clone() };
-        let _ = writeln!(out, "  {} cases{}   . passes  F fails  C dies  E cannot be played  ? undecided  i recorded  – skipped\n",
-            listed.len(), if only_differences { " on which they differ" } else { "" });
+        let _ = writeln!(
+            out,
+            "  {} cases{}   . passes  F fails  C dies  E cannot be played  ? undecided  i recorded  – skipped\n",
+            listed.len(),
+            if only_differences { " on which they differ" } else { "" }
+        );
         for id in listed {
             let cells: Vec<String> = self.columns.iter().map(|column| letter(column, id).to_string()).collect();
             let _ = writeln!(out, "  {}  {id}", cells.join(" "));
@@ -140,11 +150,15 @@ impl<'a> Comparison<'a> {
         let _ = writeln!(out, "| **all** | {} |", cells.join(" | "));
         let listed = if only_differences { self.differing() } else { self.ids.clone() };
         let what = if only_differences { "Cases on which they differ" } else { "Every case" };
-        let _ = writeln!(out, "\n{what}: `.` passes, `F` fails, `C` the server dies, `E` cannot be played, `?` undecided, `i` recorded without a judgement, `–` skipped.\n");
+        let _ = writeln!(
+            out,
+            "\n{what}: `.` passes, `F` fails, `C` the server dies, `E` cannot be played, `?` undecided, `i` recorded without a judgement, `–` skipped.\n"
+        );
         let _ = writeln!(out, "| case | row | {} |\n|---{rule}|", names.join(" | "));
         for id in listed {
             let cells: Vec<String> = self.columns.iter().map(|column| letter(column, id).to_string()).collect();
-            let rule = self.columns.iter().find_map(|column| column.cases.get(id)).and_then(|case| case.rule.as_deref());
+            let rule =
+                self.columns.iter().find_map(|column| column.cases.get(id)).and_then(|case| case.rule.as_deref());
             let cell = id.replace('|', "\\|");
             let _ = writeln!(out, "| `{cell}` | {} | {} |", rule.unwrap_or(""), cells.join(" | "));
         }
@@ -214,7 +228,11 @@ fn without_ids(line: &str) -> String {
         let digits = bare.bytes().filter(u8::is_ascii_digit).count();
         // Session ids are long words of mixed characters, and private names hold long numbers.
         let is_id = (bare.len() >= 16 && !bare.contains("dynamic")) || digits >= 10;
-        if is_id { out.push('*') } else { out.push_str(bare) }
+        if is_id {
+            out.push('*');
+        } else {
+            out.push_str(bare);
+        }
         out.push_str(&word[bare.len()..]);
     }
     out

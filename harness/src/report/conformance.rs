@@ -79,7 +79,8 @@ fn render_areas(out: &mut String, cases: &[&CaseResult]) {
             (false, _) => "✔",
         };
         let others = tally.iter().filter(|(verdict, number)| **verdict != CaseVerdict::Pass && **number > 0);
-        let others: Vec<_> = others.map(|(verdict, number)| format!("{number} {}", verdict.word().to_lowercase())).collect();
+        let others: Vec<_> =
+            others.map(|(verdict, number)| format!("{number} {}", verdict.word().to_lowercase())).collect();
         let passed = tally[&CaseVerdict::Pass];
         let _ = writeln!(out, "  {mark} {area:<widest$}  {passed:>4} pass   {}", others.join("   "));
     }

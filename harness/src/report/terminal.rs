@@ -4,8 +4,7 @@ use std::fmt::Write as _;
 
 use super::text::{count, plural, time};
 use crate::record::{
-    CaseResult, Counts, Cpu, Entry, Header, LoadResult, RuleResult, RuleVerdict, ScenarioStart, Summary,
-    TrafficResult,
+    CaseResult, Counts, Cpu, Entry, Header, LoadResult, RuleResult, RuleVerdict, ScenarioStart, Summary, TrafficResult,
 };
 
 /// Renders a whole record. The same text comes out at the end of a run and of `sio-bench report`.

@@ -160,6 +160,7 @@ impl std::fmt::Display for Options {
 }
 
 /// A named client of a case.
+#[expect(clippy::struct_excessive_bools, reason = "each is a key of its own")]
 #[derive(Clone, Debug, Default)]
 pub struct Client {
     /// Joined before the first step; `None` leaves that to the steps.

@@ -185,7 +185,11 @@ fn expression(text: &str) -> Result<Expr, String> {
         ("any", "array") => Expr::Any(AnyOf::Array),
         ("any", "object") => Expr::Any(AnyOf::Object),
         ("any", "json") => Expr::Any(AnyOf::Json),
-        ("any", other) => return Err(format!("`any {other}`; expected any, or any followed by int, number, string, array, object or json")),
+        ("any", other) => {
+            return Err(format!(
+                "`any {other}`; expected any, or any followed by int, number, string, array, object or json"
+            ));
+        }
         ("null", "") => Expr::Null,
         ("uuid", "") => Expr::Uuid,
         ("payload", "") => Expr::Payload,
@@ -424,7 +428,9 @@ impl Scope {
 
     fn match_at(&mut self, pattern: &Template, value: &Value, path: &mut String) -> Result<(), String> {
         match (pattern, value) {
-            (Template::Text(pieces), _) if matches!(pieces.as_slice(), [Piece::Expr(Expr::Any(_) | Expr::Save(_) | Expr::Not(_))]) => {
+            (Template::Text(pieces), _)
+                if matches!(pieces.as_slice(), [Piece::Expr(Expr::Any(_) | Expr::Save(_) | Expr::Not(_))]) =>
+            {
                 self.match_expr(&pieces[0], value, path)
             }
             (Template::Array(patterns), Value::Array(values)) => {
@@ -530,7 +536,9 @@ impl Scope {
                     if let Expr::Save(name) = expr {
                         self.vars.insert(name.clone(), Value::from(&rest[..end]));
                     }
-                    if *expr == Expr::Any(AnyOf::Json) && serde_json::from_str::<serde::de::IgnoredAny>(&rest[..end]).is_err() {
+                    if *expr == Expr::Any(AnyOf::Json)
+                        && serde_json::from_str::<serde::de::IgnoredAny>(&rest[..end]).is_err()
+                    {
                         return Err(differs("", "JSON", &rest[..end]));
                     }
                     rest = &rest[end..];

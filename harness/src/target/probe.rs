@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full, Limited};
-use sio_protocol::{Args, Parser};
 use sio_protocol::engine::Handshake;
+use sio_protocol::{Args, Parser};
 
 use super::Error;
 use crate::client::{Connection, Endpoint, Http};

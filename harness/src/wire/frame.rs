@@ -7,6 +7,10 @@ const MAX_PAYLOAD: u64 = 64 * 1024 * 1024;
 /// The mask of every masked frame: any value is as good, and a fixed one makes transcripts repeatable.
 const MASK: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 
+/// What stands in place of a length that is longer.
+const LENGTH_IN_2_BYTES: u8 = 0x7e;
+const LENGTH_IN_8_BYTES: u8 = 0x7f;
+
 pub const CONTINUATION: u8 = 0;
 pub const TEXT: u8 = 1;
 pub const BINARY: u8 = 2;
@@ -41,11 +45,11 @@ impl Frame {
         match length {
             0..=125 => out.put_u8(mask_bit | length as u8),
             126..=0xffff => {
-                out.put_u8(mask_bit | 126);
+                out.put_u8(mask_bit | LENGTH_IN_2_BYTES);
                 out.put_u16(length as u16);
             }
             _ => {
-                out.put_u8(mask_bit | 127);
+                out.put_u8(mask_bit | LENGTH_IN_8_BYTES);
                 out.put_u64(length);
             }
         }
@@ -63,8 +67,8 @@ impl Frame {
         let [first, second, ..] = bytes[..] else { return Ok(None) };
         let masked = second & 0x80 != 0;
         let (extended, length) = match second & 0x7f {
-            126 => (2, bytes.get(2..4).map(|mut rest| u64::from(rest.get_u16()))),
-            127 => (8, bytes.get(2..10).map(|mut rest| rest.get_u64())),
+            LENGTH_IN_2_BYTES => (2, bytes.get(2..4).map(|mut rest| u64::from(rest.get_u16()))),
+            LENGTH_IN_8_BYTES => (8, bytes.get(2..10).map(|mut rest| rest.get_u64())),
             short => (0, Some(u64::from(short))),
         };
         let Some(length) = length else { return Ok(None) };

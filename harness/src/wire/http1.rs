@@ -138,9 +138,9 @@ impl Exchange {
     /// Whether the answer is there; cancel-safe, and not to be asked again afterwards.
     pub fn poll(&mut self, cx: &mut std::task::Context<'_>) -> std::task::Poll<Result<Response, String>> {
         use std::future::Future as _;
-        std::pin::Pin::new(&mut self.answer).poll(cx).map(|answer| {
-            answer.unwrap_or_else(|_| Err("the request was abandoned".to_owned()))
-        })
+        std::pin::Pin::new(&mut self.answer)
+            .poll(cx)
+            .map(|answer| answer.unwrap_or_else(|_| Err("the request was abandoned".to_owned())))
     }
 }
 
@@ -222,10 +222,7 @@ impl Head {
 }
 
 /// Reads up to the end of the head; what follows it stays in `buffer`.
-pub(super) async fn read_head(
-    stream: &mut (impl AsyncRead + Unpin),
-    buffer: &mut BytesMut,
-) -> Result<Head, String> {
+pub(super) async fn read_head(stream: &mut (impl AsyncRead + Unpin), buffer: &mut BytesMut) -> Result<Head, String> {
     loop {
         if let Some(head) = parse_head(buffer)? {
             return Ok(head);
@@ -254,7 +251,11 @@ fn parse_head(buffer: &mut BytesMut) -> Result<Option<Head>, String> {
                 .collect();
             buffer.advance(length);
             // 100 Continue and its kin announce another head.
-            if (100..200).contains(&status) && status != 101 { parse_head(buffer) } else { Ok(Some(Head { status, headers })) }
+            if (100..200).contains(&status) && status != 101 {
+                parse_head(buffer)
+            } else {
+                Ok(Some(Head { status, headers }))
+            }
         }
         Err(error) => Err(format!("the answer is not HTTP: {error}")),
     }

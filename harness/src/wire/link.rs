@@ -126,10 +126,11 @@ async fn relay(client: TcpStream, target: SocketAddr, delay: Duration, state: Ar
     let mut down = Direction { up: false, delay, state, born };
     let (up, down) = (up.run(from_client, to_server), down.run(from_server, to_client));
     let (a, b) = tokio::join!(up, down);
-    if let (Some(client), Some(server)) = (rejoin(a.0, b.1), rejoin(b.0, a.1)) {
-        if a.2 || b.2 {
-            let _ = (client.set_zero_linger(), server.set_zero_linger());
-        }
+    if let (Some(client), Some(server)) = (rejoin(a.0, b.1), rejoin(b.0, a.1))
+        && (a.2 || b.2)
+    {
+        // Fails only on a socket that is dead already.
+        let _ = (client.set_zero_linger(), server.set_zero_linger());
     }
 }
 
@@ -147,7 +148,11 @@ struct Direction {
 
 impl Direction {
     /// Moves bytes until an end closes or the link is cut; the flag says that it was cut.
-    async fn run(&mut self, mut read: OwnedReadHalf, mut write: OwnedWriteHalf) -> (OwnedReadHalf, OwnedWriteHalf, bool) {
+    async fn run(
+        &mut self,
+        mut read: OwnedReadHalf,
+        mut write: OwnedWriteHalf,
+    ) -> (OwnedReadHalf, OwnedWriteHalf, bool) {
         let mut changes = self.state.subscribe();
         let mut queue: VecDeque<(Instant, Bytes)> = VecDeque::new();
         let mut ended = false;
@@ -188,7 +193,12 @@ impl Direction {
     }
 
     /// Writes as much of the first chunk as the gate lets through.
-    async fn pass(&self, gate: Gate, queue: &mut VecDeque<(Instant, Bytes)>, write: &mut OwnedWriteHalf) -> io::Result<()> {
+    async fn pass(
+        &self,
+        gate: Gate,
+        queue: &mut VecDeque<(Instant, Bytes)>,
+        write: &mut OwnedWriteHalf,
+    ) -> io::Result<()> {
         let Some((_, chunk)) = queue.front_mut() else { return Ok(()) };
         let length = match gate {
             Gate::Open => chunk.len(),

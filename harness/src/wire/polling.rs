@@ -177,9 +177,7 @@ fn payload(packets: &[Outgoing]) -> Bytes {
         .iter()
         .map(|packet| match packet {
             Outgoing::Text(text) => text.clone().into_bytes(),
-            Outgoing::Binary(bytes) => {
-                engine::encode_payload(&[Frame::Binary(bytes.clone())]).as_bytes().to_vec()
-            }
+            Outgoing::Binary(bytes) => engine::encode_payload(&[Frame::Binary(bytes.clone())]).as_bytes().to_vec(),
             Outgoing::Frame(frame) => frame.payload.to_vec(),
             Outgoing::Bytes(bytes) => bytes.to_vec(),
         })

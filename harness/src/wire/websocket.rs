@@ -47,9 +47,12 @@ async fn run(opening: Opening, mut ends: Ends) {
 async fn start(opening: &Opening, ends: &Ends) -> Result<Option<(TcpStream, BytesMut)>, String> {
     let mut stream = dial(opening.address).await.map_err(|error| format!("cannot connect: {error}"))?;
     let mut request = Request::new("GET", &opening.path, &opening.host);
-    for (name, value) in
-        [("Upgrade", "websocket"), ("Connection", "Upgrade"), ("Sec-WebSocket-Version", "13"), ("Sec-WebSocket-Key", KEY)]
-    {
+    for (name, value) in [
+        ("Upgrade", "websocket"),
+        ("Connection", "Upgrade"),
+        ("Sec-WebSocket-Version", "13"),
+        ("Sec-WebSocket-Key", KEY),
+    ] {
         request.headers.push((name.to_owned(), value.to_owned()));
     }
     request.headers.extend(opening.headers.iter().cloned());

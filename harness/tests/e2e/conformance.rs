@@ -7,8 +7,9 @@ use serde_json::Value;
 
 use crate::common::{Place, has_node, scenario, shipped, stderr, stdout, targets};
 
+/// Whole suites hold behaviour in time; nothing else runs beside them.
 fn passes(args: &[&str]) -> String {
-    let place = Place::new();
+    let place = Place::alone();
     let output = place.run(args);
     let text = stdout(&output);
     assert_eq!(output.status.code(), Some(0), "{text}{}", stderr(&output));
@@ -32,7 +33,8 @@ fn code(output: &Output) -> i32 {
 #[test]
 fn the_reference_server_conforms() {
     let text = passes(&["conform", "--quiet"]);
-    let passed: usize = text.lines().rev().find_map(|line| line.strip_prefix("PASSED: ")?.split(' ').next()?.parse().ok()).unwrap();
+    let passed: usize =
+        text.lines().rev().find_map(|line| line.strip_prefix("PASSED: ")?.split(' ').next()?.parse().ok()).unwrap();
     assert!(passed > 900, "{passed} cases passed");
     assert!(!text.contains(" skip"), "{text}");
 }
@@ -102,7 +104,8 @@ fn a_deviation_is_accepted_kept_and_noticed_when_it_is_gone() {
         );
         fs::write(place.path().join("own.toml"), text).unwrap();
     };
-    let conform = |out: &str| place.run(&["conform", "own.toml", "--deviations", "known.toml", "--quiet", "--out", out]);
+    let conform =
+        |out: &str| place.run(&["conform", "own.toml", "--deviations", "known.toml", "--quiet", "--out", out]);
 
     suite("no");
     fs::write(&file, "# nothing is known yet\n").unwrap();
@@ -199,12 +202,12 @@ fn a_target_that_dies_is_started_again() {
     if !has_node() {
         return;
     }
+    // Installs what the target beside it needs, once for all tests.
+    passes(&["conform", "--target", "node", "--id", "close/a-close-packet-over-polling*", "--quiet"]);
     let place = Place::new();
     let folder = place.path().join("targets/mortal");
     fs::create_dir_all(&folder).unwrap();
     let node = Path::new(&targets()).join("node");
-    // Installs what the target beside it needs, once for all tests.
-    passes(&["conform", "--target", "node", "--id", "close/a-close-packet-over-polling*", "--quiet"]);
     let server = format!(
         "process.chdir({node:?});\nconst fixture = require({:?});\nconst http = require('http').createServer();\n\
          const io = new (require({:?}).Server)(http);\nfixture(io);\nio.of('/').on('connection', (s) => s.on('acks', () => \
@@ -220,7 +223,8 @@ fn a_target_that_dies_is_started_again() {
     assert_eq!(code(&output), 1, "{text}{}", stderr(&output));
     let verdicts = verdicts(&place);
     let of = |verdict: &str| verdicts.iter().filter(|(_, found)| found == verdict).count();
-    assert_eq!(of("crash"), 1, "{text}");
+    // Two cases raise that event.
+    assert_eq!(of("crash"), 2, "{text}");
     assert!(text.contains("CRASH acks/an-application-that-acknowledges-three-times-sends-one-packet"), "{text}");
     assert!(text.contains("dying of acks"), "{text}");
     assert!(of("pass") > 20, "{text}");

@@ -21,6 +21,7 @@ pub(super) fn render(entries: &[Entry]) -> String {
     };
     let name = header(entries).map_or("conformance", |header| header.target.name.as_str());
     let message = if is_complete(entries) { format!("{passed}/{judged}") } else { "incomplete".to_owned() };
-    let badge = json!({ "schemaVersion": 1, "label": format!("{name} conformance"), "message": message, "color": colour });
+    let badge =
+        json!({ "schemaVersion": 1, "label": format!("{name} conformance"), "message": message, "color": colour });
     format!("{badge}\n")
 }

@@ -10,7 +10,7 @@ pub(super) fn render(entries: &[Entry]) -> String {
     let mut out = String::new();
     for case in coverage::cases(entries) {
         let command = match (case.verdict, case.class) {
-            (verdict, Some(Class::Should)) if verdict == CaseVerdict::Fail => "warning",
+            (CaseVerdict::Fail, Some(Class::Should)) => "warning",
             (verdict, _) if verdict.is_red() => "error",
             (CaseVerdict::Inconclusive, _) => "warning",
             _ => continue,

@@ -21,7 +21,8 @@ fn case(id: &str, verdict: CaseVerdict) -> CaseResult {
         verdict,
         millis: 12.5,
         options: String::new(),
-        reason: matches!(verdict, CaseVerdict::Skip | CaseVerdict::Xfail | CaseVerdict::Xpass).then(|| "known".to_owned()),
+        reason: matches!(verdict, CaseVerdict::Skip | CaseVerdict::Xfail | CaseVerdict::Xpass)
+            .then(|| "known".to_owned()),
         failure: failed.then_some(failure),
         transcript: vec!["1.000 b ▶ \u{7}".to_owned()],
         stderr: None,
@@ -99,8 +100,8 @@ fn markdown_shows_what_changed_against_a_baseline() {
             case.verdict = CaseVerdict::Pass;
         }
     }
-    let text = super::format(Format::Markdown, &record(), Some(&before));
+    let text = format(Format::Markdown, &record(), Some(&before));
     assert!(text.contains("PASS → FAIL") && text.matches("→").count() == 1, "{text}");
-    let same = super::format(Format::Markdown, &record(), Some(&record()));
+    let same = format(Format::Markdown, &record(), Some(&record()));
     assert!(same.contains("Nothing has changed"), "{same}");
 }

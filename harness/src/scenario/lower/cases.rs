@@ -29,9 +29,8 @@ fn client(node: &Node, cx: &mut Context<'_>) -> Option<Client> {
     one_of(raw.as_ref(), "kind of raw client", &RAW, node, cx);
     one_of(parser.as_ref(), "parser", &["json", "msgpack"], node, cx);
     let headers = table.get("headers").map(|node| headers(node, cx)).unwrap_or_default();
-    let mut flag = |name, usual, cx: &mut Context<'_>| {
-        table.get(name).and_then(|node| table::boolean(node, cx)).unwrap_or(usual)
-    };
+    let mut flag =
+        |name, usual, cx: &mut Context<'_>| table.get(name).and_then(|node| table::boolean(node, cx)).unwrap_or(usual);
     let (open, link) = (flag("open", true, cx), flag("link", false, cx));
     let pings = table.get("pings").and_then(|node| table::string(node, cx));
     if let Some(pings) = pings.as_ref().filter(|pings| !matches!(pings.as_str(), "answered" | "shown")) {
@@ -45,16 +44,27 @@ fn client(node: &Node, cx: &mut Context<'_>) -> Option<Client> {
     let noops_shown = noops.is_some_and(|noops| noops == "shown");
     table.finish(cx);
     let namespace = namespace.or_else(|| raw.is_none().then(|| Template::literal("/")));
-    Some(Client { namespace, transport, auth, parser, raw, query, headers, closed: !open, pings_shown, noops_shown, link })
+    Some(Client {
+        namespace,
+        transport,
+        auth,
+        parser,
+        raw,
+        query,
+        headers,
+        closed: !open,
+        pings_shown,
+        noops_shown,
+        link,
+    })
 }
 
 /// A table of texts.
 pub(super) fn headers(node: &Node, cx: &mut Context<'_>) -> Vec<(String, Template)> {
     match &node.kind {
-        Kind::Table(entries) => entries
-            .iter()
-            .map(|(key, value)| (key.name.clone(), template::parse(value, cx.diagnostics)))
-            .collect(),
+        Kind::Table(entries) => {
+            entries.iter().map(|(key, value)| (key.name.clone(), template::parse(value, cx.diagnostics))).collect()
+        }
         _ => {
             cx.diagnostics.error(node.span.clone(), format_args!("headers are a table, not {}", node.describe()));
             Vec::new()
@@ -119,9 +129,8 @@ pub(super) fn lower(node: &Node, file: &File<'_>, cx: &mut Context<'_>) -> Vec<C
     needs.extend(table.get("needs").and_then(|node| table::strings(node, cx)).unwrap_or_default());
     let mut tags = defaults.tags.clone();
     tags.extend(table.get("tags").and_then(|node| table::strings(node, cx)).unwrap_or_default());
-    let mut flag = |name, usual, cx: &mut Context<'_>| {
-        table.get(name).and_then(|node| table::boolean(node, cx)).unwrap_or(usual)
-    };
+    let mut flag =
+        |name, usual, cx: &mut Context<'_>| table.get(name).and_then(|node| table::boolean(node, cx)).unwrap_or(usual);
     let (exclusive, hostile) = (flag("exclusive", defaults.exclusive, cx), flag("hostile", defaults.hostile, cx));
     let option_nodes: Vec<_> = defaults.options.into_iter().chain(table.get("options")).collect();
     let variants = table.get("each").map_or_else(|| vec![Vec::new()], |node| variants(node, cx));
@@ -289,9 +298,7 @@ fn variants(node: &Node, cx: &mut Context<'_>) -> Vec<Vec<Choice>> {
         }
         all = all
             .iter()
-            .flat_map(|row| {
-                values.iter().map(move |value| [row.as_slice(), std::slice::from_ref(value)].concat())
-            })
+            .flat_map(|row| values.iter().map(move |value| [row.as_slice(), std::slice::from_ref(value)].concat()))
             .collect();
     }
     all

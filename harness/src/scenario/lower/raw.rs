@@ -74,7 +74,8 @@ fn packet(node: &Node, cx: &mut Context<'_>) -> Option<RawPacket> {
             Some(RawPacket::Frame { payload, opcode, fin, rsv, masked, claims })
         }
         _ => {
-            cx.diagnostics.error(node.span.clone(), "a packet is a string, or a table with one of binary, frame, bytes");
+            cx.diagnostics
+                .error(node.span.clone(), "a packet is a string, or a table with one of binary, frame, bytes");
             None
         }
     };
