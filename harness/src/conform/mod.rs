@@ -1,7 +1,7 @@
 //! Conformance: every case of a suite against one target, in parallel, with a verdict for each.
 //!
-//! A suite is a set of scenario files with cases. [`select`] takes the cases a person asked for, [`stand`] keeps one
-//! running target for each set of options, [`run`] plays and replays, [`deviations`] says which failures are known,
+//! A suite is a set of scenario files with cases. [`select`] takes the cases a person asked for, `stand` keeps one
+//! running target for each set of options, `run` plays and replays, [`deviations`] says which failures are known,
 //! and [`register`] knows the rows that the cases cite.
 
 pub mod capabilities;

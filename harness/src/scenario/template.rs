@@ -525,13 +525,20 @@ impl Scope {
         while let Some(piece) = pieces.next() {
             match piece {
                 Piece::Expr(expr @ (Expr::Any(_) | Expr::Save(_))) => {
-                    // What follows, if it is literal, ends the wildcard.
-                    let end = match pieces.peek() {
-                        None => rest.len(),
+                    let mut after = 0;
+                    // What follows, if it is literal, ends the wildcard: at its first occurrence, or at the end if
+                    // nothing follows that.
+                    let end = match pieces.next_if(|piece| matches!(piece, Piece::Literal(_))) {
                         Some(Piece::Literal(next)) => {
-                            rest.rfind(next.as_str()).ok_or_else(|| differs("", &format!("… {next}"), text))?
+                            let found = match pieces.peek() {
+                                None => rest.strip_suffix(next.as_str()).map(str::len),
+                                Some(_) => rest.find(next.as_str()),
+                            };
+                            after = next.len();
+                            found.ok_or_else(|| differs("", &format!("… {next}"), text))?
                         }
-                        Some(Piece::Expr(_)) => return Err("two expressions in a row cannot be told apart".to_owned()),
+                        _ if pieces.peek().is_none() => rest.len(),
+                        _ => return Err("two expressions in a row cannot be told apart".to_owned()),
                     };
                     if let Expr::Save(name) = expr {
                         self.vars.insert(name.clone(), Value::from(&rest[..end]));
@@ -541,7 +548,7 @@ impl Scope {
                     {
                         return Err(differs("", "JSON", &rest[..end]));
                     }
-                    rest = &rest[end..];
+                    rest = &rest[end + after..];
                 }
                 Piece::Literal(literal) => {
                     rest = rest.strip_prefix(literal.as_str()).ok_or_else(|| differs("", literal, rest))?;
@@ -630,6 +637,8 @@ mod tests {
         assert!(check("44/nope,", "44/nope,").is_ok());
         assert!(check("4${n}", "47").is_ok());
         assert!(check("40", "401").is_err());
+        assert!(check("${any}:0{\"sid\":\"${save sid}\",${any}", "9:0{\"sid\":\"x\",\"y\":\"z\"}").is_ok());
+        assert!(check("${any}b", "abab").is_ok() && check("${any}b", "aba").is_err());
     }
 
     #[test]
