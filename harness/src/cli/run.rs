@@ -84,6 +84,7 @@ fn prepare(args: &RunArgs) -> Result<Job, String> {
     // Ahead of the plan, which takes its time for millions of users.
     let users = |file: &Loaded| file.scenario.populations.values().map(|users| u64::from(users.count)).sum();
     enough_files(open_files, loaded.iter().map(users).max().unwrap_or(0))?;
+    loaded.iter().try_for_each(plain_cases_beside_load)?;
     let plans = loaded.iter().map(plan).collect::<Result<Vec<_>, String>>()?;
     enough_files(open_files, plans.iter().flatten().map(Plan::sockets).max().unwrap_or(0))?;
     let first = &loaded[0].scenario;
@@ -93,6 +94,19 @@ fn prepare(args: &RunArgs) -> Result<Job, String> {
     let workers = args.workers.map_or(cores.saturating_sub(1).max(1), usize::from);
     let folder = args.out.clone().unwrap_or_else(|| default_folder(&loaded));
     Ok(Job { loaded, plans, choice, path, workers, folder })
+}
+
+/// A load has one target, with the options it was started with.
+fn plain_cases_beside_load(loaded: &Loaded) -> Result<(), String> {
+    let special = loaded.scenario.cases.iter().find(|case| !case.options.0.is_empty() || case.exclusive);
+    match special {
+        Some(case) if loaded.scenario.has_load() => Err(format!(
+            "{}: the case \"{}\" needs a target of its own, and plays beside a load\n  put it into a file without one",
+            loaded.place(case.span.start),
+            case.name
+        )),
+        _ => Ok(()),
+    }
 }
 
 fn plan(loaded: &Loaded) -> Result<Option<Plan>, String> {

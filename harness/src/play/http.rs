@@ -128,6 +128,11 @@ impl Player<'_> {
                 Outgoing::Frame(frame) => frame.payload,
             });
         }
+        if let Some(json) = &spec.json {
+            let value = self.scope.render(json).map_err(Stop::Error)?;
+            request.headers.push(("Content-Type".to_owned(), "application/json".to_owned()));
+            parts.push(Bytes::from(value.to_string()));
+        }
         let shown: Vec<_> = parts.iter().map(|part| clip(&String::from_utf8_lossy(part))).collect();
         let line = format!("{} ▶ {} {} {}", self.clients[client].name, spec.method, clip(&path), shown.join(" | "));
         self.note(line.trim_end().to_owned());

@@ -27,7 +27,11 @@ pub fn render(entries: &[Entry]) -> String {
     }
     let cases = coverage::cases(entries);
     render_areas(&mut out, &cases);
-    render_problems(&mut out, &cases, suite);
+    let target = match entries.first() {
+        Some(Entry::Header(header)) => header.target.name.as_str(),
+        _ => "…",
+    };
+    render_problems(&mut out, &cases, suite, target);
     render_known(&mut out, &cases);
     render_coverage(&mut out, suite, entries);
     render_totals(&mut out, &cases);
@@ -89,15 +93,15 @@ fn render_areas(out: &mut String, cases: &[&CaseResult]) {
     out.push('\n');
 }
 
-fn render_problems(out: &mut String, cases: &[&CaseResult], suite: &SuiteInfo) {
+fn render_problems(out: &mut String, cases: &[&CaseResult], suite: &SuiteInfo, target: &str) {
     for case in cases.iter().filter(|case| case.verdict.is_red() || case.verdict == CaseVerdict::Inconclusive) {
         out.push('\n');
-        out.push_str(&explain(case, suite));
+        out.push_str(&explain(case, suite, target));
     }
 }
 
 /// What was expected and by which row, what happened, and how to see it again.
-pub fn explain(case: &CaseResult, suite: &SuiteInfo) -> String {
+pub fn explain(case: &CaseResult, suite: &SuiteInfo, target: &str) -> String {
     let mut out = String::new();
     let rule = case.rule.as_deref().unwrap_or("-");
     let _ = writeln!(out, "{} {}   {rule}   {:.0} ms", case.verdict.word(), case.id, case.millis);
@@ -128,7 +132,8 @@ pub fn explain(case: &CaseResult, suite: &SuiteInfo) -> String {
             let _ = writeln!(out, "  {head:<8} {line}");
         }
     }
-    let _ = writeln!(out, "  replay   sio-bench conform --id '{}' --target …", case.id);
+    // A quote within quotes, as shells want it.
+    let _ = writeln!(out, "  replay   sio-bench conform --id '{}' --target {target}", case.id.replace('\'', r"'\''"));
     out
 }
 

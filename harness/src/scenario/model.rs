@@ -338,6 +338,8 @@ pub struct HttpRequest {
     pub headers: Vec<(String, Template)>,
     /// More than one leave as parts.
     pub body: Vec<RawPacket>,
+    /// Or a value, written as JSON and announced as such.
+    pub json: Option<Template>,
     pub chunked: Option<Template>,
     pub stop_after: Option<usize>,
     pub claims: Option<u64>,

@@ -139,11 +139,12 @@ pub(super) fn http(node: &Node, step: &mut Table<'_>, cx: &mut Context<'_>) -> O
     let chunked = table.get("chunked").map(|node| template::parse(node, cx.diagnostics));
     let stop_after = table.get("stop_after").and_then(|node| table::count(node, 0, cx)).map(|bytes| bytes as usize);
     let claims = table.get("length").and_then(|node| table::count(node, 0, cx));
-    if let Some(node) = table.get("json") {
-        cx.not_yet.push(("a JSON body".to_owned(), node.span.clone()));
+    let json = table.get("json").map(|node| template::parse(node, cx.diagnostics));
+    if json.is_some() && !body.is_empty() {
+        cx.diagnostics.error(node.span.clone(), "`body` and `json` exclude each other");
     }
     table.finish(cx);
-    let request = HttpRequest { method: method.to_uppercase(), path, headers, body, chunked, stop_after, claims };
+    let request = HttpRequest { method: method.to_uppercase(), path, headers, body, json, chunked, stop_after, claims };
     let later = step.get("later").and_then(|node| table::string(node, cx));
     Some(Verb::Http { request: Box::new(request), later, answer: answer(step, cx), until: until(step, cx) })
 }
