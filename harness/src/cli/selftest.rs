@@ -63,7 +63,13 @@ async fn execute(args: &SelfTestArgs) -> Result<Exit, Trouble> {
     let folder = args.out.clone().unwrap_or_else(|| run::fresh_folder("zoo"));
     let mut proofs = Vec::new();
     for bug in bugs {
-        let proof = prove(bug, &targets, &folder).await?;
+        let proof = match prove(bug, &targets, &folder).await {
+            // One release that cannot be had does not take the others with it.
+            Err(Trouble::Target(problem)) => {
+                Proof { bug, version: String::new(), caught: Vec::new(), problem: Some(problem) }
+            }
+            proved => proved?,
+        };
         let _ = print(&match args.format.as_str() {
             "markdown" => String::new(),
             _ => line(&proof),
@@ -140,7 +146,8 @@ fn line(proof: &Proof<'_>) -> String {
         let _ = writeln!(text, "    {rule:<10} {}{more}", cases.first().map_or("nothing", String::as_str));
     }
     if let Some(problem) = &proof.problem {
-        let _ = writeln!(text, "    {problem} (ran {})", proof.version);
+        let ran = if proof.version.is_empty() { String::new() } else { format!(" (ran {})", proof.version) };
+        let _ = writeln!(text, "    {problem}{ran}");
     }
     text
 }

@@ -53,8 +53,10 @@ impl Capabilities {
     pub async fn probe(&mut self, stage: &Stage) -> Result<Vec<CapabilityResult>, String> {
         let probes = probes()?;
         let mut results = Vec::new();
-        for case in &probes.scenario.cases {
-            let result = play::play(&probes, case, stage).await;
+        // Side by side, so that a target that answers none of them costs the time of one.
+        let played = probes.scenario.cases.iter().map(|case| play::play(&probes, case, stage));
+        let played = futures_util::future::join_all(played).await;
+        for (case, result) in probes.scenario.cases.iter().zip(played) {
             let can = result.verdict == CaseVerdict::Pass;
             let problem = result.failure.map(|failure| failure.message).or(result.reason).unwrap_or_default();
             let declared = self.lacks.get(&case.name).cloned();

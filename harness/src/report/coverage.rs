@@ -93,3 +93,58 @@ pub fn suite(entries: &[Entry]) -> Option<&SuiteInfo> {
         _ => None,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::model::{Class, Origin};
+
+    fn rule(uncovered: Option<&str>) -> RuleInfo {
+        RuleInfo {
+            area: String::new(),
+            says: String::new(),
+            class: Class::Must,
+            origin: Origin::Docs,
+            cites: String::new(),
+            link: String::new(),
+            uncovered: uncovered.map(ToOwned::to_owned),
+        }
+    }
+
+    fn case(rule: &str, verdict: CaseVerdict, place: &str) -> Entry {
+        Entry::Case(CaseResult {
+            id: format!("a/{rule}-{verdict:?}"),
+            scenario: "a".to_owned(),
+            title: String::new(),
+            place: place.to_owned(),
+            rule: Some(rule.to_owned()),
+            class: None,
+            origin: None,
+            verdict,
+            millis: 0.0,
+            options: String::new(),
+            reason: None,
+            failure: None,
+            transcript: vec![],
+            stderr: None,
+        })
+    }
+
+    #[test]
+    fn every_row_is_counted_once() {
+        let rules = [("A-1", None), ("A-2", None), ("A-3", Some("no way to see it")), ("A-4", None)];
+        let rules = rules.into_iter().map(|(id, reason)| (id.to_owned(), rule(reason))).collect();
+        let suite = SuiteInfo { hash: String::new(), cases: 3, of: 3, whole: true, rules };
+        let entries = [
+            case("A-2", CaseVerdict::Skip, "f.toml:20"),
+            case("A-1", CaseVerdict::Skip, "f.toml:10"),
+            case("A-1", CaseVerdict::Fail, "f.toml:9"),
+        ];
+        let coverage = of(&suite, &entries);
+        assert_eq!((coverage.rows, coverage.checked, coverage.not_asked), (4, 1, 1));
+        assert_eq!(coverage.not_observable, ["A-2"]);
+        assert_eq!(coverage.without.len(), 1);
+        let order: Vec<_> = cases(&entries).iter().map(|case| case.place.as_str()).collect();
+        assert_eq!(order, ["f.toml:9", "f.toml:10", "f.toml:20"]);
+    }
+}

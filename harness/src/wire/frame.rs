@@ -127,6 +127,8 @@ impl Messages {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn encoded(frame: &Frame) -> BytesMut {
@@ -155,6 +157,42 @@ mod tests {
             part.unsplit(whole);
             assert_eq!(Frame::decode(&mut part), Ok(Some(frame)), "{length}");
             assert!(part.is_empty());
+        }
+    }
+
+    proptest! {
+        /// Whatever a target sends, in whatever pieces: an answer or an error, never a panic, and no byte twice.
+        #[test]
+        fn rubbish_is_read_to_its_end(bytes in proptest::collection::vec(any::<u8>(), 0..300), cut in 0..300_usize) {
+            let mut buffer = BytesMut::from(&bytes[..cut.min(bytes.len())]);
+            let mut messages = Messages::default();
+            let mut left = bytes.len();
+            for part in [&bytes[..0], &bytes[cut.min(bytes.len())..]] {
+                buffer.extend_from_slice(part);
+                while let Ok(Some(frame)) = Frame::decode(&mut buffer) {
+                    prop_assert!(frame.payload.len() < left);
+                    left -= frame.payload.len();
+                    let _ = messages.take(frame);
+                }
+            }
+        }
+
+        #[test]
+        fn messages_come_back_from_any_fragments(payload in proptest::collection::vec(any::<u8>(), 1..2_000), cut in 1..2_000_usize) {
+            let whole = Bytes::from(payload);
+            let mut messages = Messages::default();
+            let pieces: Vec<_> = whole.chunks(cut).collect();
+            let mut got = None;
+            for (index, piece) in pieces.iter().enumerate() {
+                let opcode = if index == 0 { BINARY } else { CONTINUATION };
+                let fin = index + 1 == pieces.len();
+                let frame = Frame { fin, masked: false, ..Frame::client(opcode, piece.to_vec()) };
+                let mut bytes = encoded(&frame);
+                let read = Frame::decode(&mut bytes).unwrap().unwrap();
+                prop_assert_eq!(&read, &frame);
+                got = messages.take(read).unwrap();
+            }
+            prop_assert_eq!(got, Some((BINARY, whole)));
         }
     }
 
