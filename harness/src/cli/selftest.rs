@@ -107,7 +107,10 @@ async fn prove<'a>(bug: &'a Bug, targets: &Path, folder: &Path) -> Result<Proof<
         .map(|rule| {
             let of_rule = broken.iter().filter(|case| case.rule.as_ref() == Some(rule) && counts(case));
             let fresh = of_rule.filter(|case| !still.contains(case.id.as_str()));
-            (rule.clone(), fresh.map(|case| format!("{} {}", case.verdict.word(), case.id)).collect::<Vec<_>>())
+            let mut cases: Vec<_> = fresh.map(|case| format!("{} {}", case.verdict.word(), case.id)).collect();
+            // A crash says more than a failure.
+            cases.sort_by_key(|case| !case.starts_with("CRASH"));
+            (rule.clone(), cases)
         })
         .collect();
     let missed: Vec<_> = caught.iter().filter(|(_, cases)| cases.is_empty()).map(|(rule, _)| rule.as_str()).collect();
