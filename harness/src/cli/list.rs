@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use super::{complain, print};
 use crate::conform::{Register, Suite};
 use crate::exit::Exit;
+use crate::report::text::plural;
 use crate::{scenario, target};
 
 /// What to list.
@@ -86,7 +87,8 @@ fn rules() -> Result<String, String> {
         }
         let (class, origin) = (format!("{:?}", rule.class), format!("{:?}", rule.origin));
         let cases = counts.get(id.as_str()).copied().unwrap_or(0);
-        let _ = writeln!(text, "  {id:<10} {class:<7} {origin:<10} {cases:>3} cases   {}", rule.says);
+        let cases = plural(cases as u64, "case");
+        let _ = writeln!(text, "  {id:<10} {class:<7} {origin:<10} {cases:>9}   {}", rule.says);
         if let Some(reason) = &rule.uncovered {
             let _ = writeln!(text, "{:>38} no case: {reason}", "");
         }
