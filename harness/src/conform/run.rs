@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, VecDeque};
 use std::path::PathBuf;
 use std::process::ExitStatus;
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
@@ -28,6 +28,8 @@ use crate::target::{self, Prepared};
 const REPLAYS: u32 = 4;
 /// What part of a case's own time sio-bench must have been late for, so that it may have decided the case.
 const LATE_SHARE: u32 = 20;
+/// A dying process resets its connections before it can be seen to have ended. That long a failure is held back.
+const LAST_BREATH: Duration = Duration::from_millis(150);
 /// How often a target is started again before its suite is given up.
 const RESTARTS: u32 = 30;
 
@@ -184,6 +186,7 @@ impl<'a> Runner<'a> {
             let written = stand.stderr_len();
             let mut flying = FuturesUnordered::new();
             let mut aboard: BTreeSet<Pick> = BTreeSet::new();
+            let mut held: VecDeque<(Instant, Pick, CaseResult)> = VecDeque::new();
             let death = loop {
                 while flying.len() < at_once
                     && let Some(pick) = queue.pop_front()
@@ -191,21 +194,25 @@ impl<'a> Runner<'a> {
                     aboard.insert(pick);
                     flying.push(self.play(pick, Rc::clone(&stage)));
                 }
+                if flying.is_empty() && held.is_empty() {
+                    break None;
+                }
+                let due = held.front().map(|(due, ..)| *due);
                 tokio::select! {
                     biased;
                     status = stand.died() => break Some(status),
-                    played = flying.next() => match played {
-                        Some((pick, result)) => {
-                            let failed = matches!(result.verdict, CaseVerdict::Fail | CaseVerdict::Error);
-                            if failed && let Some(status) = stand.ended() {
-                                break Some(status);
-                            }
-                            aboard.remove(&pick);
-                            let stderr = if failed { stand.stderr_since(written) } else { None };
-                            self.judge(CaseResult { stderr, ..result });
-                        }
-                        None => break None,
+                    () = until(due) => if let Some((_, pick, result)) = held.pop_front() {
+                        aboard.remove(&pick);
+                        self.judge(CaseResult { stderr: stand.stderr_since(written), ..result });
                     },
+                    Some((pick, result)) = flying.next(), if !flying.is_empty() => {
+                        if matches!(result.verdict, CaseVerdict::Fail | CaseVerdict::Error) {
+                            held.push_back((clock::now() + LAST_BREATH, pick, result));
+                        } else {
+                            aboard.remove(&pick);
+                            self.judge(result);
+                        }
+                    }
                 }
             };
             drop(flying);
@@ -246,9 +253,10 @@ impl<'a> Runner<'a> {
                 (_, result) = self.play(*pick, stage) => Ok(result),
             };
             let failed = matches!(&played, Ok(result) if result.verdict != CaseVerdict::Pass);
-            let status = match (&played, failed.then(|| stand.ended()).flatten()) {
-                (Err(status), _) => Some(*status),
-                (Ok(_), status) => status,
+            let status = match &played {
+                Err(status) => Some(*status),
+                Ok(_) if failed => tokio::time::timeout(LAST_BREATH, stand.died()).await.ok(),
+                Ok(_) => None,
             };
             let stderr = stand.stderr_since(written);
             let (loaded, case) = self.suite.case(*pick);
@@ -320,6 +328,13 @@ impl<'a> Runner<'a> {
         }
         self.settings.deviations.apply(&mut result, self.settings.today);
         self.listener.borrow_mut().case(result);
+    }
+}
+
+async fn until(due: Option<Instant>) {
+    match due {
+        Some(due) => tokio::time::sleep_until(due.into()).await,
+        None => std::future::pending().await,
     }
 }
 

@@ -59,11 +59,6 @@ impl<'a> Stand<'a> {
         }
     }
 
-    /// How it ended, if it has.
-    pub(super) fn ended(&mut self) -> Option<ExitStatus> {
-        self.target.child.as_mut()?.ended()
-    }
-
     /// Bytes the target has written to its standard error so far.
     pub(super) fn stderr_len(&self) -> u64 {
         std::fs::metadata(&self.launch.stderr).map_or(0, |file| file.len())

@@ -41,11 +41,10 @@ impl Player<'_> {
         let name = self.clients[client].name.clone();
         self.senders.note(&name, &values);
         let packet = Args::from_values(&values);
-        self.note(format!("{name} ▶ {nsp} {}", clip(packet.json())));
+        let shown = clip(packet.json());
         let id = self.clients[client].connection().map_err(Stop::Fail)?.emit(nsp, packet, ack.is_some());
-        if let Some(id) = id {
-            self.note(format!("{name}   asks for ack {id}"));
-        }
+        let asked = id.map_or(String::new(), |id| format!("   ack {id}"));
+        self.note(format!("{name} ▶ {nsp} {shown}{asked}"));
         Ok(match (id, ack) {
             (Some(id), Some(ack)) => Begun::Answers { client, nsp: nsp.to_owned(), id, ack: ack.clone() },
             _ => Begun::Done,
