@@ -104,7 +104,7 @@ fn a_command_line_that_makes_no_sense() {
         (vec!["run", "fanout", "--set", "rate=7"], "expected a rate such as \"500/s\": `7` has no unit"),
         (
             vec!["run", "fanout", "--target", "nobody"],
-            "there is no target `nobody`; known: reference, bun, go, node, node-v2",
+            "there is no target `nobody`; known: reference, bun, go, java, node, node-v2",
         ),
         (vec!["run", "fanout", "--target", "ftp://x"], "`ftp://x` is not a URL of a server"),
         (vec!["run", "shop"], "cannot be run by this version"),
