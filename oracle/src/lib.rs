@@ -1,17 +1,30 @@
 //! Who is owed each message, and whether it came: once, to nobody else, in order.
 //!
-//! The oracle knows no wire and no clock. A run's emissions are grouped into *audiences* (one traffic to one
-//! room) and numbered 0, 1, 2, … within each, in the order in which they are meant to be sent. Membership
-//! and schedule are pure functions of scenario and seed, so every worker holds the same [`Ledger`] and judges
-//! the deliveries to its own receivers on a [`Scoreboard`] without asking anybody: a load and a bit test per
-//! delivery, and no allocation.
+//! The oracle knows no wire and no clock. It has two engines for one question. The [exact engine](exact) takes
+//! a [`History`] of what a tester saw, with any number of operations under way at once and several writers of
+//! one membership, and judges every pair of message and socket by the invariants I1 to I18; its findings carry
+//! their proof, in words and as a small file that [`verify`] checks again by other means. The [`Scoreboard`]
+//! judges millions of deliveries while they arrive, without allocating for any of them.
 //!
-//! What is judged, with the invariants' names: a second copy (I1, union-once), a copy for somebody outside
-//! the room or for an excluded sender (I2, I3), a message overtaken by a later one of the same sender in the
-//! same room (I5b), and, once a fence says that everything has arrived, what did not (I6).
+//! Both sort the pairs into three classes: *must* (in the target throughout the emission), *must not* (at no
+//! moment of it) and *may*. A correct server is never accused; [`Strength`] says how much the silence is worth.
 
+pub mod exact;
+pub mod history;
+mod invariant;
 mod ledger;
+mod proof;
 mod scoreboard;
+mod strength;
+mod tri;
+pub mod verify;
+mod violation;
 
+pub use history::History;
+pub use invariant::{Invariant, Origin};
 pub use ledger::{Audience, Due, Ledger};
+pub use proof::Proof;
 pub use scoreboard::{Fate, Outcome, Receiver, Scoreboard};
+pub use strength::{Goal, Strength};
+pub use tri::Tri;
+pub use violation::{Breach, Violation};

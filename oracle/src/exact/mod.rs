@@ -1,0 +1,54 @@
+//! The exact engine: every pair of message and socket of a history, judged by intervals.
+//!
+//! For each pair the engine asks whether the socket was in the target *throughout* the emission's window, at
+//! no moment of it, or neither. In the first case exactly one copy is owed, in the second none may come, and
+//! in the third none or one. The server chose the recipients at some instant of the window, so a correct
+//! server is never accused, whatever ran at the same time; there is no search, so there is no blow-up with
+//! concurrency either. What the third class hides is won back by the [joint check](joint) where one
+//! membership operation decides it.
+//!
+//! Several operations may change one membership, in any interleaving. The cost is linear in the deliveries,
+//! expected and actual, times the operations on one membership.
+
+mod cell;
+mod classify;
+mod index;
+mod joint;
+mod order;
+mod pairs;
+mod replies;
+mod sockets;
+mod words;
+
+use crate::history::History;
+use crate::strength::Strength;
+use crate::violation::Violation;
+
+/// What a history shows.
+#[derive(Clone, Debug, Default)]
+pub struct Findings {
+    /// Broken invariants that accuse; see [`Invariant::accuses`](crate::Invariant::accuses).
+    pub violations: Vec<Violation>,
+    /// Broken invariants that are only remarkable.
+    pub remarks: Vec<Violation>,
+    /// How much could have been found.
+    pub strength: Strength,
+}
+
+/// Judges a history.
+pub fn check(history: &History) -> Findings {
+    let index = index::Index::new(history);
+    let mut findings = Findings::default();
+    pairs::check(&index, &mut findings);
+    order::check(&index, &mut findings);
+    joint::check(&index, &mut findings);
+    replies::check(&index, &mut findings);
+    sockets::check(&index, &mut findings);
+    findings
+}
+
+impl Findings {
+    fn report(&mut self, violation: Violation) {
+        if violation.invariant.accuses() { self.violations.push(violation) } else { self.remarks.push(violation) }
+    }
+}

@@ -1,0 +1,9 @@
+//! The exact engine against a simulated server: never accused when correct, found out when not.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, unreachable_pub, reason = "tests")]
+
+mod by_hand;
+mod edits;
+mod proofs;
+mod sim;
+mod soundness;

@@ -1,0 +1,604 @@
+//! A simulated Socket.IO server under a random concurrent program, seen as a tester would see it.
+//!
+//! Connections deliver in order after random delays, operations take effect at one instant, handlers may run at
+//! once, sockets break and come back. The server is correct unless it is given a [`Mutant`].
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
+
+use sio_oracle::history::{
+    Action, Answer, ClientId, Emission, Event, History, NamespaceId, NodeId, OperationId, Room, RoomId, SocketId, Time,
+};
+
+/// How the program is driven.
+#[derive(Clone, Copy, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a dimension of its own")]
+pub struct Mode {
+    /// A client goes on before its last operation was answered.
+    pub pipelined: bool,
+    /// Anybody may change anybody's rooms.
+    pub several_writers: bool,
+    /// Broken connections may be recovered.
+    pub recovery: bool,
+    /// Two nodes behind a broker that keeps the order of each.
+    pub cluster: bool,
+    /// Two namespaces.
+    pub namespaces: bool,
+}
+
+macro_rules! mutants {
+    ($($name:ident)*) => {
+        /// What a broken server does.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Mutant { $($name,)* }
+
+        impl Mutant {
+            pub const ALL: &'static [Self] = &[$(Self::$name,)*];
+        }
+    };
+}
+
+mutants! {
+    UnionDup FirstRoomOnly Intersect ExceptIgnored ExceptFirstRoomOnly ExcludeSenderRoom SenderIncluded LeakNonMember
+    DropOnePercent DupOnePercent JoinLost JoinLate LeaveNoop LeaveLate LeaveAll Reorder AckBeforeWrite
+    NamespaceLeak OwnRoomMissing AckTwice PresenceStale PresenceStranger ConnectLate Altered InheritRooms
+    RecoverGap RecoverDup RecoverRoomsLost DropOnJoin AckMiscount StaleRooms
+}
+
+type Step = Box<dyn FnOnce(&mut Sim)>;
+
+struct Due(Time, u64, Step);
+
+impl PartialEq for Due {
+    fn eq(&self, other: &Self) -> bool {
+        (self.0, self.1) == (other.0, other.1)
+    }
+}
+impl Eq for Due {}
+impl PartialOrd for Due {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+impl Ord for Due {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        (self.0, self.1).cmp(&(other.0, other.1))
+    }
+}
+
+#[derive(Default)]
+struct Client {
+    socket: Option<SocketId>,
+    epoch: u32,
+    up_at: Time,
+    down_at: Time,
+    left: u32,
+    alive: bool,
+    node: u16,
+    /// Reliable messages received on this socket, which a recovery offers as its offset.
+    offset: usize,
+}
+
+#[derive(Default)]
+struct Session {
+    client: usize,
+    namespace: NamespaceId,
+    /// Everything reliable that was ever queued.
+    log: Vec<OperationId>,
+    /// The server knows that the connection is gone.
+    parked: bool,
+    dead: bool,
+}
+
+pub struct Sim {
+    random: u64,
+    mode: Mode,
+    mutant: Option<Mutant>,
+    now: Time,
+    ties: u64,
+    queue: BinaryHeap<Reverse<Due>>,
+    clients: Vec<Client>,
+    sessions: BTreeMap<SocketId, Session>,
+    members: BTreeMap<RoomId, BTreeSet<SocketId>>,
+    /// Rooms as they were a while ago.
+    stale: BTreeMap<RoomId, BTreeSet<SocketId>>,
+    broker_at: Time,
+    operations: u32,
+    pub history: History,
+}
+
+pub const ROOMS: u32 = 3;
+
+impl Sim {
+    pub fn history(seed: u64, operations: u32, mode: Mode, mutant: Option<Mutant>) -> History {
+        let mut sim = Self {
+            random: seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1,
+            mode,
+            mutant,
+            now: 0,
+            ties: 0,
+            queue: BinaryHeap::new(),
+            clients: (0..5)
+                .map(|i| Client { left: operations, node: u16::from(mode.cluster && i % 2 == 1), ..Client::default() })
+                .collect(),
+            sessions: BTreeMap::new(),
+            members: BTreeMap::new(),
+            stale: BTreeMap::new(),
+            broker_at: 0,
+            operations: 0,
+            history: History::default(),
+        };
+        for client in 0..5 {
+            let at = sim.delay(1_000);
+            sim.at(at, move |sim| sim.connect(client));
+        }
+        while let Some(Reverse(Due(at, _, step))) = sim.queue.pop() {
+            sim.now = at;
+            step(&mut sim);
+        }
+        sim.history
+    }
+
+    fn next(&mut self) -> u64 {
+        // SplitMix64.
+        self.random = self.random.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.random;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^ (z >> 31)
+    }
+
+    fn below(&mut self, bound: u64) -> u64 {
+        (self.next() >> 11) % bound
+    }
+
+    fn one_in(&mut self, bound: u64) -> bool {
+        self.below(bound) == 0
+    }
+
+    fn delay(&mut self, most: u64) -> Time {
+        self.now + 1 + self.below(most)
+    }
+
+    fn latency(&mut self) -> u64 {
+        let most = [100, 300, 1_000, 1_000, 2_000, 5_000][self.below(6) as usize];
+        1 + self.below(most)
+    }
+
+    fn is(&self, mutant: Mutant) -> bool {
+        self.mutant == Some(mutant)
+    }
+
+    fn at(&mut self, at: Time, step: impl FnOnce(&mut Self) + 'static) {
+        self.ties += 1;
+        self.queue.push(Reverse(Due(at.max(self.now), self.ties, Box::new(step))));
+    }
+
+    fn record(&mut self, event: Event) {
+        self.history.push(self.now, event);
+    }
+
+    /// To the server, in order, as long as the connection lives.
+    fn up(&mut self, client: usize, step: impl FnOnce(&mut Self) + 'static) {
+        let at = self.clients[client].up_at.max(self.now + self.latency()) + 1;
+        self.clients[client].up_at = at;
+        let epoch = self.clients[client].epoch;
+        self.at(at, move |sim| {
+            if sim.clients[client].epoch == epoch {
+                step(sim);
+            }
+        });
+    }
+
+    /// To the client, likewise.
+    fn down(&mut self, client: usize, step: impl FnOnce(&mut Self) + 'static) {
+        let at = self.clients[client].down_at.max(self.now + self.latency()) + 1;
+        self.clients[client].down_at = at;
+        let epoch = self.clients[client].epoch;
+        self.at(at, move |sim| {
+            if sim.clients[client].epoch == epoch && sim.clients[client].alive {
+                step(sim);
+            }
+        });
+    }
+
+    fn open(&mut self, client: usize) {
+        let now = self.now;
+        let client = &mut self.clients[client];
+        client.epoch += 1;
+        client.alive = true;
+        (client.up_at, client.down_at) = (now, now);
+    }
+
+    fn connect(&mut self, client: usize) {
+        let before = self.clients[client].socket;
+        self.open(client);
+        let socket = SocketId(self.sessions.len() as u32);
+        let namespace = NamespaceId(u32::from(self.mode.namespaces && self.one_in(3)));
+        self.sessions.insert(socket, Session { client, namespace, dead: true, ..Session::default() });
+        let node = NodeId(self.clients[client].node);
+        (self.clients[client].socket, self.clients[client].offset) = (Some(socket), 0);
+        self.record(Event::Connect { socket, client: ClientId(client as u32), namespace, node });
+        self.up(client, move |sim| {
+            sim.sessions.get_mut(&socket).expect("it was made").dead = false;
+            if let (true, Some(before)) = (sim.is(Mutant::InheritRooms), before) {
+                for members in sim.members.values_mut().filter(|members| members.contains(&before)) {
+                    members.insert(socket);
+                }
+            }
+            if sim.is(Mutant::ConnectLate) {
+                let late = sim.delay(3_000);
+                sim.at(late, move |sim| sim.welcome(client, socket));
+            } else {
+                sim.welcome(client, socket);
+            }
+        });
+    }
+
+    fn welcome(&mut self, client: usize, socket: SocketId) {
+        self.down(client, move |sim| {
+            sim.record(Event::Connected { socket, sid: None, session: None, served_by: None });
+            sim.step(client);
+        });
+    }
+
+    fn step(&mut self, client: usize) {
+        let Some(socket) = self.clients[client].socket else { return };
+        if self.clients[client].left == 0 {
+            return self.fence(client);
+        }
+        self.clients[client].left -= 1;
+        let choice = self.below(100);
+        let room = RoomId(self.below(u64::from(ROOMS)) as u32);
+        let mut target = socket;
+        if self.mode.several_writers && choice < 40 {
+            target = SocketId(self.below(self.sessions.len() as u64) as u32);
+        }
+        match choice {
+            0..20 => {
+                let mut rooms = vec![room];
+                if self.one_in(2) {
+                    rooms.push(RoomId((room.0 + 1) % ROOMS));
+                }
+                self.invoke(client, Action::Join { socket: target, rooms });
+            }
+            20..38 => self.invoke(client, Action::Leave { socket: target, room }),
+            38..42 => {
+                let namespace = self.sessions[&socket].namespace;
+                self.invoke(client, Action::Presence { namespace, rooms: vec![Room::Named(room)] });
+            }
+            42..93 => {
+                let emission = self.emission(socket);
+                self.invoke(client, Action::Emit(emission));
+            }
+            93..96 => return self.invoke(client, Action::Disconnect { socket }),
+            _ => return self.cut(client, socket),
+        }
+        if self.mode.pipelined && self.one_in(2) {
+            let (at, epoch) = (self.delay(50), self.clients[client].epoch);
+            self.at(at, move |sim| {
+                if sim.clients[client].epoch == epoch && sim.clients[client].alive {
+                    sim.step(client);
+                }
+            });
+        }
+    }
+
+    fn emission(&mut self, socket: SocketId) -> Emission {
+        let mut rooms: BTreeSet<Room> = BTreeSet::new();
+        for _ in 0..[0, 1, 1, 2, 2][self.below(5) as usize] {
+            rooms.insert(Room::Named(RoomId(self.below(u64::from(ROOMS)) as u32)));
+        }
+        if self.one_in(8) {
+            rooms = [Room::Own(SocketId(self.below(self.sessions.len() as u64) as u32))].into();
+        }
+        let except =
+            if self.one_in(4) { vec![Room::Named(RoomId(self.below(u64::from(ROOMS)) as u32))] } else { vec![] };
+        Emission {
+            namespace: self.sessions[&socket].namespace,
+            rooms: rooms.into_iter().collect(),
+            except,
+            excludes_sender: self.one_in(2),
+            volatile: self.one_in(10),
+            // Nobody counts acknowledgements across nodes here.
+            asks: !self.mode.cluster && self.one_in(10),
+        }
+    }
+
+    /// What was emitted before is here once this is answered; the last thing that a client does.
+    fn fence(&mut self, client: usize) {
+        // The others' messages may still be on their way to the server.
+        let (at, epoch) = (self.now + 60_000, self.clients[client].epoch);
+        self.at(at, move |sim| {
+            if sim.clients[client].epoch == epoch && sim.clients[client].alive {
+                sim.invoke(client, Action::Fence);
+            }
+        });
+    }
+
+    fn cut(&mut self, client: usize, socket: SocketId) {
+        self.record(Event::Cut { socket });
+        self.clients[client].alive = false;
+        self.clients[client].epoch += 1;
+        let (noticed, back) = (self.delay(6_000), self.delay(8_000));
+        self.at(noticed, move |sim| {
+            if sim.mode.recovery {
+                sim.sessions.get_mut(&socket).expect("it was made").parked = true;
+            } else {
+                sim.gone(socket);
+            }
+        });
+        self.at(back, move |sim| if sim.mode.recovery { sim.recover(client, socket) } else { sim.connect(client) });
+    }
+
+    fn recover(&mut self, client: usize, socket: SocketId) {
+        let session = &self.sessions[&socket];
+        if session.dead || !session.parked || self.one_in(5) {
+            // Refused: it was not parked yet, or has been thrown away.
+            self.at(self.now, move |sim| sim.gone(socket));
+            return self.connect(client);
+        }
+        self.open(client);
+        self.up(client, move |sim| {
+            if sim.is(Mutant::RecoverRoomsLost) {
+                sim.leave_all(socket);
+            }
+            sim.sessions.get_mut(&socket).expect("it was made").parked = false;
+            let mut missed = sim.sessions[&socket].log[sim.clients[client].offset..].to_vec();
+            if sim.is(Mutant::RecoverGap) {
+                missed.pop();
+            }
+            if sim.is(Mutant::RecoverDup)
+                && let Some(last) = sim.sessions[&socket].log[..sim.clients[client].offset].last()
+            {
+                missed.insert(0, *last);
+            }
+            for message in missed {
+                sim.deliver(socket, message, true);
+            }
+            sim.down(client, move |sim| {
+                sim.record(Event::Resumed { socket });
+                sim.step(client);
+            });
+        });
+    }
+
+    fn invoke(&mut self, client: usize, action: Action) {
+        let by = self.clients[client].socket;
+        let operation = OperationId(self.operations);
+        self.operations += 1;
+        self.record(Event::Invoke { operation, by, action: action.clone() });
+        self.up(client, move |sim| {
+            let mut answer = Answer::Done;
+            let mut late = 0;
+            match &action {
+                Action::Join { socket, rooms } => sim.join(*socket, rooms),
+                Action::Leave { socket, room } => sim.leave(*socket, *room),
+                Action::Emit(emission) => {
+                    let count = sim.broadcast(by, operation, emission);
+                    if emission.asks {
+                        let slow = sim.one_in(4);
+                        answer = if slow { Answer::TimedOut(count / 2) } else { Answer::Acknowledgements(count) };
+                        late = 10_000;
+                    }
+                }
+                Action::Disconnect { socket } => sim.gone(*socket),
+                Action::Presence { namespace, rooms } => answer = sim.presence(*namespace, rooms),
+                Action::Fence => {}
+            }
+            let (at, epoch) = (sim.now + late, sim.clients[client].epoch);
+            sim.at(at, move |sim| {
+                if sim.clients[client].epoch == epoch {
+                    sim.answer(client, operation, action, answer);
+                }
+            });
+        });
+    }
+
+    fn answer(&mut self, client: usize, operation: OperationId, action: Action, answer: Answer) {
+        if self.is(Mutant::AckTwice) && self.one_in(20) {
+            let answer = answer.clone();
+            self.down(client, move |sim| sim.record(Event::Complete { operation, answer }));
+        }
+        self.down(client, move |sim| {
+            sim.record(Event::Complete { operation, answer });
+            if matches!(action, Action::Disconnect { .. }) {
+                sim.clients[client].alive = false;
+                sim.clients[client].epoch += 1;
+                let back = sim.delay(3_000);
+                sim.at(back, move |sim| sim.connect(client));
+            } else if !matches!(action, Action::Fence) {
+                sim.step(client);
+            }
+        });
+    }
+
+    fn join(&mut self, socket: SocketId, rooms: &[RoomId]) {
+        if self.sessions[&socket].dead || self.is(Mutant::JoinLost) && self.one_in(10) {
+            return;
+        }
+        for &room in rooms {
+            if self.is(Mutant::JoinLate) {
+                self.at(self.now + 3_000, move |sim| {
+                    if !sim.sessions[&socket].dead {
+                        sim.members.entry(room).or_default().insert(socket);
+                    }
+                });
+            } else {
+                self.members.entry(room).or_default().insert(socket);
+            }
+        }
+    }
+
+    fn leave(&mut self, socket: SocketId, room: RoomId) {
+        if self.is(Mutant::LeaveNoop) && self.one_in(3) {
+            return;
+        }
+        if self.is(Mutant::LeaveAll) {
+            self.leave_all(socket);
+        }
+        let at = if self.is(Mutant::LeaveLate) { self.now + 4_000 } else { self.now };
+        if at > self.now {
+            self.at(at, move |sim| _ = sim.members.entry(room).or_default().remove(&socket));
+        } else {
+            self.members.entry(room).or_default().remove(&socket);
+        }
+    }
+
+    fn leave_all(&mut self, socket: SocketId) {
+        for members in self.members.values_mut() {
+            members.remove(&socket);
+        }
+    }
+
+    fn gone(&mut self, socket: SocketId) {
+        self.sessions.get_mut(&socket).expect("it was made").dead = true;
+        if !self.is(Mutant::StaleRooms) {
+            self.leave_all(socket);
+        }
+    }
+
+    fn presence(&mut self, namespace: NamespaceId, rooms: &[Room]) -> Answer {
+        let members = if self.is(Mutant::PresenceStale) { &self.stale } else { &self.members };
+        let found = rooms.iter().flat_map(|room| match room {
+            Room::Named(room) => members.get(room).into_iter().flatten().copied().collect(),
+            Room::Own(socket) => vec![*socket],
+        });
+        // A parked session is a member, and is listed by nobody.
+        let listed = |socket: &SocketId| {
+            let session = &self.sessions[socket];
+            !session.dead && !session.parked && session.namespace == namespace
+        };
+        let sockets: BTreeSet<_> = found.filter(listed).collect();
+        let answer = Answer::Present {
+            sockets: sockets.into_iter().collect(),
+            strangers: u32::from(self.is(Mutant::PresenceStranger)),
+        };
+        self.stale = self.members.clone();
+        answer
+    }
+
+    /// Chooses the recipients on the sender's node now, and on the other when the broker gets there.
+    fn broadcast(&mut self, by: Option<SocketId>, message: OperationId, emission: &Emission) -> u32 {
+        let node = by.map_or(0, |by| self.clients[self.sessions[&by].client].node);
+        let count = self.spread(by, message, emission, node);
+        if self.mode.cluster {
+            let at = self.broker_at.max(self.now + self.latency()) + 1;
+            self.broker_at = at;
+            let emission = emission.clone();
+            self.at(at, move |sim| _ = sim.spread(by, message, &emission, 1 - node));
+        }
+        if self.is(Mutant::AckMiscount) { count + 1 } else { count }
+    }
+
+    fn spread(&mut self, by: Option<SocketId>, message: OperationId, emission: &Emission, node: u16) -> u32 {
+        let recipients = self.recipients(by, emission);
+        let mut count = 0;
+        for socket in recipients {
+            if self.clients[self.sessions[&socket].client].node != node {
+                continue;
+            }
+            count += 1;
+            if self.is(Mutant::DropOnePercent) && self.one_in(100) {
+                continue;
+            }
+            let reliable = !emission.volatile && !emission.asks;
+            if !self.is(Mutant::Reorder) || !self.one_in(20) {
+                self.queue(socket, message, reliable);
+            } else {
+                let at = self.delay(8_000);
+                self.at(at, move |sim| sim.queue(socket, message, reliable));
+            }
+            if self.is(Mutant::DupOnePercent) && self.one_in(100) {
+                self.queue(socket, message, reliable);
+            }
+        }
+        count
+    }
+
+    fn recipients(&mut self, by: Option<SocketId>, emission: &Emission) -> Vec<SocketId> {
+        let of = |sim: &Self, room: &Room| -> BTreeSet<SocketId> {
+            match room {
+                Room::Named(room) => sim.members.get(room).cloned().unwrap_or_default(),
+                Room::Own(_) if sim.is(Mutant::OwnRoomMissing) => BTreeSet::new(),
+                Room::Own(socket) => [*socket].into(),
+            }
+        };
+        let rooms: Vec<BTreeSet<SocketId>> = emission.rooms.iter().map(|room| of(self, room)).collect();
+        let mut chosen: Vec<SocketId> = Vec::new();
+        if rooms.is_empty() {
+            chosen = self.sessions.keys().copied().collect();
+        }
+        let first_only = if self.is(Mutant::FirstRoomOnly) { 1 } else { rooms.len() };
+        for room in &rooms[..first_only.min(rooms.len())] {
+            for &socket in room {
+                if self.is(Mutant::UnionDup) || !chosen.contains(&socket) {
+                    chosen.push(socket);
+                }
+            }
+        }
+        if self.is(Mutant::Intersect) {
+            chosen.retain(|socket| rooms.iter().all(|room| room.contains(socket)));
+        }
+        if !self.is(Mutant::ExceptIgnored) {
+            let mut out: BTreeSet<SocketId> = emission.except.iter().flat_map(|room| of(self, room)).collect();
+            if self.is(Mutant::ExceptFirstRoomOnly) && rooms.len() > 1 {
+                out.retain(|socket| rooms[0].contains(socket));
+            }
+            chosen.retain(|socket| !out.contains(socket));
+        }
+        if emission.excludes_sender {
+            if self.is(Mutant::ExcludeSenderRoom) {
+                let shared: Vec<_> = rooms.iter().filter(|room| by.is_some_and(|by| room.contains(&by))).collect();
+                chosen.retain(|socket| !shared.iter().any(|room| room.contains(socket)));
+            } else if !self.is(Mutant::SenderIncluded) {
+                chosen.retain(|socket| Some(*socket) != by);
+            }
+        }
+        if self.is(Mutant::LeakNonMember) && self.one_in(20) {
+            let other = SocketId(self.below(self.sessions.len() as u64) as u32);
+            if Some(other) != by && !chosen.contains(&other) {
+                chosen.push(other);
+            }
+        }
+        let leaks = self.is(Mutant::NamespaceLeak);
+        chosen.retain(|socket| {
+            let session = &self.sessions[socket];
+            !session.dead && (leaks || session.namespace == emission.namespace)
+        });
+        if self.is(Mutant::DropOnJoin) {
+            // Whoever is in all rooms counts as busy.
+            let busy = |socket: &SocketId| {
+                (0..ROOMS).all(|room| self.members.get(&RoomId(room)).is_some_and(|m| m.contains(socket)))
+            };
+            chosen.retain(|socket| !busy(socket));
+        }
+        chosen
+    }
+
+    fn queue(&mut self, socket: SocketId, message: OperationId, reliable: bool) {
+        if reliable {
+            self.sessions.get_mut(&socket).expect("it was made").log.push(message);
+        }
+        if self.sessions[&socket].parked {
+            return;
+        }
+        if self.is(Mutant::AckBeforeWrite) {
+            let at = self.delay(500);
+            return self.at(at, move |sim| sim.deliver(socket, message, reliable));
+        }
+        self.deliver(socket, message, reliable);
+    }
+
+    fn deliver(&mut self, socket: SocketId, message: OperationId, reliable: bool) {
+        let client = self.sessions[&socket].client;
+        if self.clients[client].socket != Some(socket) || self.sessions[&socket].dead {
+            return;
+        }
+        let intact = !(self.is(Mutant::Altered) && self.one_in(50));
+        self.down(client, move |sim| {
+            sim.record(Event::Receive { socket, message, intact });
+            sim.clients[client].offset += usize::from(reliable);
+        });
+    }
+}
