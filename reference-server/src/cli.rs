@@ -109,6 +109,10 @@ pub struct ServeArgs {
     #[arg(long, env = "SIO_JOURNAL", value_parser = clap::builder::BoolishValueParser::new(), num_args = 0..=1, default_value = "true", default_missing_value = "true")]
     journal: bool,
 
+    #[cfg(feature = "faults")]
+    #[command(flatten)]
+    faults: crate::faults::cli::FaultArgs,
+
     /// Stop when standard input ends, so that a parent that dies takes the server with it
     #[arg(long, hide = true)]
     until_stdin_closes: bool,
@@ -162,7 +166,10 @@ pub async fn serve(args: ServeArgs) -> Result<(), ServeError> {
         }
     }
     limits::raise_open_files();
-    let io = Server::new(args.options());
+    let options = args.options();
+    #[cfg(feature = "faults")]
+    let options = args.faults.arrange(options);
+    let io = Server::new(options);
     fixture::install(&io, &fixture::Config { node: args.node.clone(), journal: args.journal });
     let address = (args.host, args.port);
     let listener = io

@@ -35,12 +35,28 @@
 //! **Bounded.** [`limits`] lists what a peer can make the server hold. A reader that cannot keep up is
 //! disconnected with the reason `slow reader`; it is never silently thinned and never slows the others.
 
+/// A named point: whether this server is to do something wrong here. Never, in a build without `faults`.
+#[cfg(feature = "faults")]
+macro_rules! fault {
+    ($server:expr, $fault:ident) => {
+        $server.options().faults.as_ref().is_some_and(|faults| faults.hits($crate::faults::Fault::$fault))
+    };
+}
+#[cfg(not(feature = "faults"))]
+macro_rules! fault {
+    ($server:expr, $fault:ident) => {
+        false
+    };
+}
+
 pub mod adapter;
 mod broadcast;
 pub mod cheatsheet;
 pub mod cli;
 mod emitter;
 mod event;
+#[cfg(feature = "faults")]
+pub mod faults;
 pub mod fixture;
 pub mod limits;
 mod listener;

@@ -13,9 +13,12 @@ use tokio::net::{TcpListener, TcpStream, ToSocketAddrs};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 
+#[cfg(feature = "faults")]
+use crate::faults::http::serve as answer;
 use crate::limits::{HEADER_TIMEOUT, MAX_HEAD, MAX_HEADERS, TLS_TIMEOUT};
 use crate::server::Server;
-use crate::transport;
+#[cfg(not(feature = "faults"))]
+use crate::transport::http::serve as answer;
 
 /// A bound port.
 pub struct Listener {
@@ -94,7 +97,7 @@ async fn serve_http(server: Server, stream: impl AsyncRead + AsyncWrite + Unpin 
     let answering = server.clone();
     let service = service_fn(move |request| {
         let server = answering.clone();
-        async move { Ok::<_, std::convert::Infallible>(transport::http::serve(&server, Some(address), request).await) }
+        async move { Ok::<_, std::convert::Infallible>(answer(&server, Some(address), request).await) }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())

@@ -69,6 +69,9 @@ pub struct Options {
     pub max_child_namespaces: usize,
     /// Sessions that may be open at the same time (1,000,000); further handshakes get 503. Node has no such bound.
     pub max_sessions: usize,
+    /// What it does wrong, on purpose.
+    #[cfg(feature = "faults")]
+    pub faults: Option<crate::faults::Faults>,
 }
 
 impl Default for Options {
@@ -98,6 +101,8 @@ impl Default for Options {
             max_namespaces: config.max_namespaces,
             max_child_namespaces: 100_000,
             max_sessions: 1_000_000,
+            #[cfg(feature = "faults")]
+            faults: None,
         }
     }
 }

@@ -172,22 +172,37 @@ impl Server {
         self.namespaces().by_name.keys().map(ToString::to_string).collect()
     }
 
+    fn find<'n>(&self, namespaces: &'n Namespaces, name: &str) -> Option<&'n Namespace> {
+        let known = namespaces.by_name.get(name)?;
+        let has_pattern = || namespaces.parents.iter().any(|parent| parent.matches_name(name));
+        let overlooked = fault!(self, DynamicRace) && known.is_dynamic()
+            || fault!(self, DynamicWins) && !known.is_dynamic() && has_pattern();
+        (!overlooked).then_some(known)
+    }
+
     /// The namespace a CONNECT reaches: an existing one, else the child of the first parent that accepts. The caller
     /// is counted in until [`left`](Self::left).
     pub(crate) fn enter_namespace(&self, name: &ByteString, auth: &str) -> Option<Namespace> {
         let auth = if auth.is_empty() { "{}" } else { auth };
         let parents = {
             let namespaces = self.namespaces();
-            if let Some(existing) = namespaces.by_name.get(name) {
+            if let Some(existing) = self.find(&namespaces, name) {
                 existing.enter();
                 return Some(existing.clone());
             }
             namespaces.parents.clone()
         };
         // The application's functions run without the lock; two clients that race for one name meet below (NS-08).
-        let parent = parents.into_iter().find(|parent| parent.matches(name, auth))?;
+        let mut matching = parents.into_iter().filter(|parent| parent.matches(name, auth));
+        let parent = if fault!(self, PatternsReversed) { matching.last() } else { matching.next() };
+        if parent.is_none() && fault!(self, UnknownAccepted) {
+            let unknown = self.of(name);
+            unknown.enter();
+            return Some(unknown);
+        }
+        let parent = parent?;
         let mut namespaces = self.namespaces();
-        if let Some(existing) = namespaces.by_name.get(name) {
+        if let Some(existing) = self.find(&namespaces, name) {
             existing.enter();
             return Some(existing.clone());
         }

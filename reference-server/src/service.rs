@@ -10,8 +10,11 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::{Either, Full};
 
+#[cfg(feature = "faults")]
+use crate::faults::http::serve;
 use crate::server::Server;
 pub use crate::transport::http::RequestBody;
+#[cfg(not(feature = "faults"))]
 use crate::transport::http::serve;
 
 /// Answers the requests of Socket.IO clients, as a service for hyper and tower.

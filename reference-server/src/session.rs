@@ -12,11 +12,15 @@ use std::time::{Instant, SystemTime};
 
 use futures_util::task::AtomicWaker;
 use sio_protocol::engine::Revision;
-use sio_protocol::server::{Connection, Event, Opening, Transport};
+#[cfg(not(feature = "faults"))]
+use sio_protocol::server::Connection;
+use sio_protocol::server::{Event, Opening, Transport};
 use sio_protocol::{ByteString, Frames};
 use tokio::sync::Notify;
 
 use crate::adapter::Claim;
+#[cfg(feature = "faults")]
+use crate::faults::connection::Connection;
 use crate::namespace::{ConnectError, Namespace};
 use crate::server::Server;
 use crate::{Reason, Socket};
@@ -62,6 +66,8 @@ impl Session {
     /// A fresh session. Must be called on a runtime.
     pub(crate) fn new(server: Server, opening: &Opening<'_>, request: Request) -> Arc<Self> {
         let connection = Connection::new(server.config(), opening, now());
+        #[cfg(feature = "faults")]
+        let connection = connection.with(server.options().faults.as_ref(), server.config());
         Arc::new(Self {
             sid: opening.sid.to_owned(),
             server,
@@ -307,13 +313,18 @@ impl Session {
         let claim = nsp.recovery().filter(|_| revision == Revision::V4).and_then(|_| claim(&nsp, &auth));
         let skips = claim.is_some() && nsp.recovery().is_some_and(|recovery| recovery.skip_middlewares);
         let id = match (revision, &**name) {
+            (Revision::V4, _) if fault!(self.server, SidIsSession) => self.sid.clone(),
             (Revision::V4, _) => crate::server::new_id(),
             (Revision::V3, "/") => self.sid.clone(),
             (Revision::V3, name) => format!("{name}#{}", self.sid),
         };
         let socket = Socket::new(&id, nsp, self.clone(), auth, claim.as_ref());
         let entry = Entry { socket, claim };
-        let decision = if skips { None } else { entry.socket.nsp().decide(&entry.socket) };
+        let decision = if skips || fault!(self.server, MiddlewaresSkipped) {
+            None
+        } else {
+            entry.socket.nsp().decide(&entry.socket)
+        };
         let Some(mut decision) = decision else {
             self.settle_connect(entry, Ok(()));
             return;
@@ -342,13 +353,13 @@ impl Session {
         let Entry { socket, claim } = entry;
         let name = socket.nsp().path();
         let let_in = match (outcome, &claim) {
-            (Err(error), _) => {
+            (Err(error), _) if !fault!(self.server, RefusalIgnored) => {
                 let data = error.data.as_ref().map(ToString::to_string);
                 self.quietly(|connection| connection.refuse(&name, &error.message, data.as_deref()));
                 false
             }
-            (Ok(()), Some(claim)) => self.restore(&socket, claim),
-            (Ok(()), None) => {
+            (_, Some(claim)) => self.restore(&socket, claim),
+            (_, None) => {
                 socket.nsp().adapter().add_all(&socket, &[socket.sid().clone()]);
                 self.quietly(|connection| connection.accept(&name, socket.id(), socket.pid()))
             }
@@ -363,6 +374,9 @@ impl Session {
         self.lock_sockets().push(socket.clone());
         socket.set_connected();
         socket.nsp().run_on_connection(&socket);
+        if fault!(self.server, ConnectTwiceTold) {
+            socket.nsp().run_on_connection(&socket);
+        }
     }
 
     /// Takes up an earlier session. What was missed is queued ahead of the confirmation, and in the same instant the

@@ -124,6 +124,7 @@ impl Socket {
     ) -> Self {
         let handshake = Handshake { request: session.request(), auth };
         let pid = nsp.recovery().map(|_| claim.map_or_else(crate::server::new_id, |claim| claim.pid.clone()));
+        let pid = if fault!(session.server, PidIsSid) { pid.map(|_| id.to_owned()) } else { pid };
         let data = claim.map_or_else(|| Json::Object(serde_json::Map::new()), |claim| claim.kept.data.clone());
         Self(Arc::new(Inner {
             id: claim.map_or_else(|| id.into(), |claim| claim.kept.sid.clone()),
@@ -491,6 +492,11 @@ impl Socket {
             return;
         }
         let before = self.0.state.load(Ordering::Acquire);
+        let server = &self.0.session.server;
+        let reason = if fault!(server, ReasonWrong) { Reason::TransportError } else { reason };
+        if fault!(server, DisconnectingLate) {
+            self.nsp().adapter().del_all(self.id());
+        }
         let handlers = self.0.handlers.read().unwrap_or_else(PoisonError::into_inner);
         let (disconnecting, disconnect) = (handlers.disconnecting.clone(), handlers.disconnect.clone());
         drop(handlers);
@@ -499,9 +505,10 @@ impl Socket {
         }
         // Release: who sees it gone must not put it back into a room (`Adapter::add_all` asks under its lock).
         self.0.state.store(GONE, Ordering::Release);
-        if before == CONNECTED && self.pid().is_some() && reason.is_recoverable() {
+        let may_return = reason.is_recoverable() || fault!(server, RecoverLeft);
+        if before == CONNECTED && self.pid().is_some() && may_return {
             self.nsp().adapter().persist(self);
-        } else {
+        } else if before == CONNECTED || !fault!(server, RefusedStays) {
             self.nsp().adapter().del_all(self.id());
         }
         if before == CONNECTED {
@@ -510,7 +517,7 @@ impl Socket {
         self.0.acks.lock().unwrap_or_else(PoisonError::into_inner).clear();
         // Handlers may hold the socket itself; letting them go breaks the cycle.
         *self.0.handlers.write().unwrap_or_else(PoisonError::into_inner) = Handlers::default();
-        self.0.session.server.left(self.nsp());
+        server.left(self.nsp());
     }
 }
 

@@ -89,6 +89,7 @@ async fn play(args: &CompareArgs, target: &str, folder: &Path) -> Result<Vec<Ent
         folder: folder.join(safe),
         deviations: Deviations::default(),
         today: today(),
+        trust: false,
     };
     let session = Session { wanted: &wanted, prepared: &prepared, settings: &settings, quiet: args.quiet };
     Ok(session.play().await?.0)

@@ -22,6 +22,9 @@ pub(super) enum What {
     Cases,
     /// Rows of the register: id, class, origin, number of cases, what must hold
     Rules,
+    /// What the reference server can be told to do wrong: id, name, layer, what it is
+    #[cfg(feature = "faults")]
+    Faults,
 }
 
 pub(super) fn list(what: What) -> Exit {
@@ -31,6 +34,8 @@ pub(super) fn list(what: What) -> Exit {
         What::Targets => Ok(targets()),
         What::Cases => cases(),
         What::Rules => rules(),
+        #[cfg(feature = "faults")]
+        What::Faults => Ok(faults()),
     };
     match text {
         Ok(text) => {
@@ -42,6 +47,15 @@ pub(super) fn list(what: What) -> Exit {
             Exit::Usage
         }
     }
+}
+
+#[cfg(feature = "faults")]
+fn faults() -> String {
+    let mut text = String::new();
+    for row in sio_reference_server::faults::TABLE {
+        let _ = writeln!(text, "{:<4} {:<26} {:<11} {}", row.id, row.name, row.layer.name(), row.summary);
+    }
+    text
 }
 
 fn scenarios() -> String {

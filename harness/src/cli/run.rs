@@ -166,6 +166,7 @@ async fn execute(args: &RunArgs, job: Job) -> io::Result<Exit> {
         stderr: job.folder.join("target.stderr"),
         program: None,
         env: std::collections::BTreeMap::new(),
+        trust: false,
     };
     let mut interrupt = Interrupt::listen()?;
     let started = tokio::select! {

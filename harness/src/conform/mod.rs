@@ -3,9 +3,12 @@
 //! A suite is a set of scenario files with cases. [`select`] takes the cases a person asked for, `stand` keeps one
 //! running target for each set of options, `run` plays and replays, [`deviations`] says which failures are known,
 //! and [`register`] knows the rows that the cases cite.
+//! `kill` plays the suite against servers that err on purpose.
 
 pub mod capabilities;
 pub mod deviations;
+#[cfg(feature = "faults")]
+pub mod kill;
 mod lag;
 pub mod pattern;
 pub mod register;

@@ -1,6 +1,7 @@
 //! Which cases of a suite are played.
 
 use std::path::PathBuf;
+use std::rc::Rc;
 
 use super::pattern;
 use super::register::Register;
@@ -9,7 +10,7 @@ use crate::scenario::{self, Loaded};
 
 /// The files of a suite and the cases picked from them.
 pub struct Suite {
-    pub files: Vec<Loaded>,
+    pub files: Rc<Vec<Loaded>>,
     /// File and case, in the order of the files.
     pub picks: Vec<(usize, usize)>,
 }
@@ -34,7 +35,8 @@ impl Suite {
     pub fn of(files: Vec<Loaded>) -> Result<Self, String> {
         let all = files.iter().enumerate();
         let picks = all.flat_map(|(file, loaded)| (0..loaded.scenario.cases.len()).map(move |case| (file, case)));
-        let suite = Self { picks: picks.collect(), files };
+        let picks = picks.collect();
+        let suite = Self { picks, files: Rc::new(files) };
         suite.check()?;
         Ok(suite)
     }
@@ -65,6 +67,21 @@ impl Suite {
     /// The picked cases.
     pub fn cases(&self) -> impl Iterator<Item = (&Loaded, &Case)> {
         self.picks.iter().map(|pick| self.case(*pick))
+    }
+
+    /// The picked cases whose row is wanted.
+    #[must_use]
+    pub fn of_rows(&self, wanted: impl Fn(&str) -> bool) -> Self {
+        let picks = self.picks.iter().copied();
+        let picks = picks.filter(|pick| self.case(*pick).1.rule.as_deref().is_some_and(&wanted));
+        Self { files: self.files.clone(), picks: picks.collect() }
+    }
+
+    /// The picked cases but those with these ids.
+    #[must_use]
+    pub fn without(&self, ids: &std::collections::BTreeSet<String>) -> Self {
+        let picks = self.picks.iter().copied().filter(|pick| !ids.contains(&self.case(*pick).1.full_id()));
+        Self { files: self.files.clone(), picks: picks.collect() }
     }
 
     /// What tells this suite from another: a hash of every file's text.

@@ -5,6 +5,7 @@ use std::process::ExitStatus;
 use std::rc::Rc;
 use std::time::Duration;
 
+use super::Settings;
 use crate::play::Stage;
 use crate::scenario::model::Options;
 use crate::target::{self, Launch, Prepared, Target};
@@ -25,11 +26,12 @@ impl<'a> Stand<'a> {
         path: Option<&'a str>,
         options: &Options,
         stderr: PathBuf,
-        delay: Duration,
+        settings: &Settings,
     ) -> Result<Self, target::Error> {
         let env = options.0.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
-        let launch = Launch { journal: true, stderr, program: None, env };
+        let launch = Launch { journal: true, stderr, program: None, env, trust: settings.trust };
         let target = prepared.start(path, &launch).await?;
+        let delay = settings.delay;
         let stage = Rc::new(stage_of(&target, delay));
         Ok(Self { prepared, path, launch, delay, target, stage })
     }

@@ -174,3 +174,8 @@ pub fn redactions() -> insta::Settings {
     }
     settings
 }
+
+/// The exit code.
+pub fn code(output: &Output) -> i32 {
+    output.status.code().unwrap_or(-1)
+}

@@ -1,11 +1,10 @@
 //! The conformance suite against real servers.
 use std::fs;
 use std::path::Path;
-use std::process::Output;
 
 use serde_json::Value;
 
-use crate::common::{Place, has_node, scenario, shipped, stderr, stdout, targets};
+use crate::common::{Place, code, has_node, scenario, shipped, stderr, stdout, targets};
 
 /// Whole suites hold behaviour in time; nothing else runs beside them.
 fn passes(args: &[&str]) -> String {
@@ -23,10 +22,6 @@ fn verdicts(place: &Place) -> Vec<(String, String)> {
     let entries = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
     let cases = entries.filter(|entry| entry["type"] == "case");
     cases.map(|case| (case["id"].as_str().unwrap().to_owned(), case["verdict"].as_str().unwrap().to_owned())).collect()
-}
-
-fn code(output: &Output) -> i32 {
-    output.status.code().unwrap_or(-1)
 }
 
 /// Every case, not only a good many: a suite that shrinks must be noticed.

@@ -6,3 +6,4 @@ mod common;
 mod conformance;
 mod evil;
 mod faulty;
+mod selftest;

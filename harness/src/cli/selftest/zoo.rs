@@ -1,12 +1,13 @@
-//! `sio-bench self-test`
+//! `sio-bench self-test --zoo`: old releases with documented bugs.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
-use super::conform::{Session, Trouble, block_on, today, wanted};
-use super::{print, run};
+use super::super::conform::{self, Session, Trouble, today, wanted};
+use super::super::{print, run};
+use super::SelfTestArgs;
 use crate::conform::deviations::Deviations;
 use crate::conform::pattern;
 use crate::conform::zoo::{Bug, Zoo};
@@ -15,30 +16,6 @@ use crate::exit::Exit;
 use crate::record::{CaseResult, Entry};
 use crate::report::coverage;
 use crate::target;
-
-/// Options of `self-test`
-#[derive(clap::Args)]
-pub(super) struct SelfTestArgs {
-    /// Install old releases with documented bugs and prove that the suite catches each of them
-    #[arg(long, required = true)]
-    zoo: bool,
-
-    /// Only releases whose name contains this; may be repeated
-    #[arg(long, value_name = "TEXT")]
-    only: Vec<String>,
-
-    /// Shape: terminal or markdown
-    #[arg(long, value_name = "FORMAT", default_value = "terminal", value_parser = ["terminal", "markdown"])]
-    format: String,
-
-    /// Folder for the records (default: runs/<time>-zoo)
-    #[arg(long, value_name = "FOLDER")]
-    out: Option<PathBuf>,
-}
-
-pub(super) fn self_test(args: &SelfTestArgs) -> Exit {
-    block_on(execute(args))
-}
 
 /// What came of one release.
 struct Proof<'a> {
@@ -49,7 +26,7 @@ struct Proof<'a> {
     problem: Option<String>,
 }
 
-async fn execute(args: &SelfTestArgs) -> Result<Exit, Trouble> {
+pub(super) async fn execute(args: &SelfTestArgs) -> Result<Exit, Trouble> {
     let Some(targets) = target::home() else {
         let problem = "no folder `targets` was found; start sio-bench in the repository or set SIO_BENCH_TARGETS";
         return Err(Trouble::Usage(problem.to_owned()));
@@ -126,11 +103,12 @@ async fn play(bug: &Bug, target: &Path, out: &Path) -> Result<Vec<Entry>, Troubl
     let prepared = target::prepare_folder(target).await?;
     let settings = Settings {
         path: None,
-        jobs: super::conform::JOBS,
+        jobs: conform::JOBS,
         delay: Duration::ZERO,
         folder: out.to_owned(),
         deviations: Deviations::default(),
         today: today(),
+        trust: false,
     };
     let session = Session { wanted: &wanted, prepared: &prepared, settings: &settings, quiet: true };
     Ok(session.play().await?.0)

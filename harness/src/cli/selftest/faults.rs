@@ -1,0 +1,231 @@
+//! `sio-bench self-test`: the reference server with one fault after the other.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use futures_util::stream::{self, StreamExt as _};
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
+use serde_json::json;
+use sio_reference_server::faults::{Row, TABLE};
+
+use super::super::conform::{Trouble, today, wanted};
+use super::super::{complain, print, run};
+use super::SelfTestArgs;
+use crate::clock;
+use crate::conform::Filter;
+use crate::conform::kill::{Fate, Trial, Trials};
+use crate::exit::Exit;
+
+/// Faulty servers at a time.
+const AT_ONCE: usize = 4;
+
+pub(super) async fn execute(args: &SelfTestArgs) -> Result<Exit, Trouble> {
+    let rows = rows(args)?;
+    let wanted = wanted(&[], &Filter::default())?;
+    let folder = args.out.clone().unwrap_or_else(|| run::fresh_folder("self-test"));
+    sio_reference_server::limits::raise_open_files();
+    let started = clock::now();
+    let mut trials = Trials {
+        suite: &wanted.suite,
+        register: &wanted.register,
+        folder: &folder,
+        matrix: args.matrix,
+        baseline: BTreeSet::new(),
+        today: today(),
+    };
+    let clean = trials.clean().await?;
+    let failed: Vec<_> = clean.iter().filter(|result| result.verdict.is_red()).collect();
+    if !failed.is_empty() {
+        complain(&format!(
+            "the clean server fails {} cases, {} first; nothing can be said about faults",
+            failed.len(),
+            failed[0].id
+        ));
+        return Ok(Exit::NotValid);
+    }
+    trials.baseline = clean.into_iter().map(|result| result.id).collect();
+    let terminal = args.format == "terminal";
+    if terminal {
+        let _ = print(&format!(
+            "{:<34} {:<13} {:<60} {:>6} {:>8}\n",
+            "fault", "verdict", "first noticed by", "cases", "time"
+        ));
+    }
+    let mut done = Vec::new();
+    let mut running = stream::iter(rows).map(|row| trials.fault(row)).buffered(AT_ONCE);
+    while let Some(trial) = running.next().await {
+        if terminal {
+            let _ = print(&line(&trial));
+        }
+        done.push(trial);
+    }
+    drop(running);
+    write(&folder.join("matrix.json"), &done)?;
+    let score = Score::of(&done);
+    let _ =
+        print(&if terminal { summary(&done, &score, args.matrix, started.elapsed()) } else { markdown(&done, &score) });
+    if terminal {
+        let _ = print(&format!("matrix: {}\n", folder.join("matrix.json").display()));
+    }
+    Ok(if score.percent() >= args.threshold { Exit::Passed } else { Exit::Failed })
+}
+
+/// The faults that were asked for, in the order of the table.
+fn rows(args: &SelfTestArgs) -> Result<Vec<&'static Row>, Trouble> {
+    let named =
+        |row: &&Row| args.only.is_empty() || args.only.iter().any(|text| row.id == *text || row.name.contains(text));
+    let mut rows: Vec<&'static Row> = TABLE.iter().filter(named).collect();
+    if rows.is_empty() {
+        return Err(Trouble::Nothing("there is no such fault; `sio-bench list faults` has them all".to_owned()));
+    }
+    let mut rng = ChaCha8Rng::seed_from_u64(args.seed);
+    while args.sample.is_some_and(|sample| rows.len() > sample) {
+        rows.remove(rng.next_u64() as usize % rows.len());
+    }
+    Ok(rows)
+}
+
+/// How many faults were noticed.
+struct Score {
+    killed: usize,
+    missed: Vec<&'static Row>,
+    equivalent: usize,
+}
+
+impl Score {
+    fn of(trials: &[Trial]) -> Self {
+        let count = |fate| trials.iter().filter(|trial| trial.fate() == fate).count();
+        let missed = trials.iter().filter(|trial| matches!(trial.fate(), Fate::Survived | Fate::WrongReason));
+        Self {
+            killed: count(Fate::Killed),
+            equivalent: count(Fate::Equivalent) + count(Fate::Remarked),
+            missed: missed.map(|trial| trial.row).collect(),
+        }
+    }
+
+    fn percent(&self) -> f64 {
+        let all = self.killed + self.missed.len();
+        if all == 0 { 100.0 } else { 100.0 * self.killed as f64 / all as f64 }
+    }
+}
+
+fn line(trial: &Trial) -> String {
+    let name = format!("{} {}", trial.row.id, trial.row.name);
+    let kills = trial.kills.len();
+    let time = format!("{:.1} s", trial.took.as_secs_f64());
+    let mut text = format!("{name:<34} {:<13} {:<60} {kills:>6} {time:>8}\n", trial.fate().word(), first(trial));
+    if trial.fate() == Fate::WrongReason {
+        let rules: BTreeSet<&str> = trial.kills.iter().map(|kill| kill.rule.as_str()).collect();
+        let _ = writeln!(
+            text,
+            "  fails {}; the table names {}",
+            Vec::from_iter(rules).join(", "),
+            trial.row.noticed.join(", ")
+        );
+    }
+    if let Some(problem) = &trial.problem {
+        let _ = writeln!(text, "  {problem}");
+    }
+    text
+}
+
+fn first(trial: &Trial) -> String {
+    match trial.kills.first() {
+        Some(kill) => format!("{} ({}{})", shorten(&kill.case), kill.rule, if kill.crash { ", crash" } else { "" }),
+        None => "-".to_owned(),
+    }
+}
+
+fn shorten(case: &str) -> String {
+    if case.chars().count() <= 48 { case.to_owned() } else { case.chars().take(47).chain(['…']).collect() }
+}
+
+fn summary(trials: &[Trial], score: &Score, matrix: bool, took: Duration) -> String {
+    let mut text = format!(
+        "\nkilled {}   missed {}   equivalent {}   of {}   score {:.1} %   {:.0} s\n",
+        score.killed,
+        score.missed.len(),
+        score.equivalent,
+        trials.len(),
+        score.percent(),
+        took.as_secs_f64()
+    );
+    for row in &score.missed {
+        let _ = writeln!(text, "  missed: {} {}: {}", row.id, row.name, row.summary);
+    }
+    if matrix {
+        let (mut always, mut never) = (Vec::new(), Vec::new());
+        for (case, kills) in per_case(trials) {
+            if kills == trials.len() {
+                always.push(case);
+            } else if kills == 0 {
+                never.push(case);
+            }
+        }
+        let _ = writeln!(text, "cases that no fault fails: {}; that every fault fails: {}", never.len(), always.len());
+        for case in always {
+            let _ = writeln!(text, "  every fault fails {case}");
+        }
+    }
+    text
+}
+
+/// For each case, how many faults it fails for.
+fn per_case(trials: &[Trial]) -> BTreeMap<&str, usize> {
+    let mut cases: BTreeMap<&str, usize> = BTreeMap::new();
+    for trial in trials {
+        trial.played.iter().for_each(|case| _ = cases.entry(case).or_default());
+        trial.kills.iter().for_each(|kill| *cases.entry(&kill.case).or_default() += 1);
+    }
+    cases
+}
+
+fn markdown(trials: &[Trial], score: &Score) -> String {
+    let mut text = format!(
+        "{} of {} faults are noticed ({:.1} %); {} change nothing that anybody promises.\n\n",
+        score.killed,
+        score.killed + score.missed.len(),
+        score.percent(),
+        score.equivalent
+    );
+    text.push_str("| fault | what the server does wrong | verdict | first noticed by | cases | seen in |\n|---|---|---|---|---|---|\n");
+    for trial in trials {
+        let by = trial
+            .kills
+            .first()
+            .map_or_else(String::new, |kill| format!("`{}` ({})", kill.case.replace('|', "\\|"), kill.rule));
+        let _ = writeln!(
+            text,
+            "| {} `{}` | {} | {} | {by} | {} | {} |",
+            trial.row.id,
+            trial.row.name,
+            trial.row.summary,
+            trial.fate().word(),
+            trial.kills.len(),
+            trial.row.seen.unwrap_or_default()
+        );
+    }
+    text
+}
+
+fn write(file: &Path, trials: &[Trial]) -> Result<(), Trouble> {
+    let rows: Vec<_> = trials
+        .iter()
+        .map(|trial| {
+            json!({
+                "id": trial.row.id, "name": trial.row.name, "layer": trial.row.layer.name(), "summary": trial.row.summary,
+                "noticed": trial.row.noticed, "seen": trial.row.seen, "fate": trial.fate(), "kills": trial.kills,
+                "played": trial.played.len(), "seconds": trial.took.as_secs_f64(), "problem": trial.problem,
+            })
+        })
+        .collect();
+    if let Some(folder) = file.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    fs::write(file, format!("{:#}\n", json!({ "faults": rows })))?;
+    Ok(())
+}

@@ -1,0 +1,61 @@
+//! `sio-bench self-test`
+
+#[cfg(feature = "faults")]
+mod faults;
+mod zoo;
+
+use std::path::PathBuf;
+
+use super::conform::block_on;
+use crate::exit::Exit;
+
+/// Options of `self-test`
+#[derive(clap::Args)]
+#[command(group = clap::ArgGroup::new("population"))]
+pub(super) struct SelfTestArgs {
+    /// Install old releases with documented bugs and prove that the suite catches each of them
+    #[arg(long, group = "population")]
+    zoo: bool,
+
+    /// Only faults or releases whose id or name contains this; may be repeated
+    #[arg(long, value_name = "TEXT")]
+    only: Vec<String>,
+
+    /// Only so many faults, chosen by the seed
+    #[arg(long, value_name = "N", conflicts_with = "zoo")]
+    sample: Option<usize>,
+
+    /// Which faults the sample has
+    #[arg(long, value_name = "SEED", default_value_t = 0)]
+    seed: u64,
+
+    /// Play the whole suite against every fault, not only until one is noticed
+    #[arg(long, conflicts_with = "zoo")]
+    matrix: bool,
+
+    /// Share of the faults that must be noticed, in percent
+    #[arg(long, value_name = "PERCENT", default_value_t = 95.0, conflicts_with = "zoo")]
+    threshold: f64,
+
+    /// Shape: terminal or markdown
+    #[arg(long, value_name = "FORMAT", default_value = "terminal", value_parser = ["terminal", "markdown"])]
+    format: String,
+
+    /// Folder for the records (default: runs/<time>-self-test or runs/<time>-zoo)
+    #[arg(long, value_name = "FOLDER")]
+    out: Option<PathBuf>,
+}
+
+pub(super) fn self_test(args: &SelfTestArgs) -> Exit {
+    block_on(async {
+        if args.zoo {
+            return zoo::execute(args).await;
+        }
+        #[cfg(feature = "faults")]
+        return faults::execute(args).await;
+        #[cfg(not(feature = "faults"))]
+        Err(super::conform::Trouble::Usage(
+            "this sio-bench was built without the feature `faults`; --zoo is all it can do".to_owned(),
+        ))
+    })
+}

@@ -1,0 +1,211 @@
+//! The suite against a server that does something wrong on purpose: which cases notice, and for which reason.
+//!
+//! A fault is looked for where its table row says it should be noticed, then in the areas of its layer, then by the
+//! whole suite. A case that fails kills it only if the case checks a row that the table names: anything else fails
+//! by accident, and would not help anybody to find the bug.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::rc::Rc;
+use std::time::Duration;
+
+use sio_reference_server::faults::Row;
+use tokio::sync::Notify;
+
+use super::register::Register;
+use super::run::{self, Listener, Settings};
+use super::select::Suite;
+use crate::clock;
+use crate::record::{CapabilityResult, CaseResult, CaseVerdict, TargetInfo};
+use crate::scenario::model::Class;
+use crate::target::{self, Prepared};
+
+/// Cases at a time against one faulty server; several are tried at once.
+const JOBS: usize = 12;
+
+/// A case that failed.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+pub struct Kill {
+    pub case: String,
+    pub rule: String,
+    /// Whether the table names this rule.
+    pub stated: bool,
+    pub crash: bool,
+    /// The row is recorded without a judgement.
+    pub info: bool,
+}
+
+/// What became of one fault.
+#[derive(Clone, Debug)]
+pub struct Trial {
+    pub row: &'static Row,
+    /// Failures, those for a stated reason first.
+    pub kills: Vec<Kill>,
+    /// Cases that were played against it.
+    pub played: BTreeSet<String>,
+    pub took: Duration,
+    /// Why the server could not be tried.
+    pub problem: Option<String>,
+}
+
+/// The verdict on a fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fate {
+    /// Noticed, for a reason that the table names.
+    Killed,
+    /// Seen, in rows that are recorded without a judgement.
+    Remarked,
+    /// Cases fail, none of them for a stated reason.
+    WrongReason,
+    /// Nothing fails.
+    Survived,
+    /// Nothing can fail: nobody promises otherwise.
+    Equivalent,
+}
+
+impl Fate {
+    /// As reports write it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Killed => "KILLED",
+            Self::Remarked => "REMARKED",
+            Self::WrongReason => "WRONG REASON",
+            Self::Survived => "SURVIVED",
+            Self::Equivalent => "EQUIVALENT",
+        }
+    }
+}
+
+impl Trial {
+    /// What the trial comes to.
+    pub fn fate(&self) -> Fate {
+        match (self.row.is_equivalent(), self.kills.first()) {
+            (true, _) => Fate::Equivalent,
+            (false, Some(kill)) if kill.stated && !kill.info => Fate::Killed,
+            (false, Some(kill)) if kill.stated => Fate::Remarked,
+            (false, Some(_)) => Fate::WrongReason,
+            (false, None) => Fate::Survived,
+        }
+    }
+}
+
+/// Plays faults against a suite.
+pub struct Trials<'a> {
+    pub suite: &'a Suite,
+    pub register: &'a Register,
+    pub folder: &'a Path,
+    /// The whole suite for every fault, instead of stopping at the first kill.
+    pub matrix: bool,
+    /// Cases that fail without any fault, and therefore say nothing.
+    pub baseline: BTreeSet<String>,
+    pub today: jiff::civil::Date,
+}
+
+impl Trials<'_> {
+    /// The clean server: what does not pass there.
+    pub async fn clean(&self) -> Result<Vec<CaseResult>, target::Error> {
+        let prepared = target::prepare(&target::Choice::Reference).await?;
+        let mut heard = Heard::default();
+        run::run(self.suite, self.register, &prepared, &self.settings("clean"), &mut heard).await?;
+        let passed = |result: &CaseResult| matches!(result.verdict, CaseVerdict::Pass | CaseVerdict::Skip);
+        Ok(heard.results.into_iter().filter(|result| !passed(result)).collect())
+    }
+
+    /// One fault.
+    pub async fn fault(&self, row: &'static Row) -> Trial {
+        let started = clock::now();
+        let mut trial = Trial { row, kills: Vec::new(), played: BTreeSet::new(), took: Duration::ZERO, problem: None };
+        for suite in self.rounds(row) {
+            let suite = suite.without(&trial.played);
+            if let Err(problem) = self.round(&mut trial, &suite).await {
+                trial.problem = Some(problem.to_string());
+            }
+            if trial.fate() == Fate::Killed {
+                break;
+            }
+        }
+        trial.took = started.elapsed();
+        trial
+    }
+
+    /// What is played, one round after the other.
+    fn rounds(&self, row: &'static Row) -> Vec<Suite> {
+        let all = self.suite.of_rows(|_| true);
+        if self.matrix {
+            return vec![all];
+        }
+        let named = self.suite.of_rows(|rule| row.noticed.contains(&rule));
+        let near = self.suite.of_rows(|rule| row.layer.rows().iter().any(|area| rule.starts_with(area)));
+        vec![named, near, all]
+    }
+
+    async fn round(&self, trial: &mut Trial, suite: &Suite) -> Result<(), target::Error> {
+        if suite.picks.is_empty() {
+            return Ok(());
+        }
+        let prepared: Prepared = target::prepare(&target::Choice::Reference).await?.with_env("SIO_FAULT", trial.row.id);
+        let wanted = (!self.matrix).then_some(trial.row);
+        let mut heard = Heard { wanted, ..Heard::default() };
+        let noticed = heard.noticed.clone();
+        let settings = self.settings(trial.row.id);
+        // One good reason is enough; the servers go with their handles.
+        tokio::select! {
+            played = run::run(suite, self.register, &prepared, &settings, &mut heard) => played?,
+            () = noticed.notified() => {}
+        }
+        for result in heard.results {
+            let failed = matches!(result.verdict, CaseVerdict::Fail | CaseVerdict::Crash | CaseVerdict::Info);
+            if failed && !self.baseline.contains(&result.id) {
+                let rule = result.rule.clone().unwrap_or_default();
+                let stated = trial.row.explains(&rule);
+                let crash = result.verdict == CaseVerdict::Crash;
+                let info = result.class == Some(Class::Info);
+                trial.kills.push(Kill { case: result.id.clone(), rule, stated, crash, info });
+            }
+            trial.played.insert(result.id);
+        }
+        trial.kills.sort_by_key(|kill| {
+            (
+                !kill.stated,
+                kill.info,
+                trial.row.noticed.iter().position(|rule| *rule == kill.rule).unwrap_or(usize::MAX),
+            )
+        });
+        Ok(())
+    }
+
+    fn settings(&self, name: &str) -> Settings {
+        Settings {
+            path: None,
+            jobs: JOBS,
+            delay: Duration::ZERO,
+            folder: self.folder.join(name),
+            deviations: super::deviations::Deviations::default(),
+            today: self.today,
+            trust: true,
+        }
+    }
+}
+
+/// What was heard.
+#[derive(Default)]
+struct Heard {
+    results: Vec<CaseResult>,
+    /// The fault whose first kill is waited for.
+    wanted: Option<&'static Row>,
+    noticed: Rc<Notify>,
+}
+
+impl Listener for Heard {
+    fn target(&mut self, _info: &TargetInfo, _capabilities: &[CapabilityResult]) {}
+
+    fn case(&mut self, result: CaseResult) {
+        let kills = |row: &Row| result.rule.as_ref().is_some_and(|rule| row.explains(rule));
+        let red = matches!(result.verdict, CaseVerdict::Fail | CaseVerdict::Crash);
+        if red && self.wanted.is_some_and(kills) {
+            self.noticed.notify_one();
+        }
+        self.results.push(result);
+    }
+}

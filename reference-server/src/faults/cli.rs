@@ -1,0 +1,57 @@
+//! `--fault` and its like.
+
+use clap::Args;
+
+use super::{Fault, Faults, TABLE, find};
+use crate::Options;
+
+/// What the server does wrong
+#[derive(Args, Clone, Debug)]
+pub(crate) struct FaultArgs {
+    /// Do this wrong, by id or name; may be repeated (`sio-bench list faults` has them all)
+    #[arg(long = "fault", value_name = "FAULT", env = "SIO_FAULT", value_delimiter = ',', value_parser = parse_fault, help_heading = "Faults")]
+    faults: Vec<Fault>,
+
+    /// How often, between 0 and 1 (each time; drop, dup, reorder and event-lost: one time in ten)
+    #[arg(long, value_name = "SHARE", env = "SIO_FAULT_RATE", value_parser = parse_rate, requires = "faults", help_heading = "Faults")]
+    fault_rate: Option<f64>,
+
+    /// Which times those are
+    #[arg(long, value_name = "SEED", env = "SIO_FAULT_SEED", default_value_t = 0, help_heading = "Faults")]
+    fault_seed: u64,
+
+    /// Only once so many connections have been opened
+    #[arg(long, value_name = "N", env = "SIO_FAULT_AFTER_CONNS", default_value_t = 0, help_heading = "Faults")]
+    fault_after_conns: usize,
+}
+
+impl FaultArgs {
+    pub(crate) fn arrange(&self, options: Options) -> Options {
+        if self.faults.is_empty() {
+            return options;
+        }
+        Faults::new(self.faults.clone(), self.fault_rate, self.fault_seed, self.fault_after_conns).arrange(options)
+    }
+}
+
+fn parse_fault(text: &str) -> Result<Fault, String> {
+    match find(text) {
+        Some(row) => Ok(row.fault),
+        None => {
+            Err(format!("there is no such fault; there are {} of them, from {} to {}", TABLE.len(), first(), last()))
+        }
+    }
+}
+
+fn first() -> &'static str {
+    TABLE.first().map_or("", |row| row.name)
+}
+
+fn last() -> &'static str {
+    TABLE.last().map_or("", |row| row.name)
+}
+
+fn parse_rate(text: &str) -> Result<f64, String> {
+    let rate: f64 = text.parse().map_err(|_| "expected a number between 0 and 1".to_owned())?;
+    if (0.0..=1.0).contains(&rate) { Ok(rate) } else { Err("expected a number between 0 and 1".to_owned()) }
+}

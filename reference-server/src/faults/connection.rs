@@ -1,0 +1,504 @@
+//! The connection machine, with mistakes: what goes in and out of the real one is spoiled on the way.
+
+use std::collections::VecDeque;
+use std::ops::{Deref, DerefMut};
+use std::time::Instant;
+
+use sio_protocol::engine::{self, DecodeError, Payload, Revision};
+use sio_protocol::server::{
+    Config, Connection as Machine, Opening, Poll, PollError, Probe, ProbeError, Reason, Take, Transport,
+};
+use sio_protocol::{ByteString, Decoder, DecoderLimits, Frame, Frames, is_reserved};
+
+use super::packet::Parts;
+use super::{Fault, Faults, NEVER, frames};
+
+/// A [`Machine`] that may be told to err.
+pub(crate) struct Connection {
+    inner: Machine,
+    faults: Option<Faulty>,
+}
+
+/// What the mistakes of one connection remember.
+#[expect(clippy::struct_excessive_bools, reason = "each is remembered for another mistake")]
+struct Faulty {
+    faults: Faults,
+    config: Config,
+    /// Sent on top of what the machine sends.
+    extra: VecDeque<Frame>,
+    /// Namespaces that were asked for, and that were joined.
+    asked: Vec<String>,
+    joined: Vec<String>,
+    get_waits: bool,
+    get_given_up: bool,
+    post_runs: bool,
+    probing: bool,
+    probed: bool,
+    /// A WebSocket that the machine knows nothing of.
+    false_probe: bool,
+}
+
+impl Deref for Connection {
+    type Target = Machine;
+
+    fn deref(&self) -> &Machine {
+        &self.inner
+    }
+}
+
+impl DerefMut for Connection {
+    fn deref_mut(&mut self) -> &mut Machine {
+        &mut self.inner
+    }
+}
+
+impl Connection {
+    pub(crate) fn new(config: &Config, opening: &Opening<'_>, now: Instant) -> Self {
+        Self { inner: Machine::new(config, opening, now), faults: None }
+    }
+
+    /// With the mistakes that are switched on. A client of revision 3 and packets in MessagePack are spared.
+    pub(crate) fn with(mut self, faults: Option<&Faults>, config: &Config) -> Self {
+        if let Some(faults) = faults {
+            faults.connected();
+            if self.inner.revision() == Revision::V4 {
+                self.faults = Some(Faulty::new(faults.clone(), config.clone()));
+            }
+        }
+        self
+    }
+
+    fn hits(&self, fault: Fault) -> bool {
+        self.faults.as_ref().is_some_and(|faulty| faulty.faults.hits(fault))
+    }
+
+    // ---- what the application does
+
+    pub(crate) fn accept(&mut self, nsp: &str, sid: &str, pid: Option<&str>) -> bool {
+        self.accept_after(nsp, sid, pid, &[])
+    }
+
+    pub(crate) fn accept_after(&mut self, nsp: &str, sid: &str, pid: Option<&str>, missed: &[Frames]) -> bool {
+        let accepted = self.inner.accept_after(nsp, sid, pid, missed);
+        if let Some(faulty) = self.faults.as_mut().filter(|_| accepted) {
+            faulty.joined.push(nsp.to_owned());
+        }
+        accepted
+    }
+
+    pub(crate) fn refuse(&mut self, nsp: &str, message: &str, data: Option<&str>) -> bool {
+        if let Some(faulty) = &mut self.faults {
+            faulty.forget(nsp);
+        }
+        self.inner.refuse(nsp, message, data)
+    }
+
+    pub(crate) fn disconnect(&mut self, nsp: &str) -> bool {
+        if let Some(faulty) = &mut self.faults {
+            faulty.forget(nsp);
+        }
+        if self.hits(Fault::CloseDropsQueue) {
+            self.inner.ws_take(&mut Vec::new());
+        }
+        self.inner.disconnect(nsp)
+    }
+
+    // ---- writing
+
+    pub(crate) fn has_output(&self) -> bool {
+        let more = self.faults.as_ref().is_some_and(|faulty| !faulty.extra.is_empty());
+        self.inner.has_output() || more && (self.inner.transport() == Transport::WebSocket || self.get_waits())
+    }
+
+    fn get_waits(&self) -> bool {
+        self.faults.as_ref().is_some_and(|faulty| faulty.get_waits)
+    }
+
+    pub(crate) fn ws_take(&mut self, out: &mut Vec<Frame>) -> Take {
+        let Some(faulty) = &mut self.faults else { return self.inner.ws_take(out) };
+        let mut frames: Vec<Frame> = faulty.extra.drain(..).collect();
+        let take = self.inner.ws_take(&mut frames);
+        out.extend(faulty.websocket(frames, &mut self.inner));
+        take
+    }
+
+    pub(crate) fn poll_begin(&mut self) -> Result<(), PollError> {
+        if let Some(faulty) = &mut self.faults {
+            if faulty.get_waits && faulty.faults.hits(Fault::TwoGets) {
+                return Err(PollError::Duplicate);
+            }
+            if std::mem::take(&mut faulty.get_given_up) {
+                // The machine still believes in the one that was given up.
+                faulty.get_waits = true;
+                return Ok(());
+            }
+        }
+        let begun = self.inner.poll_begin();
+        if let (Ok(()), Some(faulty)) = (&begun, &mut self.faults) {
+            faulty.get_waits = true;
+        }
+        begun
+    }
+
+    pub(crate) fn poll_take(&mut self) -> Option<Poll> {
+        let answer = self.inner.poll_take();
+        let Some(faulty) = &mut self.faults else { return answer };
+        let answer = match answer {
+            None if faulty.extra.is_empty() => return None,
+            None => Poll { payload: Payload::Text(ByteString::new()), compress: true },
+            Some(answer) => answer,
+        };
+        let Payload::Text(text) = &answer.payload else { return Some(answer) };
+        if **text == *"6" && faulty.probing && faulty.faults.hits(Fault::UpgradeNoNoop) {
+            return None;
+        }
+        let mut frames: Vec<Frame> = faulty.extra.drain(..).collect();
+        if !text.is_empty() {
+            frames.extend(engine::decode_payload(text).filter_map(Result::ok));
+        }
+        let payload = faulty.polling(frames, &mut self.inner);
+        if payload.is_empty() {
+            // Nothing is left of it: the GET goes on waiting.
+            let _ = self.inner.poll_begin();
+            return None;
+        }
+        faulty.get_waits = false;
+        Some(Poll { payload: Payload::Text(payload.into()), ..answer })
+    }
+
+    pub(crate) fn poll_abort(&mut self) {
+        if let Some(faulty) = self.faults.as_mut() {
+            faulty.get_waits = false;
+            if faulty.faults.hits(Fault::GetAbortKept) {
+                faulty.get_given_up = true;
+                return;
+            }
+        }
+        self.inner.poll_abort();
+    }
+
+    // ---- reading
+
+    pub(crate) fn post_begin(&mut self) -> Result<(), PollError> {
+        if let Some(faulty) = &self.faults
+            && faulty.post_runs
+            && faulty.faults.hits(Fault::TwoPosts)
+        {
+            return Err(PollError::Duplicate);
+        }
+        let begun = self.inner.post_begin();
+        if let (Ok(()), Some(faulty)) = (&begun, &mut self.faults) {
+            faulty.post_runs = true;
+        }
+        begun
+    }
+
+    pub(crate) fn post_end(&mut self) {
+        if let Some(faulty) = &mut self.faults {
+            faulty.post_runs = false;
+        }
+        self.inner.post_end();
+    }
+
+    pub(crate) fn post_abort(&mut self) {
+        if self.hits(Fault::PostAbortKept) {
+            return self.post_end();
+        }
+        self.inner.post_abort();
+    }
+
+    pub(crate) fn post_frames(
+        &mut self,
+        config: &Config,
+        frames: impl Iterator<Item = Result<Frame, DecodeError>>,
+        now: Instant,
+    ) -> bool {
+        let Some(faulty) = &mut self.faults else { return self.inner.post_frames(config, frames, now) };
+        let mut spoiled = Vec::new();
+        for frame in frames {
+            match frame {
+                Ok(frame) => spoiled.extend(faulty.incoming(frame, &mut self.inner, now).into_iter().map(Ok)),
+                Err(error) => spoiled.push(Err(error)),
+            }
+        }
+        if faulty.faults.hits(Fault::EventsSwapped) && spoiled.iter().all(|frame| matches!(frame, Ok(Frame::Text(_)))) {
+            spoiled.reverse();
+        }
+        self.inner.post_frames(config, spoiled.into_iter(), now)
+    }
+
+    pub(crate) fn ws_frame(&mut self, config: &Config, frame: &Frame, now: Instant) {
+        let Some(faulty) = &mut self.faults else { return self.inner.ws_frame(config, frame, now) };
+        if matches!(frame, Frame::Text(text) if text.starts_with('b')) && faulty.faults.hits(Fault::TextNotBase64) {
+            return self.inner.ws_frame(config, &Frame::text("9"), now);
+        }
+        for frame in faulty.incoming(frame.clone(), &mut self.inner, now) {
+            self.inner.ws_frame(config, &frame, now);
+        }
+    }
+
+    pub(crate) fn timeout(&mut self, config: &Config, now: Instant) {
+        if self.hits(Fault::PingTimeoutNever) {
+            return self.inner.timeout(&Config { ping_timeout: NEVER, ..config.clone() }, now);
+        }
+        self.inner.timeout(config, now);
+    }
+
+    // ---- upgrade
+
+    pub(crate) fn probe_begin(&mut self, config: &Config, now: Instant) -> Result<(), ProbeError> {
+        let begun = self.inner.probe_begin(config, now);
+        let Some(faulty) = &mut self.faults else { return begun };
+        if begun.is_err() && faulty.faults.hits(Fault::UpgradeTwice) {
+            faulty.false_probe = true;
+            return Ok(());
+        }
+        faulty.probing = begun.is_ok();
+        faulty.probed = false;
+        begun
+    }
+
+    pub(crate) fn probe_alive(&self) -> bool {
+        self.inner.probe_alive() || self.faults.as_ref().is_some_and(|faulty| faulty.false_probe)
+    }
+
+    pub(crate) fn probe_frame(&mut self, frame: &Frame) -> Probe {
+        let Some(faulty) = &mut self.faults else { return self.inner.probe_frame(frame) };
+        let Frame::Text(text) = frame else { return self.inner.probe_frame(frame) };
+        if faulty.false_probe {
+            return Probe::Reply(Frame::text("3probe"));
+        }
+        let probe = Frame::text("2probe");
+        let known = text.starts_with('2') && faulty.faults.hits(Fault::ProbeAny);
+        if **text == *"5" && !faulty.probed && faulty.faults.hits(Fault::UpgradeUnprobed) {
+            self.inner.probe_frame(&probe);
+        }
+        match self.inner.probe_frame(if known { &probe } else { frame }) {
+            Probe::Reply(reply) => {
+                faulty.probed = true;
+                Probe::Reply(match faulty.faults.striking().next() {
+                    Some(Fault::ProbeUnanswered) => Frame::text("6"),
+                    Some(Fault::ProbeAnswerWrong) => Frame::text("3"),
+                    _ => reply,
+                })
+            }
+            Probe::Complete => {
+                faulty.probing = false;
+                faulty.upgraded(&mut self.inner);
+                Probe::Complete
+            }
+            Probe::Reject => {
+                faulty.probing = false;
+                Probe::Reject
+            }
+        }
+    }
+
+    pub(crate) fn probe_lost(&mut self) {
+        if let Some(faulty) = &mut self.faults {
+            faulty.probing = false;
+            faulty.false_probe = false;
+        }
+        self.inner.probe_lost();
+        if self.hits(Fault::ProbeLossCloses) {
+            self.inner.ws_lost(Reason::TransportError);
+        }
+    }
+}
+
+impl Faulty {
+    fn new(faults: Faults, config: Config) -> Self {
+        Self {
+            faults,
+            config,
+            extra: VecDeque::new(),
+            asked: Vec::new(),
+            joined: Vec::new(),
+            get_waits: false,
+            get_given_up: false,
+            post_runs: false,
+            probing: false,
+            probed: false,
+            false_probe: false,
+        }
+    }
+
+    fn forget(&mut self, nsp: &str) {
+        self.asked.retain(|name| name != nsp);
+        self.joined.retain(|name| name != nsp);
+    }
+
+    /// What was queued while the transport changed.
+    fn upgraded(&mut self, inner: &mut Machine) {
+        for fault in self.faults.striking() {
+            match fault {
+                Fault::UpgradeLoss => drop(inner.ws_take(&mut Vec::new())),
+                Fault::UpgradeOrder => {
+                    let mut queued = Vec::new();
+                    inner.ws_take(&mut queued);
+                    self.extra.extend(queued.into_iter().rev());
+                }
+                Fault::NoopAfterUpgrade => self.extra.push_back(Frame::text("6")),
+                _ => {}
+            }
+        }
+    }
+
+    /// Pings that are swallowed are answered here, or the machine would close.
+    fn without_pings(&self, frames: &mut Vec<Frame>, inner: &mut Machine) {
+        if self.faults.hits(Fault::PingNever) {
+            let before = frames.len();
+            frames.retain(|frame| !matches!(frame, Frame::Text(text) if **text == *"2"));
+            if frames.len() < before {
+                inner.ws_frame(&self.config, &Frame::text("3"), crate::session::now());
+            }
+        }
+    }
+
+    fn websocket(&self, mut frames: Vec<Frame>, inner: &mut Machine) -> Vec<Frame> {
+        self.without_pings(&mut frames, inner);
+        let mut frames = frames::outgoing(&self.faults, frames);
+        if self.faults.hits(Fault::BinaryPrefixed) {
+            for frame in &mut frames {
+                if let Frame::Binary(bytes) = frame {
+                    *frame = Frame::binary([&[4][..], bytes].concat());
+                }
+            }
+        }
+        if self.faults.hits(Fault::FramesJoined) {
+            frames.dedup_by(|next, before| match (&*before, &*next) {
+                (Frame::Text(a), Frame::Text(b)) => {
+                    *before = Frame::text(format!("{a}\x1e{b}"));
+                    true
+                }
+                _ => false,
+            });
+        }
+        frames
+    }
+
+    fn polling(&self, mut frames: Vec<Frame>, inner: &mut Machine) -> String {
+        self.without_pings(&mut frames, inner);
+        let mut frames = frames::outgoing(&self.faults, frames);
+        if self.faults.hits(Fault::PollingReversed) && frames.iter().all(|frame| matches!(frame, Frame::Text(_))) {
+            frames.reverse();
+        }
+        let text = engine::encode_payload(&frames).to_string();
+        let unpadded = self.faults.hits(Fault::Base64Unpadded);
+        let prefixed = self.faults.hits(Fault::Base64Prefix);
+        let parts = text.split('\x1e').map(|part| match part.strip_prefix('b') {
+            Some(base64) if prefixed => format!("B{base64}"),
+            Some(base64) if unpadded => format!("b{}", base64.trim_end_matches('=')),
+            _ => part.to_owned(),
+        });
+        parts.collect::<Vec<_>>().join("\x1e")
+    }
+
+    /// What becomes of a frame of the client: nothing, itself, or others.
+    fn incoming(&mut self, frame: Frame, inner: &mut Machine, now: Instant) -> Vec<Frame> {
+        if let Frame::Binary(bytes) = &frame {
+            let cut = self.faults.hits(Fault::ClientBinaryLost) && !bytes.is_empty();
+            return vec![if cut { Frame::Binary(bytes.slice(1..)) } else { frame }];
+        }
+        let Some(parts) = Parts::of(&frame) else { return self.engine(frame) };
+        self.note(&parts);
+        let pong = if self.faults.hits(Fault::PongAnything) { Some(Frame::text("3")) } else { None };
+        let mut frames: Vec<Frame> = self.packet(parts, &frame, inner, now);
+        frames.extend(pong);
+        frames
+    }
+
+    /// Packets of the engine.
+    fn engine(&mut self, frame: Frame) -> Vec<Frame> {
+        let Frame::Text(text) = &frame else { return vec![frame] };
+        for fault in self.faults.striking() {
+            match (fault, &**text) {
+                (Fault::PongIgnored, "3") | (Fault::CloseIgnored, "1") => return Vec::new(),
+                (Fault::PongPings, "3") => self.extra.push_back(Frame::text("2")),
+                (Fault::PingAnswered, ping) if ping.starts_with('2') => {
+                    self.extra.push_back(Frame::text(format!("3{}", &ping[1..])));
+                    return Vec::new();
+                }
+                (Fault::NoopFatal, "6") => return vec![Frame::text("9")],
+                (Fault::MalformedIgnored, text) if !text.starts_with(['1', '2', '3', '6']) => return Vec::new(),
+                _ => {}
+            }
+        }
+        vec![frame]
+    }
+
+    fn note(&mut self, parts: &Parts) {
+        let nsp = parts.namespace();
+        if parts.kind == '1' {
+            let nsp = nsp.to_owned();
+            self.forget(&nsp);
+        }
+    }
+
+    fn packet(&mut self, mut parts: Parts, frame: &Frame, inner: &mut Machine, now: Instant) -> Vec<Frame> {
+        let known = self.asked.iter().any(|name| name == parts.namespace());
+        let joined = self.joined.iter().any(|name| name == parts.namespace());
+        if parts.kind == '0' && !known {
+            self.asked.push(parts.namespace().to_owned());
+        }
+        let mut changed = false;
+        for fault in self.faults.clone().striking() {
+            match fault {
+                Fault::EventTwice if parts.kind == '2' => return vec![frame.clone(), frame.clone()],
+                Fault::EventLost if parts.kind == '2' => return Vec::new(),
+                Fault::ClientAckIgnored if parts.is_ack() && parts.attachments.is_none() => return Vec::new(),
+                Fault::ClientAckAnyId if parts.kind == '3' => {
+                    let id = parts.id.as_deref().and_then(|id| id.parse::<u64>().ok());
+                    let other = id.map(|id| Parts { id: Some((id + 1).to_string()), ..parts.clone() }.frame());
+                    return std::iter::once(frame.clone()).chain(other).collect();
+                }
+                Fault::DashInJson if parts.kind == '2' && parts.json.contains('-') => return vec![Frame::text("42")],
+                Fault::SlashInJson if parts.kind == '2' && parts.json.contains("\"/") => {
+                    return vec![Frame::text("42")];
+                }
+                Fault::ReservedEvent if parts.is_event() => {
+                    let name = serde_json::from_str::<Vec<serde_json::Value>>(&parts.json).ok();
+                    let name = name.as_ref().and_then(|args| args.first()).and_then(|name| name.as_str());
+                    if name.is_some_and(is_reserved) {
+                        return Vec::new();
+                    }
+                }
+                Fault::MalformedIgnored if !is_packet(frame) => return Vec::new(),
+                Fault::SecondConnectIgnored if parts.kind == '0' && known => return Vec::new(),
+                Fault::SecondConnectAgain if parts.kind == '0' && joined => {
+                    parts.json = r#"{"sid":"again"}"#.to_owned();
+                    self.extra.push_back(parts.frame());
+                    return Vec::new();
+                }
+                Fault::AuthLost if parts.kind == '0' => {
+                    parts.json = String::new();
+                    changed = true;
+                }
+                Fault::ConnectPayloadAny if parts.kind == '0' && !parts.json.starts_with('{') => {
+                    parts.json = String::new();
+                    changed = true;
+                }
+                Fault::NamesFolded => {
+                    parts.nsp = parts.nsp.map(|nsp| nsp.to_lowercase());
+                    changed = true;
+                }
+                Fault::StrayEventIgnored if parts.is_event() && !joined => return Vec::new(),
+                Fault::DisconnectIgnored if parts.kind == '1' => return Vec::new(),
+                Fault::DisconnectAnswered if parts.kind == '1' => self.extra.push_back(frame.clone()),
+                Fault::DisconnectCloses if parts.kind == '1' => {
+                    inner.close(&self.config, Reason::ForcedServerClose, now);
+                }
+                _ => {}
+            }
+        }
+        vec![if changed { parts.frame() } else { frame.clone() }]
+    }
+}
+
+/// Whether a text stands for a packet by itself; headers of binary ones are taken on trust.
+fn is_packet(frame: &Frame) -> bool {
+    let Ok(engine::Packet::Message(message)) = engine::Packet::decode(frame) else { return false };
+    let header = matches!(frame, Frame::Text(text) if text.starts_with("45") || text.starts_with("46"));
+    let limits = DecoderLimits { attachments: 10, strict: true };
+    header || Decoder::new(sio_protocol::Parser::Json, limits).feed(message).is_ok()
+}

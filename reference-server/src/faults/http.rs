@@ -1,0 +1,164 @@
+//! Requests and their answers, with mistakes.
+
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+use http::header::{self, HeaderValue};
+use http::uri::{PathAndQuery, Uri};
+use http::{Method, Request, Response, StatusCode};
+use http_body_util::{BodyExt as _, Full};
+
+use super::{Fault, Faults};
+use crate::server::Server;
+use crate::transport::http::{self as clean, RequestBody};
+
+type Answer = Response<Full<Bytes>>;
+
+/// Serves one request.
+pub(crate) async fn serve<B: RequestBody>(
+    server: &Server,
+    address: Option<SocketAddr>,
+    mut request: Request<B>,
+) -> Answer {
+    let Some(faults) = server.options().faults.clone() else { return clean::serve(server, address, request).await };
+    let asked = Asked::of(&request);
+    if asked.method == Method::OPTIONS && faults.hits(Fault::PreflightRefused) {
+        let mut refused = Response::new(Full::default());
+        *refused.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
+        return refused;
+    }
+    spoil_request(&faults, server, &mut request);
+    let response = clean::serve(server, address, request).await;
+    spoil_answer(&faults, &asked, response).await
+}
+
+/// What was asked for, before anything was changed.
+struct Asked {
+    method: Method,
+    has_sid: bool,
+    origin: Option<HeaderValue>,
+}
+
+impl Asked {
+    fn of<B>(request: &Request<B>) -> Self {
+        let query = request.uri().query().unwrap_or_default();
+        Self {
+            method: request.method().clone(),
+            has_sid: query.contains("sid="),
+            origin: request.headers().get(header::ORIGIN).cloned(),
+        }
+    }
+}
+
+/// The parameters, each with its value, as they are written.
+fn parameters(uri: &Uri) -> Vec<(String, String)> {
+    let query = uri.query().unwrap_or_default();
+    let pairs = query.split('&').filter(|pair| !pair.is_empty());
+    pairs
+        .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .collect()
+}
+
+fn spoil_request<B>(faults: &Faults, server: &Server, request: &mut Request<B>) {
+    let mut path = request.uri().path().to_owned();
+    let mut query = parameters(request.uri());
+    let value = |query: &[(String, String)], key: &str| {
+        query.iter().find(|(name, _)| name == key).map(|(_, value)| value.clone())
+    };
+    let octets = request.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind == "application/octet-stream");
+    for fault in faults.striking() {
+        match fault {
+            Fault::UnknownSidOpens if value(&query, "sid").is_some_and(|sid| server.session(&sid).is_none()) => {
+                query.retain(|(key, _)| key != "sid");
+                *request.method_mut() = Method::GET;
+            }
+            Fault::TransportDefault
+                if !matches!(value(&query, "transport").as_deref(), Some("polling" | "websocket")) =>
+            {
+                query.retain(|(key, _)| key != "transport");
+                query.push(("transport".to_owned(), "polling".to_owned()));
+            }
+            Fault::VersionAny => {
+                query.retain(|(key, _)| key != "EIO");
+                query.push(("EIO".to_owned(), "4".to_owned()));
+            }
+            Fault::EmptySidUnknown if value(&query, "sid").is_some_and(|sid| sid.is_empty()) => {
+                query.retain(|(key, _)| key != "sid");
+                query.push(("sid".to_owned(), "unknown".to_owned()));
+            }
+            Fault::JsonpIgnored => query.retain(|(key, _)| key != "j"),
+            Fault::MethodAny if value(&query, "sid").is_none() && request.method() == Method::POST => {
+                *request.method_mut() = Method::GET;
+            }
+            Fault::PutTaken if request.method() == Method::PUT => *request.method_mut() = Method::POST,
+            Fault::PathPrefix => {
+                let own = format!("/{}", server.options().path.trim_matches('/'));
+                if path.starts_with(&own) {
+                    path = format!("{own}/");
+                }
+            }
+            Fault::OctetsTaken if octets => drop(request.headers_mut().remove(header::CONTENT_TYPE)),
+            _ => {}
+        }
+    }
+    let query: Vec<_> = query.iter().map(|(key, value)| format!("{key}={value}")).collect();
+    if let Ok(target) = PathAndQuery::try_from(format!("{path}?{}", query.join("&"))) {
+        let mut parts = std::mem::take(request.uri_mut()).into_parts();
+        parts.path_and_query = Some(target);
+        *request.uri_mut() = Uri::from_parts(parts).unwrap_or_default();
+    }
+}
+
+async fn spoil_answer(faults: &Faults, asked: &Asked, mut response: Answer) -> Answer {
+    for fault in faults.striking() {
+        let status = response.status();
+        let failed = status.is_client_error();
+        let headers = response.headers_mut();
+        match fault {
+            Fault::ErrorText if failed => {
+                headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+                response = with_body(response, |body| body.replace(['{', '}', '"'], "")).await;
+            }
+            Fault::ErrorCodeMissing if failed => {
+                response = with_body(response, |body| match serde_json::from_str::<serde_json::Value>(&body) {
+                    Ok(error) => serde_json::json!({ "message": error["message"] }).to_string(),
+                    Err(_) => body,
+                })
+                .await;
+            }
+            Fault::Error200 if status == StatusCode::BAD_REQUEST => *response.status_mut() = StatusCode::OK,
+            Fault::UnknownSid404 if failed && asked.has_sid && status == StatusCode::BAD_REQUEST => {
+                *response.status_mut() = StatusCode::NOT_FOUND;
+            }
+            Fault::TooLarge404 if status == StatusCode::PAYLOAD_TOO_LARGE => {
+                *response.status_mut() = StatusCode::NOT_FOUND;
+            }
+            Fault::GetType if asked.method == Method::GET && status == StatusCode::OK => {
+                headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
+            }
+            Fault::PostBody if asked.method == Method::POST && status == StatusCode::OK => {
+                *response.body_mut() = Full::default();
+            }
+            Fault::Cacheable => drop(headers.remove(header::CACHE_CONTROL)),
+            Fault::CookieAlways if !asked.has_sid => {
+                headers.insert(header::SET_COOKIE, HeaderValue::from_static("io=1; Path=/"));
+            }
+            Fault::CorsAlways => {
+                if let Some(origin) = &asked.origin {
+                    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
+                }
+            }
+            Fault::CorsErrors if failed => drop(headers.remove(header::ACCESS_CONTROL_ALLOW_ORIGIN)),
+            _ => {}
+        }
+    }
+    response
+}
+
+async fn with_body(response: Answer, change: impl FnOnce(String) -> String) -> Answer {
+    let (head, body) = response.into_parts();
+    let bytes = body.collect().await.map(|body| body.to_bytes()).unwrap_or_default();
+    let text = change(String::from_utf8_lossy(&bytes).into_owned());
+    Response::from_parts(head, Full::new(text.into()))
+}

@@ -1,0 +1,320 @@
+//! The faults, one row each.
+
+/// Which part of the server a fault is in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Layer {
+    /// Rooms and broadcast, in the adapter.
+    Rooms,
+    /// Connection state recovery.
+    Recovery,
+    /// Acknowledgements.
+    Acks,
+    /// Arguments and attachments.
+    Payload,
+    /// Namespaces and the life of a socket.
+    Namespaces,
+    /// Sessions, transports, upgrade and heartbeat.
+    Engine,
+    /// HTTP requests and answers.
+    Http,
+}
+
+impl Layer {
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Rooms => "rooms",
+            Self::Recovery => "recovery",
+            Self::Acks => "acks",
+            Self::Payload => "payload",
+            Self::Namespaces => "namespaces",
+            Self::Engine => "engine",
+            Self::Http => "http",
+        }
+    }
+
+    /// Beginnings of the rows in which its faults are looked for first.
+    pub fn rows(self) -> &'static [&'static str] {
+        match self {
+            Self::Rooms => &["RM-", "UT-", "AE-", "MD-", "ORD-"],
+            Self::Recovery => &["CSR-"],
+            Self::Acks => &["SIO-AK-", "MD-", "SIO-BN-"],
+            Self::Payload => &["SIO-EV-", "SIO-BN-", "SIO-MF-", "EIO-PL-", "EIO-WS-", "ORD-"],
+            Self::Namespaces => &["SIO-CN-", "SIO-DC-", "NS-", "MW-", "RM-", "AE-", "ORD-", "SIO-EV-"],
+            Self::Engine => &["EIO-HS-", "EIO-HB-", "EIO-PL-", "EIO-WS-", "EIO-UP-", "EIO-CL-"],
+            Self::Http => &["EIO-HS-", "EIO-HD-", "EIO-PL-", "EIO-CL-"],
+        }
+    }
+}
+
+/// A row of the table.
+#[derive(Clone, Copy, Debug)]
+pub struct Row {
+    /// What the code calls it.
+    pub fault: Fault,
+    /// A short id, such as `B01`.
+    pub id: &'static str,
+    /// A name, such as `union-dup`.
+    pub name: &'static str,
+    /// Where it is.
+    pub layer: Layer,
+    /// What the server does wrong.
+    pub summary: &'static str,
+    /// The row or invariant that it violates, then others that may notice it; a trailing `-` stands for a whole area.
+    pub noticed: &'static [&'static str],
+    /// Where such a bug really occurred, if it did.
+    pub seen: Option<&'static str>,
+}
+
+impl Row {
+    /// Nobody promises otherwise, so nothing can notice it.
+    pub fn is_equivalent(&self) -> bool {
+        self.noticed.is_empty()
+    }
+
+    /// Whether a violation of `rule` is a reason that the table names.
+    pub fn explains(&self, rule: &str) -> bool {
+        self.noticed.iter().any(|noticed| match noticed.strip_suffix('-') {
+            Some(area) => rule.strip_prefix(area).is_some_and(|rest| rest.starts_with('-')),
+            None => rule == *noticed,
+        })
+    }
+}
+
+macro_rules! faults {
+    ($($layer:ident { $($fault:ident $id:literal $name:literal $summary:literal [$($noticed:literal)*] $($seen:literal)?;)* })*) => {
+        /// Something that the server does wrong on purpose.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[expect(missing_docs, reason = "the table says what each does")]
+        pub enum Fault { $($($fault,)*)* }
+
+        /// Every fault.
+        pub const TABLE: &[Row] = &[$($(Row {
+            fault: Fault::$fault,
+            id: $id,
+            name: $name,
+            layer: Layer::$layer,
+            summary: $summary,
+            noticed: &[$($noticed),*],
+            seen: faults!(@seen $($seen)?),
+        },)*)*];
+    };
+    (@seen) => { None };
+    (@seen $seen:literal) => { Some($seen) };
+}
+
+faults! {
+    Rooms {
+        UnionDup "B01" "union-dup" "a socket in two of the targeted rooms receives twice" ["RM-03" "I1" "RM-" "MD-11" "ORD-"] "socketioxide#813";
+        UnionFirstOnly "B02" "union-first-only" "only the first room of a union is served" ["RM-03" "I6" "RM-" "UT-" "MD-"];
+        UnionIntersect "B03" "union-intersect" "a union is taken for an intersection" ["RM-03" "I6" "RM-" "UT-" "MD-"];
+        EverybodyNobody "B04" "everybody-nobody" "a broadcast without rooms reaches nobody" ["RM-09" "I6" "RM-" "MD-" "UT-" "NS-" "ORD-" "SIO-" "MW-"];
+        SenderIncluded "B05" "sender-included" "socket.to reaches its sender" ["RM-06" "I2" "RM-" "MD-"] "socketioxide#138";
+        SendersRoomExcluded "B06" "senders-room-excluded" "whoever shares a room with the sender is excluded with it" ["RM-06" "I6" "RM-" "MD-" "ORD-"];
+        ExceptIgnored "B07" "except-ignored" "except has no effect" ["RM-05" "I3" "RM-" "MD-11" "UT-"] "socket.io 94e27cd";
+        ExceptFirstOnly "B08" "except-first-only" "only the first excepted room counts" ["RM-05" "I3" "RM-"];
+        ExceptSidsOnly "B09" "except-sids-only" "except takes ids of sockets and no rooms" ["RM-05" "I3" "RM-" "MD-11" "UT-"];
+        ExceptRoomsOnly "B10" "except-rooms-only" "except takes rooms and no ids of sockets" ["RM-05" "I3" "RM-" "UT-"];
+        ExceptEmpties "B11" "except-empties" "a broadcast with an exception reaches nobody" ["RM-05" "I6" "RM-" "MD-11" "UT-"];
+        OperatorLeak "B12" "operator-leak" "the rooms of one broadcast are added to the next" ["RM-20" "I3" "RM-" "MD-" "UT-" "NS-" "ORD-" "SIO-" "MW-"] "socket.io ac9e8ca";
+        NspLeak "B13" "nsp-leak" "a broadcast reaches the same room in other namespaces" ["RM-10" "I4" "RM-" "NS-"];
+        FirstMemberOnly "B14" "first-member-only" "only the first member of each room is served" ["RM-01" "I6" "RM-" "UT-" "MD-" "ORD-"];
+        LastMemberMissed "B15" "last-member-missed" "the last of several recipients is left out" ["RM-01" "I6" "RM-" "MD-" "UT-" "NS-" "ORD-"];
+        EmptyRoomEverybody "B16" "empty-room-everybody" "a broadcast to an empty room reaches everybody" ["RM-18" "I3" "RM-" "UT-" "MD-"];
+        JoinNoop "B17" "join-noop" "a join is acknowledged and not done" ["RM-01" "I6" "RM-" "AE-" "UT-" "MD-" "ORD-"];
+        JoinLate "B18" "join-late" "a join takes effect after its acknowledgement" ["RM-01" "I6" "RM-" "AE-" "UT-" "MD-"];
+        JoinFirstOnly "B19" "join-first-only" "of several rooms in one join only the first is joined" ["RM-13" "I6" "RM-" "AE-" "UT-"];
+        JoinReplaces "B20" "join-replaces" "a join leaves the rooms that were joined before" ["RM-01" "I6" "RM-" "AE-" "UT-" "MD-"];
+        LeaveNoop "B21" "leave-noop" "a leave is acknowledged and not done" ["RM-02" "I3" "RM-" "AE-" "UT-"];
+        LeaveLate "B22" "leave-late" "a leave takes effect after its acknowledgement" ["RM-02" "I3" "RM-" "AE-" "UT-"];
+        LeaveAll "B23" "leave-all" "leaving one room leaves all" ["RM-02" "I6" "RM-" "AE-" "UT-"];
+        RoomsNotCleaned "B24" "rooms-not-cleaned" "a disconnect leaves memberships behind" ["RM-14" "I14" "RM-" "AE-" "UT-"];
+        EmptyRoomKept "B25" "empty-room-kept" "a room stays when its last member leaves" ["RM-14" "I14" "RM-" "AE-"];
+        OwnRoomMissing "B26" "own-room-missing" "a socket is not in the room named like its id" ["RM-08" "I8" "RM-" "AE-" "UT-" "SIO-DC-06"];
+        DropRate "B27" "drop" "a delivery of a broadcast is lost" ["RM-01" "I6" "RM-" "ORD-" "MD-" "UT-" "NS-" "SIO-" "EIO-"];
+        DupRate "B28" "dup" "a delivery of a broadcast is made twice" ["RM-01" "I1" "RM-" "ORD-" "MD-" "NS-" "SIO-" "EIO-"];
+        ReorderRate "B29" "reorder" "a broadcast is overtaken by what is sent after it" ["ORD-02" "I5" "I6" "RM-" "ORD-" "MD-" "UT-" "NS-" "SIO-" "EIO-" "AE-"];
+        AckBeforeWrite "B30" "ack-before-write" "a broadcast returns ahead of being queued" ["ORD-04" "I6" "RM-" "ORD-" "MD-" "UT-" "NS-" "SIO-" "EIO-"];
+        DropOverN "B31" "drop-over-n" "deliveries are lost once fifty sockets are in a namespace" ["I6"];
+        StaleSnapshot "B32" "stale-snapshot" "recipients are those of fifty milliseconds ago" ["RM-22" "I6" "I3" "RM-" "UT-" "MD-" "ORD-" "AE-"];
+        RoomsFoldCase "B33" "rooms-fold-case" "names of rooms that differ in case are one room" ["RM-19" "I3" "RM-"];
+        RoomsTrimmed "B34" "rooms-trimmed" "names of rooms lose white space at their ends" ["RM-19" "I3" "RM-"];
+        CreateUntold "B35" "create-untold" "the adapter does not tell of new rooms" ["AE-01" "AE-02" "AE-" "I14"];
+        JoinUntold "B36" "join-untold" "the adapter does not tell of joins" ["AE-01" "AE-02" "AE-" "I14"];
+        LeaveUntold "B37" "leave-untold" "the adapter does not tell of leaves" ["AE-03" "AE-" "I14"];
+        DeleteUntold "B38" "delete-untold" "the adapter does not tell of rooms that end" ["AE-03" "AE-" "I14" "RM-14"];
+        JoinToldTwice "B39" "join-told-twice" "the adapter tells of a join twice" ["AE-02" "AE-" "I14"];
+        SelectTwice "B40" "select-twice" "fetchSockets lists sockets twice" ["UT-01" "I17" "UT-" "MD-" "RM-"];
+        SelectMissesOne "B41" "select-misses-one" "fetchSockets leaves one socket out" ["UT-01" "I17" "UT-" "MD-"];
+        SelectAll "B42" "select-all" "fetchSockets and its like ignore the rooms" ["UT-01" "I17" "UT-" "MD-"];
+        SelectIgnoresExcept "B43" "select-ignores-except" "fetchSockets and its like ignore exceptions" ["UT-01" "I17" "UT-" "MD-11"];
+        VolatileReliable "B44" "volatile-reliable" "volatile events are kept like the others" ["MD-02" "MD-" "CSR-02"];
+        VolatileNever "B45" "volatile-never" "volatile events are always lost" ["MD-01" "I13" "MD-" "ORD-"];
+        VolatileTwice "B46" "volatile-twice" "volatile events are sent twice" ["MD-01" "I1" "MD-" "ORD-"];
+        LocalNobody "B47" "local-nobody" "a broadcast that stays on this node reaches nobody" ["MD-05" "I6" "MD-"];
+        DisconnectLate "B48" "disconnect-leaves-late" "rooms are left only some time after the disconnect" ["RM-14" "RM-" "AE-" "I9" "I17" "UT-" "SIO-DC-" "NS-"];
+        JoinAfterEnd "B49" "join-after-disconnect" "a late join puts a dead socket back" ["RM-15" "RM-14" "I14" "RM-"] "socket.io 18f3fda";
+    }
+    Recovery {
+        RecoverNever "R01" "recover-never" "no session is ever recovered" ["CSR-03" "CSR-"];
+        RecoverGap "R02" "recover-gap" "the last packet that was missed is not sent" ["CSR-03" "I11" "CSR-"] "socket.io 4.8.4 beside a slow middleware";
+        RecoverDup "R03" "recover-dup" "the first packet that was missed is sent twice" ["CSR-03" "I11" "CSR-"];
+        RecoverOrder "R04" "recover-order" "what was missed comes in reverse" ["CSR-03" "I11" "CSR-"];
+        RecoverRooms "R05" "recover-rooms" "rooms are not restored" ["CSR-04" "I11" "CSR-"];
+        RecoverData "R06" "recover-data" "data is not restored" ["CSR-04" "CSR-"];
+        RecoverSid "R07" "recover-new-sid" "the socket comes back with another id" ["CSR-03" "CSR-"];
+        RecoverExpired "R08" "recover-expired" "a session is recovered after its time" ["CSR-06" "CSR-"];
+        RecoverAnybody "R09" "recover-anybody" "any private id recovers somebody's session" ["CSR-06" "CSR-09" "CSR-"];
+        RecoverTwice "R10" "recover-twice" "a session can be recovered more than once" ["CSR-09" "CSR-"];
+        RecoverLeft "R11" "recover-left" "who left on purpose can recover" ["CSR-07" "CSR-"];
+        PidIsSid "R12" "pid-is-sid" "the private id is the public one" ["CSR-01" "CSR-"];
+        OffsetMissing "R13" "offset-missing" "events carry no offset" ["CSR-02" "CSR-"];
+        RecoverConnectFirst "R14" "recover-connect-first" "the CONNECT comes ahead of what was missed" ["CSR-03" "CSR-"];
+        RecoverMiddlewares "R15" "recover-runs-middlewares" "middlewares run although they are to be skipped" ["CSR-08" "CSR-"];
+    }
+    Acks {
+        AckTwice "A01" "ack-twice" "an acknowledgement is sent twice" ["SIO-AK-04" "I7" "SIO-AK-" "MD-" "SIO-EV-" "SIO-BN-"];
+        AckMissing "A02" "ack-missing" "acknowledgements are not sent" ["SIO-AK-01" "I7" "SIO-" "EIO-" "MD-" "RM-" "UT-" "NS-" "MW-" "ORD-" "CSR-" "AE-" "MP-"];
+        AckWrongNamespace "A03" "ack-wrong-nsp" "an acknowledgement of a namespace is sent in the main one" ["SIO-AK-09" "I7" "SIO-" "RM-" "MD-" "NS-" "UT-" "ORD-" "MW-" "AE-" "CSR-" "EIO-"];
+        AckMissingOnEmpty "A04" "ack-missing-on-empty" "there is no acknowledgement without values" ["SIO-AK-02" "I7" "SIO-AK-" "SIO-" "RM-" "MD-" "UT-" "NS-" "ORD-" "EIO-" "MW-" "CSR-" "AE-"];
+        AckWrongId "A05" "ack-wrong-id" "an acknowledgement carries the next id" ["SIO-AK-01" "I7" "SIO-" "EIO-" "RM-" "MD-" "UT-" "NS-" "MW-" "ORD-" "CSR-" "AE-"];
+        AckArgsLost "A06" "ack-args-lost" "acknowledgements lose their values" ["SIO-AK-01" "SIO-" "EIO-" "RM-" "MD-" "UT-" "NS-" "MW-" "ORD-" "CSR-" "AE-"];
+        AckFirstArg "A07" "ack-first-arg-only" "acknowledgements keep only their first value" ["SIO-AK-01" "SIO-"];
+        AckIdZero "A08" "ack-id-zero" "the id 0 counts as none" ["SIO-AK-03" "SIO-AK-" "SIO-" "MD-"];
+        AckAsEvent "A09" "ack-as-event" "acknowledgements are sent as events" ["SIO-AK-01" "SIO-" "EIO-" "RM-" "MD-" "UT-" "NS-" "MW-" "ORD-" "CSR-" "AE-"];
+        AckIdTruncated "A10" "ack-id-truncated" "ids lose what is over sixteen bits" ["SIO-AK-11" "SIO-AK-" "SIO-MF-23"];
+        ClientAckIgnored "A11" "client-ack-ignored" "acknowledgements of clients are ignored" ["SIO-AK-10" "MD-08" "I7" "MD-" "SIO-AK-"];
+        ClientAckAnyId "A12" "client-ack-any-id" "an acknowledgement of a client counts for the id behind its own as well" ["SIO-AK-05" "SIO-AK-06" "SIO-AK-" "MD-"];
+        AcksOvertaken "A13" "acks-overtaken" "an acknowledgement is sent behind the next packet" ["ORD-04" "SIO-AK-" "ORD-" "SIO-" "RM-" "MD-" "UT-" "NS-" "MW-" "EIO-" "CSR-" "AE-"];
+        BinaryAckText "A14" "binary-ack-as-text" "a binary acknowledgement is written as a text one" ["SIO-AK-08" "SIO-AK-" "SIO-BN-" "MD-11"];
+    }
+    Payload {
+        PlaceholderOffByOne "P01" "placeholder-off-by-one" "placeholders count from one" ["SIO-BN-01" "I15" "SIO-BN-" "MD-" "RM-" "CSR-" "ORD-" "EIO-" "SIO-AK-" "SIO-EV-"];
+        AttachmentsReversed "P02" "attachments-reversed" "attachments come in reverse" ["SIO-BN-01" "I15" "SIO-BN-" "RM-" "MD-"];
+        AttachmentDropped "P03" "attachment-dropped" "the last attachment is not sent" ["SIO-BN-01" "I15" "SIO-BN-" "MD-" "RM-" "CSR-" "ORD-" "EIO-" "SIO-AK-" "SIO-EV-"];
+        AttachmentsInterleaved "P04" "attachments-interleaved" "another packet comes between a header and its attachments" ["SIO-BN-03" "I15" "SIO-BN-" "MD-" "RM-" "CSR-" "ORD-" "EIO-" "SIO-AK-" "SIO-EV-"] "python-socketio#37";
+        AttachmentCount "P05" "attachment-count" "one attachment more is announced than sent" ["SIO-BN-01" "SIO-BN-" "MD-" "RM-" "CSR-" "ORD-" "EIO-" "SIO-AK-" "SIO-EV-"];
+        AttachmentsUnbounded "P06" "attachments-unbounded" "any number of attachments may be announced" ["SIO-BN-11" "SIO-MF-20" "SIO-BN-" "SIO-MF-"] "socket.io-parser 3fff7ca";
+        BytesCut "P07" "bytes-cut" "binary loses its last byte" ["SIO-BN-01" "I15" "SIO-BN-" "MD-" "RM-" "CSR-" "ORD-" "EIO-" "SIO-AK-" "SIO-EV-"];
+        BinaryEmptyDropped "P08" "binary-empty-dropped" "empty attachments are not sent" ["SIO-BN-06" "EIO-PL-06" "SIO-BN-"];
+        DashInJson "P09" "dash-in-json" "a dash in the payload is taken for a number of attachments" ["SIO-EV-05" "SIO-EV-" "SIO-" "RM-" "UT-" "MD-"] "python-socketio#675";
+        SlashInJson "P10" "slash-in-json" "a slash at the start of an argument is taken for a namespace" ["SIO-EV-05" "SIO-EV-" "SIO-" "NS-"];
+        ReservedEvent "P11" "reserved-event" "a client may send the events that the library raises" ["SIO-MF-07" "SIO-MF-"] "socket.io-parser d9db473";
+        AstralMangled "P12" "astral-mangled" "characters beyond the basic plane become question marks" ["EIO-PL-22" "SIO-EV-03" "EIO-PL-" "SIO-EV-" "RM-19" "SIO-CN-"];
+        LineSeparators "P13" "line-separators-lost" "U+2028 and U+2029 are lost" ["EIO-PL-22" "SIO-EV-03" "EIO-PL-" "SIO-EV-"];
+        BigIntsRounded "P14" "big-ints-rounded" "integers over 2^53 are rounded" [];
+        FloatsCut "P15" "floats-cut" "numbers lose what is behind the point" ["SIO-EV-03" "SIO-EV-" "SIO-"];
+        NullsDropped "P16" "nulls-dropped" "arguments that are null are left out" ["SIO-EV-03" "SIO-" "RM-" "UT-" "MD-"];
+        ArgsPadded "P17" "args-padded" "events without arguments get a null" ["SIO-EV-01" "SIO-" "RM-" "MD-" "EIO-"];
+        ControlsLost "P18" "controls-lost" "escaped control characters are lost" ["EIO-PL-22" "SIO-EV-03" "EIO-PL-" "SIO-EV-"];
+        LongStringsCut "P19" "long-strings-cut" "strings over sixty thousand characters are cut" ["SIO-EV-10" "SIO-EV-" "EIO-" "ORD-"];
+        NumbersAsStrings "P20" "numbers-as-strings" "numbers become strings" ["SIO-EV-03" "SIO-" "RM-" "MD-" "UT-" "NS-" "MW-" "ORD-" "CSR-" "AE-" "EIO-"];
+        EventNameFolded "P21" "event-name-folded" "names of events lose their case" ["SIO-EV-04" "SIO-EV-" "SIO-"];
+        EventTwice "P22" "event-twice" "an event of a client is handled twice" ["ORD-01" "I7" "SIO-" "EIO-" "RM-" "MD-" "UT-" "NS-" "MW-" "ORD-" "CSR-" "AE-"];
+        EventLost "P23" "event-lost" "every tenth event of a client is lost" ["ORD-01" "I7" "SIO-" "EIO-" "RM-" "MD-" "UT-" "NS-" "MW-" "ORD-" "CSR-" "AE-"];
+        EventsSwapped "P24" "events-swapped" "events of a client that come together are handled in reverse" ["ORD-01" "SIO-EV-08" "EIO-PL-02" "SIO-" "EIO-" "ORD-" "RM-"];
+        MalformedIgnored "P25" "malformed-ignored" "packets that are none are ignored" ["SIO-MF-01" "SIO-MF-" "EIO-" "SIO-"];
+        EmptyStringNull "P26" "empty-string-null" "empty strings become null" ["SIO-EV-03" "SIO-" "RM-19"];
+        ClientBinaryLost "P27" "client-binary-cut" "binary of clients loses its first byte" ["SIO-BN-01" "I15" "SIO-BN-" "MD-" "EIO-" "SIO-" "ORD-" "CSR-" "RM-"];
+        QuotesLost "P28" "quotes-lost" "escaped quotes are lost" ["SIO-EV-03" "SIO-" "EIO-"];
+        MainNamespaceNamed "P29" "main-namespace-named" "packets of the main namespace name it" ["SIO-EV-02" "SIO-" "EIO-" "RM-" "MD-" "UT-" "NS-" "MW-" "ORD-" "CSR-" "AE-"];
+    }
+    Namespaces {
+        NspStripped "N01" "nsp-stripped" "events of a namespace are sent without it" ["SIO-EV-02" "I4" "SIO-" "RM-" "MD-" "UT-" "NS-" "MW-" "ORD-" "CSR-" "AE-" "EIO-"];
+        DynamicWins "N02" "dynamic-wins" "a pattern wins over a namespace that exists" ["NS-05" "I10" "NS-"];
+        PatternsReversed "N03" "patterns-reversed" "the last pattern that matches decides" ["NS-04" "I10" "NS-" "MW-"];
+        DynamicRace "N04" "dynamic-race" "every client of a dynamic namespace gets a child of its own" ["NS-08" "I6" "NS-" "RM-" "MD-" "UT-" "ORD-" "AE-" "CSR-" "SIO-"] "socket.io#4137";
+        ChildKept "N05" "child-kept" "empty children are kept although clean-up is on" ["NS-11" "NS-"] "socket.io#4773";
+        ChildDropped "N06" "child-dropped" "empty children are let go although clean-up is off" ["NS-12" "NS-"];
+        UnknownAccepted "N07" "unknown-nsp-accepted" "any namespace may be joined" ["SIO-CN-05" "NS-02" "SIO-CN-" "NS-"];
+        MiddlewaresSkipped "N08" "middlewares-skipped" "middlewares are not asked" ["MW-01" "SIO-CN-13" "MW-" "SIO-CN-" "NS-" "RM-16"];
+        RefusalIgnored "N10" "refusal-ignored" "who is refused comes in all the same" ["SIO-CN-13" "MW-02" "MW-" "SIO-CN-" "RM-16" "SIO-DC-07"];
+        RefusalDataLost "N11" "refusal-data-lost" "refusals lose their data" ["MW-03" "SIO-CN-13" "MW-" "SIO-CN-"];
+        RefusalText "N12" "refusal-text" "a refusal is a bare text" ["SIO-CN-14" "SIO-CN-" "MW-" "NS-"];
+        EventBeforeConnect "N13" "event-before-connect" "what is sent in the connect handler comes ahead of CONNECT" ["SIO-CN-18" "I12" "SIO-" "NS-" "EIO-" "RM-" "MW-" "ORD-"];
+        SecondConnectIgnored "N14" "second-connect-ignored" "a second CONNECT is ignored" ["SIO-CN-08" "SIO-CN-"];
+        SecondConnectAgain "N15" "second-connect-answered" "a second CONNECT is answered again" ["SIO-CN-08" "SIO-CN-21" "SIO-CN-"] "socketioxide#801";
+        ConnectWithoutSid "N16" "connect-without-sid" "the answer to CONNECT has no id" ["SIO-CN-01" "SIO-" "EIO-" "RM-" "MD-" "UT-" "NS-" "MW-" "ORD-" "CSR-" "AE-"];
+        SidIsSession "N17" "sid-is-session" "the id of a socket is that of its session" ["SIO-CN-02" "I18" "SIO-CN-" "SIO-" "RM-" "AE-" "UT-"];
+        AuthLost "N18" "auth-lost" "the payload of CONNECT is lost" ["SIO-CN-03" "SIO-CN-" "NS-" "MW-" "CSR-" "RM-16"];
+        ConnectPayloadAny "N19" "connect-payload-any" "a CONNECT may carry anything" ["SIO-CN-15" "SIO-MF-08" "SIO-CN-" "SIO-MF-"];
+        StrayEventIgnored "N20" "stray-event-ignored" "events for a namespace that was not joined are ignored" ["SIO-CN-09" "SIO-CN-10" "SIO-CN-" "SIO-MF-" "SIO-"];
+        DisconnectIgnored "N21" "disconnect-ignored" "a DISCONNECT of a client is ignored" ["SIO-DC-02" "SIO-DC-" "SIO-" "RM-" "AE-" "NS-" "MD-" "CSR-"];
+        DisconnectAnswered "N22" "disconnect-answered" "a DISCONNECT of a client is answered" ["SIO-DC-01" "SIO-DC-" "SIO-"];
+        DisconnectUntold "N23" "disconnect-untold" "a client that is put out is not told" ["SIO-DC-03" "SIO-DC-" "UT-04" "UT-" "EIO-CL-" "CSR-"];
+        DisconnectCloses "N24" "disconnect-closes" "leaving one namespace closes the connection" ["SIO-DC-02" "SIO-DC-01" "SIO-DC-" "SIO-" "RM-" "AE-" "NS-" "MD-" "CSR-" "MW-" "ORD-" "EIO-"];
+        ReasonWrong "N25" "reason-wrong" "every disconnect is a transport error" ["SIO-DC-08" "SIO-DC-" "EIO-" "MW-" "SIO-" "CSR-" "RM-" "ORD-"];
+        NamesFolded "N26" "nsp-names-folded" "names of namespaces lose their case" ["SIO-CN-19" "SIO-CN-" "NS-"];
+        DisconnectingLate "N27" "disconnecting-late" "rooms are left ahead of the disconnecting event" ["SIO-DC-06" "SIO-DC-" "AE-04"];
+        ConnectTwiceTold "N29" "connection-told-twice" "the connect handlers run twice" ["SIO-CN-01" "SIO-CN-" "SIO-" "MW-" "RM-" "NS-" "MD-" "UT-" "ORD-" "EIO-" "CSR-" "AE-"];
+        RefusedStays "N30" "refused-stays" "a refused socket stays in the rooms of its middleware" ["RM-16" "RM-" "AE-"];
+    }
+    Engine {
+        UpgradeLoss "E01" "upgrade-loss" "what is queued at the upgrade is lost" ["EIO-UP-05" "EIO-UP-14" "I6" "EIO-UP-" "ORD-" "SIO-"];
+        UpgradeOrder "E02" "upgrade-order" "what is queued at the upgrade comes in reverse" ["EIO-UP-14" "I5" "EIO-UP-" "ORD-" "SIO-"];
+        UpgradeNoNoop "E03" "upgrade-no-noop" "a GET that is open at the probe is not released" ["EIO-UP-02" "EIO-UP-" "ORD-" "SIO-" "EIO-HB-10"] "engineioxide";
+        ProbeUnanswered "E04" "probe-unanswered" "a probe is answered with a noop" ["EIO-UP-01" "EIO-UP-" "ORD-" "SIO-" "EIO-HB-10" "CSR-"];
+        ProbeAnswerWrong "E05" "probe-answer-wrong" "a probe is answered without its word" ["EIO-UP-01" "EIO-UP-" "ORD-" "SIO-" "EIO-HB-10" "CSR-"];
+        ProbeAny "E06" "probe-any" "any ping is taken for a probe" ["EIO-UP-10" "EIO-UP-"];
+        UpgradeUnprobed "E07" "upgrade-unprobed" "an upgrade may be confirmed without a probe" ["EIO-UP-11" "EIO-UP-10" "EIO-UP-"];
+        ProbeKeepsOpen "E08" "probe-never-expires" "a probe may take any time" ["EIO-UP-09" "EIO-UP-"];
+        ProbeLossCloses "E09" "probe-loss-closes" "a probing WebSocket that is lost takes the session along" ["EIO-UP-12" "EIO-UP-" "SIO-"];
+        UpgradeTwice "E10" "upgrade-twice" "an upgraded session takes another WebSocket" ["EIO-UP-07" "EIO-UP-08" "EIO-UP-"] "engine.io d5095fe";
+        NoopAfterUpgrade "E11" "noop-after-upgrade" "a noop is sent on the WebSocket after the upgrade" ["EIO-UP-15" "EIO-UP-"];
+        PongAnything "E12" "pong-anything" "any packet counts as a pong" ["EIO-HB-07" "EIO-HB-"] "engine.io 5359bae";
+        PongIgnored "E13" "pong-ignored" "pongs are ignored" ["EIO-HB-02" "EIO-HB-" "EIO-UP-" "EIO-"];
+        PingNever "E14" "ping-never" "there are no pings" ["EIO-HB-02" "EIO-HB-"];
+        PingTimeoutNever "E15" "ping-timeout-never" "a peer that is silent is never closed" ["EIO-HB-04" "EIO-HB-" "EIO-UP-16" "SIO-DC-08" "EIO-"];
+        PingWithData "E16" "ping-with-data" "pings carry a payload" ["EIO-HB-02" "EIO-HB-"];
+        PingAnswered "E17" "client-ping-answered" "a ping of a client is answered" ["EIO-HB-08" "EIO-HB-" "EIO-"];
+        PongPings "E18" "pong-pings" "a pong that nobody asked for brings a ping" ["EIO-HB-09" "EIO-HB-" "EIO-"] "bun-engine";
+        PingHurried "E19" "ping-hurried" "pings come at half the interval that was announced" ["EIO-HB-03" "EIO-HB-01" "EIO-HB-"];
+        PingTimeoutHurried "E20" "ping-timeout-hurried" "a client has a tenth of the time for its pong" ["EIO-HB-04" "EIO-HB-05" "EIO-HB-"];
+        TwoGets "E21" "two-gets" "a second GET is refused and the session goes on" ["EIO-PL-08" "EIO-PL-" "EIO-"];
+        TwoPosts "E22" "two-posts" "a second POST is refused and the session goes on" ["EIO-PL-09" "EIO-PL-" "EIO-"];
+        GetAbortKept "E23" "get-abort-kept" "a GET that is dropped leaves the session alone" ["EIO-PL-10" "EIO-PL-" "EIO-" "SIO-"];
+        PostAbortKept "E24" "post-abort-kept" "a POST that is dropped leaves the session alone" ["EIO-PL-11" "EIO-PL-" "EIO-"];
+        Base64Prefix "E25" "base64-prefix" "binary over polling is written behind a B" ["EIO-PL-04" "I15" "EIO-PL-" "SIO-" "EIO-" "MD-" "CSR-" "RM-" "ORD-"] "engineioxide";
+        Base64Unpadded "E26" "base64-unpadded" "base64 is written without padding" ["EIO-PL-05" "EIO-PL-" "SIO-BN-" "EIO-"];
+        PollingReversed "E27" "polling-reversed" "packets of one GET come in reverse" ["EIO-PL-03" "I5" "EIO-" "SIO-" "ORD-" "RM-" "CSR-" "MD-" "UT-" "NS-" "MW-" "AE-"];
+        CloseDropsQueue "E28" "close-drops-queue" "what is queued at a disconnect is dropped" ["EIO-CL-04" "EIO-CL-03" "I6" "EIO-CL-" "SIO-DC-" "UT-"] "engine.io a65a047";
+        CloseIgnored "E29" "close-ignored" "a close packet is ignored" ["EIO-CL-01" "EIO-CL-02" "EIO-CL-" "SIO-DC-" "EIO-" "SIO-" "CSR-"];
+        NoMaxPayload "E30" "open-no-max-payload" "the open packet does not say maxPayload" ["EIO-HS-02" "EIO-HS-" "EIO-"] "engine.io 6.1.3";
+        UpgradesEmpty "E31" "open-no-upgrades" "the open packet offers no upgrade" ["EIO-HS-03" "EIO-HS-02" "EIO-HS-"];
+        UpgradesAlways "E32" "open-upgrades-always" "the open packet offers an upgrade over WebSocket" ["EIO-HS-04" "EIO-HS-"];
+        IntervalSeconds "E33" "interval-in-seconds" "the open packet gives the interval in seconds" ["EIO-HS-02" "EIO-HS-" "EIO-HB-" "EIO-"];
+        MaxPayloadIgnored "E34" "max-payload-ignored" "anything may be larger than maxPayload" ["EIO-HS-20" "EIO-PL-12" "EIO-WS-04" "EIO-"];
+        MaxPayloadTight "E35" "max-payload-tight" "a body of exactly maxPayload is refused" ["EIO-HS-20" "EIO-"];
+        ConnectTimeoutNever "E36" "connect-timeout-never" "a connection that joins nothing stays open" ["SIO-CN-12" "SIO-CN-" "MW-08"];
+        NoopFatal "E37" "noop-fatal" "a noop of a client closes the session" ["EIO-PL-23" "EIO-WS-10" "EIO-"];
+        TextNotBase64 "E38" "text-b-is-text" "a text frame that begins with b is an error" ["EIO-WS-09" "EIO-WS-"];
+        FramesJoined "E39" "frames-joined" "packets share a WebSocket frame" ["EIO-WS-01" "EIO-" "SIO-" "ORD-" "RM-" "MD-" "UT-" "NS-" "MW-" "CSR-" "AE-"];
+        BinaryPrefixed "E40" "binary-prefixed" "binary frames begin with a 4" ["EIO-WS-02" "I15" "EIO-WS-" "SIO-" "MD-" "RM-" "ORD-" "CSR-" "EIO-"];
+    }
+    Http {
+        UnknownSidOpens "H01" "unknown-sid-opens" "an unknown sid opens a session" ["EIO-HS-12" "EIO-HS-13" "EIO-" "SIO-"] "socketioxide#815";
+        UnknownSid404 "H02" "unknown-sid-404" "an unknown sid is answered with 404" ["EIO-HS-12" "EIO-HS-13" "EIO-" "SIO-"];
+        TransportDefault "H03" "transport-default" "an unknown transport is taken for polling" ["EIO-HS-07" "EIO-HS-"];
+        VersionAny "H04" "version-any" "any EIO is taken for 4" ["EIO-HS-05" "EIO-HS-06" "EIO-HS-" "EIO-V3-"];
+        MethodAny "H05" "method-any" "a session may be opened by POST" ["EIO-HS-11" "EIO-HS-"];
+        PathPrefix "H06" "path-prefix" "any path that begins like the engine's is the engine's" ["EIO-HS-17" "EIO-HS-"] "engineioxide";
+        ErrorText "H07" "error-text" "errors are bare text" ["EIO-HD-04" "EIO-HD-" "EIO-HS-" "EIO-"];
+        ErrorCodeMissing "H08" "error-code-missing" "errors have no code" ["EIO-HD-04" "EIO-HS-" "EIO-HD-" "EIO-"];
+        Error200 "H09" "error-200" "errors are answered with 200" ["EIO-HS-05" "EIO-HS-" "EIO-" "SIO-"];
+        GetType "H10" "get-type" "the answer to a GET says it is plain octets" ["EIO-HD-01" "EIO-HD-"];
+        PostBody "H11" "post-body" "the answer to a POST is empty" ["EIO-HD-02" "EIO-HD-" "EIO-PL-"];
+        Cacheable "H12" "cacheable" "answers may be cached" ["EIO-HD-03" "EIO-HD-"];
+        CookieAlways "H13" "cookie-always" "a cookie is set without being configured" ["EIO-HD-05" "EIO-HD-"];
+        CookieNever "H14" "cookie-never" "the cookie that is configured is not set" ["EIO-HD-05" "EIO-HD-"];
+        CorsAlways "H15" "cors-reflected" "any origin is reflected" ["EIO-HD-06" "EIO-HD-07" "EIO-HD-"];
+        CorsErrors "H16" "cors-not-on-errors" "errors carry no CORS headers" ["EIO-HD-08" "EIO-HD-"];
+        PreflightRefused "H17" "preflight-refused" "preflights are answered with 405" ["EIO-HD-07" "EIO-HD-"];
+        OctetsTaken "H18" "octets-taken" "a POST of octets is taken for text" ["EIO-PL-14" "EIO-PL-"];
+        PutTaken "H19" "put-taken" "a PUT is taken for a POST" ["EIO-PL-20" "EIO-PL-" "EIO-HS-"];
+        RefusalOverruled "H20" "refusal-overruled" "the application's refusal is not heeded" ["EIO-HS-19" "EIO-HS-"];
+        CompressedNever "H21" "never-compressed" "long answers are not compressed" ["EIO-HD-09" "EIO-HD-" "MD-06"];
+        JsonpIgnored "H22" "jsonp-ignored" "a JSONP request is answered like any other" ["EIO-HS-21" "EIO-HS-"];
+        TooLarge404 "H23" "too-large-404" "a body that is too large is answered with 404" ["EIO-PL-12" "EIO-HS-20" "EIO-"];
+        EmptySidUnknown "H24" "empty-sid-unknown" "an empty sid counts as an unknown one" ["EIO-HS-14" "EIO-HS-"];
+    }
+}
