@@ -13,6 +13,7 @@ pub mod client;
 pub mod clock;
 pub mod conform;
 pub mod exit;
+pub mod explore;
 pub mod interrupt;
 pub mod load;
 pub mod play;

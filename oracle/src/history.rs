@@ -76,7 +76,8 @@ pub struct Emission {
     /// May be lost, and is not kept for recovery.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub volatile: bool,
-    /// Asks every recipient for an acknowledgement; not kept for recovery either.
+    /// Asks every recipient for an acknowledgement; not kept for recovery either. Whoever asks waits, so it is done
+    /// in a task of its own and A4 says nothing about what its connection does later.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub asks: bool,
 }

@@ -3,11 +3,13 @@
 mod accept;
 mod compare;
 mod conform;
+mod explore;
 mod list;
 mod report;
 mod run;
 mod selftest;
 mod serve;
+mod verify;
 
 use std::path::PathBuf;
 
@@ -49,6 +51,14 @@ enum Command {
     Compare(compare::CompareArgs),
     /// Prove that the suite catches what it is there to catch
     SelfTest(selftest::SelfTestArgs),
+    /// Hunt for bugs with random concurrent programs
+    Explore(Box<explore::ExploreArgs>),
+    /// Check the proof of a violation again, by other means
+    Verify {
+        /// Files that explore has written as proof.json
+        #[arg(value_name = "PROOF", required = true)]
+        files: Vec<PathBuf>,
+    },
     /// Take the failures of a conformance run into the target's file of known deviations
     Accept(accept::AcceptArgs),
     /// Run the reference server with the fixture app
@@ -130,6 +140,8 @@ pub fn main() -> Exit {
         Command::Conform(args) => conform::conform(&args),
         Command::Compare(args) => compare::compare(&args),
         Command::SelfTest(args) => selftest::self_test(&args),
+        Command::Explore(args) => explore::explore(&args),
+        Command::Verify { files } => verify::verify(&files),
         Command::Accept(args) => accept::accept(&args),
         Command::Serve(args) => serve::serve(args),
         Command::Report { runs, format, baseline } => report::report(&runs, format, baseline.as_deref()),

@@ -64,6 +64,16 @@ impl Place {
         Running { child, stderr }
     }
 
+    /// Starts the reference server on a free port.
+    pub fn serve(&self, args: &[&str]) -> Server {
+        let args = [&["serve", "--port", "0"], args].concat();
+        let mut child = self.command(&args).stdout(Stdio::piped()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let port = line.trim().strip_prefix("LISTENING ").unwrap().parse().unwrap();
+        Server { child, port }
+    }
+
     /// The lines of the record so far.
     pub fn record(&self) -> Vec<Value> {
         let text = std::fs::read_to_string(self.out().join("run.jsonl")).unwrap();
@@ -80,6 +90,25 @@ impl Place {
     /// Process id of the server that the run has started.
     pub fn target_pid(&self) -> Pid {
         Pid::from_raw(self.entry("header")["target"]["pid"].as_i64().unwrap() as i32)
+    }
+}
+
+/// A reference server, for as long as this lives.
+pub struct Server {
+    child: Child,
+    port: u16,
+}
+
+impl Server {
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 

@@ -5,5 +5,6 @@ mod cli;
 mod common;
 mod conformance;
 mod evil;
+mod explore;
 mod faulty;
 mod selftest;

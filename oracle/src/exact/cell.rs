@@ -26,6 +26,8 @@ pub(super) struct Cell {
 pub(super) struct Viewer {
     pub(super) by: SocketId,
     pub(super) place: Place,
+    /// It was done in its turn, so ahead of whatever its connection asks for later.
+    pub(super) in_turn: bool,
 }
 
 impl Cell {
@@ -41,7 +43,7 @@ impl Cell {
     pub(super) fn at(&self, at: Time, after: bool, viewer: Option<Viewer>, in_order: bool) -> Tri {
         let own = |change: &Change| viewer.filter(|viewer| change.by == Some(viewer.by));
         let started = |change: &&Change| match own(change) {
-            Some(viewer) if change.place > viewer.place => false,
+            Some(viewer) if viewer.in_turn && change.place > viewer.place => false,
             _ => change.window.inv <= at,
         };
         let done = |change: &&Change| {

@@ -13,7 +13,8 @@ impl Index<'_> {
         }
         // On another node the recipients are chosen later, when the sender may have gone on.
         let in_order = self.in_order() && self.is_local(sent, socket);
-        let viewer = sent.by.filter(|_| in_order).map(|by| Viewer { by, place: sent.place });
+        let viewer =
+            sent.by.filter(|_| in_order).map(|by| Viewer { by, place: sent.place, in_turn: !sent.emission.asks });
         self.target(&sent.emission.rooms, &sent.emission.except, id, socket, at, after, viewer)
     }
 

@@ -159,9 +159,6 @@ impl<'a> Index<'a> {
                     by_id.insert(*operation, operations.len());
                     let window = Window { inv: at, ok: NEVER };
                     operations.push((*operation, Pending { by: *by, action, window, place, answer: None }));
-                    if let Action::Disconnect { socket } = action {
-                        self.with(*socket, |socket| socket.end.inv = socket.end.inv.min(at));
-                    }
                 }
                 Event::Complete { operation, answer } => {
                     match by_id.get(operation).map(|&index: &usize| &mut operations[index].1) {
@@ -220,13 +217,8 @@ impl<'a> Index<'a> {
                 self.sent.push(Sent { id, by, emission, window, answer, place });
             }
             Action::Disconnect { socket } => {
-                let (ok, graceful) = (window.ok, answer.is_some());
-                self.with(*socket, |socket| {
-                    socket.end.ok = socket.end.ok.min(ok);
-                    // An answered disconnect has flushed what came before it on its own connection; from
-                    // another's, it may overtake nothing either, but the tail is nobody's to prove.
-                    socket.cut |= !graceful || by.is_none();
-                });
+                let own = by == Some(*socket);
+                self.with(*socket, |socket| socket.put_out(window, own));
             }
             Action::Fence => {}
             Action::Presence { namespace, rooms } => {
@@ -346,6 +338,24 @@ impl Socket {
             fences: Vec::new(),
             opened,
         }
+    }
+
+    /// It was put out at some moment of a window, if it was there then.
+    fn put_out(&mut self, window: Window, own: bool) {
+        // Whoever is back from an outage behind the answer was not put out: it would not have been recovered.
+        let back = self.gaps.iter().map(|gap| gap.ok).filter(|back| *back > window.inv).max();
+        if back.is_some_and(|back| back > window.ok) {
+            return;
+        }
+        let from = back.unwrap_or(window.inv);
+        let was_there = self.connect.ok < window.inv && back.is_none() && !(self.cut && self.end.inv <= window.ok);
+        self.end.inv = self.end.inv.min(from);
+        if was_there || own {
+            self.end.ok = self.end.ok.min(window.ok);
+        }
+        // An answer on its own connection comes behind everything that was queued there; another's proves nothing
+        // about the tail.
+        self.cut |= window.ok == NEVER || !own;
     }
 
     /// M6: whether it is connected at an instant, or just behind it.

@@ -104,7 +104,7 @@ fn decides(index: &Index<'_>, sent: &Sent<'_>, id: SocketId, socket: &Socket) ->
     let mut pending =
         cells.flat_map(|(room, cell)| cell.changes().iter().filter(|&c| overlaps(c)).map(move |c| (room, *c)));
     let (room, change) = pending.next()?;
-    if pending.next().is_some() || index.in_order() && change.by == sent.by {
+    if pending.next().is_some() || index.in_order() && change.by.is_some() && change.by == sent.by {
         return None;
     }
     let changes = index.cells[&(id, room)].changes();

@@ -58,7 +58,7 @@ fn real_time(index: &Index<'_>, id: SocketId, socket: &Socket, findings: &mut Fi
 fn by_sender(index: &Index<'_>, id: SocketId, socket: &Socket, findings: &mut Findings) {
     let mut newest: HashMap<SocketId, (&Sent<'_>, u32)> = HashMap::new();
     for (sent, reception) in first_copies(index, id, socket) {
-        let Some(by) = sent.by else { continue };
+        let Some(by) = sent.by.filter(|_| !sent.emission.asks) else { continue };
         let newest = newest.entry(by).or_insert((sent, reception.place));
         // Where the answer came in between, I5 has said so.
         if sent.place < newest.0.place && sent.window.ok >= newest.0.window.inv {

@@ -39,6 +39,24 @@ pub(super) struct Life {
     pub(super) gaps: Vec<(Time, Time)>,
 }
 
+impl Life {
+    /// Somebody asked to put it out. That is certain to have happened only if it was there all the while.
+    fn ends(&mut self, inv: Time, ok: Time, own: bool) {
+        let returns: Vec<Time> = self.gaps.iter().map(|&(_, back)| back).filter(|&back| back > inv).collect();
+        let Some(&back) = returns.iter().max() else {
+            let there = self.connected < inv && !(self.leaves < NEVER && self.leaves <= ok);
+            self.leaves = self.leaves.min(inv);
+            if there || own {
+                self.left = self.left.min(ok);
+            }
+            return;
+        };
+        if back <= ok {
+            self.leaves = self.leaves.min(back);
+        }
+    }
+}
+
 /// A change of a membership.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Change {
@@ -125,6 +143,7 @@ impl<'a> Events<'a> {
 
     pub(super) fn life(&self, id: SocketId) -> Result<Life, Refuted> {
         let mut life: Option<Life> = None;
+        let mut ends = Vec::new();
         for stamped in &self.0.events {
             let at = stamped.at;
             match (&stamped.event, &mut life) {
@@ -147,13 +166,24 @@ impl<'a> Events<'a> {
                 (Event::Invoke { operation, action: Action::Disconnect { socket }, .. }, Some(life))
                     if *socket == id =>
                 {
-                    life.leaves = life.leaves.min(at);
-                    life.left = life.left.min(self.answer(*operation).map_or(NEVER, |(at, _)| at));
+                    let own = self.invoked_by(*operation) == Some(id);
+                    ends.push((at, self.answer(*operation).map_or(NEVER, |(at, _)| at), own));
+                    debug_assert!(life.asked <= at, "a socket is opened before it is closed");
                 }
                 _ => {}
             }
         }
+        if let Some(life) = &mut life {
+            ends.into_iter().for_each(|(inv, ok, own)| life.ends(inv, ok, own));
+        }
         life.ok_or_else(|| Refuted(format!("{} was never opened", self.0.names.socket(id))))
+    }
+
+    fn invoked_by(&self, wanted: OperationId) -> Option<SocketId> {
+        self.all().find_map(|event| match event {
+            Event::Invoke { operation, by, .. } if *operation == wanted => *by,
+            _ => None,
+        })
     }
 
     pub(super) fn was_away(&self, socket: SocketId, from: Time, to: Time) -> bool {

@@ -135,7 +135,9 @@ fn overtaken(events: &Events<'_>, socket: SocketId, message: OperationId) -> Res
     for later in events.first_copies(socket).filter(|later| later.place < copy.place) {
         let sent = events.sent(later.message)?;
         let after = sent.inv > earlier.ok;
-        let behind = events.in_order() && sent.by.is_some() && sent.by == earlier.by && sent.place > earlier.place;
+        let in_turn = !sent.emission.asks && !earlier.emission.asks;
+        let behind =
+            in_turn && events.in_order() && sent.by.is_some() && sent.by == earlier.by && sent.place > earlier.place;
         if (after || behind) && events.node_of(sent.by) == events.node_of(earlier.by) {
             return Ok(());
         }

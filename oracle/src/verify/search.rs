@@ -32,6 +32,8 @@ struct Step {
     program: Option<(SocketId, usize)>,
     /// May as well have no effect.
     optional: bool,
+    /// Not done in its turn: later steps of its connection may come first.
+    detached: bool,
 }
 
 /// Steps, and the conditions that an order of them must meet.
@@ -69,12 +71,14 @@ impl Question {
                     effect: Effect::Set(cell, change.join),
                     program: in_program(change.by).map(|by| (by, change.place)),
                     optional: away,
+                    detached: false,
                 });
             }
         }
         for choice in choices {
             let sent = events.sent(choice.message)?;
             question.steps.push(Step {
+                detached: sent.emission.asks,
                 inv: sent.inv,
                 ok: choice.until,
                 effect: Effect::Choose { emission: sent.emission, by: sent.by, received: choice.received },
@@ -90,7 +94,7 @@ impl Question {
     }
 
     fn plain(&mut self, inv: Time, ok: Time, effect: Effect) {
-        self.steps.push(Step { inv, ok, effect, program: None, optional: false });
+        self.steps.push(Step { inv, ok, effect, program: None, optional: false, detached: false });
     }
 
     fn cell(&mut self, socket: usize, room: Room) -> usize {
@@ -138,7 +142,7 @@ impl Question {
         let step = &self.steps[number];
         let blocks = |(other, before): (usize, &Step)| {
             let first = before.ok < step.inv
-                || matches!((before.program, step.program), (Some((a, i)), Some((b, j))) if a == b && i < j);
+                || matches!((before.program, step.program), (Some((a, i)), Some((b, j))) if a == b && i < j && !before.detached);
             other != number && first && done & 1 << other == 0
         };
         done & 1 << number == 0 && !self.steps.iter().enumerate().any(blocks)

@@ -271,7 +271,14 @@ impl Sim {
                 let emission = self.emission(socket);
                 self.invoke(client, Action::Emit(emission));
             }
-            93..96 => return self.invoke(client, Action::Disconnect { socket }),
+            93..95 => return self.invoke(client, Action::Disconnect { socket }),
+            95 if self.mode.several_writers => {
+                let other = SocketId(self.below(self.sessions.len() as u64) as u32);
+                if other == socket {
+                    return self.invoke(client, Action::Disconnect { socket });
+                }
+                self.invoke(client, Action::Disconnect { socket: other });
+            }
             _ => return self.cut(client, socket),
         }
         if self.mode.pipelined && self.one_in(2) {
@@ -344,12 +351,13 @@ impl Sim {
                 sim.leave_all(socket);
             }
             sim.sessions.get_mut(&socket).expect("it was made").parked = false;
-            let mut missed = sim.sessions[&socket].log[sim.clients[client].offset..].to_vec();
+            let mut missed =
+                sim.sessions[&socket].log.iter().skip(sim.clients[client].offset).copied().collect::<Vec<_>>();
             if sim.is(Mutant::RecoverGap) {
                 missed.pop();
             }
             if sim.is(Mutant::RecoverDup)
-                && let Some(last) = sim.sessions[&socket].log[..sim.clients[client].offset].last()
+                && let Some(last) = sim.sessions[&socket].log.iter().take(sim.clients[client].offset).next_back()
             {
                 missed.insert(0, *last);
             }
@@ -382,7 +390,8 @@ impl Sim {
                         late = 10_000;
                     }
                 }
-                Action::Disconnect { socket } => sim.gone(*socket),
+                Action::Disconnect { socket } if Some(*socket) == by => sim.gone(*socket),
+                Action::Disconnect { socket } => sim.kick(*socket),
                 Action::Presence { namespace, rooms } => answer = sim.presence(*namespace, rooms),
                 Action::Fence => {}
             }
@@ -402,7 +411,7 @@ impl Sim {
         }
         self.down(client, move |sim| {
             sim.record(Event::Complete { operation, answer });
-            if matches!(action, Action::Disconnect { .. }) {
+            if matches!(action, Action::Disconnect { socket } if sim.clients[client].socket == Some(socket)) {
                 sim.clients[client].alive = false;
                 sim.clients[client].epoch += 1;
                 let back = sim.delay(3_000);
@@ -456,6 +465,23 @@ impl Sim {
         if !self.is(Mutant::StaleRooms) {
             self.leave_all(socket);
         }
+    }
+
+    /// Puts out somebody else's socket, if it is there, and tells it so.
+    fn kick(&mut self, socket: SocketId) {
+        let session = &self.sessions[&socket];
+        let client = session.client;
+        if session.dead || session.parked || self.clients[client].socket != Some(socket) {
+            return;
+        }
+        self.gone(socket);
+        self.down(client, move |sim| {
+            sim.record(Event::Gone { socket });
+            sim.clients[client].alive = false;
+            sim.clients[client].epoch += 1;
+            let back = sim.delay(3_000);
+            sim.at(back, move |sim| sim.connect(client));
+        });
     }
 
     fn presence(&mut self, namespace: NamespaceId, rooms: &[Room]) -> Answer {

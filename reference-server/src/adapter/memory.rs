@@ -7,7 +7,7 @@ use indexmap::IndexSet;
 use sio_protocol::Frames;
 use slab::Slab;
 
-use super::recovery::Log;
+use super::recovery::{Log, Stays};
 use super::{Adapter, Claim, Kept, Listing, Outgoing, Room, RoomEvent, RoomObserver, Selection};
 use crate::session::now;
 use crate::{Recovery, Socket};
@@ -39,6 +39,8 @@ struct Entry {
     socket: Socket,
     rooms: IndexSet<Room>,
     mark: u64,
+    /// With recovery, which packets found it in which room.
+    stays: Stays,
 }
 
 impl MemoryAdapter {
@@ -95,6 +97,9 @@ impl State {
     fn enter(&mut self, key: usize, sid: &Room, room: &Room) {
         if !self.sockets[key].rooms.insert(room.clone()) {
             return;
+        }
+        if let Some(log) = &self.log {
+            self.sockets[key].stays.enter(room, log.next_number());
         }
         let created = !self.rooms.contains_key(room);
         self.rooms.entry(room.clone()).or_default().insert(key);
@@ -158,7 +163,8 @@ impl State {
         let sid = socket.sid();
         let known = self.by_sid.get(sid).copied();
         let key = known.unwrap_or_else(|| {
-            let key = self.sockets.insert(Entry { socket: socket.clone(), rooms: IndexSet::new(), mark: 0 });
+            let entry = Entry { socket: socket.clone(), rooms: IndexSet::new(), mark: 0, stays: Stays::default() };
+            let key = self.sockets.insert(entry);
             self.by_sid.insert(sid.clone(), key);
             key
         });
@@ -206,6 +212,12 @@ impl Adapter for MemoryAdapter {
         let Some((sid, &key)) = state.by_sid.get_key_value(sid) else { return };
         let sid = sid.clone();
         if let Some(room) = state.sockets[key].rooms.shift_take(room) {
+            let next = state.log.as_ref().map(Log::next_number);
+            if let Some(next) = next {
+                let first = state.log.as_ref().map_or(0, Log::first_number);
+                state.sockets[key].stays.leave(&room, next);
+                state.sockets[key].stays.forget(first);
+            }
             state.exit(key, &sid, &room);
         }
     }
@@ -269,8 +281,9 @@ impl Adapter for MemoryAdapter {
         let mut state = self.lock();
         let gone = state.dismiss(socket.id());
         if let (Some(entry), Some(pid), Some(log)) = (&gone, socket.pid(), &mut state.log) {
-            let kept =
-                Kept { sid: socket.sid().clone(), rooms: entry.rooms.iter().cloned().collect(), data: socket.data() };
+            let rooms = entry.rooms.iter().cloned().collect();
+            let stays = entry.stays.clone();
+            let kept = Kept { sid: socket.sid().clone(), rooms, data: socket.data(), stays };
             log.persist(pid, kept, now());
             self.keep_swept(&mut state);
         }
@@ -286,6 +299,10 @@ impl Adapter for MemoryAdapter {
         let mut state = self.lock();
         let Some(missed) = state.log.as_ref().and_then(|log| log.missed(claim)) else { return false };
         state.admit(socket, &claim.kept.rooms);
+        if let Some(&key) = state.by_sid.get(socket.sid()) {
+            // It never left its rooms, as far as the packets are concerned.
+            state.sockets[key].stays = claim.kept.stays.clone();
+        }
         let accepted = accept(&missed);
         if let Some(log) = state.log.as_mut().filter(|_| accepted) {
             log.restored(claim);

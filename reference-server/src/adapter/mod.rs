@@ -10,6 +10,7 @@ use serde_json::Value as Json;
 use sio_protocol::{Args, ByteString, Frames, Packet, Parser};
 
 pub use memory::MemoryAdapter;
+pub(crate) use recovery::Stays;
 
 use crate::Socket;
 use crate::broadcast::Flags;
@@ -77,6 +78,7 @@ pub struct Kept {
     pub rooms: Vec<Room>,
     /// The application's own data.
     pub data: Json,
+    pub(crate) stays: Stays,
 }
 
 /// A session that one connection has taken out of the adapter, to restore it or to give it back.

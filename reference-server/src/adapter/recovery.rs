@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use indexmap::IndexMap;
 use sio_protocol::Frames;
 
-use super::{Claim, Kept, Outgoing, Selection};
+use super::{Claim, Kept, Outgoing, Room, Selection};
 use crate::Recovery;
 
 /// Packets and sessions, each bounded by age, number and bytes.
@@ -25,6 +25,45 @@ pub(super) struct Log {
     claims: HashMap<String, (u64, Instant)>,
     /// Somebody lets go of what has expired.
     pub(super) swept: bool,
+}
+
+/// The rooms of one socket over time, counted in packets. What a client missed is decided by where it was when the
+/// packet was sent: Node decides by where it was when its connection broke, and so restores what was sent to a room
+/// ahead of the join, and loses what was sent to a room that was left since.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Stays(Vec<Stay>);
+
+#[derive(Clone, Debug)]
+struct Stay {
+    room: Room,
+    from: u64,
+    /// The first packet that no longer found it there; `MAX` while it does.
+    until: u64,
+}
+
+impl Stays {
+    /// A room is joined, ahead of packet `next`.
+    pub(super) fn enter(&mut self, room: &Room, next: u64) {
+        self.0.push(Stay { room: room.clone(), from: next, until: u64::MAX });
+    }
+
+    /// A room is left, ahead of packet `next`.
+    pub(super) fn leave(&mut self, room: &Room, next: u64) {
+        for stay in self.0.iter_mut().filter(|stay| stay.room == *room && stay.until == u64::MAX) {
+            stay.until = next;
+        }
+        self.0.retain(|stay| stay.from < stay.until);
+    }
+
+    /// Lets go of what no packet that is still there found.
+    pub(super) fn forget(&mut self, first: u64) {
+        self.0.retain(|stay| stay.until > first);
+    }
+
+    fn at(&self, number: u64) -> Vec<Room> {
+        let there = self.0.iter().filter(|stay| (stay.from..stay.until).contains(&number));
+        there.map(|stay| stay.room.clone()).collect()
+    }
 }
 
 /// A packet that was sent, and to whom.
@@ -63,6 +102,16 @@ impl Log {
         frames
     }
 
+    /// The number that the next packet will have.
+    pub(super) fn next_number(&self) -> u64 {
+        self.first + self.packets.len() as u64
+    }
+
+    /// The number of the first packet that is still there.
+    pub(super) fn first_number(&self) -> u64 {
+        self.first
+    }
+
     fn offset(&self, number: u64) -> String {
         format!("{}-{number:x}", self.tag)
     }
@@ -99,8 +148,10 @@ impl Log {
     /// What the session missed; `None` when some of it had to be let go.
     pub(super) fn missed(&self, claim: &Claim) -> Option<Vec<Frames>> {
         let skip = claim.position.checked_sub(self.first)? as usize;
-        let concerns = |packet: &&Sent| packet.selection.includes(&claim.kept.sid, &claim.kept.rooms);
-        Some(self.packets.iter().skip(skip).filter(concerns).map(|packet| packet.frames.clone()).collect())
+        let numbered = (claim.position..).zip(self.packets.iter().skip(skip));
+        let concerns =
+            |(number, packet): &(u64, &Sent)| packet.selection.includes(&claim.kept.sid, &claim.kept.stays.at(*number));
+        Some(numbered.filter(concerns).map(|(_, packet)| packet.frames.clone()).collect())
     }
 
     /// The session was restored; what is sent from now on reaches its socket.
@@ -173,7 +224,9 @@ mod tests {
     }
 
     fn kept() -> Kept {
-        Kept { sid: "me".into(), rooms: vec!["me".into(), "red".into()], data: serde_json::Value::Null }
+        let mut stays = Stays::default();
+        ["me", "red"].into_iter().for_each(|room| stays.enter(&room.into(), 0));
+        Kept { sid: "me".into(), rooms: vec!["me".into(), "red".into()], data: serde_json::Value::Null, stays }
     }
 
     fn to(room: &str) -> Selection {
@@ -198,6 +251,23 @@ mod tests {
         assert!(log.claim("pid", &offset(&seen), now).is_none(), "CSR-09: only once");
         let missed = log.missed(&claim).unwrap_or_default();
         assert_eq!(missed, [wanted[0].clone(), wanted[2].clone(), wanted[6].clone()]);
+    }
+
+    /// What was sent ahead of a join is not restored, what was sent ahead of a leave is.
+    #[test]
+    fn where_the_client_was_when_a_packet_was_sent_decides() {
+        let (mut log, now) = log(Recovery::default());
+        let seen = log.append(&Selection::default(), &event(0), now);
+        let mut kept = kept();
+        log.append(&to("blue"), &event(1), now);
+        kept.stays.enter(&"blue".into(), log.next_number());
+        let joined = log.append(&to("blue"), &event(2), now);
+        let ahead = log.append(&to("red"), &event(3), now);
+        kept.stays.leave(&"red".into(), log.next_number());
+        log.append(&to("red"), &event(4), now);
+        log.persist("pid", kept, now);
+        let claim = log.claim("pid", &offset(&seen), now).unwrap_or_else(|| panic!("claimed"));
+        assert_eq!(log.missed(&claim), Some(vec![joined, ahead]));
     }
 
     #[test]

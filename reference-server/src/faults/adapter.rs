@@ -392,6 +392,7 @@ impl Adapter for FaultyAdapter {
         }
         if self.hits(Fault::RecoverRooms) {
             claim.kept.rooms = vec![claim.kept.sid.clone()];
+            claim.kept.stays = crate::adapter::Stays::default();
         }
         if self.hits(Fault::RecoverData) {
             claim.kept.data = serde_json::json!({});

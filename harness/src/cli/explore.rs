@@ -1,0 +1,350 @@
+//! `sio-bench explore`
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::fs;
+use std::io::{self, IsTerminal as _};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+use sio_oracle::{Proof, Violation};
+
+use super::conform::{Trouble, block_on};
+use super::{print, run};
+use crate::exit::Exit;
+use crate::explore::{self, Failure, Hunt, Outcome, Program, Progress, Shape, Stage, Statistics};
+use crate::interrupt::Interrupt;
+use crate::report::text::count;
+use crate::scenario::quantity;
+use crate::target::{self, Choice, Launch, Prepared};
+
+/// Runs of a program that once failed, before it counts as mended.
+const REPLAYS: u32 = 5;
+/// How long the server keeps sessions that may be recovered.
+const RECOVERY_MS: &str = "10000";
+/// Under this share of decided pairs, finding nothing means nothing.
+const WEAK: f64 = 0.5;
+
+/// Options of `explore`
+#[derive(clap::Args)]
+pub(super) struct ExploreArgs {
+    /// URL of a running server, or a name from targets/; without it the reference server is started
+    #[arg(long, short, value_name = "URL-or-NAME")]
+    target: Option<String>,
+
+    /// Path of the engine on the target
+    #[arg(long, value_name = "PATH")]
+    path: Option<String>,
+
+    /// How long to hunt
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = quantity::duration)]
+    time: Duration,
+
+    /// Programs at most
+    #[arg(long, value_name = "N", default_value_t = u64::MAX, hide_default_value = true)]
+    budget: u64,
+
+    /// Which programs; the same seed makes the same ones (default: from the clock)
+    #[arg(long, value_name = "SEED")]
+    seed: Option<u64>,
+
+    /// Different failures after which the hunt ends
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    failures: usize,
+
+    /// How long one failure is made smaller
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = quantity::duration)]
+    shrink: Duration,
+
+    /// The target handles the events of one connection one after another, in order (assumed of reference, node and bun)
+    #[arg(long)]
+    in_order: bool,
+
+    /// Only play these programs again
+    #[arg(long, value_name = "FILE")]
+    replay: Vec<PathBuf>,
+
+    /// Folder of programs that failed before, played first (default: explored/<target>)
+    #[arg(long, value_name = "FOLDER")]
+    store: Option<PathBuf>,
+
+    /// Folder for what is found (default: runs/<time>-explore-<target>)
+    #[arg(long, value_name = "FOLDER")]
+    out: Option<PathBuf>,
+
+    /// No progress on standard error
+    #[arg(long, short)]
+    quiet: bool,
+}
+
+pub(super) fn explore(args: &ExploreArgs) -> Exit {
+    block_on(execute(args))
+}
+
+async fn execute(args: &ExploreArgs) -> Result<Exit, Trouble> {
+    let choice = Choice::from(args.target.as_deref(), None);
+    let prepared = target::prepare(&choice).await?;
+    sio_reference_server::limits::raise_open_files();
+    let folder = args.out.clone().unwrap_or_else(|| run::fresh_folder(&format!("explore-{}", prepared.name())));
+    fs::create_dir_all(&folder)?;
+    let can_recover = prepared.is_managed() && !prepared.lacks().contains_key("recovery");
+    let target = prepared.start(args.path.as_deref(), &launch(&folder, can_recover)).await?;
+    if !target.info.fence {
+        let problem = "the target does not run the fixture, which programs need to act on the server";
+        return Err(Trouble::Usage(format!("{problem}\n  targets/README.md says what it is")));
+    }
+    let stage = Stage {
+        endpoint: target.endpoint.clone(),
+        http: target.http.clone(),
+        in_order: args.in_order || ["reference", "node", "bun"].contains(&prepared.name()),
+        own_rooms: !prepared.lacks().contains_key("own_room"),
+    };
+    let name = if prepared.is_managed() { prepared.name().to_owned() } else { "url".to_owned() };
+    let session =
+        Session { args, stage, folder, store: args.store.clone().unwrap_or_else(|| Path::new("explored").join(name)) };
+    let exit = session.run(&prepared, can_recover).await;
+    if let Some(child) = target.child {
+        child.stop().await;
+    }
+    exit
+}
+
+fn launch(folder: &Path, recovery: bool) -> Launch {
+    let mut env = BTreeMap::new();
+    if recovery {
+        env.insert("SIO_RECOVERY".to_owned(), RECOVERY_MS.to_owned());
+    }
+    Launch { journal: false, stderr: folder.join("target.stderr"), program: None, env, trust: false }
+}
+
+struct Session<'a> {
+    args: &'a ExploreArgs,
+    stage: Stage,
+    folder: PathBuf,
+    store: PathBuf,
+}
+
+impl Session<'_> {
+    async fn run(&self, prepared: &Prepared, recovery: bool) -> Result<Exit, Trouble> {
+        let mut still = 0;
+        for file in self.files()? {
+            still += usize::from(self.replay(&file).await?);
+        }
+        if !self.args.replay.is_empty() {
+            return Ok(if still > 0 { Exit::Failed } else { Exit::Passed });
+        }
+        let seed = self.args.seed.unwrap_or_else(|| run::now().as_nanosecond() as u64 & 0xFFFF_FFFF);
+        let hunt = Hunt {
+            seed,
+            time: self.args.time,
+            budget: self.args.budget,
+            shape: Shape { recovery },
+            shrinking: self.args.shrink,
+            failures: self.args.failures,
+        };
+        let mut teller = Teller::new(self, prepared.name(), seed);
+        let mut interrupt = Interrupt::listen()?;
+        let statistics = tokio::select! {
+            statistics = explore::hunt(&hunt, &self.stage, &mut teller) => Some(statistics),
+            () = interrupt.wait() => None,
+        };
+        let interrupted = statistics.is_none();
+        let statistics = statistics.unwrap_or_else(|| teller.last.clone());
+        teller.bar.finish_and_clear();
+        let found = teller.written;
+        let _ = print(&summary(&statistics, seed, found + still));
+        Ok(match () {
+            () if interrupted => Exit::Interrupted,
+            () if found + still > 0 => Exit::Failed,
+            () if statistics.strength.ratio() < WEAK => Exit::NotValid,
+            () => Exit::Passed,
+        })
+    }
+
+    /// The programs to play again, those that were asked for or those of the store.
+    fn files(&self) -> Result<Vec<PathBuf>, Trouble> {
+        if !self.args.replay.is_empty() || !self.store.is_dir() {
+            return Ok(self.args.replay.clone());
+        }
+        let mut files = Vec::new();
+        for entry in fs::read_dir(&self.store)? {
+            files.push(entry?.path());
+        }
+        files.retain(|file| file.extension().is_some_and(|kind| kind == "toml"));
+        files.sort();
+        Ok(files)
+    }
+
+    /// True if it fails.
+    async fn replay(&self, file: &Path) -> Result<bool, Trouble> {
+        let text = fs::read_to_string(file)
+            .map_err(|error| Trouble::Usage(format!("cannot read {}: {error}", file.display())))?;
+        let program = explore::parse(&text).map_err(|why| Trouble::Usage(format!("{}: {why}", file.display())))?;
+        let (outcome, runs) = explore::replay(&program, &self.stage, REPLAYS).await;
+        if !outcome.is_failure() {
+            let _ = print(&format!("passed   {} ({runs} runs)\n", file.display()));
+            return Ok(false);
+        }
+        let _ = print(&format!("FAILED   {} (run {runs})\n{}", file.display(), describe(&outcome)));
+        Ok(true)
+    }
+
+    fn write(&self, number: usize, failure: &Failure, about: &str) -> io::Result<PathBuf> {
+        let folder = self.folder.join(format!("failure-{number}"));
+        fs::create_dir_all(&folder)?;
+        let program = explore::render(&failure.program, about);
+        fs::write(folder.join("program.toml"), &program)?;
+        fs::write(folder.join("original.toml"), explore::render(&failure.original, about))?;
+        fs::write(folder.join("history.json"), json(&failure.outcome.history)?)?;
+        fs::write(folder.join("transcript.txt"), failure.outcome.transcript.join("\n") + "\n")?;
+        if let Some(violation) = failure.outcome.findings.violations.first() {
+            fs::write(folder.join("proof.json"), json(&Proof::new(&failure.outcome.history, violation))?)?;
+        }
+        fs::create_dir_all(&self.store)?;
+        fs::write(self.store.join(store_name(&program)), program)?;
+        Ok(folder)
+    }
+}
+
+fn json(value: &impl serde::Serialize) -> io::Result<String> {
+    Ok(serde_json::to_string_pretty(value)? + "\n")
+}
+
+/// Named after what is in it, so that the same failure is kept once.
+fn store_name(program: &str) -> String {
+    let text = program.lines().filter(|line| !line.starts_with('#'));
+    let hash = text
+        .flat_map(str::bytes)
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+    format!("{hash:016x}.toml")
+}
+
+/// Shows and writes what a hunt finds.
+struct Teller<'a> {
+    session: &'a Session<'a>,
+    target: String,
+    seed: u64,
+    bar: ProgressBar,
+    last: Statistics,
+    written: usize,
+}
+
+impl<'a> Teller<'a> {
+    fn new(session: &'a Session<'a>, target: &str, seed: u64) -> Self {
+        let hidden = session.args.quiet || !io::stderr().is_terminal();
+        let bar = if hidden { ProgressBar::hidden() } else { ProgressBar::new_spinner() };
+        bar.set_style(
+            ProgressStyle::with_template("{spinner} {msg} {elapsed}")
+                .unwrap_or_else(|_| ProgressStyle::default_spinner()),
+        );
+        Self { session, target: target.to_owned(), seed, bar, last: Statistics::default(), written: 0 }
+    }
+}
+
+impl Progress for Teller<'_> {
+    fn played(&mut self, statistics: &Statistics) {
+        self.last = statistics.clone();
+        self.bar.set_message(format!(
+            "{} programs, {} deliveries",
+            count(statistics.programs),
+            count(statistics.deliveries)
+        ));
+        self.bar.tick();
+    }
+
+    fn found(&mut self, outcome: &Outcome) {
+        self.bar.set_message(format!("found {}; making it smaller", outcome.kind()));
+        self.bar.tick();
+    }
+
+    fn failure(&mut self, failure: Failure) {
+        self.written += 1;
+        let race = if failure.is_sequential { "needs no race" } else { "needs branches at the same time" };
+        let about = format!(
+            "{} of {}: {}\nfound with --seed {}; the original failed in {:.0} % of its runs; {race}\nreplay: sio-bench explore --target {} --replay FILE",
+            failure.outcome.kind(),
+            self.target,
+            headline(&failure.outcome),
+            self.seed,
+            failure.rate * 100.0,
+            self.target,
+        );
+        let mut text = format!("FAIL {}\n{}", failure.outcome.kind(), describe(&failure.outcome));
+        let program = explore::render(&failure.program, "");
+        program.lines().filter(|line| !line.starts_with('#')).for_each(|line| drop_result(writeln!(text, "  {line}")));
+        let steps = |program: &Program| program.steps().count();
+        let _ = writeln!(
+            text,
+            "  {} of {} steps left after {} tries; fails in {:.0} % of runs, {race}",
+            steps(&failure.program),
+            steps(&failure.original),
+            failure.tried,
+            failure.rate * 100.0
+        );
+        match self.session.write(self.written, &failure, &about) {
+            Ok(folder) => drop_result(writeln!(text, "  written to {}", folder.display())),
+            Err(error) => drop_result(writeln!(text, "  could not be written: {error}")),
+        }
+        let _ = self.bar.suspend(|| print(&text));
+    }
+}
+
+/// Writing to a string does not fail.
+fn drop_result(result: std::fmt::Result) {
+    debug_assert!(result.is_ok());
+}
+
+fn headline(outcome: &Outcome) -> String {
+    let violation = outcome.findings.violations.first().map(|violation| violation.summary.clone());
+    violation.or_else(|| outcome.surprises.first().cloned()).unwrap_or_default()
+}
+
+fn describe(outcome: &Outcome) -> String {
+    let mut text = String::new();
+    for Violation { invariant, summary, because, .. } in outcome.findings.violations.iter().take(2) {
+        let _ = writeln!(text, "  {invariant}: {summary}");
+        because.iter().for_each(|line| drop_result(writeln!(text, "    {line}")));
+    }
+    let more = outcome.findings.violations.len().saturating_sub(2);
+    if more > 0 {
+        let _ = writeln!(text, "  and {more} more");
+    }
+    outcome.surprises.iter().take(3).for_each(|line| drop_result(writeln!(text, "  {line}")));
+    text
+}
+
+fn summary(statistics: &Statistics, seed: u64, failures: usize) -> String {
+    let strength = &statistics.strength;
+    let mut text =
+        format!("\nprograms   {} in {:.0} s, seed {seed}\n", count(statistics.programs), statistics.took.as_secs_f64());
+    let steps: Vec<_> = statistics.verbs.iter().map(|(verb, times)| format!("{verb} {}", count(*times))).collect();
+    let _ = writeln!(text, "steps      {}", steps.join("   "));
+    let _ =
+        writeln!(text, "messages   {} sent, {} delivered", count(statistics.messages), count(statistics.deliveries));
+    let _ = writeln!(
+        text,
+        "pairs      {} must   {} must not   {} may   {} undecided   strength {:.2}",
+        count(strength.must),
+        count(strength.must_not),
+        count(strength.may),
+        count(strength.undecided),
+        strength.ratio()
+    );
+    let reached = sio_oracle::Goal::ALL.iter().zip(strength.goals).filter(|(_, times)| *times > 0);
+    let reached: Vec<_> = reached.map(|(goal, times)| format!("{} {}", goal.id(), count(times))).collect();
+    let _ = writeln!(text, "reached    {}", reached.join("   "));
+    let missed: Vec<_> = strength.missed().map(sio_oracle::Goal::id).collect();
+    if !missed.is_empty() {
+        let _ = writeln!(text, "never      {}", missed.join("   "));
+    }
+    let weak = strength.ratio() < WEAK;
+    let sentence = match (failures, weak) {
+        (0, false) => "PASSED: nothing was found".to_owned(),
+        (0, true) => "INCONCLUSIVE: too few pairs were decided for the silence to mean anything".to_owned(),
+        (1, _) => "FAILED: 1 failure".to_owned(),
+        (failures, _) => format!("FAILED: {failures} failures"),
+    };
+    let _ = writeln!(text, "{sentence}");
+    text
+}

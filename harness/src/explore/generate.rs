@@ -1,0 +1,76 @@
+//! Random programs.
+
+use proptest::collection::{btree_set, vec};
+use proptest::prelude::*;
+
+use super::program::{Emit, Program, Step, Target, Verb};
+use crate::scenario::model::Transport;
+
+const ROOMS: u8 = 3;
+const CLIENTS: u8 = 5;
+
+/// What the target allows.
+#[derive(Clone, Copy, Debug)]
+pub struct Shape {
+    /// Connections may break and come back for their session.
+    pub recovery: bool,
+}
+
+pub(super) fn program(shape: Shape) -> impl Strategy<Value = Program> {
+    (3..=CLIENTS, 1u8..=2).prop_flat_map(move |(clients, namespaces)| {
+        let phase = vec(vec(step(shape, clients, namespaces), 1..5), 1..5);
+        (vec(transport(), usize::from(clients)), vec(phase, 1..4)).prop_map(move |(clients, phases)| Program {
+            clients,
+            namespaces,
+            phases,
+        })
+    })
+}
+
+fn transport() -> impl Strategy<Value = Transport> {
+    prop_oneof![
+        4 => Just(Transport::WebSocket),
+        1 => Just(Transport::Polling),
+        1 => Just(Transport::Upgrade),
+    ]
+}
+
+fn step(shape: Shape, clients: u8, namespaces: u8) -> impl Strategy<Value = Step> {
+    (0..clients, 0..namespaces, verb(shape, clients)).prop_map(|(client, namespace, verb)| Step {
+        client,
+        namespace,
+        verb,
+    })
+}
+
+fn verb(shape: Shape, clients: u8) -> impl Strategy<Value = Verb> {
+    let breaks = if shape.recovery { 3 } else { 1 };
+    prop_oneof![
+        8 => btree_set(0..ROOMS, 1..3).prop_map(|rooms| Verb::Join(rooms.into_iter().collect())),
+        5 => (0..ROOMS).prop_map(Verb::Leave),
+        2 => (0..clients, 0..ROOMS, any::<bool>()).prop_map(|(whom, room, into)| Verb::Move { whom, room, into }),
+        20 => emit(clients).prop_map(Verb::Emit),
+        3 => (0..ROOMS).prop_map(Verb::Members),
+        1 => (0..clients).prop_map(Verb::Kick),
+        1 => Just(Verb::Rejoin),
+        breaks => Just(Verb::Cut),
+        1 => transport().prop_map(Verb::Reconnect),
+    ]
+}
+
+fn emit(clients: u8) -> impl Strategy<Value = Emit> {
+    let targets = move |most: usize| {
+        let target = prop_oneof![6 => (0..ROOMS).prop_map(Target::Room), 1 => (0..clients).prop_map(Target::Own)];
+        btree_set(target, 0..=most).prop_map(|targets| targets.into_iter().collect::<Vec<_>>())
+    };
+    let except = prop_oneof![2 => Just(Vec::new()), 1 => targets(2)];
+    let flags = (prop::bool::weighted(0.1), prop::bool::weighted(0.1), prop::bool::weighted(0.2));
+    (any::<bool>(), targets(3), except, flags).prop_map(|(from_socket, to, except, (volatile, asks, binary))| Emit {
+        from_socket,
+        to,
+        except,
+        volatile,
+        asks: asks && !volatile,
+        binary,
+    })
+}

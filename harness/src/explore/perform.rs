@@ -1,0 +1,362 @@
+//! Runs a program against a target.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use serde_json::json;
+use sio_oracle::exact::{Findings, check};
+use sio_oracle::history::{Action, Answer, History, NamespaceId, OperationId, Room, RoomId};
+use sio_protocol::{Args, Bytes, Value};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::LocalSet;
+
+use super::actor::{self, Call, Client, Command, Shared, World};
+use super::journal::{Journal, emission, named};
+use super::program::{Emit, Program, Step, Target, Verb};
+use crate::client::{Connection, Endpoint, Http};
+use crate::clock;
+use crate::scenario::model::Transport;
+
+/// An answer that has not come by then does not come.
+const PATIENCE: Duration = Duration::from_secs(4);
+/// How long the recipients of a question have.
+const ASKED: Duration = Duration::from_millis(500);
+/// How long a connection that broke stays away.
+const AWAY: Duration = Duration::from_millis(12);
+/// What rooms are called; also in [`super::text`].
+const ROOMS: [&str; 3] = ["red", "green", "blue"];
+
+/// Where programs run.
+#[derive(Clone)]
+pub struct Stage {
+    pub endpoint: Endpoint,
+    pub http: Http,
+    /// Handlers of one connection run one after another.
+    pub in_order: bool,
+    /// Each socket is in a room named like its id.
+    pub own_rooms: bool,
+}
+
+/// What came of a program.
+pub struct Outcome {
+    pub history: History,
+    pub findings: Findings,
+    /// What went wrong beside the history: no answer, a connection that was closed.
+    pub surprises: Vec<String>,
+    pub transcript: Vec<String>,
+}
+
+impl Outcome {
+    /// Whether anything is wrong.
+    pub fn is_failure(&self) -> bool {
+        !self.findings.violations.is_empty() || !self.surprises.is_empty()
+    }
+
+    /// What is wrong, in a word: the same for runs that fail alike.
+    pub fn kind(&self) -> String {
+        match self.findings.violations.first() {
+            Some(violation) => format!("{} {:?}", violation.invariant, violation.breach),
+            None => self.surprises.first().map(|_| "surprise".to_owned()).unwrap_or_default(),
+        }
+    }
+}
+
+/// Runs a program once.
+pub async fn perform(program: &Program, stage: &Stage) -> Outcome {
+    LocalSet::new().run_until(run(program, stage)).await
+}
+
+/// A namespace that nobody else uses.
+fn unique() -> u64 {
+    static PLAYED: AtomicU64 = AtomicU64::new(0);
+    let millis = clock::wall().duration_since(std::time::UNIX_EPOCH).map_or(0, |time| time.as_millis() as u64);
+    (millis % 1_000_000_000) * 100_000 + PLAYED.fetch_add(1, Ordering::Relaxed) % 100_000
+}
+
+async fn run(program: &Program, stage: &Stage) -> Outcome {
+    let id = unique();
+    let mut journal = Journal::new();
+    journal.history.assumptions.in_order_handlers = stage.in_order;
+    let namespaces = [1, 2].map(|number| format!("/dynamic-{number}{id}"));
+    journal.history.names.rooms = ROOMS.map(str::to_owned).to_vec();
+    journal.history.names.namespaces = namespaces.to_vec();
+    let clients = program.clients.iter().map(|_| Client::default()).collect();
+    let world = Rc::new(RefCell::new(World { journal, clients, namespaces, surprises: Vec::new() }));
+    let stagehand = Player { world: world.clone(), stage, namespaces: program.namespaces };
+    let opened = program.clients.iter().enumerate().map(|(client, transport)| stagehand.open(client as u8, *transport));
+    join_all(opened).await;
+    for phase in &program.phases {
+        join_all(phase.iter().map(|branch| stagehand.branch(branch))).await;
+        stagehand.fence_all().await;
+    }
+    let clients = 0..program.clients.len() as u8;
+    join_all(clients.map(|client| stagehand.tell(client, |done| Command::Close { done }))).await;
+    let mut world = world.borrow_mut();
+    let history = std::mem::take(&mut world.journal.history);
+    let findings = check(&history);
+    Outcome {
+        findings,
+        history,
+        surprises: std::mem::take(&mut world.surprises),
+        transcript: std::mem::take(&mut world.journal.transcript),
+    }
+}
+
+struct Player<'a> {
+    world: Shared,
+    stage: &'a Stage,
+    namespaces: u8,
+}
+
+impl Player<'_> {
+    /// A new connection for a client, in all its namespaces.
+    async fn open(&self, client: u8, transport: Transport) {
+        let opening = Connection::open(&self.stage.endpoint, &self.stage.http, transport);
+        let connection = match tokio::time::timeout(PATIENCE, opening).await {
+            Ok(Ok(connection)) => connection,
+            Ok(Err(error)) => return self.surprise(format!("c{client} cannot connect: {error}")),
+            Err(_) => return self.surprise(format!("c{client} cannot connect within {PATIENCE:?}")),
+        };
+        let (sender, receiver) = mpsc::unbounded_channel();
+        self.world.borrow_mut().clients[usize::from(client)].commands = Some(sender);
+        tokio::task::spawn_local(actor::run(self.world.clone(), client, connection, receiver));
+        for namespace in 0..self.namespaces {
+            self.tell(client, |done| Command::Join { namespace, done }).await;
+        }
+    }
+
+    fn surprise(&self, what: String) {
+        self.world.borrow_mut().surprises.push(what);
+    }
+
+    /// Gives a client a command and waits until it is done; nothing if it has no connection.
+    async fn tell<T>(&self, client: u8, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Option<T> {
+        let (done, answer) = oneshot::channel();
+        let sender = self.world.borrow().clients[usize::from(client)].commands.clone()?;
+        sender.send(command(done)).ok()?;
+        match tokio::time::timeout(PATIENCE, answer).await {
+            Ok(answer) => answer.ok(),
+            Err(_) => {
+                self.surprise(format!("c{client} had no answer within {PATIENCE:?}"));
+                None
+            }
+        }
+    }
+
+    async fn fence_all(&self) {
+        let clients = self.world.borrow().clients.len() as u8;
+        let places = (0..clients).flat_map(|client| (0..self.namespaces).map(move |namespace| (client, namespace)));
+        join_all(places.map(|(client, namespace)| self.fence(client, namespace))).await;
+    }
+
+    async fn fence(&self, client: u8, namespace: u8) {
+        self.operate(client, namespace, Action::Fence, json!(["message-with-ack"]), |_, _| Answer::Done).await;
+    }
+
+    /// An operation of a client's own socket, if it has one.
+    async fn operate(
+        &self,
+        client: u8,
+        namespace: u8,
+        action: Action,
+        event: serde_json::Value,
+        finish: impl FnOnce(&Journal, &Args) -> Answer + 'static,
+    ) {
+        let args = Args::from_json(event.to_string(), Vec::new());
+        let begin = move |journal: &mut Journal, by| journal.invoke(by, action);
+        self.call(client, namespace, begin, move |_| args, finish).await;
+    }
+
+    async fn call(
+        &self,
+        client: u8,
+        namespace: u8,
+        begin: impl FnOnce(&mut Journal, sio_oracle::history::SocketId) -> OperationId + 'static,
+        args: impl FnOnce(OperationId) -> Args + 'static,
+        finish: impl FnOnce(&Journal, &Args) -> Answer + 'static,
+    ) {
+        let Some(by) = self.socket(client, namespace) else { return };
+        let begin = Box::new(move |journal: &mut Journal| begin(journal, by));
+        let (args, finish) = (Box::new(args), Box::new(finish));
+        self.tell(client, |done| Command::Call(Call { namespace, begin, args, finish, done })).await;
+    }
+
+    fn socket(&self, client: u8, namespace: u8) -> Option<sio_oracle::history::SocketId> {
+        self.world.borrow().clients[usize::from(client)].places[usize::from(namespace)].socket
+    }
+
+    async fn branch(&self, steps: &[Step]) {
+        for step in steps {
+            self.step(step).await;
+        }
+    }
+
+    async fn step(&self, step: &Step) {
+        let (client, namespace) = (step.client, step.namespace);
+        let Some(socket) = self.socket(client, namespace) else { return };
+        match &step.verb {
+            Verb::Join(rooms) => {
+                let names: Vec<_> = rooms.iter().map(|room| ROOMS[usize::from(*room) % 3]).collect();
+                let rooms = rooms.iter().map(|room| RoomId(u32::from(*room))).collect();
+                self.operate(client, namespace, Action::Join { socket, rooms }, json!(["join", names]), done).await;
+            }
+            Verb::Leave(room) => {
+                let event = json!(["leave", ROOMS[usize::from(*room) % 3]]);
+                let room = RoomId(u32::from(*room));
+                self.operate(client, namespace, Action::Leave { socket, room }, event, done).await;
+            }
+            Verb::Move { whom, room, into } => {
+                let Some((other, sid)) = self.address(*whom, namespace) else { return };
+                let op = if *into { "join" } else { "leave" };
+                let event = json!(["select", { "op": op, "in": [sid], "rooms": [ROOMS[usize::from(*room) % 3]] }]);
+                let room = RoomId(u32::from(*room));
+                let action = match into {
+                    true => Action::Join { socket: other, rooms: vec![room] },
+                    false => Action::Leave { socket: other, room },
+                };
+                self.operate(client, namespace, action, event, done).await;
+            }
+            Verb::Kick(whom) => {
+                let Some((other, sid)) = self.address(*whom, namespace) else { return };
+                let event = json!(["select", { "op": "disconnect", "in": [sid] }]);
+                {
+                    let mut world = self.world.borrow_mut();
+                    let now = world.journal.now();
+                    world.clients[usize::from(*whom)].kicked.get_or_insert(now);
+                }
+                self.operate(client, namespace, Action::Disconnect { socket: other }, event, done).await;
+            }
+            Verb::Members(room) => {
+                let event = json!(["select", { "op": "fetch", "in": [ROOMS[usize::from(*room) % 3]] }]);
+                let rooms = vec![named(*room)];
+                let action = Action::Presence { namespace: NamespaceId(u32::from(namespace)), rooms };
+                self.operate(client, namespace, action, event, present).await;
+            }
+            Verb::Emit(emit) => self.emit(client, namespace, emit).await,
+            Verb::Rejoin => {
+                self.tell(client, |done| Command::Leave { namespace, done }).await;
+                self.tell(client, |done| Command::Join { namespace, done }).await;
+            }
+            Verb::Cut => {
+                if self.tell(client, |done| Command::Cut { done }).await.is_some() {
+                    // The outage itself, during which others go on.
+                    tokio::time::sleep(AWAY).await;
+                    self.open(client, Transport::WebSocket).await;
+                }
+            }
+            Verb::Reconnect(transport) => {
+                if self.tell(client, |done| Command::Close { done }).await.is_some() {
+                    self.open(client, *transport).await;
+                }
+            }
+        }
+    }
+
+    /// Another client's socket and its id, where that is a room.
+    fn address(&self, client: u8, namespace: u8) -> Option<(sio_oracle::history::SocketId, String)> {
+        let socket = self.socket(client, namespace).filter(|_| self.stage.own_rooms)?;
+        let sid = self.world.borrow().journal.sid(socket)?.to_owned();
+        Some((socket, sid))
+    }
+
+    /// Rooms for the oracle and for the wire; none if somebody addressed is not there.
+    fn targets(&self, namespace: u8, targets: &[Target]) -> Option<(Vec<Room>, Vec<String>)> {
+        let one = |target: &Target| match target {
+            Target::Room(room) => Some((named(*room), ROOMS[usize::from(*room) % 3].to_owned())),
+            Target::Own(client) => self.address(*client, namespace).map(|(socket, sid)| (Room::Own(socket), sid)),
+        };
+        targets.iter().map(one).collect::<Option<Vec<_>>>().map(|both| both.into_iter().unzip())
+    }
+
+    async fn emit(&self, client: u8, namespace: u8, emit: &Emit) {
+        let (Some((rooms, to)), Some((spared, except))) =
+            (self.targets(namespace, &emit.to), self.targets(namespace, &emit.except))
+        else {
+            return;
+        };
+        let via = if emit.from_socket { "socket" } else { "nsp" };
+        let mut request = json!({ "via": via, "event": "m" });
+        for (key, list) in [("to", &to), ("except", &except)] {
+            if !list.is_empty() {
+                request[key] = json!(list);
+            }
+        }
+        if emit.volatile {
+            request["volatile"] = json!(true);
+        }
+        if emit.asks {
+            request["timeout"] = json!(ASKED.as_millis() as u64);
+        }
+        let action = Action::Emit(emission(namespace, rooms, spared, emit));
+        let (binary, asks) = (emit.binary, emit.asks);
+        let begin = move |journal: &mut Journal, by| {
+            let message = journal.next_operation();
+            journal.sends(message, &payload(message, binary));
+            journal.invoke_as(message, by, action);
+            message
+        };
+        let args = move |message: OperationId| with_payload(&request, message, binary);
+        let finish = move |_: &Journal, args: &Args| if asks { acknowledgements(args) } else { Answer::Done };
+        self.call(client, namespace, begin, args, finish).await;
+    }
+}
+
+fn done(_: &Journal, _: &Args) -> Answer {
+    Answer::Done
+}
+
+/// What a message carries behind its number. A string is never last: there recovery puts its offset.
+fn payload(message: OperationId, binary: bool) -> Vec<Value> {
+    let bytes = |start: u32| Value::Binary(Bytes::from(vec![start as u8; 1 + start as usize % 7]));
+    let mut values = vec![Value::String(format!("tëxt {} 🎈", message.0))];
+    if binary {
+        values.extend([bytes(message.0), bytes(message.0 + 1)]);
+    }
+    values.push(Value::Number(message.0.into()));
+    values
+}
+
+/// The fixture's `emit`, with the payload among its arguments.
+fn with_payload(request: &serde_json::Value, message: OperationId, binary: bool) -> Args {
+    let mut args = vec![Value::Number(message.0.into())];
+    args.extend(payload(message, binary));
+    let mut fields: Vec<(String, Value)> = match to_value(request) {
+        Value::Object(fields) => fields,
+        _ => Vec::new(),
+    };
+    fields.push(("args".to_owned(), Value::Array(args)));
+    Args::from_values(&[Value::from("emit"), Value::Object(fields)])
+}
+
+fn to_value(json: &serde_json::Value) -> Value {
+    match json {
+        serde_json::Value::Null => Value::Null,
+        serde_json::Value::Bool(value) => Value::Bool(*value),
+        serde_json::Value::Number(number) => Value::Number(number.clone()),
+        serde_json::Value::String(text) => Value::String(text.clone()),
+        serde_json::Value::Array(items) => Value::Array(items.iter().map(to_value).collect()),
+        serde_json::Value::Object(fields) => {
+            Value::Object(fields.iter().map(|(key, value)| (key.clone(), to_value(value))).collect())
+        }
+    }
+}
+
+fn first(args: &Args) -> serde_json::Value {
+    args.get(0).unwrap_or_default()
+}
+
+fn acknowledgements(args: &Args) -> Answer {
+    let answer = first(args);
+    let count = answer["acks"].as_array().map_or(0, Vec::len) as u32;
+    if answer["error"].is_null() { Answer::Acknowledgements(count) } else { Answer::TimedOut(count) }
+}
+
+fn present(journal: &Journal, args: &Args) -> Answer {
+    let answer = first(args);
+    let ids: Vec<_> = answer.as_array().into_iter().flatten().filter_map(|entry| entry["id"].as_str()).collect();
+    let sockets: Vec<_> = ids.iter().filter_map(|sid| journal.socket_of(sid)).collect();
+    Answer::Present { strangers: (ids.len() - sockets.len()) as u32, sockets }
+}
