@@ -7,7 +7,8 @@ use std::sync::Arc;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use sio_bench::load::stamp::Stamp;
 use sio_bench::scenario::diagnostic::Diagnostics;
-use sio_oracle::{Audience, Ledger, Scoreboard};
+use sio_oracle::stream::{Publisher, Stream, Track};
+use sio_oracle::{Audience, Ledger, Scoreboard, Tri};
 use sio_protocol::engine::Message;
 use sio_protocol::{Args, ByteString, Decoder, DecoderLimits, Packet, Parser, Value};
 
@@ -66,6 +67,37 @@ fn oracle(c: &mut Criterion) {
     group.finish();
 }
 
+/// Deliveries over many tracks, so that each one is cold: what a load of thousands of users is like.
+fn tracks(c: &mut Criterion) {
+    const EMISSIONS: u64 = 64;
+    for receivers in [100usize, 100_000] {
+        let mut group = c.benchmark_group("tracks");
+        group.throughput(Throughput::Elements(EMISSIONS * receivers as u64));
+        group.sample_size(10);
+        group.bench_function(format!("deliver to {receivers} receivers in order"), |b| {
+            b.iter_batched(
+                || {
+                    let stream = Stream::default();
+                    let tracks: Vec<_> = (0..receivers).map(|_| Track::new(&stream, Tri::T)).collect();
+                    let mut publisher = Publisher::default();
+                    (0..EMISSIONS).for_each(|_| _ = publisher.issue(&stream));
+                    (stream, tracks)
+                },
+                |(stream, mut tracks)| {
+                    for seq in 0..EMISSIONS {
+                        for track in &mut tracks {
+                            black_box(track.deliver(&stream, seq));
+                        }
+                    }
+                    tracks
+                },
+                BatchSize::LargeInput,
+            );
+        });
+        group.finish();
+    }
+}
+
 fn scenario(c: &mut Criterion) {
     let text = include_str!("../scenarios/conformance/rooms.toml");
     let mut group = c.benchmark_group("scenario");
@@ -76,5 +108,5 @@ fn scenario(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, packets, stamps, oracle, scenario);
+criterion_group!(benches, packets, stamps, oracle, tracks, scenario);
 criterion_main!(benches);

@@ -15,6 +15,7 @@ mod invariant;
 mod ledger;
 mod proof;
 mod scoreboard;
+pub mod stream;
 mod strength;
 mod tri;
 pub mod verify;
