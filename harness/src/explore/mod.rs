@@ -1,8 +1,8 @@
 //! Random concurrent programs against a server, judged by the oracle.
 //!
-//! A [`Program`](program::Program) is a few phases of branches that run at the same time; a fence of every socket
-//! ends each phase. [`generate`] makes them, [`perform`] runs one against a target and records what every client
-//! saw, the exact engine of `sio-oracle` judges the history, and [`shrink`] cuts a program that fails down to what
+//! A [`Program`] is a few phases of branches that run at the same time; a fence of every socket
+//! ends each phase. `generate` makes them, [`perform`] runs one against a target and records what every client
+//! saw, the exact engine of `sio-oracle` judges the history, and `shrink` cuts a program that fails down to what
 //! is needed. What is left is a short file that replays.
 
 mod actor;

@@ -4,7 +4,7 @@
 //! no moment of it, or neither. In the first case exactly one copy is owed, in the second none may come, and
 //! in the third none or one. The server chose the recipients at some instant of the window, so a correct
 //! server is never accused, whatever ran at the same time; there is no search, so there is no blow-up with
-//! concurrency either. What the third class hides is won back by the [joint check](joint) where one
+//! concurrency either. What the third class hides is won back by a joint check where one
 //! membership operation decides it.
 //!
 //! Several operations may change one membership, in any interleaving. The cost is linear in the deliveries,

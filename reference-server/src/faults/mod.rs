@@ -1,8 +1,8 @@
 //! What a server can do wrong, on purpose: the tester's test.
 //!
 //! [`TABLE`] lists the faults. Which of them are on is a [`Faults`], made from the command line. Most are
-//! decorators around a part of the server that knows nothing of them: [`adapter`] around the rooms,
-//! [`connection`] around the connection machine, [`http`] around a request. The few that have to be inside are
+//! decorators around a part of the server that knows nothing of them: `adapter` around the rooms,
+//! `connection` around the connection machine, `http` around a request. The few that have to be inside are
 //! switched at named points, by the macro `fault!`, which is `false` in a build without the feature `faults`.
 
 pub(crate) mod adapter;
