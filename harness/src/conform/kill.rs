@@ -16,9 +16,10 @@ use super::register::Register;
 use super::run::{self, Listener, Settings};
 use super::select::Suite;
 use crate::clock;
+use crate::explore::{self, Failure, Hunt, Outcome, Progress, Shape, Stage, Statistics};
 use crate::record::{CapabilityResult, CaseResult, CaseVerdict, TargetInfo};
 use crate::scenario::model::Class;
-use crate::target::{self, Prepared};
+use crate::target::{self, Launch, Prepared};
 
 /// Cases at a time against one faulty server; several are tried at once.
 const JOBS: usize = 12;
@@ -97,6 +98,8 @@ pub struct Trials<'a> {
     pub folder: &'a Path,
     /// The whole suite for every fault, instead of stopping at the first kill.
     pub matrix: bool,
+    /// How long random programs are tried on a fault that the cases have not noticed, or on each with `matrix`.
+    pub exploring: Duration,
     /// Cases that fail without any fault, and therefore say nothing.
     pub baseline: BTreeSet<String>,
     pub today: jiff::civil::Date,
@@ -124,6 +127,11 @@ impl Trials<'_> {
             if trial.fate() == Fate::Killed {
                 break;
             }
+        }
+        let by_invariant = row.noticed.iter().any(|rule| is_invariant(rule));
+        let explores = by_invariant && (self.matrix || trial.fate() != Fate::Killed);
+        if explores && let Err(problem) = self.explore(&mut trial).await {
+            trial.problem = Some(problem.to_string());
         }
         trial.took = started.elapsed();
         trial
@@ -175,6 +183,40 @@ impl Trials<'_> {
         Ok(())
     }
 
+    /// Random programs, judged by the oracle; the first violation ends it.
+    async fn explore(&self, trial: &mut Trial) -> Result<(), target::Error> {
+        let prepared = target::prepare(&target::Choice::Reference).await?.with_env("SIO_FAULT", trial.row.id);
+        let env = [("SIO_RECOVERY".to_owned(), "10000".to_owned())].into();
+        let stderr = self.folder.join(trial.row.id).join("explore.stderr");
+        let launch = Launch { journal: false, stderr, program: None, env, trust: true };
+        let target = prepared.start(None, &launch).await?;
+        let stage = Stage { endpoint: target.endpoint, http: target.http, in_order: true, own_rooms: true };
+        let hunt = Hunt {
+            seed: 1,
+            time: self.exploring,
+            budget: u64::MAX,
+            shape: Shape { recovery: true },
+            shrinking: Duration::ZERO,
+            failures: usize::MAX,
+        };
+        let mut found = Found::default();
+        let noticed = found.noticed.clone();
+        found.wanted = Some(trial.row);
+        tokio::select! {
+            _ = explore::hunt(&hunt, &stage, &mut found) => {}
+            () = noticed.notified() => {}
+        }
+        for rule in found.rules {
+            let stated = trial.row.explains(&rule);
+            trial.kills.push(Kill { case: "explore".to_owned(), rule, stated, crash: false, info: false });
+        }
+        trial.kills.sort_by_key(|kill| (!kill.stated, kill.info));
+        if let Some(child) = target.child {
+            child.stop().await;
+        }
+        Ok(())
+    }
+
     fn settings(&self, name: &str) -> Settings {
         Settings {
             path: None,
@@ -186,6 +228,35 @@ impl Trials<'_> {
             trust: true,
         }
     }
+}
+
+/// `I6`, `I5b`.
+fn is_invariant(rule: &str) -> bool {
+    rule.strip_prefix('I').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
+}
+
+/// What random programs have found.
+#[derive(Default)]
+struct Found {
+    rules: BTreeSet<String>,
+    wanted: Option<&'static Row>,
+    noticed: Rc<Notify>,
+}
+
+impl Progress for Found {
+    fn played(&mut self, _statistics: &Statistics) {}
+
+    fn found(&mut self, outcome: &Outcome) {
+        for violation in &outcome.findings.violations {
+            let rule = violation.invariant.id();
+            self.rules.insert(rule.to_owned());
+            if self.wanted.is_some_and(|row| row.explains(rule)) {
+                self.noticed.notify_one();
+            }
+        }
+    }
+
+    fn failure(&mut self, _failure: Failure) {}
 }
 
 /// What was heard.

@@ -96,7 +96,9 @@ impl Verb {
             Self::Join(rooms) => rooms.len(),
             Self::Emit(emit) => {
                 let flags = [emit.volatile, emit.asks, emit.binary].into_iter().filter(|flag| *flag).count();
-                emit.to.len() + emit.except.len() + flags
+                let targets = emit.to.iter().chain(&emit.except);
+                let own = targets.clone().filter(|target| matches!(target, Target::Own(_))).count();
+                targets.count() + own + flags
             }
             _ => 1,
         }

@@ -100,6 +100,20 @@ fn with_merged_rooms(program: &Program, found: &mut Vec<Program>) {
         }
         found.push(smaller);
     }
+    // A room for a socket's own.
+    for number in 0..program.steps().count() {
+        let mut smaller = program.clone();
+        if let Some(Step { verb: Verb::Emit(emit), .. }) = steps_mut(&mut smaller).nth(number) {
+            for list in [&mut emit.to, &mut emit.except] {
+                list.iter_mut()
+                    .filter(|target| matches!(target, Target::Own(_)))
+                    .for_each(|target| *target = Target::Room(0));
+                list.sort_unstable();
+                list.dedup();
+            }
+        }
+        found.push(smaller);
+    }
     // One target less.
     for (number, step) in program.steps().enumerate() {
         let Verb::Emit(emit) = &step.verb else { continue };
@@ -208,8 +222,10 @@ fn plainer(program: &Program, found: &mut Vec<Program>) {
         smaller.clients[client] = Transport::WebSocket;
         found.push(smaller);
     }
-    if program.namespaces > 1 && program.steps().all(|step| step.namespace == 0) {
-        found.push(Program { namespaces: 1, ..program.clone() });
+    if program.namespaces > 1 {
+        let mut smaller = Program { namespaces: 1, ..program.clone() };
+        steps_mut(&mut smaller).for_each(|step| step.namespace = 0);
+        found.push(smaller);
     }
 }
 

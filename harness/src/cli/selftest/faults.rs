@@ -34,6 +34,7 @@ pub(super) async fn execute(args: &SelfTestArgs) -> Result<Exit, Trouble> {
         register: &wanted.register,
         folder: &folder,
         matrix: args.matrix,
+        exploring: args.explore,
         baseline: BTreeSet::new(),
         today: today(),
     };

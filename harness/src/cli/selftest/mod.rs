@@ -33,6 +33,10 @@ pub(super) struct SelfTestArgs {
     #[arg(long, conflicts_with = "zoo")]
     matrix: bool,
 
+    /// How long random programs are tried on a fault that no case notices
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = crate::scenario::quantity::duration, conflicts_with = "zoo")]
+    explore: std::time::Duration,
+
     /// Share of the faults that must be noticed, in percent
     #[arg(long, value_name = "PERCENT", default_value_t = 95.0, conflicts_with = "zoo")]
     threshold: f64,
