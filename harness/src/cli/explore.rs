@@ -98,6 +98,7 @@ async fn execute(args: &ExploreArgs) -> Result<Exit, Trouble> {
         endpoint: target.endpoint.clone(),
         http: target.http.clone(),
         in_order: args.in_order || ["reference", "node", "bun"].contains(&prepared.name()),
+        pid: target.info.pid,
         own_rooms: !prepared.lacks().contains_key("own_room"),
     };
     let name = if prepared.is_managed() { prepared.name().to_owned() } else { "url".to_owned() };
@@ -139,7 +140,7 @@ impl Session<'_> {
             seed,
             time: self.args.time,
             budget: self.args.budget,
-            shape: Shape { recovery },
+            shape: Shape { recovery, process: self.stage.pid.is_some() },
             shrinking: self.args.shrink,
             failures: self.args.failures,
         };
@@ -320,6 +321,13 @@ fn summary(statistics: &Statistics, seed: u64, failures: usize) -> String {
         format!("\nprograms   {} in {:.0} s, seed {seed}\n", count(statistics.programs), statistics.took.as_secs_f64());
     let steps: Vec<_> = statistics.verbs.iter().map(|(verb, times)| format!("{verb} {}", count(*times))).collect();
     let _ = writeln!(text, "steps      {}", steps.join("   "));
+    if statistics.unsupported > 0 {
+        let _ = writeln!(
+            text,
+            "skipped    {} steps that the target's fixture has no words for",
+            count(statistics.unsupported)
+        );
+    }
     let _ =
         writeln!(text, "messages   {} sent, {} delivered", count(statistics.messages), count(statistics.deliveries));
     let _ = writeln!(

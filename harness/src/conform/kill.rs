@@ -44,6 +44,8 @@ pub struct Trial {
     pub kills: Vec<Kill>,
     /// Cases that were played against it.
     pub played: BTreeSet<String>,
+    /// Cases that could not be decided, since sio-bench was late.
+    pub undecided: BTreeSet<String>,
     pub took: Duration,
     /// Why the server could not be tried.
     pub problem: Option<String>,
@@ -118,10 +120,25 @@ impl Trials<'_> {
     /// One fault.
     pub async fn fault(&self, row: &'static Row) -> Trial {
         let started = clock::now();
-        let mut trial = Trial { row, kills: Vec::new(), played: BTreeSet::new(), took: Duration::ZERO, problem: None };
+        let mut trial = Trial {
+            row,
+            kills: Vec::new(),
+            played: BTreeSet::new(),
+            undecided: BTreeSet::new(),
+            took: Duration::ZERO,
+            problem: None,
+        };
         for suite in self.rounds(row) {
             let suite = suite.without(&trial.played);
-            if let Err(problem) = self.round(&mut trial, &suite).await {
+            if let Err(problem) = self.round(&mut trial, &suite, JOBS).await {
+                trial.problem = Some(problem.to_string());
+            }
+            // What could not be decided because sio-bench was late is played again, one at a time.
+            let late = std::mem::take(&mut trial.undecided);
+            let again = suite.of_ids(&late);
+            if trial.fate() != Fate::Killed
+                && let Err(problem) = self.round(&mut trial, &again, 1).await
+            {
                 trial.problem = Some(problem.to_string());
             }
             if trial.fate() == Fate::Killed {
@@ -148,7 +165,7 @@ impl Trials<'_> {
         vec![named, near, all]
     }
 
-    async fn round(&self, trial: &mut Trial, suite: &Suite) -> Result<(), target::Error> {
+    async fn round(&self, trial: &mut Trial, suite: &Suite, jobs: usize) -> Result<(), target::Error> {
         if suite.picks.is_empty() {
             return Ok(());
         }
@@ -156,7 +173,7 @@ impl Trials<'_> {
         let wanted = (!self.matrix).then_some(trial.row);
         let mut heard = Heard { wanted, ..Heard::default() };
         let noticed = heard.noticed.clone();
-        let settings = self.settings(trial.row.id);
+        let settings = Settings { jobs, ..self.settings(trial.row.id) };
         // One good reason is enough; the servers go with their handles.
         tokio::select! {
             played = run::run(suite, self.register, &prepared, &settings, &mut heard) => played?,
@@ -170,6 +187,9 @@ impl Trials<'_> {
                 let crash = result.verdict == CaseVerdict::Crash;
                 let info = result.class == Some(Class::Info);
                 trial.kills.push(Kill { case: result.id.clone(), rule, stated, crash, info });
+            }
+            if result.verdict == CaseVerdict::Inconclusive {
+                trial.undecided.insert(result.id.clone());
             }
             trial.played.insert(result.id);
         }
@@ -190,12 +210,18 @@ impl Trials<'_> {
         let stderr = self.folder.join(trial.row.id).join("explore.stderr");
         let launch = Launch { journal: false, stderr, program: None, env, trust: true };
         let target = prepared.start(None, &launch).await?;
-        let stage = Stage { endpoint: target.endpoint, http: target.http, in_order: true, own_rooms: true };
+        let stage = Stage {
+            endpoint: target.endpoint,
+            http: target.http,
+            in_order: true,
+            own_rooms: true,
+            pid: target.info.pid,
+        };
         let hunt = Hunt {
             seed: 1,
             time: self.exploring,
             budget: u64::MAX,
-            shape: Shape { recovery: true },
+            shape: Shape { recovery: true, process: true },
             shrinking: Duration::ZERO,
             failures: usize::MAX,
         };

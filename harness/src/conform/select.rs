@@ -84,6 +84,13 @@ impl Suite {
         Self { files: self.files.clone(), picks: picks.collect() }
     }
 
+    /// Of the picked cases, those with these ids.
+    #[must_use]
+    pub fn of_ids(&self, ids: &std::collections::BTreeSet<String>) -> Self {
+        let picks = self.picks.iter().copied().filter(|pick| ids.contains(&self.case(*pick).1.full_id()));
+        Self { files: self.files.clone(), picks: picks.collect() }
+    }
+
     /// What tells this suite from another: a hash of every file's text.
     pub fn hash(&self) -> String {
         // FNV-1a: enough to tell two versions of a text apart.

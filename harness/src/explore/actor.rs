@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::journal::Journal;
 use crate::client::Connection;
+use crate::wire::Link;
 
 /// What the actor of a client is asked for.
 pub(super) enum Command {
@@ -44,6 +45,8 @@ pub(super) struct Call {
 #[derive(Default)]
 pub(super) struct Client {
     pub(super) commands: Option<mpsc::UnboundedSender<Command>>,
+    /// Its way to the server, where that is to be held.
+    pub(super) link: Option<Link>,
     /// Somebody has put one of its sockets out: when.
     pub(super) kicked: Option<Time>,
     pub(super) places: [Place; 2],
@@ -66,6 +69,8 @@ pub(super) struct World {
     pub(super) namespaces: [String; 2],
     /// What should not have happened, beyond what the oracle judges.
     pub(super) surprises: Vec<String>,
+    /// Steps that the fixture of this target has no words for.
+    pub(super) unsupported: u64,
 }
 
 pub(super) type Shared = Rc<RefCell<World>>;
@@ -343,8 +348,13 @@ impl Actor {
         let (Some(at), Some(id)) = (self.namespace(nsp), id) else { return };
         let mut world = self.world.borrow_mut();
         if let Some((operation, finish, done)) = self.calls.remove(&(at, id)) {
-            let answer = finish(&world.journal, args);
-            world.journal.complete(operation, answer);
+            if is_unsupported(args) {
+                // It was not done, and nothing is concluded from it.
+                world.unsupported += 1;
+            } else {
+                let answer = finish(&world.journal, args);
+                world.journal.complete(operation, answer);
+            }
             self.answered.insert((at, id), operation);
             done.map(|done| done.send(()));
         } else {
@@ -352,6 +362,12 @@ impl Actor {
             world.journal.complete(operation, Answer::Done);
         }
     }
+}
+
+/// The fixture says so when the server's API cannot do something.
+fn is_unsupported(args: &Args) -> bool {
+    let answer: serde_json::Value = args.get(0).unwrap_or_default();
+    answer["error"].as_str().is_some_and(|error| error.starts_with("unsupported"))
 }
 
 /// The offset stands behind the arguments of whatever can be recovered.

@@ -14,6 +14,8 @@ const CLIENTS: u8 = 5;
 pub struct Shape {
     /// Connections may break and come back for their session.
     pub recovery: bool,
+    /// The server's process is ours, so that it may be stopped for a while.
+    pub process: bool,
 }
 
 pub(super) fn program(shape: Shape) -> impl Strategy<Value = Program> {
@@ -54,6 +56,8 @@ fn verb(shape: Shape, clients: u8) -> impl Strategy<Value = Verb> {
         1 => (0..clients).prop_map(Verb::Kick),
         1 => Just(Verb::Rejoin),
         breaks => Just(Verb::Cut),
+        2 => Just(Verb::Stall),
+        1 => if shape.process { Just(Verb::Freeze) } else { Just(Verb::Stall) },
         1 => transport().prop_map(Verb::Reconnect),
     ]
 }

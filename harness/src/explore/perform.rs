@@ -19,6 +19,7 @@ use super::program::{Emit, Program, Step, Target, Verb};
 use crate::client::{Connection, Endpoint, Http};
 use crate::clock;
 use crate::scenario::model::Transport;
+use crate::wire::{Link, LinkAction};
 
 /// An answer that has not come by then does not come.
 const PATIENCE: Duration = Duration::from_secs(4);
@@ -26,6 +27,8 @@ const PATIENCE: Duration = Duration::from_secs(4);
 const ASKED: Duration = Duration::from_millis(500);
 /// How long a connection that broke stays away.
 const AWAY: Duration = Duration::from_millis(12);
+/// How long a path is held, and a process stopped: less than any ping timeout, so everything is still owed.
+const HELD: Duration = Duration::from_millis(25);
 /// What rooms are called; also in [`super::text`].
 const ROOMS: [&str; 3] = ["red", "green", "blue"];
 
@@ -38,6 +41,8 @@ pub struct Stage {
     pub in_order: bool,
     /// Each socket is in a room named like its id.
     pub own_rooms: bool,
+    /// The server's process group, if it may be stopped and go on.
+    pub pid: Option<u32>,
 }
 
 /// What came of a program.
@@ -46,6 +51,8 @@ pub struct Outcome {
     pub findings: Findings,
     /// What went wrong beside the history: no answer, a connection that was closed.
     pub surprises: Vec<String>,
+    /// Steps that the target's fixture cannot do.
+    pub unsupported: u64,
     pub transcript: Vec<String>,
 }
 
@@ -84,8 +91,12 @@ async fn run(program: &Program, stage: &Stage) -> Outcome {
     journal.history.names.rooms = ROOMS.map(str::to_owned).to_vec();
     journal.history.names.namespaces = namespaces.to_vec();
     let clients = program.clients.iter().map(|_| Client::default()).collect();
-    let world = Rc::new(RefCell::new(World { journal, clients, namespaces, surprises: Vec::new() }));
+    let world = Rc::new(RefCell::new(World { journal, clients, namespaces, surprises: Vec::new(), unsupported: 0 }));
     let stagehand = Player { world: world.clone(), stage, namespaces: program.namespaces };
+    for client in program.steps().filter(|step| step.verb == Verb::Stall).map(|step| step.client) {
+        let link = Link::open(stage.endpoint.address, Duration::ZERO).await;
+        world.borrow_mut().clients[usize::from(client)].link = link.ok();
+    }
     let opened = program.clients.iter().enumerate().map(|(client, transport)| stagehand.open(client as u8, *transport));
     join_all(opened).await;
     for phase in &program.phases {
@@ -101,6 +112,7 @@ async fn run(program: &Program, stage: &Stage) -> Outcome {
         findings,
         history,
         surprises: std::mem::take(&mut world.surprises),
+        unsupported: world.unsupported,
         transcript: std::mem::take(&mut world.journal.transcript),
     }
 }
@@ -114,7 +126,12 @@ struct Player<'a> {
 impl Player<'_> {
     /// A new connection for a client, in all its namespaces.
     async fn open(&self, client: u8, transport: Transport) {
-        let opening = Connection::open(&self.stage.endpoint, &self.stage.http, transport);
+        let mut endpoint = self.stage.endpoint.clone();
+        if let Some(link) = &self.world.borrow().clients[usize::from(client)].link {
+            endpoint.address = link.address();
+            endpoint.authority = link.address().to_string();
+        }
+        let opening = Connection::open(&endpoint, &self.stage.http, transport);
         let connection = match tokio::time::timeout(PATIENCE, opening).await {
             Ok(Ok(connection)) => connection,
             Ok(Err(error)) => return self.surprise(format!("c{client} cannot connect: {error}")),
@@ -247,11 +264,28 @@ impl Player<'_> {
                     self.open(client, Transport::WebSocket).await;
                 }
             }
+            Verb::Stall => {
+                self.hold(client, LinkAction::Hold { up: true, down: true });
+                tokio::time::sleep(HELD).await;
+                self.hold(client, LinkAction::Release);
+            }
+            Verb::Freeze => {
+                let Some(pid) = self.stage.pid else { return };
+                crate::target::freeze(pid);
+                tokio::time::sleep(HELD).await;
+                crate::target::thaw(pid);
+            }
             Verb::Reconnect(transport) => {
                 if self.tell(client, |done| Command::Close { done }).await.is_some() {
                     self.open(client, *transport).await;
                 }
             }
+        }
+    }
+
+    fn hold(&self, client: u8, action: LinkAction) {
+        if let Some(link) = &self.world.borrow().clients[usize::from(client)].link {
+            link.act(action);
         }
     }
 

@@ -49,6 +49,10 @@ pub enum Verb {
     Rejoin,
     /// Its connection is reset; it comes back and asks for its session, where there is recovery.
     Cut,
+    /// Nothing passes between it and the server for a while; what was held comes afterwards.
+    Stall,
+    /// The server's process is stopped for a while and goes on.
+    Freeze,
     /// It closes its connection and opens another, over whichever transport.
     Reconnect(Transport),
 }
@@ -117,6 +121,8 @@ impl Verb {
             Self::Kick(_) => "kick",
             Self::Rejoin => "rejoin",
             Self::Cut => "cut",
+            Self::Stall => "stall",
+            Self::Freeze => "freeze",
             Self::Reconnect(_) => "reconnect",
         }
     }

@@ -54,6 +54,8 @@ pub struct Statistics {
     pub verbs: BTreeMap<&'static str, u64>,
     pub messages: u64,
     pub deliveries: u64,
+    /// Steps that the target's fixture cannot do.
+    pub unsupported: u64,
     pub strength: Strength,
     pub took: Duration,
 }
@@ -152,6 +154,7 @@ impl Statistics {
                 _ => {}
             }
         }
+        self.unsupported += outcome.unsupported;
         self.strength.add(&outcome.findings.strength);
     }
 }

@@ -238,7 +238,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_candidate_makes_sense_and_none_grows(program in program(Shape { recovery: true })) {
+        fn every_candidate_makes_sense_and_none_grows(program in program(Shape { recovery: true, process: true })) {
             for candidate in candidates(&program) {
                 prop_assert!(candidate.size() <= program.size());
                 prop_assert!(candidate.steps().all(|step| names(step).iter().all(|name| usize::from(*name) < candidate.clients.len())));
@@ -256,7 +256,7 @@ mod tests {
         let mut tried = 0;
         while tried < 20 {
             use proptest::strategy::ValueTree as _;
-            let mut current = program(Shape { recovery: true }).new_tree(&mut runner).unwrap().current();
+            let mut current = program(Shape { recovery: true, process: true }).new_tree(&mut runner).unwrap().current();
             if !fails(&current) {
                 continue;
             }

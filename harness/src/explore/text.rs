@@ -102,6 +102,8 @@ pub(super) fn line(step: &Step) -> String {
         Verb::Kick(whom) => write!(text, " kick c{whom}"),
         Verb::Rejoin => write!(text, " rejoin"),
         Verb::Cut => write!(text, " cut"),
+        Verb::Stall => write!(text, " stall"),
+        Verb::Freeze => write!(text, " freeze"),
         Verb::Reconnect(transport) => write!(text, " reconnect {}", transport_name(*transport)),
     };
     text
@@ -138,7 +140,7 @@ pub fn parse(text: &str) -> Result<Program, String> {
 }
 
 const HOW: &str = "expected `c0 VERB …` or `c0/1 VERB …` with join ROOMS, leave ROOM, put cN ROOM, take cN ROOM, \
-                   emit [to=…] [except=…] [socket] [volatile] [ask] [binary], members ROOM, kick cN, rejoin, cut or reconnect TRANSPORT";
+                   emit [to=…] [except=…] [socket] [volatile] [ask] [binary], members ROOM, kick cN, rejoin, cut, stall, freeze or reconnect TRANSPORT";
 
 fn check(step: &Step, clients: usize, namespaces: u8) -> Result<(), String> {
     let mut named = vec![step.client];
@@ -190,6 +192,8 @@ fn step(text: &str) -> Option<Step> {
         "kick" => Verb::Kick(client(words.next()?)?),
         "rejoin" => Verb::Rejoin,
         "cut" => Verb::Cut,
+        "stall" => Verb::Stall,
+        "freeze" => Verb::Freeze,
         "reconnect" => Verb::Reconnect(transport(words.next()?)?),
         _ => return None,
     };
@@ -221,7 +225,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_program_comes_back_from_its_file(program in program(Shape { recovery: true })) {
+        fn a_program_comes_back_from_its_file(program in program(Shape { recovery: true, process: true })) {
             prop_assert_eq!(parse(&render(&program, "about it")), Ok(program));
         }
     }

@@ -70,6 +70,16 @@ impl Drop for Child {
     }
 }
 
+/// Stops a server's process group until [`thaw`].
+pub fn freeze(pid: u32) {
+    signal_group(pid, Signal::SIGSTOP);
+}
+
+/// Lets it go on.
+pub fn thaw(pid: u32) {
+    signal_group(pid, Signal::SIGCONT);
+}
+
 fn signal_group(pid: u32, signal: Signal) {
     // Fails only when the group is gone already.
     let _ = killpg(Pid::from_raw(pid as i32), signal);

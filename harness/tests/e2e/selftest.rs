@@ -4,7 +4,7 @@ use crate::common::{Place, code, stderr, stdout};
 
 #[test]
 fn a_sample_of_the_faults_is_noticed() {
-    let place = Place::new();
+    let place = Place::alone();
     let output = place.run(&["self-test", "--sample", "16", "--seed", "5", "--out", "out"]);
     let text = stdout(&output);
     assert_eq!(code(&output), 0, "{text}\n{}", stderr(&output));
