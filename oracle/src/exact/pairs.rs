@@ -3,10 +3,10 @@
 use std::collections::HashSet;
 
 use super::Findings;
-use super::index::{Fence, Index, Reception, Sent, Socket, Window};
+use super::index::{Fence, Index, Place, Reception, Sent, Socket, Window};
 use crate::history::{NEVER, Room, SocketId};
 use crate::invariant::Invariant;
-use crate::strength::Goal;
+use crate::strength::{Goal, Strength};
 use crate::tri::Tri;
 use crate::violation::{Breach, Violation};
 
@@ -74,125 +74,155 @@ fn candidates(index: &Index<'_>, sent: &Sent<'_>) -> Vec<SocketId> {
     found
 }
 
+/// A message and a socket, and what is known of the two.
+struct Pair<'i, 'a> {
+    index: &'i Index<'a>,
+    sent: &'i Sent<'a>,
+    id: SocketId,
+    socket: &'i Socket,
+    /// In which the recipients on the socket's node were chosen.
+    window: Window,
+    copies: &'i [Reception],
+}
+
 fn pair(index: &Index<'_>, sent: &Sent<'_>, id: SocketId, socket: &Socket, findings: &mut Findings) {
     let copies = index.received.get(&(id, sent.id)).map_or(&[][..], Vec::as_slice);
+    let pair = Pair { index, sent, id, socket, window: index.reach(sent, socket), copies };
     if socket.namespace != sent.emission.namespace {
         findings.strength.must_not += 1;
         if let Some(copy) = copies.first() {
-            findings.report(index.pair(Invariant::Namespace, Breach::WrongNamespace, sent, id, &[copy.place], None));
+            findings.report(pair.violation(Invariant::Namespace, Breach::WrongNamespace, &[copy.place], None));
         }
         return;
     }
-    let window = index.reach(sent, socket);
-    let mut class = index.class(sent, id, socket, window);
-    if class == Tri::T && !is_owed(index, sent, socket, window) {
-        class = Tri::U;
-    }
-    let strength = &mut findings.strength;
+    let class = pair.class();
     match class {
-        Tri::T => strength.must += 1,
-        Tri::F => strength.must_not += 1,
-        Tri::U => strength.may += 1,
+        Tri::T => findings.strength.must += 1,
+        Tri::F => findings.strength.must_not += 1,
+        Tri::U => findings.strength.may += 1,
     }
-    goals(index, sent, id, socket, window, class, copies, findings);
-    if let Some(violation) = wrong_copy(index, sent, id, socket, window, copies) {
+    pair.goals(class, &mut findings.strength);
+    if let Some(violation) = pair.wrong_copy() {
         findings.report(violation);
-        return;
-    }
-    if class == Tri::T {
-        missing(index, sent, id, socket, window, copies, findings);
+    } else if class == Tri::T {
+        pair.missing(findings);
     }
 }
 
-/// Whether being in the target is enough: the message has certainly been sent, and nothing allows its loss.
-fn is_owed(index: &Index<'_>, sent: &Sent<'_>, socket: &Socket, window: Window) -> bool {
-    window.ok < NEVER
-        && !sent.emission.volatile
-        && !(sent.emission.asks && socket.in_gap(window))
-        && (index.is_local(sent, socket) || index.history.assumptions.reliable_broker)
-}
+impl Pair<'_, '_> {
+    /// Must, may, must not.
+    fn class(&self) -> Tri {
+        let class = self.index.class(self.sent, self.id, self.socket, self.window);
+        if class == Tri::T && !self.is_owed() { Tri::U } else { class }
+    }
 
-/// The first thing that is wrong with the copies that came.
-fn wrong_copy(
-    index: &Index<'_>,
-    sent: &Sent<'_>,
-    id: SocketId,
-    socket: &Socket,
-    window: Window,
-    copies: &[Reception],
-) -> Option<Violation> {
-    let first = copies.first()?;
-    // What was received had been sent by then, so its recipients had been chosen.
-    let seen = Window { inv: window.inv, ok: window.ok.min(first.at) };
-    if index.class(sent, id, socket, seen) == Tri::F {
-        return Some(phantom(index, sent, id, socket, first));
+    /// Whether being in the target is enough: the message has certainly been sent, and nothing allows its loss.
+    fn is_owed(&self) -> bool {
+        let emission = self.sent.emission;
+        self.window.ok < NEVER
+            && !emission.volatile
+            && !(emission.asks && self.socket.in_gap(self.window))
+            && (self.index.is_local(self.sent, self.socket) || self.index.history.assumptions.reliable_broker)
     }
-    if let Some(again) = copies.get(1) {
-        let resumed = socket.gaps.iter().any(|gap| first.at <= gap.inv && gap.ok <= again.at);
-        let invariant = if resumed { Invariant::Recovery } else { Invariant::UnionOnce };
-        return Some(index.pair(invariant, Breach::Duplicate, sent, id, &[first.place, again.place], None));
-    }
-    if first.at < socket.connect.ok {
-        return Some(index.pair(Invariant::ConnectFirst, Breach::TooEarly, sent, id, &[first.place], None));
-    }
-    if !first.intact {
-        let invariant = if sent.emission.volatile { Invariant::Volatile } else { Invariant::Payload };
-        return Some(index.pair(invariant, Breach::Altered, sent, id, &[first.place], None));
-    }
-    None
-}
 
-fn phantom(index: &Index<'_>, sent: &Sent<'_>, id: SocketId, socket: &Socket, copy: &Reception) -> Violation {
-    let invariant = if sent.emission.excludes_sender && sent.by == Some(id) {
-        Invariant::SenderExcluded
-    } else if inherits(index, sent, id, socket) {
-        Invariant::LeaveOnDisconnect
-    } else {
-        Invariant::NoPhantom
-    };
-    index.pair(invariant, Breach::Phantom, sent, id, &[copy.place], None)
-}
-
-/// Whether an earlier socket of the same client was in a room of the target, and this one never.
-fn inherits(index: &Index<'_>, sent: &Sent<'_>, id: SocketId, socket: &Socket) -> bool {
-    let never = |id: SocketId| sent.emission.rooms.iter().all(|&room| !index.cells.contains_key(&(id, room)));
-    let before = |&(&other, state): &(&SocketId, &Socket)| {
-        other != id
-            && state.client == socket.client
-            && state.namespace == socket.namespace
-            && state.connect.inv < socket.connect.inv
-    };
-    never(id) && index.sockets.iter().filter(before).any(|(&other, _)| !never(other))
-}
-
-fn missing(
-    index: &Index<'_>,
-    sent: &Sent<'_>,
-    id: SocketId,
-    socket: &Socket,
-    window: Window,
-    copies: &[Reception],
-    findings: &mut Findings,
-) {
-    let Some(proof) = arrived(index, sent, socket, window) else {
-        findings.strength.undecided += u64::from(copies.is_empty());
-        return;
-    };
-    let late = match proof {
-        Arrived::Fence(fence) => copies.first().is_none_or(|copy| copy.at > fence.window.ok),
-        Arrived::Later(_) => copies.is_empty(),
-    };
-    if !late {
-        return;
+    fn violation(&self, invariant: Invariant, breach: Breach, seen: &[Place], arrived: Option<Arrived>) -> Violation {
+        self.index.pair(invariant, breach, self.sent, self.id, seen, arrived)
     }
-    let invariant = if socket.in_gap(window) {
-        Invariant::Recovery
-    } else if sent.emission.rooms == [Room::Own(id)] {
-        Invariant::OwnRoom
-    } else {
-        Invariant::NoLoss
-    };
-    findings.report(index.pair(invariant, Breach::Missing, sent, id, &[], Some(proof)));
+
+    /// The first thing that is wrong with the copies that came.
+    fn wrong_copy(&self) -> Option<Violation> {
+        let first = self.copies.first()?;
+        // What was received had been sent by then, so its recipients had been chosen.
+        let seen = Window { inv: self.window.inv, ok: self.window.ok.min(first.at) };
+        if self.index.class(self.sent, self.id, self.socket, seen) == Tri::F {
+            return Some(self.phantom(first));
+        }
+        if let Some(again) = self.copies.get(1) {
+            let resumed = self.socket.gaps.iter().any(|gap| first.at <= gap.inv && gap.ok <= again.at);
+            let invariant = if resumed { Invariant::Recovery } else { Invariant::UnionOnce };
+            return Some(self.violation(invariant, Breach::Duplicate, &[first.place, again.place], None));
+        }
+        if first.at < self.socket.connect.ok {
+            return Some(self.violation(Invariant::ConnectFirst, Breach::TooEarly, &[first.place], None));
+        }
+        if !first.intact {
+            let invariant = if self.sent.emission.volatile { Invariant::Volatile } else { Invariant::Payload };
+            return Some(self.violation(invariant, Breach::Altered, &[first.place], None));
+        }
+        None
+    }
+
+    fn phantom(&self, copy: &Reception) -> Violation {
+        let invariant = if self.is_excluded_sender() {
+            Invariant::SenderExcluded
+        } else if self.inherits() {
+            Invariant::LeaveOnDisconnect
+        } else {
+            Invariant::NoPhantom
+        };
+        self.violation(invariant, Breach::Phantom, &[copy.place], None)
+    }
+
+    fn is_excluded_sender(&self) -> bool {
+        self.sent.emission.excludes_sender && self.sent.by == Some(self.id)
+    }
+
+    /// Whether an earlier socket of the same client was in a room of the target, and this one never.
+    fn inherits(&self) -> bool {
+        let rooms = &self.sent.emission.rooms;
+        let never = |id: SocketId| rooms.iter().all(|&room| !self.index.cells.contains_key(&(id, room)));
+        let before = |&(&other, state): &(&SocketId, &Socket)| {
+            other != self.id
+                && state.client == self.socket.client
+                && state.namespace == self.socket.namespace
+                && state.connect.inv < self.socket.connect.inv
+        };
+        never(self.id) && self.index.sockets.iter().filter(before).any(|(&other, _)| !never(other))
+    }
+
+    /// It is owed: was it there when everything that was queued ahead of it had come?
+    fn missing(&self, findings: &mut Findings) {
+        let Some(proof) = arrived(self.index, self.sent, self.socket, self.window) else {
+            findings.strength.undecided += u64::from(self.copies.is_empty());
+            return;
+        };
+        let missed = match proof {
+            Arrived::Fence(fence) => self.copies.first().is_none_or(|copy| copy.at > fence.window.ok),
+            Arrived::Later(_) => self.copies.is_empty(),
+        };
+        if !missed {
+            return;
+        }
+        let invariant = if self.socket.in_gap(self.window) {
+            Invariant::Recovery
+        } else if self.sent.emission.rooms == [Room::Own(self.id)] {
+            Invariant::OwnRoom
+        } else {
+            Invariant::NoLoss
+        };
+        findings.report(self.violation(invariant, Breach::Missing, &[], Some(proof)));
+    }
+
+    fn goals(&self, class: Tri, strength: &mut Strength) {
+        let emission = self.sent.emission;
+        let connected = self.socket.connected(self.window.inv, false);
+        let member = |&room: &Room| self.index.member(self.id, connected, room, self.window.inv, false, None) == Tri::T;
+        let inside = emission.rooms.iter().filter(|room| member(room)).count();
+        let excepted = emission.except.iter().any(member);
+        let must = class == Tri::T;
+        let arrived = !self.copies.is_empty();
+        let reached = [
+            (Goal::JoinOverlappedEmit, class == Tri::U && connected == Tri::T && !emission.volatile),
+            (Goal::UnionOverlap, must && inside > 1),
+            (Goal::ExceptedMember, excepted && (inside > 0 || emission.rooms.is_empty())),
+            (Goal::SenderInRoom, inside > 0 && self.is_excluded_sender()),
+            (Goal::DisconnectWithBacklog, must && self.socket.cut && !arrived),
+            (Goal::Recovered, must && self.socket.in_gap(self.window)),
+            (Goal::VolatileArrived, emission.volatile && arrived),
+            (Goal::OwnRoom, must && emission.rooms.contains(&Room::Own(self.id))),
+        ];
+        reached.into_iter().filter(|(_, reached)| *reached).for_each(|(goal, _)| strength.reach(goal));
+    }
 }
 
 /// The first sign that everything which had been queued for the socket when the window closed has come.
@@ -213,45 +243,4 @@ pub(super) fn arrived(index: &Index<'_>, sent: &Sent<'_>, socket: &Socket, windo
         })
     });
     later.map(|reception| Arrived::Later(*reception))
-}
-
-#[expect(clippy::too_many_arguments, reason = "a pair and what is known of it")]
-fn goals(
-    index: &Index<'_>,
-    sent: &Sent<'_>,
-    id: SocketId,
-    socket: &Socket,
-    window: Window,
-    class: Tri,
-    copies: &[Reception],
-    findings: &mut Findings,
-) {
-    let strength = &mut findings.strength;
-    let connected = socket.connected(window.inv, false);
-    let member = |&room: &Room| index.member(id, connected, room, window.inv, false, None) == Tri::T;
-    let inside = sent.emission.rooms.iter().filter(|room| member(room)).count();
-    if class == Tri::U && connected == Tri::T && !sent.emission.volatile {
-        strength.reach(Goal::JoinOverlappedEmit);
-    }
-    if inside > 1 && class == Tri::T {
-        strength.reach(Goal::UnionOverlap);
-    }
-    if (inside > 0 || sent.emission.rooms.is_empty()) && sent.emission.except.iter().any(member) {
-        strength.reach(Goal::ExceptedMember);
-    }
-    if inside > 0 && sent.emission.excludes_sender && sent.by == Some(id) {
-        strength.reach(Goal::SenderInRoom);
-    }
-    if socket.cut && copies.is_empty() && class == Tri::T {
-        strength.reach(Goal::DisconnectWithBacklog);
-    }
-    if socket.in_gap(window) && class == Tri::T {
-        strength.reach(Goal::Recovered);
-    }
-    if sent.emission.volatile && !copies.is_empty() {
-        strength.reach(Goal::VolatileArrived);
-    }
-    if sent.emission.rooms.contains(&Room::Own(id)) && class == Tri::T {
-        strength.reach(Goal::OwnRoom);
-    }
 }
