@@ -63,6 +63,11 @@ impl Scoreboard {
         Receiver(self.receivers.len() - 1)
     }
 
+    /// The user behind a receiver.
+    pub fn user(&self, receiver: Receiver) -> u32 {
+        self.receivers[receiver.0].0
+    }
+
     fn track(&self, audience: u32) -> Track {
         let emissions = self.ledger.audiences[audience as usize].emissions.len();
         Track { audience, seen: vec![0; emissions.div_ceil(64)].into_boxed_slice(), overtaken: Vec::new() }

@@ -4,8 +4,9 @@
 //! whole suite. A case that fails kills it only if the case checks a row that the table names: anything else fails
 //! by accident, and would not help anybody to find the bug.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::process::Stdio;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -17,12 +18,45 @@ use super::run::{self, Listener, Settings};
 use super::select::Suite;
 use crate::clock;
 use crate::explore::{self, Failure, Hunt, Outcome, Progress, Shape, Stage, Statistics};
-use crate::record::{CapabilityResult, CaseResult, CaseVerdict, TargetInfo};
+use crate::record::{CapabilityResult, CaseResult, CaseVerdict, Entry, TargetInfo};
 use crate::scenario::model::Class;
 use crate::target::{self, Launch, Prepared};
 
 /// Cases at a time against one faulty server; several are tried at once.
 const JOBS: usize = 12;
+
+/// A load that is not ended by then hangs.
+const LOAD_LIMIT: Duration = Duration::from_secs(30);
+/// Eighty users in two rooms, for two seconds.
+const LOAD: &str = r#"
+name = "self-test"
+seed = 1
+
+[actions]
+"join(room)"       = { emit = ["join", "${room}"], ack = true }
+"tell(room, what)" = { emit = ["emit", { via = "socket", to = ["${room}"], event = "msg", args = ["${what}"] }] }
+
+[rooms.half]
+count = 2
+join  = ["join", "${room}"]
+
+[users.people]
+count   = 80
+connect = "400/s"
+in      = { half = 1 }
+
+[traffic.tell]
+by       = "people"
+rate     = "100/s"
+arrivals = "even"
+do       = ["tell", "${room}", "${payload}"]
+payload  = { size = "64B" }
+reaches  = { event = "msg", rooms = ["${room}"], except = "sender" }
+
+[[phase]]
+name = "all"
+for  = "2s"
+"#;
 
 /// A case that failed.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
@@ -150,6 +184,12 @@ impl Trials<'_> {
         if explores && let Err(problem) = self.explore(&mut trial).await {
             trial.problem = Some(problem.to_string());
         }
+        if by_invariant
+            && trial.fate() != Fate::Killed
+            && let Err(problem) = self.load(&mut trial).await
+        {
+            trial.problem = Some(problem);
+        }
         trial.took = started.elapsed();
         trial
     }
@@ -240,6 +280,38 @@ impl Trials<'_> {
         if let Some(child) = target.child {
             child.stop().await;
         }
+        Ok(())
+    }
+
+    /// A short load with more sockets than any case has, by a process of its own: workers are threads.
+    async fn load(&self, trial: &mut Trial) -> Result<(), String> {
+        let folder = self.folder.join(trial.row.id);
+        let scenario = folder.join("load.toml");
+        let prepared = target::prepare(&target::Choice::Reference).await.map_err(|error| error.to_string())?;
+        let prepared = prepared.with_env("SIO_FAULT", trial.row.id);
+        std::fs::write(&scenario, LOAD).map_err(|error| error.to_string())?;
+        let stderr = folder.join("load.stderr");
+        let launch = Launch { journal: false, stderr, program: None, env: BTreeMap::new(), trust: true };
+        let target = prepared.start(None, &launch).await.map_err(|error| error.to_string())?;
+        let program = std::env::current_exe().map_err(|error| error.to_string())?;
+        let out = folder.join("load");
+        let mut command = tokio::process::Command::new(program);
+        command.arg("run").arg(&scenario).args(["--target", &target.endpoint.url, "--quiet", "--out"]).arg(&out);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
+        let ended = tokio::time::timeout(LOAD_LIMIT, command.status()).await;
+        if let Some(child) = target.child {
+            child.stop().await;
+        }
+        ended.map_err(|_| "the load did not end".to_owned())?.map_err(|error| error.to_string())?;
+        for entry in crate::record::read(&out)? {
+            let Entry::Load(load) = entry else { continue };
+            for violation in &load.violations {
+                let (case, rule) = (format!("load: {}", violation.measure), violation.invariant.clone());
+                let stated = trial.row.explains(&rule);
+                trial.kills.push(Kill { case, rule, stated, crash: false, info: false });
+            }
+        }
+        trial.kills.sort_by_key(|kill| (!kill.stated, kill.info));
         Ok(())
     }
 

@@ -7,6 +7,7 @@ use indexmap::IndexMap;
 use sio_oracle::{Fate, Outcome, Receiver, Scoreboard};
 
 use super::plan::{Emission, Plan};
+use super::witness::{Kind, Witnesses};
 use crate::record::Counts;
 use crate::record::histogram::{empty, record};
 
@@ -152,6 +153,7 @@ pub(super) struct Measurements {
     late: Spread,
     connect: Spread,
     pub(super) tally: Tally,
+    witnesses: Witnesses,
     sent: u64,
     delivered: u64,
 }
@@ -170,6 +172,7 @@ impl Measurements {
             late: Spread::default(),
             connect: Spread::default(),
             tally: Tally::default(),
+            witnesses: Witnesses::default(),
             sent: 0,
             delivered: 0,
         }
@@ -202,6 +205,15 @@ impl Measurements {
         let (traffic, phase) = (usize::from(emission.traffic), usize::from(emission.phase));
         let outcome = self.board.deliver(receiver, plan.audience(emission), emission.seq);
         let counts = &mut self.counts[traffic][phase];
+        let kind = match outcome {
+            Outcome::Owed => None,
+            Outcome::OutOfOrder => Some(Kind::Disorder),
+            Outcome::Duplicate => Some(Kind::Duplicate),
+            Outcome::Stray => Some(Kind::Stray),
+        };
+        if let Some(kind) = kind {
+            self.witnesses.note(kind, self.board.user(receiver), index, Some(now));
+        }
         match outcome {
             Outcome::Owed => {}
             Outcome::OutOfOrder => counts.disorder += 1,
@@ -233,11 +245,13 @@ impl Measurements {
 
     /// Closes the account of a receiver.
     pub(super) fn settle(&mut self, plan: &Plan, receiver: Receiver, cut: bool, sent: &SentTimes) {
-        let (board, counts) = (&self.board, &mut self.counts);
+        let (board, counts, witnesses) = (&self.board, &mut self.counts, &mut self.witnesses);
+        let user = board.user(receiver);
         let emission = |audience: u32, seq: u32| plan.audience_emissions[audience as usize][seq as usize];
         let was_sent = |audience, seq| sent.get(emission(audience, seq)).is_some();
         board.settle(receiver, cut, was_sent, |audience, seq, fate| {
-            let emission = &plan.emissions[emission(audience, seq) as usize];
+            let index = emission(audience, seq);
+            let emission = &plan.emissions[index as usize];
             let counts = &mut counts[usize::from(emission.traffic)][usize::from(emission.phase)];
             match fate {
                 Fate::Delivered => {
@@ -247,6 +261,7 @@ impl Measurements {
                 Fate::Missing => {
                     counts.owed += 1;
                     counts.missing += 1;
+                    witnesses.note(Kind::Missing, user, index, None);
                 }
                 Fate::Excused => counts.excused += 1,
             }
@@ -283,7 +298,7 @@ impl Measurements {
     }
 
     /// What is left when the worker ends: the per-emission view, the counts by traffic and phase, and the rest.
-    pub(super) fn into_parts(self) -> (Vec<Seen>, Vec<Vec<Counts>>, Tally) {
-        (self.seen, self.counts, self.tally)
+    pub(super) fn into_parts(self) -> (Vec<Seen>, Vec<Vec<Counts>>, Tally, Witnesses) {
+        (self.seen, self.counts, self.tally, self.witnesses)
     }
 }

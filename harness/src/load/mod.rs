@@ -15,6 +15,7 @@ mod run;
 mod slo;
 pub mod stamp;
 mod user;
+mod witness;
 mod worker;
 
 pub use message::check;

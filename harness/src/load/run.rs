@@ -15,6 +15,7 @@ use super::message::{self, Message};
 use super::plan::Plan;
 use super::progress::Live;
 use super::result::{Histograms, fan_out, summarize};
+use super::witness;
 use super::worker::{self, Shared, WorkerResult};
 use super::{cpu, slo};
 use crate::clock;
@@ -76,6 +77,7 @@ pub async fn run(
     drop(live);
     fan_out(&shared.plan, &shared.sent, &workers, &mut histograms);
     let mut result = summarize(&loaded.scenario.name, &shared.plan, &workers, &histograms);
+    result.violations = witness::describe(&shared.plan, &shared.sent, &workers);
     result.cpu = cpu;
     result.fenced = shared.stage.fence;
     result.aborted = aborted;

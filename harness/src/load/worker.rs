@@ -16,6 +16,7 @@ use super::message::Message;
 use super::plan::Plan;
 use super::stamp::Stamp;
 use super::user::{self, Mailbox, Order};
+use super::witness::Witnesses;
 use crate::client::http_client;
 use crate::clock::{PreciseSleep, RunClock};
 use crate::play::Stage;
@@ -52,6 +53,7 @@ pub(super) struct WorkerResult {
     /// By traffic and phase.
     pub(super) counts: Vec<Vec<Counts>>,
     pub(super) tally: Tally,
+    pub(super) witnesses: Witnesses,
     /// The last one.
     pub(super) snapshot: Snapshot,
     /// Users that are open or were: they are owed what their rooms get.
@@ -271,6 +273,6 @@ fn collect(local: &Rc<Local>, mine: &[u32], aborted: bool) -> WorkerResult {
     let snapshot = measurements.snapshot(local.number);
     // Users that did not say goodbye in time still hold the worker; what they add from here on is nobody's.
     let fresh = Measurements::new(&local.plan);
-    let (seen, counts, tally) = std::mem::replace(&mut *measurements, fresh).into_parts();
-    WorkerResult { seen, counts, tally, snapshot, receivers }
+    let (seen, counts, tally, witnesses) = std::mem::replace(&mut *measurements, fresh).into_parts();
+    WorkerResult { seen, counts, tally, witnesses, snapshot, receivers }
 }

@@ -252,6 +252,21 @@ pub struct LoadResult {
     pub problems: IndexMap<String, u64>,
     /// Why the run ended early.
     pub aborted: Option<String>,
+    /// The first deliveries that were wrong, with their proof.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub violations: Vec<LoadViolation>,
+}
+
+/// A delivery that was wrong.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct LoadViolation {
+    /// The measure that counts it, such as `missing`.
+    pub measure: String,
+    /// The invariant it breaks, such as `I6`.
+    pub invariant: String,
+    pub summary: String,
+    /// Why it had to be otherwise, and what was seen.
+    pub because: Vec<String>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

@@ -167,6 +167,12 @@ fn render_cpu(out: &mut String, cpu: &Cpu, load: &LoadResult) {
 }
 
 fn render_remarks(out: &mut String, load: &LoadResult) {
+    for violation in &load.violations {
+        let _ = writeln!(out, "  {} {}: {}", violation.invariant, violation.measure, violation.summary);
+        for line in &violation.because {
+            let _ = writeln!(out, "    {line}");
+        }
+    }
     for (problem, times) in &load.problems {
         let _ = writeln!(out, "  {} x   {problem}", count(*times));
     }

@@ -144,7 +144,19 @@ fn run(fault: Fault) -> (Value, u64, Option<i32>) {
     let args = ["run", &scenario("small.toml"), "--out", "out", "--quiet", "--target", &url, "--set", "rate=200/s"];
     let output = place.run(&args);
     assert!(!place.record().is_empty(), "{}{}", stdout(&output), stderr(&output));
-    let counts = place.entry("load")["traffic"][0]["counts"].clone();
+    let load = place.entry("load");
+    let counts = load["traffic"][0]["counts"].clone();
+    // The first of each kind are proven, in the record and in the report.
+    for violation in load["violations"].as_array().into_iter().flatten() {
+        let said = violation["summary"].as_str().unwrap();
+        assert!(stdout(&output).contains(said), "{said} is not in {}", stdout(&output));
+        assert!(violation["because"].as_array().unwrap().len() == 3, "{violation}");
+    }
+    let proven =
+        |kind: &str| load["violations"].as_array().is_some_and(|all| all.iter().any(|one| one["measure"] == kind));
+    for kind in ["missing", "duplicate", "stray", "disorder"] {
+        assert_eq!(proven(kind), counts[kind].as_u64() > Some(0), "{kind} in {load}");
+    }
     (counts, faulty.wrong.load(Ordering::Relaxed), output.status.code())
 }
 
