@@ -155,12 +155,29 @@ impl Session<'_> {
         teller.bar.finish_and_clear();
         let found = teller.written;
         let _ = print(&summary(&statistics, seed, found + still));
+        if let Some(program) = &statistics.lost {
+            return self.lost(program);
+        }
         Ok(match () {
             () if interrupted => Exit::Interrupted,
             () if found + still > 0 => Exit::Failed,
             () if statistics.strength.ratio() < WEAK => Exit::NotValid,
             () => Exit::Passed,
         })
+    }
+
+    /// The target is gone: what was played when it went may be why.
+    fn lost(&self, program: &Program) -> Result<Exit, Trouble> {
+        let file = self.folder.join("last.toml");
+        fs::write(&file, explore::render(program, "played when the target stopped to answer"))?;
+        let ended = fs::read_to_string(self.folder.join("target.stderr")).unwrap_or_default();
+        let mut text = format!("TARGET LOST: nobody answers at {} any more (exit 3)\n", self.stage.endpoint.url);
+        let _ = writeln!(text, "  the last program: {}", file.display());
+        for line in ended.lines().rev().take(5).collect::<Vec<_>>().into_iter().rev() {
+            let _ = writeln!(text, "  {line}");
+        }
+        let _ = print(&text);
+        Ok(Exit::Target)
     }
 
     /// The programs to play again, those that were asked for or those of the store.
@@ -348,6 +365,7 @@ fn summary(statistics: &Statistics, seed: u64, failures: usize) -> String {
     }
     let weak = strength.ratio() < WEAK;
     let sentence = match (failures, weak) {
+        _ if statistics.lost.is_some() => return text,
         (0, false) => "PASSED: nothing was found".to_owned(),
         (0, true) => "INCONCLUSIVE: too few pairs were decided for the silence to mean anything".to_owned(),
         (1, _) => "FAILED: 1 failure".to_owned(),

@@ -45,6 +45,20 @@ pub struct Stage {
     pub pid: Option<u32>,
 }
 
+impl Stage {
+    /// Whether anybody answers there.
+    pub async fn is_alive(&self) -> bool {
+        let opening = Connection::open(&self.endpoint, &self.http, Transport::WebSocket);
+        match tokio::time::timeout(PATIENCE, opening).await {
+            Ok(Ok(connection)) => {
+                connection.close().await;
+                true
+            }
+            _ => false,
+        }
+    }
+}
+
 /// What came of a program.
 pub struct Outcome {
     pub history: History,

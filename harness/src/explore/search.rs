@@ -58,6 +58,8 @@ pub struct Statistics {
     pub unsupported: u64,
     pub strength: Strength,
     pub took: Duration,
+    /// Nobody answered any more, and this is what was played last.
+    pub lost: Option<Box<Program>>,
 }
 
 /// What is heard during a hunt.
@@ -87,6 +89,10 @@ pub async fn hunt(hunt: &Hunt, stage: &Stage, progress: &mut dyn Progress) -> St
         statistics.add(&program, &outcome);
         statistics.took = started.elapsed();
         progress.played(&statistics);
+        if !outcome.surprises.is_empty() && !stage.is_alive().await {
+            statistics.lost = Some(Box::new(program));
+            break;
+        }
         if outcome.is_failure() && !kinds.contains(&outcome.kind()) {
             progress.found(&outcome);
             kinds.push(outcome.kind());

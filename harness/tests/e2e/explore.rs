@@ -92,3 +92,23 @@ fn files_that_are_no_programs_or_proofs() {
     assert_eq!(code(&output), 2);
     assert!(stderr(&output).contains("is no proof"), "{}", stderr(&output));
 }
+
+/// A target that dies ends the hunt at once, and the program that was played is kept.
+#[test]
+fn a_target_that_dies() {
+    let place = Place::new();
+    let server = place.serve(&[]);
+    let target = server.url();
+    let args = ["explore", "--target", &target, "--time", "60s", "--seed", "1", "--out", "out"];
+    let hunt = place.command(&args).stdout(std::process::Stdio::piped()).spawn().unwrap();
+    // It plays once its folder is there.
+    while !place.out().is_dir() {
+        std::thread::yield_now();
+    }
+    drop(server);
+    let output = hunt.wait_with_output().unwrap();
+    let text = stdout(&output);
+    // Ahead of the first program it is a target that cannot be reached.
+    assert_eq!(code(&output), 3, "{text}");
+    assert!(!text.contains("PASSED"), "{text}");
+}
