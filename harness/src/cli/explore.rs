@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
-use std::io::{self, IsTerminal as _};
+use std::io::{self, IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -128,10 +128,12 @@ struct Session<'a> {
 
 impl Session<'_> {
     async fn run(&self, prepared: &Prepared, recovery: bool) -> Result<Exit, Trouble> {
-        let mut still = 0;
-        for file in self.files()? {
-            still += usize::from(self.replay(&file).await?);
-        }
+        // Whoever interrupts is heard from the first program on, so that the target is stopped.
+        let mut interrupt = Interrupt::listen()?;
+        let still = tokio::select! {
+            still = self.replay_all() => still?,
+            () = interrupt.wait() => return Ok(Exit::Interrupted),
+        };
         if !self.args.replay.is_empty() {
             return Ok(if still > 0 { Exit::Failed } else { Exit::Passed });
         }
@@ -144,8 +146,11 @@ impl Session<'_> {
             shrinking: self.args.shrink,
             failures: self.args.failures,
         };
+        if !self.args.quiet {
+            // Known even if the hunt does not come to its end.
+            let _ = writeln!(io::stderr(), "exploring {} with seed {seed}", prepared.name());
+        }
         let mut teller = Teller::new(self, prepared.name(), seed);
-        let mut interrupt = Interrupt::listen()?;
         let statistics = tokio::select! {
             statistics = explore::hunt(&hunt, &self.stage, &mut teller) => Some(statistics),
             () = interrupt.wait() => None,
@@ -164,6 +169,15 @@ impl Session<'_> {
             () if statistics.strength.ratio() < WEAK => Exit::NotValid,
             () => Exit::Passed,
         })
+    }
+
+    /// How many of them fail.
+    async fn replay_all(&self) -> Result<usize, Trouble> {
+        let mut still = 0;
+        for file in self.files()? {
+            still += usize::from(self.replay(&file).await?);
+        }
+        Ok(still)
     }
 
     /// The target is gone: what was played when it went may be why.

@@ -2,7 +2,6 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -17,8 +16,9 @@ use super::actor::{self, Call, Client, Command, Shared, World};
 use super::journal::{Journal, emission, named};
 use super::program::{Emit, Program, Step, Target, Verb};
 use crate::client::{Connection, Endpoint, Http};
-use crate::clock;
+use crate::play;
 use crate::scenario::model::Transport;
+use crate::target::Frozen;
 use crate::wire::{Link, LinkAction};
 
 /// An answer that has not come by then does not come.
@@ -90,15 +90,8 @@ pub async fn perform(program: &Program, stage: &Stage) -> Outcome {
     LocalSet::new().run_until(run(program, stage)).await
 }
 
-/// A namespace that nobody else uses.
-fn unique() -> u64 {
-    static PLAYED: AtomicU64 = AtomicU64::new(0);
-    let millis = clock::wall().duration_since(std::time::UNIX_EPOCH).map_or(0, |time| time.as_millis() as u64);
-    (millis % 1_000_000_000) * 100_000 + PLAYED.fetch_add(1, Ordering::Relaxed) % 100_000
-}
-
 async fn run(program: &Program, stage: &Stage) -> Outcome {
-    let id = unique();
+    let id = play::unique();
     let mut journal = Journal::new();
     journal.history.assumptions.in_order_handlers = stage.in_order;
     let namespaces = [1, 2].map(|number| format!("/dynamic-{number}{id}"));
@@ -285,9 +278,8 @@ impl Player<'_> {
             }
             Verb::Freeze => {
                 let Some(pid) = self.stage.pid else { return };
-                crate::target::freeze(pid);
+                let _frozen = Frozen::new(pid);
                 tokio::time::sleep(HELD).await;
-                crate::target::thaw(pid);
             }
             Verb::Reconnect(transport) => {
                 if self.tell(client, |done| Command::Close { done }).await.is_some() {

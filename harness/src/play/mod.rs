@@ -9,6 +9,7 @@ mod raw;
 mod senders;
 mod transcript;
 
+pub(crate) use player::unique;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;

@@ -61,7 +61,7 @@ fn reads_journal(steps: &[Step]) -> bool {
 }
 
 /// Makes rooms and namespaces of a case its own, among cases played beside it and runs before it.
-fn unique() -> u64 {
+pub(crate) fn unique() -> u64 {
     static PLAYED: AtomicU64 = AtomicU64::new(0);
     let millis = clock::wall().duration_since(std::time::UNIX_EPOCH).map_or(0, |time| time.as_millis() as u64);
     (millis % 1_000_000_000) * 100_000 + PLAYED.fetch_add(1, Ordering::Relaxed) % 100_000

@@ -12,7 +12,7 @@ use sio_protocol::Parser;
 use crate::client::{Endpoint, Http};
 use crate::record::TargetInfo;
 
-pub use process::{Child, freeze, thaw};
+pub use process::{Child, Frozen};
 
 /// How servers are started.
 #[derive(Clone)]

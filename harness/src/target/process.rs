@@ -70,14 +70,20 @@ impl Drop for Child {
     }
 }
 
-/// Stops a server's process group until [`thaw`].
-pub fn freeze(pid: u32) {
-    signal_group(pid, Signal::SIGSTOP);
+/// A server's process group that stands still; it goes on when this is dropped, however that comes about.
+pub struct Frozen(u32);
+
+impl Frozen {
+    pub fn new(pid: u32) -> Self {
+        signal_group(pid, Signal::SIGSTOP);
+        Self(pid)
+    }
 }
 
-/// Lets it go on.
-pub fn thaw(pid: u32) {
-    signal_group(pid, Signal::SIGCONT);
+impl Drop for Frozen {
+    fn drop(&mut self) {
+        signal_group(self.0, Signal::SIGCONT);
+    }
 }
 
 fn signal_group(pid: u32, signal: Signal) {

@@ -100,15 +100,11 @@ fn a_target_that_dies() {
     let server = place.serve(&[]);
     let target = server.url();
     let args = ["explore", "--target", &target, "--time", "60s", "--seed", "1", "--out", "out"];
-    let hunt = place.command(&args).stdout(std::process::Stdio::piped()).spawn().unwrap();
-    // It plays once its folder is there.
-    while !place.out().is_dir() {
-        std::thread::yield_now();
-    }
+    let mut hunt = place.start(&args);
+    hunt.wait_for("seed 1");
     drop(server);
-    let output = hunt.wait_with_output().unwrap();
-    let text = stdout(&output);
-    // Ahead of the first program it is a target that cannot be reached.
-    assert_eq!(code(&output), 3, "{text}");
-    assert!(!text.contains("PASSED"), "{text}");
+    let (code, text) = hunt.finish();
+    assert_eq!(code, Some(3), "{text}");
+    assert!(text.contains("TARGET LOST") && text.contains("last.toml") && !text.contains("PASSED"), "{text}");
+    assert!(place.out().join("last.toml").is_file());
 }

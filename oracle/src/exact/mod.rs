@@ -7,8 +7,9 @@
 //! concurrency either. What the third class hides is won back by a joint check where one
 //! membership operation decides it.
 //!
-//! Several operations may change one membership, in any interleaving. The cost is linear in the deliveries,
-//! expected and actual, times the operations on one membership.
+//! Several operations may change one membership, in any interleaving. The cost grows with
+//! messages times sockets, and with the operations on one membership: this engine is for histories of thousands of
+//! events, the [scoreboard](crate::stream) for more.
 
 mod cell;
 mod classify;
