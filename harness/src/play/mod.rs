@@ -9,10 +9,11 @@ mod raw;
 mod senders;
 mod transcript;
 
-pub(crate) use player::unique;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
+
+pub(crate) use player::unique;
 
 use crate::client::{Endpoint, Http};
 use crate::clock;
