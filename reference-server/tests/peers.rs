@@ -33,6 +33,7 @@ async fn server(options: Options) -> (Server, String, mpsc::UnboundedReceiver<&'
 
 async fn connect(address: &str) -> WebSocketStream<TcpStream> {
     let stream = TcpStream::connect(address).await.unwrap();
+    stream.set_nodelay(true).unwrap();
     let url = format!("ws://{address}/socket.io/?EIO=4&transport=websocket");
     let (mut socket, _) = client_async(url, stream).await.unwrap();
     socket.next().await.unwrap().unwrap();

@@ -44,6 +44,7 @@ impl World {
 
     async fn connect(&self) -> (Client, Socket) {
         let stream = TcpStream::connect(&self.address).await.unwrap();
+        stream.set_nodelay(true).unwrap();
         let url = format!("ws://{}/socket.io/?EIO=4&transport=websocket", self.address);
         let (mut client, _) = client_async(url, stream).await.unwrap();
         client.next().await.unwrap().unwrap();

@@ -90,9 +90,17 @@ impl Answer {
 }
 
 impl World {
+    /// A connection that sends at once: with Nagle's algorithm, two writes in a row wait 40 ms for the delayed
+    /// acknowledgement of the first.
+    pub(crate) async fn tcp(&self) -> TcpStream {
+        let stream = TcpStream::connect(&self.address).await.unwrap();
+        stream.set_nodelay(true).unwrap();
+        stream
+    }
+
     /// One request on a connection of its own.
     pub(crate) async fn request(&self, request: Request<Full<Bytes>>) -> Answer {
-        let stream = TcpStream::connect(&self.address).await.unwrap();
+        let stream = self.tcp().await;
         let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
         let connection = tokio::spawn(connection);
         let answer = soon("answer", sender.send_request(request)).await.unwrap();
@@ -139,7 +147,7 @@ impl World {
     }
 
     pub(crate) async fn try_socket(&self, query: &str) -> Result<Ws, tokio_tungstenite::tungstenite::Error> {
-        let stream = TcpStream::connect(&self.address).await.unwrap();
+        let stream = self.tcp().await;
         let url = format!("ws://{}/socket.io/?{query}", self.address);
         Ok(Ws(soon("handshake", client_async(url, stream)).await?.0))
     }
@@ -180,7 +188,7 @@ impl World {
 
     /// Writes bytes on a connection of its own and returns what comes back until `enough` or the end.
     pub(crate) async fn raw(&self, bytes: &[u8], enough: &str) -> String {
-        let mut stream = TcpStream::connect(&self.address).await.unwrap();
+        let mut stream = self.tcp().await;
         // The server may close before it has read everything.
         let _ = stream.write_all(bytes).await;
         let mut answer = Vec::new();
