@@ -14,8 +14,9 @@ use crate::load::{self, Plan, Settings};
 use crate::play::{self, Stage};
 use crate::record::{Entry, Footer, Header, Host, Recorder, SCHEMA, ScenarioStart, TargetInfo};
 use crate::report::{judge, render};
+use crate::scenario::model::Upset;
 use crate::scenario::{self, Loaded};
-use crate::target::{self, Choice, Launch, Target};
+use crate::target::{self, Choice, Fleet, Launch};
 
 /// Descriptors that are not connections: the record, the runtime, the target's pipes.
 const SPARE_FILES: u64 = 64;
@@ -24,7 +25,8 @@ const SPARE_FILES: u64 = 64;
 struct Job {
     loaded: Vec<Loaded>,
     plans: Vec<Option<Plan>>,
-    choice: Choice,
+    /// One for each node.
+    choices: Vec<Choice>,
     path: Option<String>,
     workers: usize,
     folder: PathBuf,
@@ -41,7 +43,7 @@ pub(super) fn run(args: &RunArgs) -> Exit {
     if job.plans.iter().all(Option::is_none) {
         // Cases alone need no load engine, but may need targets of their own.
         let out = args.out.clone();
-        return super::conform::cases(job.loaded, &job.choice, job.path, out, args.quiet);
+        return super::conform::cases(job.loaded, &job.choices[0], job.path, out, args.quiet);
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     match runtime.and_then(|runtime| runtime.block_on(execute(args, job))) {
@@ -85,15 +87,16 @@ fn prepare(args: &RunArgs) -> Result<Job, String> {
     let users = |file: &Loaded| file.scenario.populations.values().map(|users| u64::from(users.count)).sum();
     enough_files(open_files, loaded.iter().map(users).max().unwrap_or(0))?;
     loaded.iter().try_for_each(plain_cases_beside_load)?;
-    let plans = loaded.iter().map(plan).collect::<Result<Vec<_>, String>>()?;
+    let choices = choices(args.target.as_deref(), &loaded)?;
+    let nodes = choices.len() as u32;
+    let plans = loaded.iter().map(|loaded| plan(loaded, nodes)).collect::<Result<Vec<_>, String>>()?;
     enough_files(open_files, plans.iter().flatten().map(Plan::sockets).max().unwrap_or(0))?;
     let first = &loaded[0].scenario;
-    let choice = Choice::from(args.target.as_deref(), first.target.url.as_deref());
     let path = first.target.path.clone();
     let cores = thread::available_parallelism().map_or(1, usize::from);
     let workers = args.workers.map_or(cores.saturating_sub(1).max(1), usize::from);
     let folder = args.out.clone().unwrap_or_else(|| default_folder(&loaded));
-    Ok(Job { loaded, plans, choice, path, workers, folder })
+    Ok(Job { loaded, plans, choices, path, workers, folder })
 }
 
 /// A load has one target, with the options it was started with.
@@ -109,13 +112,50 @@ fn plain_cases_beside_load(loaded: &Loaded) -> Result<(), String> {
     }
 }
 
-fn plan(loaded: &Loaded) -> Result<Option<Plan>, String> {
+/// The servers of the run. What the command line says is started as often as the scenario has nodes.
+fn choices(option: Option<&str>, loaded: &[Loaded]) -> Result<Vec<Choice>, String> {
+    let target = &loaded[0].scenario.target;
+    let choices: Vec<_> = match (option, target.urls.as_slice()) {
+        (None, urls) if !urls.is_empty() => urls.iter().map(|url| Choice::from(None, Some(url))).collect(),
+        (option, urls) => {
+            let nodes = (target.nodes.unwrap_or(1) as usize).max(urls.len());
+            vec![Choice::from(option, None); nodes]
+        }
+    };
+    if choices.len() > 1 && matches!(choices[0], Choice::Url(_)) && option.is_some() {
+        return Err(format!(
+            "the scenario has {} nodes, and --target is one server that runs already; nothing was sent\n  \
+             give the URLs in `urls` of [target], or name a target that sio-bench can start",
+            choices.len()
+        ));
+    }
+    for file in loaded {
+        processes(file, &choices)?;
+    }
+    Ok(choices)
+}
+
+/// What freezes and restarts needs processes that sio-bench has started.
+fn processes(loaded: &Loaded, choices: &[Choice]) -> Result<(), String> {
+    for chaos in &loaded.scenario.chaos {
+        let (Upset::Freeze { node, .. } | Upset::Restart { node, .. }) = chaos.upset else { continue };
+        let why = match choices.get(node as usize) {
+            None => format!("there are {} nodes, counted from 0", choices.len()),
+            Some(Choice::Url(url)) => format!("{url} was not started by sio-bench"),
+            Some(_) => continue,
+        };
+        return Err(format!("{}: the chaos at node {node} cannot be: {why}; nothing was sent", loaded.source.name));
+    }
+    Ok(())
+}
+
+fn plan(loaded: &Loaded, nodes: u32) -> Result<Option<Plan>, String> {
     if !loaded.scenario.has_load() {
         return Ok(None);
     }
     let named = |problem| format!("{}: {problem}", loaded.source.name);
     load::check(loaded).map_err(named)?;
-    Plan::new(&loaded.scenario).map(Some).map_err(named)
+    Plan::new(&loaded.scenario, nodes).map(Some).map_err(named)
 }
 
 /// Whether that many sockets, and what else a run opens, fit under the limit; 0 means it is not known.
@@ -161,34 +201,33 @@ async fn execute(args: &RunArgs, job: Job) -> io::Result<Exit> {
     };
     // The journal is for cases that read it; load runs measure the server, not its diary.
     let journal = job.plans.iter().all(Option::is_none);
+    let options = &job.loaded[0].scenario.target.options.0;
     let launch = Launch {
         journal,
         stderr: job.folder.join("target.stderr"),
         program: None,
-        env: std::collections::BTreeMap::new(),
+        env: options.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect(),
         trust: false,
     };
     let mut interrupt = Interrupt::listen()?;
     let started = tokio::select! {
-        started = target::start(&job.choice, job.path.as_deref(), &launch) => started,
+        started = Fleet::start(&job.choices, job.path.as_deref(), &launch) => started,
         () = interrupt.wait() => {
             take_back(recorder, &launch);
             return Ok(Exit::Interrupted);
         }
     };
-    let mut target = match started {
-        Ok(target) => target,
+    let mut fleet = match started {
+        Ok(fleet) => fleet,
         Err(error) => {
             complain(&error.to_string());
             take_back(recorder, &launch);
             return Ok(if matches!(error, target::Error::Usage(_)) { Exit::Usage } else { Exit::Target });
         }
     };
-    recorder.add(Entry::Header(header(target.info.clone())))?;
-    let lost = perform(args, job, &mut target, &mut recorder, &mut interrupt).await?;
-    if let Some(child) = target.child.take() {
-        child.stop().await;
-    }
+    recorder.add(Entry::Header(header(fleet.first().info.clone())))?;
+    let lost = perform(args, job, &mut fleet, &mut recorder, &mut interrupt).await?;
+    fleet.stop().await;
     finish(&mut recorder, lost)
 }
 
@@ -206,13 +245,14 @@ fn take_back(recorder: Recorder, launch: &Launch) {
 async fn perform(
     args: &RunArgs,
     job: Job,
-    target: &mut Target,
+    fleet: &mut Fleet,
     recorder: &mut Recorder,
     interrupt: &mut Interrupt,
 ) -> io::Result<Option<String>> {
     let settings = Settings { workers: job.workers, quiet: args.quiet };
     for (loaded, plan) in job.loaded.iter().zip(job.plans) {
         recorder.add(Entry::Scenario(start(loaded)))?;
+        let target = fleet.first();
         let stage = Stage::new(target.endpoint.clone(), target.http.clone(), target.info.fence);
         let mut cases = Vec::new();
         for case in &loaded.scenario.cases {
@@ -222,13 +262,13 @@ async fn perform(
             };
             cases.push(result.clone());
             recorder.add(Entry::Case(result))?;
-            if let Some(status) = target.child.as_mut().and_then(target::Child::ended) {
-                let words = target.child.as_ref().map(target::Child::last_words).unwrap_or_default();
+            if let Some(status) = fleet.ended() {
+                let words = fleet.last_words();
                 return Ok(Some(format!("the target ended ({status}) during `{}` {words}", case.title())));
             }
         }
         if let Some(plan) = plan {
-            load::run(loaded, plan, target, recorder, settings, &cases, interrupt).await?;
+            load::run(loaded, plan, fleet, recorder, settings, &cases, interrupt).await?;
         }
         if stopped_early(recorder) {
             break;

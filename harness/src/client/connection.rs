@@ -260,6 +260,11 @@ impl Connection {
         .await
     }
 
+    /// What the server announced when the session was opened.
+    pub fn handshake(&self) -> Option<&sio_protocol::engine::Handshake> {
+        self.machine.handshake()
+    }
+
     // ---- leaving
 
     /// Leaves politely: what is queued is written, then the session is closed.

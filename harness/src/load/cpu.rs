@@ -29,6 +29,14 @@ pub fn group(leader: u32) -> Option<f64> {
     total
 }
 
+/// CPU seconds so far of several targets; unknown when it is of one of them.
+pub fn groups(leaders: &[u32]) -> Option<f64> {
+    if leaders.is_empty() {
+        return None;
+    }
+    leaders.iter().map(|leader| group(*leader)).sum()
+}
+
 /// CPU seconds so far that the host of this virtual machine gave to others while we wanted them.
 pub fn stolen() -> Option<f64> {
     let text = fs::read_to_string("/proc/stat").ok()?;

@@ -1,57 +1,18 @@
 //! What one worker measures. Owned by its thread: no lock, no allocation per delivery.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-
 use hdrhistogram::Histogram;
 use indexmap::IndexMap;
-use sio_oracle::{Fate, Outcome, Receiver, Scoreboard};
+use sio_oracle::board::{Fate, Nanos, Verdict};
 
-use super::plan::{Emission, Plan};
-use super::witness::{Kind, Witnesses};
+use super::log::{Entry, Seen};
+use super::plan::Plan;
+use super::schedule::Emission;
+use super::witness::{Kind, Witness, Witnesses};
 use crate::record::Counts;
 use crate::record::histogram::{empty, record};
 
 /// A message counts as sent late beyond this: a millisecond.
 const LATE: i64 = 1_000_000;
-
-/// When each emission was sent, in nanoseconds of the run's clock plus one; zero while it was not. Written by
-/// its sender's worker, read by its receivers'.
-pub(super) struct SentTimes(Vec<AtomicU64>);
-
-impl SentTimes {
-    pub(super) fn new(emissions: usize) -> Self {
-        Self((0..emissions).map(|_| AtomicU64::new(0)).collect())
-    }
-
-    fn set(&self, emission: u32, at: u64) {
-        // Relaxed: a receiver sees the message through the target, long after; a late sight costs one sample
-        // of service time and nothing else. At the end, threads are joined before this is read.
-        self.0[emission as usize].store(at + 1, Ordering::Relaxed);
-    }
-
-    pub(super) fn get(&self, emission: u32) -> Option<u64> {
-        self.0[emission as usize].load(Ordering::Relaxed).checked_sub(1)
-    }
-}
-
-/// What one worker's receivers saw of one emission.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Seen {
-    /// Latency to the first and the last of them; `first` is the maximum while there is none.
-    pub(super) first: u64,
-    pub(super) last: u64,
-    pub(super) count: u32,
-}
-
-impl Seen {
-    pub(super) const NOTHING: Self = Self { first: u64::MAX, last: 0, count: 0 };
-
-    pub(super) fn add(&mut self, other: Self) {
-        self.first = self.first.min(other.first);
-        self.last = self.last.max(other.last);
-        self.count += other.count;
-    }
-}
 
 /// Histograms that fill up between two snapshots, one per phase; made when the first value comes.
 #[derive(Default)]
@@ -96,6 +57,10 @@ pub(super) enum Measure {
     Complete,
     /// Intended time to the sender's acknowledgement.
     Ack,
+    /// From the loss of a connection to being in all rooms again; by the phase of the loss.
+    Reconnect,
+    /// Round trip of a fence.
+    Fence,
 }
 
 impl Measure {
@@ -108,6 +73,8 @@ impl Measure {
             Self::First => "first",
             Self::Complete => "complete",
             Self::Ack => "ack",
+            Self::Reconnect => "reconnect",
+            Self::Fence => "fence",
         }
     }
 }
@@ -115,23 +82,44 @@ impl Measure {
 /// What was measured since the last snapshot, and how things stand.
 pub(super) struct Snapshot {
     pub(super) worker: usize,
-    pub(super) open: u64,
+    /// Users that are connected and in their rooms.
+    pub(super) present: u64,
     pub(super) failed: u64,
     pub(super) lost: u64,
     pub(super) sent: u64,
     pub(super) delivered: u64,
+    /// Deliveries that were wrong, and those that did not come.
+    pub(super) wrong: u64,
     pub(super) histograms: Vec<(Key, Histogram<u64>)>,
 }
 
 /// What a worker counts that belongs to no message.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Tally {
+    /// Users that opened at least once.
     pub(super) open: u64,
+    /// Users that never opened.
     pub(super) failed: u64,
+    /// Users whose connection broke for good.
     pub(super) lost: u64,
+    /// Users that are in their rooms now.
+    pub(super) present: u64,
+    /// Connections that got as far as being in all rooms.
+    pub(super) sessions: u64,
+    /// Sessions that ended because the user had stayed long enough.
+    pub(super) churned: u64,
+    /// Connections that chaos ended.
+    pub(super) dropped: u64,
+    /// Connections that the target ended, or its network.
+    pub(super) broken: u64,
+    pub(super) stalls: u64,
     pub(super) foreign: u64,
+    /// Deliveries of messages whose account was closed.
+    pub(super) stale: u64,
     pub(super) negative: u64,
     pub(super) unsettled: u64,
+    /// By phase of the loss: reconnections that asked for what they missed, and those that got it.
+    pub(super) asked_back: Vec<(u64, u64)>,
     pub(super) problems: IndexMap<String, u64>,
 }
 
@@ -142,130 +130,181 @@ impl Tally {
     }
 }
 
+/// Counts of one traffic in one phase, by the population of the receiver; what is not about receivers belongs to
+/// the sender's.
+pub(super) type PhaseCounts = Vec<Counts>;
+
 /// The state of a worker.
 pub(super) struct Measurements {
-    board: Scoreboard,
-    seen: Vec<Seen>,
-    counts: Vec<Vec<Counts>>,
+    /// By traffic and phase.
+    counts: Vec<Vec<PhaseCounts>>,
     delivery: Vec<Spread>,
     service: Vec<Spread>,
+    first: Vec<Spread>,
+    complete: Vec<Spread>,
     ack: Vec<Spread>,
     late: Spread,
     connect: Spread,
+    reconnect: Spread,
+    fence: Spread,
     pub(super) tally: Tally,
     witnesses: Witnesses,
     sent: u64,
     delivered: u64,
+    wrong: u64,
 }
 
 impl Measurements {
     pub(super) fn new(plan: &Plan) -> Self {
         let traffics = plan.traffic.len();
         let spreads = || (0..traffics).map(|_| Spread::default()).collect();
+        let tally = Tally { asked_back: vec![(0, 0); plan.phases.len()], ..Tally::default() };
         Self {
-            board: Scoreboard::new(plan.ledger.clone()),
-            seen: vec![Seen::NOTHING; plan.emissions.len()],
-            counts: vec![vec![Counts::default(); plan.phases.len()]; traffics],
+            counts: vec![vec![vec![Counts::default(); plan.populations.len()]; plan.phases.len()]; traffics],
             delivery: spreads(),
             service: spreads(),
+            first: spreads(),
+            complete: spreads(),
             ack: spreads(),
             late: Spread::default(),
             connect: Spread::default(),
-            tally: Tally::default(),
+            reconnect: Spread::default(),
+            fence: Spread::default(),
+            tally,
             witnesses: Witnesses::default(),
             sent: 0,
             delivered: 0,
+            wrong: 0,
         }
     }
 
-    /// A user is in its rooms; it was connected `nanos` after its intended time.
-    pub(super) fn opened(&mut self, plan: &Plan, user: u32, nanos: u64) -> Receiver {
-        self.tally.open += 1;
-        self.connect.record(0, nanos);
-        self.board.add(user, plan.audiences_of(&plan.users[user as usize]))
+    fn counts(&mut self, plan: &Plan, emission: &Emission, user: u32) -> &mut Counts {
+        let population = plan.users[user as usize].population;
+        &mut self.counts[usize::from(emission.traffic)][usize::from(emission.phase)][population]
     }
 
-    /// Emission `index` leaves now.
-    pub(super) fn sending(&mut self, emission: &Emission, index: u32, now: i64, sent: &SentTimes) {
+    /// A user is in its rooms for the first time; it was connected `nanos` after its intended time.
+    pub(super) fn opened(&mut self, nanos: u64) {
+        self.tally.open += 1;
+        self.connect.record(0, nanos);
+    }
+
+    /// A user that had lost its connection in `phase` is in its rooms again.
+    pub(super) fn reconnected(&mut self, phase: usize, nanos: u64) {
+        self.reconnect.record(phase, nanos);
+    }
+
+    /// A fence was answered.
+    pub(super) fn fenced(&mut self, phase: usize, nanos: u64) {
+        self.fence.record(phase, nanos);
+    }
+
+    /// A message leaves now.
+    pub(super) fn sending(&mut self, plan: &Plan, emission: &Emission, now: Nanos) {
         let late = now - emission.at as i64;
-        sent.set(index, now.max(0) as u64);
         self.sent += 1;
-        let counts = &mut self.counts[usize::from(emission.traffic)][usize::from(emission.phase)];
+        let counts = self.counts(plan, emission, emission.sender);
         counts.sent += 1;
         counts.sent_late += u64::from(late > LATE);
         self.late.record(usize::from(emission.phase), late.max(0) as u64);
     }
 
-    /// A message arrived at `now`.
-    pub(super) fn delivered(&mut self, plan: &Plan, receiver: Receiver, index: u32, now: i64, sent: &SentTimes) {
-        let Some(emission) = plan.emissions.get(index as usize) else {
-            self.tally.foreign += 1;
-            return;
-        };
-        let (traffic, phase) = (usize::from(emission.traffic), usize::from(emission.phase));
-        let outcome = self.board.deliver(receiver, plan.audience(emission), emission.seq);
-        let counts = &mut self.counts[traffic][phase];
-        let kind = match outcome {
-            Outcome::Owed => None,
-            Outcome::OutOfOrder => Some(Kind::Disorder),
-            Outcome::Duplicate => Some(Kind::Duplicate),
-            Outcome::Stray => Some(Kind::Stray),
+    /// `user` got a message at `now`. Returns its latency if it counts.
+    pub(super) fn delivered(
+        &mut self,
+        plan: &Plan,
+        user: u32,
+        entry: &Entry,
+        verdict: Verdict,
+        now: Nanos,
+    ) -> Option<u64> {
+        let emission = &entry.emission;
+        let counts = self.counts(plan, emission, user);
+        let kind = match verdict {
+            Verdict::Fine => None,
+            Verdict::Overtaken => {
+                counts.disorder += 1;
+                Some(Kind::Disorder)
+            }
+            Verdict::Late => {
+                // It had been counted as missing; it was not lost, only behind what should have come behind it.
+                counts.missing = counts.missing.saturating_sub(1);
+                counts.delivered += 1;
+                counts.disorder += 1;
+                Some(Kind::Disorder)
+            }
+            Verdict::Duplicate => {
+                counts.duplicate += 1;
+                Some(Kind::Duplicate)
+            }
+            Verdict::Phantom => {
+                counts.stray += 1;
+                Some(Kind::Stray)
+            }
         };
         if let Some(kind) = kind {
-            self.witnesses.note(kind, self.board.user(receiver), index, Some(now));
+            self.wrong += 1;
+            self.witnesses.note(plan, &Witness { kind, receiver: user, entry, at: Some(now) });
         }
-        match outcome {
-            Outcome::Owed => {}
-            Outcome::OutOfOrder => counts.disorder += 1,
-            Outcome::Duplicate => {
-                counts.duplicate += 1;
-                return;
-            }
-            Outcome::Stray => {
-                counts.stray += 1;
-                return;
-            }
+        if matches!(verdict, Verdict::Duplicate | Verdict::Phantom) {
+            return None;
         }
         self.delivered += 1;
+        let (traffic, phase) = (usize::from(emission.traffic), usize::from(emission.phase));
         let latency = now - emission.at as i64;
         self.tally.negative += u64::from(latency < 0);
         let latency = latency.max(0) as u64;
         self.delivery[traffic].record(phase, latency);
-        if let Some(sent) = sent.get(index) {
-            self.service[traffic].record(phase, (now - sent as i64).max(0) as u64);
+        if let Some(sent) = entry.sent() {
+            self.service[traffic].record(phase, (now - sent).max(0) as u64);
         }
-        self.seen[index as usize].add(Seen { first: latency, last: latency, count: 1 });
+        Some(latency)
     }
 
-    /// The sender's acknowledgement of an emission arrived.
-    pub(super) fn acknowledged(&mut self, emission: &Emission, now: i64) {
+    /// The sender's acknowledgement of a message arrived.
+    pub(super) fn acknowledged(&mut self, emission: &Emission, now: Nanos) {
         let latency = (now - emission.at as i64).max(0) as u64;
         self.ack[usize::from(emission.traffic)].record(usize::from(emission.phase), latency);
     }
 
-    /// Closes the account of a receiver.
-    pub(super) fn settle(&mut self, plan: &Plan, receiver: Receiver, cut: bool, sent: &SentTimes) {
-        let (board, counts, witnesses) = (&self.board, &mut self.counts, &mut self.witnesses);
-        let user = board.user(receiver);
-        let emission = |audience: u32, seq: u32| plan.audience_emissions[audience as usize][seq as usize];
-        let was_sent = |audience, seq| sent.get(emission(audience, seq)).is_some();
-        board.settle(receiver, cut, was_sent, |audience, seq, fate| {
-            let index = emission(audience, seq);
-            let emission = &plan.emissions[index as usize];
-            let counts = &mut counts[usize::from(emission.traffic)][usize::from(emission.phase)];
-            match fate {
-                Fate::Delivered => {
-                    counts.owed += 1;
-                    counts.delivered += 1;
-                }
-                Fate::Missing => {
-                    counts.owed += 1;
-                    counts.missing += 1;
-                    witnesses.note(Kind::Missing, user, index, None);
-                }
-                Fate::Excused => counts.excused += 1,
+    /// The account of a message and a receiver is closed.
+    pub(super) fn settled(&mut self, plan: &Plan, user: u32, entry: &Entry, fate: Fate) {
+        let counts = self.counts(plan, &entry.emission, user);
+        match fate {
+            Fate::Delivered => {
+                counts.owed += 1;
+                counts.delivered += 1;
             }
-        });
+            Fate::Missing => {
+                counts.owed += 1;
+                counts.missing += 1;
+                self.wrong += 1;
+                self.witnesses.note(plan, &Witness { kind: Kind::Missing, receiver: user, entry, at: None });
+            }
+            Fate::Excused => counts.excused += 1,
+            Fate::May(here) => {
+                counts.may += 1;
+                counts.may_delivered += u64::from(here);
+            }
+        }
+    }
+
+    /// Nobody will say any more about a message.
+    pub(super) fn closed(&mut self, plan: &Plan, entry: &Entry, seen: Seen) {
+        let emission = &entry.emission;
+        let counts = self.counts(plan, emission, emission.sender);
+        counts.scheduled += 1;
+        if entry.sent().is_none() {
+            counts.skipped += 1;
+            return;
+        }
+        let (traffic, phase) = (usize::from(emission.traffic), usize::from(emission.phase));
+        if seen.count > 0 {
+            self.first[traffic].record(phase, seen.first);
+        }
+        if seen.owed > 0 && seen.missing == 0 {
+            self.complete[traffic].record(phase, seen.last);
+        }
     }
 
     /// Hands out what was measured since the last time.
@@ -275,30 +314,34 @@ impl Measurements {
             let taken = spread.take().into_iter();
             histograms.extend(taken.map(|(phase, histogram)| (Key { measure, traffic, phase }, histogram)));
         };
-        for (traffic, spread) in self.delivery.iter_mut().enumerate() {
-            collect(Measure::Delivery, traffic, spread);
-        }
-        for (traffic, spread) in self.service.iter_mut().enumerate() {
-            collect(Measure::Service, traffic, spread);
-        }
-        for (traffic, spread) in self.ack.iter_mut().enumerate() {
-            collect(Measure::Ack, traffic, spread);
+        let by_traffic = [
+            (Measure::Delivery, &mut self.delivery),
+            (Measure::Service, &mut self.service),
+            (Measure::First, &mut self.first),
+            (Measure::Complete, &mut self.complete),
+            (Measure::Ack, &mut self.ack),
+        ];
+        for (measure, spreads) in by_traffic {
+            spreads.iter_mut().enumerate().for_each(|(traffic, spread)| collect(measure, traffic, spread));
         }
         collect(Measure::Late, 0, &mut self.late);
         collect(Measure::Connect, 0, &mut self.connect);
+        collect(Measure::Reconnect, 0, &mut self.reconnect);
+        collect(Measure::Fence, 0, &mut self.fence);
         Snapshot {
             worker,
-            open: self.tally.open,
+            present: self.tally.present,
             failed: self.tally.failed,
             lost: self.tally.lost,
             sent: self.sent,
             delivered: self.delivered,
+            wrong: self.wrong,
             histograms,
         }
     }
 
-    /// What is left when the worker ends: the per-emission view, the counts by traffic and phase, and the rest.
-    pub(super) fn into_parts(self) -> (Vec<Seen>, Vec<Vec<Counts>>, Tally, Witnesses) {
-        (self.seen, self.counts, self.tally, self.witnesses)
+    /// What is left when the worker ends: the counts by traffic and phase, and the rest.
+    pub(super) fn into_parts(self) -> (Vec<Vec<PhaseCounts>>, Tally, Witnesses) {
+        (self.counts, self.tally, self.witnesses)
     }
 }

@@ -3,13 +3,16 @@
 use bytes::Bytes;
 use sio_protocol::{Args, Value};
 
+use super::plan::Plan;
+use super::schedule::Emission;
 use super::stamp::Stamp;
 use crate::scenario::Loaded;
-use crate::scenario::model::{Invocation, Traffic};
+use crate::scenario::model::{Invocation, Population, Traffic};
 use crate::scenario::template::{Expr, Piece, Scope, Template};
 
 /// Stand-ins for what changes from message to message; no scenario says these by accident.
 const ROOM: &str = "@@sio-bench-room@@";
+const NEXT_ROOM: &str = "@@sio-bench-next@@";
 const PAYLOAD: &str = "@@sio-bench-payload@@";
 const SEQ: &str = "@@sio-bench-seq@@";
 
@@ -17,6 +20,9 @@ const SEQ: &str = "@@sio-bench-seq@@";
 pub fn check(loaded: &Loaded) -> Result<(), String> {
     for (name, traffic) in &loaded.scenario.traffic {
         Message::new(loaded, traffic).map_err(|problem| format!("[traffic.{name}]: {problem}"))?;
+    }
+    for (name, users) in &loaded.scenario.populations {
+        auth(loaded, users).map_err(|problem| format!("[users.{name}] auth: {problem}"))?;
     }
     for (name, group) in &loaded.scenario.rooms {
         join(loaded, &group.join, name).map_err(|problem| format!("[rooms.{name}] join: {problem}"))?;
@@ -37,6 +43,8 @@ pub(super) struct Message {
 enum Part {
     Text(String),
     Room,
+    /// The one after it in its group.
+    NextRoom,
     Payload,
     /// The number of the message among those of its traffic to its room.
     Seq,
@@ -50,19 +58,36 @@ impl Message {
             traffic.emit.iter().map(|template| scope.render(&with_holes(template))).collect::<Result<_, _>>()?;
         let args = Args::from_values(&values);
         let payload = if traffic.binary { format!("\"{PAYLOAD}\"") } else { PAYLOAD.to_owned() };
-        let parts = cut(args.json(), &[(&payload, Part::Payload), (ROOM, Part::Room), (SEQ, Part::Seq)]);
+        let parts = cut(
+            args.json(),
+            &[(&payload, Part::Payload), (ROOM, Part::Room), (NEXT_ROOM, Part::NextRoom), (SEQ, Part::Seq)],
+        );
         Ok(Self { parts, payload_size: traffic.payload_size, binary: traffic.binary, ack: traffic.ack })
     }
 
-    /// The arguments of message `seq` to `room`.
-    pub(super) fn render(&self, room: &str, seq: u32, stamp: Stamp) -> Args {
+    /// The arguments of a message.
+    pub(super) fn render(&self, plan: &Plan, emission: &Emission, stamp: Stamp) -> Args {
+        let room = emission.room().map(|room| &plan.rooms[room as usize]);
+        let name = room.map_or("", |room| &room.name);
+        let next = room.map_or("", |room| &plan.rooms[room.next as usize].name);
+        self.fill(name, next, emission.seq, stamp)
+    }
+
+    fn fill(&self, room: &str, next: &str, seq: u32, stamp: Stamp) -> Args {
         let payload = stamp.payload(self.payload_size);
-        let length: usize = self.parts.iter().map(|part| part.len(room, &payload)).sum();
-        let mut json = String::with_capacity(length);
+        let length = |part: &Part| match part {
+            Part::Text(text) => text.len(),
+            Part::Room => room.len(),
+            Part::NextRoom => next.len(),
+            Part::Payload => payload.len(),
+            Part::Seq => 10,
+        };
+        let mut json = String::with_capacity(self.parts.iter().map(length).sum());
         for part in &self.parts {
             match part {
                 Part::Text(text) => json.push_str(text),
                 Part::Room => json.push_str(room),
+                Part::NextRoom => json.push_str(next),
                 Part::Seq => json.push_str(&seq.to_string()),
                 Part::Payload if self.binary => json.push_str(r#"{"_placeholder":true,"num":0}"#),
                 Part::Payload => json.push_str(&payload),
@@ -70,17 +95,6 @@ impl Message {
         }
         let attachments = if self.binary { vec![Bytes::from(payload)] } else { Vec::new() };
         Args::from_json(json, attachments)
-    }
-}
-
-impl Part {
-    fn len(&self, room: &str, payload: &str) -> usize {
-        match self {
-            Self::Text(text) => text.len(),
-            Self::Room => room.len(),
-            Self::Payload => payload.len(),
-            Self::Seq => 10,
-        }
     }
 }
 
@@ -104,6 +118,18 @@ pub(super) fn join(loaded: &Loaded, invocation: &Invocation, room: &str) -> Resu
     }
     let values: Vec<Value> = action.emit.iter().map(|value| scope.render(value)).collect::<Result<_, _>>()?;
     Ok((Args::from_values(&values), action.ack.is_some()))
+}
+
+/// What a population shows at each CONNECT, as JSON text; empty if it shows nothing.
+pub(super) fn auth(loaded: &Loaded, users: &Population) -> Result<String, String> {
+    let Some(auth) = &users.auth else { return Ok(String::new()) };
+    let args = Args::from_values(&[scope_of(loaded).render(auth)?]);
+    let json = args.json();
+    let object = json.strip_prefix('[').and_then(|json| json.strip_suffix(']')).filter(|json| json.starts_with('{'));
+    match object {
+        Some(object) if args.attachments().is_empty() => Ok(object.to_owned()),
+        _ => Err(format!("expected a table of texts and numbers, found {json}")),
+    }
 }
 
 fn scope_of(loaded: &Loaded) -> Scope {
@@ -133,6 +159,7 @@ fn hole(piece: &Piece) -> Piece {
         Piece::Expr(Expr::Payload) => Piece::Literal(PAYLOAD.to_owned()),
         Piece::Expr(Expr::Seq) => Piece::Literal(SEQ.to_owned()),
         Piece::Expr(Expr::Var(name)) if name == "room" => Piece::Literal(ROOM.to_owned()),
+        Piece::Expr(Expr::Var(name)) if name == "room.next" => Piece::Literal(NEXT_ROOM.to_owned()),
         other => other.clone(),
     }
 }
@@ -154,7 +181,7 @@ mod tests {
         let loaded = scenario::load(Source { name: "t".to_owned(), text }, &[], None).unwrap();
         check(&loaded).unwrap();
         let message = Message::new(&loaded, &loaded.scenario.traffic["t"]).unwrap();
-        message.render("a-0", 7, Stamp { run: 1, emission: 2 })
+        message.fill("a-0", "a-1", 7, Stamp { run: 1, emission: 2 })
     }
 
     #[test]

@@ -1,19 +1,27 @@
 //! The load engine: an open loop over a schedule that is a pure function of scenario and seed.
 //!
-//! [`plan`] computes everything ahead: who is in which room, who sends what to whom and when. One worker
-//! thread per core, each a current-thread runtime, owns its share of the users (`worker`, `user`). What a
-//! worker measures stays with it (`measure`) and is merged at the end (`result`).
+//! [`plan`] says who is in which room and who can reach whom; `schedule` says who sends what when, and `log` holds
+//! the messages while they matter. One worker thread per core, each a current-thread runtime, owns its share of
+//! the users (`worker`): each lives through one session after another (`user`, `talk`), and judges what arrives
+//! with the oracle's board. What goes wrong on purpose is worked out ahead (`chaos`). What a worker measures
+//! stays with it (`measure`) and is merged at the end (`result`).
 
+mod chaos;
 mod control;
 pub mod cpu;
+mod log;
+mod mailbox;
 mod measure;
 mod message;
 pub mod plan;
 mod progress;
+mod random;
 mod result;
 mod run;
+mod schedule;
 mod slo;
 pub mod stamp;
+mod talk;
 mod user;
 mod witness;
 mod worker;

@@ -34,8 +34,9 @@ impl Live {
     /// Shows one second.
     pub(super) fn show(&mut self, progress: &Progress, asked: u64, sent_per_second: u64, delivered_per_second: u64) {
         let failed = if progress.failed > 0 { format!(", {} failed", count(progress.failed)) } else { String::new() };
+        let wrong = if progress.wrong > 0 { format!("   {} WRONG", count(progress.wrong)) } else { String::new() };
         let text = format!(
-            "{:>4.0} s  {:<12} users {}/{}{failed}   sent {} ({}/s)   delivered {} ({}/s)",
+            "{:>4.0} s  {:<12} users {}/{}{failed}   sent {} ({}/s)   delivered {} ({}/s){wrong}",
             progress.second,
             progress.phase,
             count(progress.open),

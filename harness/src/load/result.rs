@@ -1,15 +1,15 @@
 //! Puts together what the workers found.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use hdrhistogram::Histogram;
 use indexmap::IndexMap;
 
-use super::measure::{Key, Measure, Seen, SentTimes};
+use super::measure::{Key, Measure};
 use super::plan::Plan;
 use super::worker::WorkerResult;
-use crate::record::histogram::{empty, record, summary};
-use crate::record::{Counts, LoadResult, PhaseResult, Summary, TrafficResult, Users};
+use crate::record::histogram::{empty, summary};
+use crate::record::{Counts, LoadResult, PhaseResult, Recovery, Summary, TrafficResult, Users};
 
 /// All distributions of a run, merged over workers and seconds.
 #[derive(Default)]
@@ -44,37 +44,6 @@ impl Histograms {
     }
 }
 
-/// The latencies of a message to its first and to its last recipient. A message is complete when everybody
-/// who was owed it has it.
-pub(super) fn fan_out(plan: &Plan, sent: &SentTimes, workers: &[WorkerResult], histograms: &mut Histograms) {
-    let receivers: HashSet<u32> = workers.iter().flat_map(|worker| worker.receivers.iter().copied()).collect();
-    let mut members = vec![0u32; plan.rooms.len()];
-    for user in &receivers {
-        for &room in &plan.users[*user as usize].rooms {
-            members[room as usize] += 1;
-        }
-    }
-    for (index, emission) in plan.emissions.iter().enumerate() {
-        if sent.get(index as u32).is_none() {
-            continue;
-        }
-        let mut seen = Seen::NOTHING;
-        workers.iter().for_each(|worker| seen.add(worker.seen[index]));
-        let audience = &plan.ledger.audiences[plan.audience(emission) as usize];
-        let is_member = plan.users[emission.sender as usize].rooms.contains(&emission.room);
-        let left_out = u32::from(audience.except_sender && is_member);
-        let owed = members[emission.room as usize].saturating_sub(left_out);
-        let key = |measure| Key { measure, traffic: emission.traffic.into(), phase: emission.phase.into() };
-        let mut note = |measure, nanos| record(histograms.0.entry(key(measure)).or_insert_with(empty), nanos);
-        if seen.count > 0 {
-            note(Measure::First, seen.first);
-        }
-        if seen.count >= owed && owed > 0 {
-            note(Measure::Complete, seen.last);
-        }
-    }
-}
-
 /// The result as it is recorded.
 pub(super) fn summarize(scenario: &str, plan: &Plan, workers: &[WorkerResult], histograms: &Histograms) -> LoadResult {
     let sum = |field: fn(&WorkerResult) -> u64| workers.iter().map(field).sum::<u64>();
@@ -86,15 +55,35 @@ pub(super) fn summarize(scenario: &str, plan: &Plan, workers: &[WorkerResult], h
     let late_by_phase = plan.phases.iter().enumerate().map(|(index, phase)| {
         (phase.name.clone(), histograms.summary(Measure::Late, 0, |phase| phase == index).unwrap_or_default())
     });
+    let by_phase = |measure| {
+        plan.phases.iter().enumerate().filter_map(move |(index, phase)| {
+            Some((phase.name.clone(), histograms.summary(measure, 0, |phase| phase == index)?))
+        })
+    };
+    let recovery = plan.phases.iter().enumerate().map(|(index, phase)| {
+        let of = |field: fn(&(u64, u64)) -> u64| workers.iter().map(|w| field(&w.tally.asked_back[index])).sum();
+        (phase.name.clone(), Recovery { asked: of(|asked| asked.0), recovered: of(|asked| asked.1) })
+    });
+    let recovery: IndexMap<_, _> = recovery.filter(|(_, recovery)| recovery.asked > 0).collect();
     LoadResult {
         scenario: scenario.to_owned(),
+        nodes: u64::from(plan.nodes),
         workers: workers.len(),
         users: Users {
             asked: plan.users.len() as u64,
             open: sum(|worker| worker.tally.open),
             failed: sum(|worker| worker.tally.failed),
             lost: sum(|worker| worker.tally.lost),
+            sessions: sum(|worker| worker.tally.sessions),
+            churned: sum(|worker| worker.tally.churned),
+            dropped: sum(|worker| worker.tally.dropped),
+            broken: sum(|worker| worker.tally.broken),
+            stalled: sum(|worker| worker.tally.stalls),
         },
+        reconnect: by_phase(Measure::Reconnect).collect(),
+        recovery,
+        fence: histograms.summary(Measure::Fence, 0, |_| true).unwrap_or_default(),
+        stale: sum(|worker| worker.tally.stale),
         traffic: (0..plan.traffic.len()).map(|index| traffic(index, plan, workers, histograms)).collect(),
         connect: histograms.summary(Measure::Connect, 0, |_| true).unwrap_or_default(),
         late: histograms.summary(Measure::Late, 0, measured).unwrap_or_default(),
@@ -122,14 +111,18 @@ fn latencies(traffic: usize, histograms: &Histograms, wanted: impl Fn(usize) -> 
 fn traffic(index: usize, plan: &Plan, workers: &[WorkerResult], histograms: &Histograms) -> TrafficResult {
     let mut total = Counts::default();
     let mut phases = Vec::new();
+    let mut by_users: IndexMap<String, Counts> = IndexMap::new();
     for (number, phase) in plan.phases.iter().enumerate() {
-        let scheduled = |emission: &&super::plan::Emission| {
-            usize::from(emission.traffic) == index && usize::from(emission.phase) == number
-        };
-        let mut counts =
-            Counts { scheduled: plan.emissions.iter().filter(scheduled).count() as u64, ..Counts::default() };
-        for worker in workers {
-            counts += worker.counts[index][number];
+        let mut counts = Counts::default();
+        let mut by_population = IndexMap::new();
+        for (population, crowd) in plan.populations.iter().enumerate() {
+            let mut sum = Counts::default();
+            workers.iter().for_each(|worker| sum += worker.counts[index][number][population]);
+            counts += sum;
+            if sum != Counts::default() {
+                *by_users.entry(crowd.name.clone()).or_default() += sum;
+                by_population.insert(crowd.name.clone(), sum);
+            }
         }
         total += counts;
         phases.push(PhaseResult {
@@ -137,9 +130,10 @@ fn traffic(index: usize, plan: &Plan, workers: &[WorkerResult], histograms: &His
             measured: phase.measured,
             seconds: (phase.end - phase.start) as f64 / 1e9,
             counts,
+            users: by_population,
             latency: latencies(index, histograms, |phase| phase == number),
         });
     }
     let latency = latencies(index, histograms, |phase| plan.phases[phase].measured);
-    TrafficResult { name: plan.traffic[index].clone(), counts: total, latency, phases }
+    TrafficResult { name: plan.traffic[index].name.clone(), counts: total, users: by_users, latency, phases }
 }

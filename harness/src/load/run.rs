@@ -2,21 +2,24 @@
 
 use std::cell::Cell;
 use std::io;
-use std::sync::Arc;
 use std::sync::mpsc as thread_mpsc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime};
 
 use tokio::sync::mpsc;
 
+use super::chaos::{Happening, timeline};
 use super::control::{Aborted, Control};
-use super::measure::{Key, Measure, SentTimes, Snapshot};
+use super::log::Log;
+use super::measure::{Key, Measure, Snapshot};
 use super::message::{self, Message};
 use super::plan::Plan;
 use super::progress::Live;
-use super::result::{Histograms, fan_out, summarize};
+use super::result::{Histograms, summarize};
+use super::schedule::Schedule;
 use super::witness;
-use super::worker::{self, Shared, WorkerResult};
+use super::worker::{self, Behaviour, Shared, WorkerResult};
 use super::{cpu, slo};
 use crate::clock;
 use crate::interrupt::Interrupt;
@@ -25,7 +28,8 @@ use crate::record::histogram::{Interval, write_hgrm, write_hlog};
 use crate::record::{CaseResult, Cpu, Entry, LoadResult, Progress, Recorder, RuleResult};
 use crate::report::INTERRUPTED;
 use crate::scenario::Loaded;
-use crate::target::Target;
+use crate::scenario::model::Upset;
+use crate::target::{Fleet, Frozen};
 
 /// From "everybody is ready" to the first phase.
 const LEAD: Duration = Duration::from_millis(100);
@@ -45,14 +49,14 @@ pub struct Settings {
 pub async fn run(
     loaded: &Loaded,
     plan: Plan,
-    target: &mut Target,
+    fleet: &mut Fleet,
     recorder: &mut Recorder,
     settings: Settings,
     cases: &[CaseResult],
     interrupt: &mut Interrupt,
 ) -> io::Result<()> {
     let (control, snapshots) = Control::new(settings.workers);
-    let shared = Arc::new(share(loaded, plan, target, control, settings.workers).map_err(io::Error::other)?);
+    let shared = Arc::new(share(loaded, plan, fleet, control, settings.workers).map_err(io::Error::other)?);
     let threads = start_workers(&shared, settings.workers)?;
     let started = clock::wall();
     let (hlog, hlog_thread) = start_hlog(recorder, loaded, started)?;
@@ -67,17 +71,16 @@ pub async fn run(
         live: Live::new(settings.quiet),
         before: (0, 0),
     };
-    let cpu = watch.follow(target, recorder, interrupt).await;
+    let cpu = watch.follow(fleet, recorder, interrupt).await;
     let aborted = shared.control.abort_reason();
     let workers = join_workers(threads).await?;
     for worker in &workers {
         watch.keep(&worker.snapshot);
     }
-    let Watch { mut histograms, hlog, live, .. } = watch;
+    let Watch { histograms, hlog, live, .. } = watch;
     drop(live);
-    fan_out(&shared.plan, &shared.sent, &workers, &mut histograms);
     let mut result = summarize(&loaded.scenario.name, &shared.plan, &workers, &histograms);
-    result.violations = witness::describe(&shared.plan, &shared.sent, &workers);
+    result.violations = witness::describe(workers.iter().map(|worker| &worker.witnesses));
     result.cpu = cpu;
     result.fenced = shared.stage.fence;
     result.aborted = aborted;
@@ -88,23 +91,39 @@ pub async fn run(
     finish(recorder, result, rules)
 }
 
-fn share(loaded: &Loaded, plan: Plan, target: &Target, control: Control, workers: usize) -> Result<Shared, String> {
-    let messages =
-        loaded.scenario.traffic.values().map(|traffic| Message::new(loaded, traffic)).collect::<Result<_, _>>()?;
+fn share(loaded: &Loaded, plan: Plan, fleet: &Fleet, control: Control, workers: usize) -> Result<Shared, String> {
+    let scenario = &loaded.scenario;
+    let messages = scenario.traffic.values().map(|traffic| Message::new(loaded, traffic)).collect::<Result<_, _>>()?;
     let mut joins = Vec::with_capacity(plan.rooms.len());
-    for (group, spec) in &loaded.scenario.rooms {
+    for (group, spec) in &scenario.rooms {
         for index in 0..spec.count {
             joins.push(message::join(loaded, &spec.join, &format!("{group}-{index}"))?);
         }
     }
-    let sent = SentTimes::new(plan.emissions.len());
+    let sends_plain = |name: &str| scenario.traffic.values().any(|traffic| traffic.by == name && !traffic.ack);
+    let behaviour = |(name, users): (&String, &crate::scenario::model::Population)| {
+        Ok(Behaviour {
+            churn: users.churn,
+            recovery: users.recovery,
+            reads: users.reads,
+            auth: message::auth(loaded, users)?,
+            sends_plain: sends_plain(name),
+        })
+    };
+    let crowds = scenario.populations.iter().map(behaviour).collect::<Result<_, String>>()?;
+    let plan = Arc::new(plan);
+    let first = fleet.first();
     Ok(Shared {
-        plan: Arc::new(plan),
-        sent,
+        log: Arc::new(Log::new(Schedule::new(scenario, plan.clone()), workers)),
+        chaos: timeline(scenario, &plan),
+        plan,
         run: rand::random(),
         messages,
         joins,
-        stage: Stage::new(target.endpoint.clone(), target.http.clone(), target.info.fence),
+        crowds,
+        reconnect: scenario.target.reconnect,
+        stage: Stage::new(first.endpoint.clone(), first.http.clone(), fleet.is_fenced()),
+        nodes: fleet.nodes().iter().map(|node| RwLock::new(node.endpoint.clone())).collect(),
         control,
         connect_from: clock::now() + LEAD,
         workers,
@@ -158,12 +177,41 @@ async fn join_workers(threads: Vec<WorkerThread>) -> io::Result<Vec<WorkerResult
     joined.await.map_err(io::Error::other)?
 }
 
+/// Freezes and restarts what the scenario says, when it says so. Returns only when that cannot be done, with the
+/// reason.
+async fn upset_processes(shared: &Shared, fleet: &tokio::sync::Mutex<&mut Fleet>) -> String {
+    let Ok(origin) = shared.control.started().await else { return std::future::pending().await };
+    for Happening { at, upset, .. } in shared.chaos.iter().filter(|happening| !happening.is_about_users()) {
+        tokio::time::sleep_until((origin + Duration::from_nanos(*at)).into()).await;
+        match *upset {
+            Upset::Freeze { length, node } => {
+                let Some(pid) = fleet.lock().await.pid(node) else { continue };
+                let frozen = Frozen::new(pid);
+                tokio::time::sleep(length).await;
+                drop(frozen);
+            }
+            Upset::Restart { kill, down, node } => {
+                let mut fleet = fleet.lock().await;
+                match fleet.restart(node, kill, down).await {
+                    Ok(endpoint) => {
+                        let place = &shared.nodes[node as usize];
+                        *place.write().unwrap_or_else(PoisonError::into_inner) = endpoint;
+                    }
+                    Err(error) => return format!("node {node} could not be started again: {error}"),
+                }
+            }
+            Upset::Drop { .. } | Upset::Stall { .. } => {}
+        }
+    }
+    std::future::pending().await
+}
+
 /// Follows a run from outside.
 struct Watch<'a> {
     shared: &'a Shared,
     snapshots: mpsc::UnboundedReceiver<Snapshot>,
-    /// The last snapshot of each worker: open, failed, lost, sent, delivered.
-    latest: Vec<Option<[u64; 5]>>,
+    /// The last snapshot of each worker: present, failed, lost, sent, delivered, wrong.
+    latest: Vec<Option<[u64; 6]>>,
     histograms: Histograms,
     hlog: thread_mpsc::Sender<Interval>,
     origin: Option<std::time::Instant>,
@@ -173,35 +221,39 @@ struct Watch<'a> {
 
 impl Watch<'_> {
     /// Until the run is over or aborted; returns the CPU time of its phases.
-    async fn follow(&mut self, target: &mut Target, recorder: &mut Recorder, interrupt: &mut Interrupt) -> Cpu {
-        let control = &self.shared.control;
-        let pid = target.info.pid;
+    async fn follow(&mut self, fleet: &mut Fleet, recorder: &mut Recorder, interrupt: &mut Interrupt) -> Cpu {
+        let shared = self.shared;
+        let control = &shared.control;
+        let pids = fleet.pids();
         let cpu = Cell::new(Cpu::default());
         let timeline = async {
             control.barrier().await?;
             let origin = clock::now() + LEAD;
             control.start(origin);
-            let before = (origin, cpu::own(), pid.and_then(cpu::group), cpu::stolen());
+            let before = (origin, cpu::own(), cpu::groups(&pids), cpu::stolen());
             control.barrier().await?;
             let difference = |now: Option<f64>, before: Option<f64>| Some(now? - before?);
             cpu.set(Cpu {
                 seconds: clock::now().duration_since(before.0).as_secs_f64(),
                 own: difference(cpu::own(), before.1),
-                target: difference(pid.and_then(cpu::group), before.2),
+                target: difference(cpu::groups(&pids), before.2),
                 stolen: difference(cpu::stolen(), before.3),
             });
             control.barrier().await?;
             control.barrier().await
         };
-        tokio::pin!(timeline);
+        let fleet = tokio::sync::Mutex::new(fleet);
+        let chaos = upset_processes(shared, &fleet);
+        tokio::pin!(timeline, chaos);
         let mut watch = tokio::time::interval(WATCH);
         loop {
-            // Cancel-safe: the timeline is pinned outside, the others hold nothing.
+            // Cancel-safe: timeline and chaos are pinned outside, the others hold nothing.
             tokio::select! {
                 outcome = &mut timeline => {
                     let _: Result<(), Aborted> = outcome;
                     break;
                 }
+                why = &mut chaos => control.abort(&why),
                 Some(snapshot) = self.snapshots.recv() => {
                     self.origin = self.origin.or(control.origin());
                     self.keep_and_show(&snapshot, recorder);
@@ -210,7 +262,10 @@ impl Watch<'_> {
                     }
                 }
                 _ = watch.tick() => {
-                    if let Some(status) = target.child.as_mut().and_then(crate::target::Child::ended) {
+                    // While a node is being started again, nobody looks whether it runs.
+                    if let Ok(mut fleet) = fleet.try_lock()
+                        && let Some(status) = fleet.ended()
+                    {
                         control.abort(&format!("the target ended ({status})"));
                     }
                 }
@@ -238,7 +293,8 @@ impl Watch<'_> {
             // The writer ends early only when the disk is full; the join tells.
             let _ = self.hlog.send(interval);
         }
-        let numbers = [snapshot.open, snapshot.failed, snapshot.lost, snapshot.sent, snapshot.delivered];
+        let numbers =
+            [snapshot.present, snapshot.failed, snapshot.lost, snapshot.sent, snapshot.delivered, snapshot.wrong];
         self.latest[snapshot.worker] = Some(numbers);
     }
 
@@ -260,10 +316,11 @@ impl Watch<'_> {
         let progress = Progress {
             second: (second * 1e3).round() / 1e3,
             phase: phase.to_owned(),
-            open: total(0) - total(2),
+            open: total(0),
             failed: total(1),
             sent,
             delivered,
+            wrong: total(5),
         };
         let rates = (sent.saturating_sub(self.before.0), delivered.saturating_sub(self.before.1));
         self.before = (sent, delivered);
@@ -274,7 +331,8 @@ impl Watch<'_> {
 
     fn all_lost(&self) -> bool {
         let total = |index: usize| self.latest.iter().flatten().map(|numbers| numbers[index]).sum::<u64>();
-        self.origin.is_some() && total(0) > 0 && total(0) == total(2)
+        let lost = total(2) + total(1);
+        self.origin.is_some() && total(2) > 0 && lost == self.shared.plan.users.len() as u64
     }
 }
 
@@ -283,8 +341,9 @@ fn tag(plan: &Plan, key: &Key) -> String {
     let phase = plan.phases.get(key.phase).map_or("", |phase| &phase.name).replace([' ', ','], "-");
     match key.measure {
         Measure::Connect => "connect".to_owned(),
+        Measure::Reconnect | Measure::Fence => format!("{}@{phase}", key.measure.name()),
         Measure::Late => format!("ruler.late@{phase}"),
-        measure => format!("{}.{}@{phase}", plan.traffic[key.traffic], measure.name()).replace([' ', ','], "-"),
+        measure => format!("{}.{}@{phase}", plan.traffic[key.traffic].name, measure.name()).replace([' ', ','], "-"),
     }
 }
 
@@ -312,10 +371,12 @@ fn write_distributions(recorder: &Recorder, plan: &Plan, histograms: &Histograms
     };
     for (index, traffic) in plan.traffic.iter().enumerate() {
         for measure in [Measure::Delivery, Measure::First, Measure::Complete, Measure::Service, Measure::Ack] {
-            write(format!("{traffic}.{}", measure.name()), histograms.sum(measure, index, measured))?;
+            write(format!("{}.{}", traffic.name, measure.name()), histograms.sum(measure, index, measured))?;
         }
     }
     write("ruler.late".to_owned(), histograms.sum(Measure::Late, 0, measured))?;
+    write("reconnect".to_owned(), histograms.sum(Measure::Reconnect, 0, measured))?;
+    write("fence".to_owned(), histograms.sum(Measure::Fence, 0, measured))?;
     write("connect".to_owned(), histograms.sum(Measure::Connect, 0, |_| true))
 }
 

@@ -3,7 +3,7 @@
 use super::measure::Measure;
 use super::plan::Plan;
 use super::result::Histograms;
-use crate::record::{CaseResult, CaseVerdict, Counts, LoadResult, RuleResult, RuleVerdict};
+use crate::record::{CaseResult, CaseVerdict, LoadResult, RuleResult, RuleVerdict};
 use crate::report::text;
 use crate::scenario::Loaded;
 use crate::scenario::model::{Count, Latency, Metric, Rule, Stat};
@@ -60,10 +60,15 @@ impl Judge<'_> {
                 };
                 self.histograms.sum(measure, self.traffic(traffic)?, wanted)
             }
+            Metric::Reconnect => self.histograms.sum(Measure::Reconnect, 0, wanted),
             Metric::Connect => self.histograms.sum(Measure::Connect, 0, |_| true),
             Metric::RulerLate => self.histograms.sum(Measure::Late, 0, wanted),
-            Metric::Count { traffic, of } => return self.count(self.traffic(traffic)?, *of, named),
+            Metric::Count { traffic, of } => {
+                return self.count(self.traffic(traffic)?, *of, named, rule.users.as_deref());
+            }
             Metric::Errors => return Some(self.errors()),
+            Metric::Recovered => return self.recovered(rule.phase.as_deref()),
+            Metric::Strength => return self.load.strength(),
             Metric::Case(rule) => return self.passed(rule),
         }?;
         Some(match rule.stat {
@@ -74,22 +79,30 @@ impl Judge<'_> {
     }
 
     fn traffic(&self, name: &str) -> Option<usize> {
-        self.plan.traffic.iter().position(|traffic| traffic == name)
+        self.plan.traffic.iter().position(|traffic| traffic.name == name)
     }
 
     /// Counts are about the whole run, the warm-up included: what is lost there is lost.
-    fn count(&self, traffic: usize, of: Count, phase: Option<usize>) -> Option<f64> {
+    fn count(&self, traffic: usize, of: Count, phase: Option<usize>, users: Option<&str>) -> Option<f64> {
         let traffic = self.load.traffic.get(traffic)?;
-        let counts: Counts = match phase {
-            Some(phase) => traffic.phases.get(phase)?.counts,
-            None => traffic.counts,
+        let (counts, by_users) = match phase {
+            Some(phase) => traffic.phases.get(phase).map(|phase| (phase.counts, &phase.users))?,
+            None => (traffic.counts, &traffic.users),
         };
+        let counts = users.map_or(counts, |users| by_users.get(users).copied().unwrap_or_default());
         Some(match of {
             Count::Missing => counts.missing,
             Count::Duplicate => counts.duplicate,
             Count::Stray => counts.stray,
             Count::Disorder => counts.disorder,
         } as f64)
+    }
+
+    /// Of the sessions that were asked back, the share that was the same again.
+    fn recovered(&self, phase: Option<&str>) -> Option<f64> {
+        let phases = self.load.recovery.iter().filter(|(name, _)| phase.is_none_or(|phase| phase == *name));
+        let (asked, recovered) = phases.fold((0, 0), |sum, (_, r)| (sum.0 + r.asked, sum.1 + r.recovered));
+        (asked > 0).then(|| recovered as f64 / asked as f64)
     }
 
     fn errors(&self) -> f64 {
@@ -106,8 +119,8 @@ impl Judge<'_> {
 
 fn show(metric: &Metric, value: f64) -> String {
     match metric {
-        Metric::Latency { .. } | Metric::Connect | Metric::RulerLate => text::time(value),
+        metric if metric.is_latency() => text::time(value),
         Metric::Count { .. } => text::count(value as u64),
-        Metric::Errors | Metric::Case(_) => format!("{:.2} %", value * 100.0),
+        _ => format!("{:.2} %", value * 100.0),
     }
 }

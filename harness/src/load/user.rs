@@ -1,208 +1,161 @@
-//! One user: connects, joins its rooms, sends what is due and notes what arrives.
+//! One user: connects, joins its rooms, sends what is due, notes what arrives, goes, and comes back.
 
-use std::cell::{Cell, RefCell};
-use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
 use std::time::Duration;
 
-use sio_oracle::Receiver;
-use sio_protocol::client::Event;
-use sio_protocol::{Args, Incoming};
-use tokio::sync::Notify;
-
-use super::stamp::Stamp;
+use super::mailbox::{Mailbox, Order};
+use super::random::Dice;
+use super::talk::{End, Place, Talk};
 use super::worker::Local;
-use crate::client::{Connection, Error};
+use crate::scenario::model::{Drop as Dropping, Leaving};
 
 /// Time for a connection, its CONNECT and all its joins.
-const OPEN_LIMIT: Duration = Duration::from_secs(30);
-/// The event that is acknowledged by every target with the fixture.
-const FENCE: &str = "message-with-ack";
+pub(super) const OPEN_LIMIT: Duration = Duration::from_secs(30);
 
-/// What a worker tells a user to do.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Order {
-    /// Send this emission.
-    Send(u32),
-    /// Make an acknowledged round trip.
-    Fence,
-    /// Leave.
-    Quit,
-}
-
-/// Where the worker and one of its users meet.
-#[derive(Default)]
-pub(super) struct Mailbox {
-    orders: RefCell<VecDeque<Order>>,
-    wake: Notify,
-    /// The fence of the current round was answered, or never will be.
-    pub(super) fenced: Cell<bool>,
-    /// Its place on the scoreboard, once it is open.
-    pub(super) receiver: Cell<Option<Receiver>>,
-    /// The connection was lost.
-    pub(super) cut: Cell<bool>,
-    /// It is open and has not been lost.
-    pub(super) alive: Cell<bool>,
-}
-
-impl Mailbox {
-    pub(super) fn post(&self, order: Order) {
-        self.orders.borrow_mut().push_back(order);
-        self.wake.notify_one();
-    }
-}
-
-/// The life of user `number`.
+/// The life of user `number`: one session after the other, until it is told to quit.
 pub(super) async fn live(local: Rc<Local>, number: u32) {
     let mailbox = local.mailbox(number);
-    let opened = tokio::time::timeout(OPEN_LIMIT, open(&local, number)).await;
-    let (connection, connected) = match opened {
-        Ok(Ok(opened)) => opened,
-        Ok(Err(error)) => return local.failed(&error.to_string()),
-        Err(_) => return local.failed(&format!("not open within {OPEN_LIMIT:?}")),
+    let user = &local.plan.users[number as usize];
+    let namespaces = &local.plan.populations[user.population].namespaces;
+    let life = Life {
+        dice: Dice::new(local.plan.seed, user.population, number),
+        places: namespaces.iter().map(|name| Place::new(name)).collect(),
+        opened: false,
+        attempt: 0,
+        lost_at: None,
+        local: &local,
+        mailbox: &mailbox,
+        number,
     };
-    let user = &local.plan.users[number as usize];
-    let nanos = connected - user.connect_at as i64;
-    let receiver = local.measurements.borrow_mut().opened(&local.plan, number, nanos.max(0) as u64);
-    mailbox.receiver.set(Some(receiver));
-    mailbox.alive.set(true);
-    local.ready.notify_one();
-    let mut talk = Talk { local: &local, mailbox: &mailbox, connection, receiver, acks: HashMap::new(), fence: None };
-    if talk.run().await {
-        talk.connection.close().await;
-    }
-    mailbox.alive.set(false);
+    life.live().await;
+    mailbox.gone();
     local.ready.notify_one();
 }
 
-/// Connects and joins; returns when it was connected, too. All joins are on their way before the first answer
-/// is awaited.
-async fn open(local: &Local, number: u32) -> Result<(Connection, i64), Error> {
-    let user = &local.plan.users[number as usize];
-    let mut connection = Connection::open(&local.stage.endpoint, &local.stage.http, user.transport).await?;
-    connection.join("/", "", OPEN_LIMIT).await?;
-    let connected = local.connect_clock.now();
-    let mut waiting = Vec::new();
-    for &room in &user.rooms {
-        let (args, ack) = local.join(room);
-        waiting.extend(connection.emit("/", args, ack));
-    }
-    while !waiting.is_empty() {
-        let id = connection
-            .wait_for("acknowledgement of a join", OPEN_LIMIT, |event| match event {
-                Event::Ack(incoming) => incoming.id.map(Ok),
-                _ => None,
-            })
-            .await?;
-        waiting.retain(|waiting| *waiting != id);
-    }
-    Ok((connection, connected))
-}
-
-struct Talk<'a> {
-    local: &'a Local,
+struct Life<'a> {
+    local: &'a Rc<Local>,
     mailbox: &'a Mailbox,
-    connection: Connection,
-    receiver: Receiver,
-    /// Emissions whose acknowledgement has not come.
-    acks: HashMap<u64, u32>,
-    fence: Option<u64>,
+    number: u32,
+    dice: Dice,
+    places: Vec<Place>,
+    /// It has been in its rooms.
+    opened: bool,
+    /// How often it has tried to come back in vain.
+    attempt: u32,
+    /// When it lost its connection, if it has not come back since.
+    lost_at: Option<i64>,
 }
 
-impl Talk<'_> {
-    /// Until it is told to leave (true) or loses its connection (false).
-    async fn run(&mut self) -> bool {
+impl Life<'_> {
+    async fn live(mut self) {
+        while let Some(pause) = self.session().await {
+            if !self.pause(pause).await {
+                break;
+            }
+        }
+        self.close_accounts();
+    }
+
+    /// One session. Returns how long to wait for the next one, if there is to be one.
+    async fn session(&mut self) -> Option<Duration> {
+        let stay = self.local.crowd(self.number).churn.map(|churn| churn.stay.mul_f64(-self.dice.unit().ln()));
+        let talk = Talk::open(self.local, self.mailbox, self.number, &mut self.places, self.lost_at).await;
+        let end = match talk {
+            Ok(mut talk) => {
+                let connected = talk.connected_at();
+                if self.opened {
+                    self.local.back(self.lost_at);
+                } else {
+                    self.opened = true;
+                    self.local.opened(self.number, connected);
+                }
+                self.attempt = 0;
+                self.lost_at = None;
+                self.mailbox.alive.set(true);
+                let end = talk.run(stay).await;
+                self.mailbox.alive.set(false);
+                self.local.left();
+                let (end, at) = talk.leave(end).await;
+                self.lost_at = Some(at);
+                end
+            }
+            Err(why) => End::Lost(why),
+        };
+        self.after(end)
+    }
+
+    /// What comes after a session that ended like that.
+    fn after(&mut self, end: End) -> Option<Duration> {
+        let reconnect = self.local.reconnect;
+        let pause = match end {
+            End::Quit => None,
+            End::Stayed => {
+                self.local.churned();
+                self.close_accounts();
+                self.lost_at = None;
+                let churn = self.local.crowd(self.number).churn?;
+                Some(between(churn.away, self.dice.unit()))
+            }
+            End::Lost(why) => {
+                if !self.opened {
+                    self.local.failed(&why);
+                    return None;
+                }
+                self.local.broken(&why, reconnect.is_some());
+                self.back_off()
+            }
+            End::Dropped(how, silence) => {
+                self.local.dropped();
+                let silent = if how == Leaving::Dropped(Dropping::Silence) { silence } else { Duration::ZERO };
+                self.back_off().map(|pause| pause + silent)
+            }
+        };
+        let may_recover = pause.is_some() && self.places.iter().any(Place::may_recover);
+        if !may_recover {
+            self.close_accounts();
+        }
+        pause
+    }
+
+    /// The wait ahead of the next attempt, as the official client has it.
+    fn back_off(&mut self) -> Option<Duration> {
+        let reconnect = self.local.reconnect?;
+        let (least, most) = reconnect.delay;
+        let delay = least.as_secs_f64() * reconnect.factor.powi(self.attempt.min(1_000) as i32);
+        let jitter = (2.0 * self.dice.unit() - 1.0) * reconnect.jitter;
+        self.attempt = self.attempt.saturating_add(1);
+        Some(Duration::from_secs_f64((delay * (1.0 + jitter)).clamp(0.0, most.as_secs_f64())))
+    }
+
+    /// Waits; false when the user is told to quit.
+    async fn pause(&self, pause: Duration) -> bool {
+        let sleep = tokio::time::sleep(pause);
+        tokio::pin!(sleep);
         loop {
-            while let Some(order) = self.next_order() {
+            while let Some(order) = self.mailbox.next() {
                 match order {
-                    Order::Send(index) => self.send(index),
-                    Order::Fence => {
-                        let args = Args::event(FENCE, ()).unwrap_or_default();
-                        self.fence = self.connection.emit("/", args, true);
-                    }
-                    Order::Quit => return true,
+                    Order::Send(index) => self.local.skip(index),
+                    Order::Fence { .. } => self.mailbox.answered(),
+                    Order::Drop(_) | Order::Stall(_) => {}
+                    Order::Quit => return false,
                 }
             }
-            // Cancel-safe: the connection keeps what it has read, and the mailbox keeps a permit.
             tokio::select! {
-                biased;
-                event = self.connection.next() => {
-                    if !self.handle(event) {
-                        return false;
-                    }
-                }
+                () = &mut sleep => return true,
                 () = self.mailbox.wake.notified() => {}
             }
         }
     }
 
-    fn next_order(&self) -> Option<Order> {
-        self.mailbox.orders.borrow_mut().pop_front()
+    /// What was owed to sessions that are over is settled.
+    fn close_accounts(&mut self) {
+        let now = self.local.now();
+        let at = self.lost_at.unwrap_or(now);
+        self.places.iter_mut().for_each(|place| place.end(self.local, self.number, at));
+        self.mailbox.oldest.set(u32::MAX);
     }
+}
 
-    /// Stamped right ahead of the write: the connection is polled, and thereby written, next.
-    fn send(&mut self, index: u32) {
-        let local = self.local;
-        let emission = &local.plan.emissions[index as usize];
-        let message = &local.messages[usize::from(emission.traffic)];
-        let args = message.render(&local.plan.rooms[emission.room as usize], emission.seq, local.stamp(index));
-        let id = self.connection.emit("/", args, message.ack);
-        local.measurements.borrow_mut().sending(emission, index, local.now(), &local.shared.sent);
-        if let Some(id) = id {
-            self.acks.insert(id, index);
-        }
-    }
-
-    /// False when the connection is gone.
-    fn handle(&mut self, event: Event) -> bool {
-        match event {
-            Event::Event(incoming) => self.receive(&incoming),
-            Event::Ack(incoming) => self.acknowledged(&incoming),
-            Event::Disconnect { .. } => {
-                self.local.lost("the server put the user out of its namespace");
-                self.mailbox.cut.set(true);
-                self.mailbox.fenced.set(true);
-                return false;
-            }
-            Event::Closed(why) => {
-                self.local.lost(&why.to_string());
-                self.mailbox.cut.set(true);
-                self.mailbox.fenced.set(true);
-                return false;
-            }
-            Event::Open(_) | Event::Connect { .. } | Event::ConnectError { .. } | Event::Upgraded => {}
-        }
-        true
-    }
-
-    fn receive(&mut self, incoming: &Incoming) {
-        let local = self.local;
-        let now = local.now();
-        let stamp = Stamp::find(incoming.args.json().as_bytes())
-            .or_else(|| incoming.args.attachments().iter().find_map(|bytes| Stamp::find(bytes)));
-        let mut measurements = local.measurements.borrow_mut();
-        match stamp {
-            Some(stamp) if stamp.run == local.shared.run => {
-                measurements.delivered(&local.plan, self.receiver, stamp.emission, now, &local.shared.sent);
-            }
-            Some(_) => measurements.tally.foreign += 1,
-            // Greetings and whatever else the application says are none of the load's business.
-            None => {}
-        }
-        if let Some(id) = incoming.id {
-            self.connection.ack(&incoming.nsp, id, Args::none());
-        }
-    }
-
-    fn acknowledged(&mut self, incoming: &Incoming) {
-        let Some(id) = incoming.id else { return };
-        if self.fence == Some(id) {
-            self.fence = None;
-            self.mailbox.fenced.set(true);
-            self.local.ready.notify_one();
-        } else if let Some(index) = self.acks.remove(&id) {
-            let emission = &self.local.plan.emissions[index as usize];
-            self.local.measurements.borrow_mut().acknowledged(emission, self.local.now());
-        }
-    }
+fn between((from, to): (Duration, Duration), share: f64) -> Duration {
+    from + to.saturating_sub(from).mul_f64(share)
 }

@@ -1,8 +1,7 @@
 //! The first deliveries that were wrong, with what proves it: a count alone helps nobody to find the bug.
 
-use super::measure::SentTimes;
+use super::log::Entry;
 use super::plan::Plan;
-use super::worker::WorkerResult;
 use crate::record::LoadViolation;
 
 /// Of each kind, so many are kept by a worker and shown of a run.
@@ -41,62 +40,79 @@ impl Kind {
 }
 
 /// One delivery.
-#[derive(Clone, Copy, Debug)]
-struct Witness {
-    kind: Kind,
-    receiver: u32,
-    emission: u32,
+pub(super) struct Witness<'a> {
+    pub(super) kind: Kind,
+    pub(super) receiver: u32,
+    pub(super) entry: &'a Entry,
     /// When it came, if it did: nanoseconds on the run's clock.
-    at: Option<i64>,
+    pub(super) at: Option<i64>,
+}
+
+/// Kept of it, since the message itself will be let go.
+#[derive(Clone, Debug)]
+struct Kept {
+    kind: Kind,
+    /// Intended time of the message.
+    due: u64,
+    receiver: u32,
+    violation: LoadViolation,
 }
 
 /// The first of each kind; at most a dozen, so nothing grows with the run.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Witnesses(Vec<Witness>);
+pub(super) struct Witnesses(Vec<Kept>);
 
 impl Witnesses {
-    pub(super) fn note(&mut self, kind: Kind, receiver: u32, emission: u32, at: Option<i64>) {
-        if self.0.iter().filter(|witness| witness.kind == kind).count() < SHOWN {
-            self.0.push(Witness { kind, receiver, emission, at });
+    pub(super) fn note(&mut self, plan: &Plan, witness: &Witness<'_>) {
+        if self.0.iter().filter(|kept| kept.kind == witness.kind).count() < SHOWN {
+            self.0.push(Kept {
+                kind: witness.kind,
+                due: witness.entry.emission.at,
+                receiver: witness.receiver,
+                violation: in_words(witness, plan),
+            });
         }
     }
 }
 
 /// The first of each kind over all workers, in words.
-pub(super) fn describe(plan: &Plan, sent: &SentTimes, workers: &[WorkerResult]) -> Vec<LoadViolation> {
-    let mut all: Vec<&Witness> = workers.iter().flat_map(|worker| &worker.witnesses.0).collect();
-    all.sort_by_key(|witness| (witness.kind, plan.emissions[witness.emission as usize].at, witness.receiver));
-    let first = |kind: Kind| all.iter().copied().filter(move |witness| witness.kind == kind).take(SHOWN);
-    Kind::ALL.into_iter().flat_map(first).map(|witness| in_words(witness, plan, sent)).collect()
+pub(super) fn describe<'a>(workers: impl Iterator<Item = &'a Witnesses>) -> Vec<LoadViolation> {
+    let mut all: Vec<&Kept> = workers.flat_map(|worker| &worker.0).collect();
+    all.sort_by_key(|kept| (kept.kind, kept.due, kept.receiver));
+    let first = |kind: Kind| all.iter().filter(move |kept| kept.kind == kind).take(SHOWN);
+    Kind::ALL.into_iter().flat_map(first).map(|kept| kept.violation.clone()).collect()
 }
 
-fn in_words(witness: &Witness, plan: &Plan, sent: &SentTimes) -> LoadViolation {
-    let emission = &plan.emissions[witness.emission as usize];
+fn in_words(witness: &Witness<'_>, plan: &Plan) -> LoadViolation {
+    let emission = &witness.entry.emission;
     let (receiver, sender) = (witness.receiver, emission.sender);
     let traffic = &plan.traffic[usize::from(emission.traffic)];
-    let room = &plan.rooms[emission.room as usize];
-    let message = format!("message {} of {traffic}", witness.emission);
-    let is_member = plan.users[receiver as usize].rooms.contains(&emission.room);
+    let target = emission
+        .room()
+        .map_or_else(|| format!("its target in {}", traffic.namespace), |room| plan.rooms[room as usize].name.clone());
+    let message = format!("message {} of {} to {target}", emission.seq, traffic.name);
+    let user = &plan.users[receiver as usize];
+    let is_addressed = plan.is_addressed(user, emission.stream);
     let summary = match witness.kind {
         Kind::Missing => format!("user {receiver} did not get {message}"),
         Kind::Duplicate => format!("user {receiver} got {message} again"),
         Kind::Stray if receiver == sender => format!("user {receiver} got {message}, which it had sent itself"),
         Kind::Stray => format!("user {receiver} got {message}, which was not for it"),
-        Kind::Disorder => format!("user {receiver} got {message} behind a later one of the same sender"),
+        Kind::Disorder => {
+            format!("user {receiver} got {message} behind one that should have come after it")
+        }
     };
-    let left = sent.get(witness.emission).map_or_else(|| "never".to_owned(), |at| seconds(at as i64));
-    let mut because = vec![format!(
-        "user {sender} sent it to {room}; it was due at {} and left at {left}",
-        seconds(emission.at as i64)
-    )];
-    because.push(if is_member {
-        format!("user {receiver} was in {room} from its opening to the end of the run")
-    } else {
-        format!("user {receiver} was never in {room}")
+    let left = witness.entry.sent().map_or_else(|| "never".to_owned(), seconds);
+    let mut because =
+        vec![format!("user {sender} sent it; it was due at {} and left at {left}", seconds(emission.at as i64))];
+    because.push(match (witness.kind, is_addressed) {
+        (Kind::Stray, true) => format!("user {receiver} was not in its target while it took effect"),
+        (_, true) => format!("user {receiver} was in its target while it took effect"),
+        (_, false) => format!("user {receiver} is in no room that it goes to, or in one that it leaves out"),
     });
     because.push(match witness.at {
         Some(at) => format!("a copy came at {}", seconds(at)),
-        None => "its last fence was answered, ahead of which everything for it must come; no copy had".to_owned(),
+        None => "a fence was answered, ahead of which everything for it must come; no copy had".to_owned(),
     });
     LoadViolation {
         measure: witness.kind.measure().to_owned(),

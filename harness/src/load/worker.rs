@@ -6,21 +6,25 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use sio_protocol::Args;
+use sio_oracle::board::Nanos;
+use sio_protocol::{Args, ByteString};
 use tokio::sync::Notify;
 use tokio::task::LocalSet;
 
+use super::chaos::Happening;
 use super::control::{Aborted, Control};
-use super::measure::{Measurements, Seen, SentTimes, Snapshot, Tally};
+use super::log::{Log, Window};
+use super::mailbox::{Mailbox, Order};
+use super::measure::{Measurements, PhaseCounts, Snapshot, Tally};
 use super::message::Message;
 use super::plan::Plan;
 use super::stamp::Stamp;
-use super::user::{self, Mailbox, Order};
+use super::user;
 use super::witness::Witnesses;
-use crate::client::http_client;
+use crate::client::{Endpoint, http_client};
 use crate::clock::{PreciseSleep, RunClock};
 use crate::play::Stage;
-use crate::record::Counts;
+use crate::scenario::model::{Churn, Leaving, Reconnect, Upset};
 
 /// Time between two snapshots.
 const TICK: Duration = Duration::from_secs(1);
@@ -30,34 +34,58 @@ const FENCE_LIMIT: Duration = Duration::from_secs(10);
 const QUIET: Duration = Duration::from_secs(2);
 /// Time for all goodbyes together.
 const LEAVE_LIMIT: Duration = Duration::from_secs(3);
+/// Each user makes a fence this often, unless that would be too many.
+const FENCE_EVERY: Duration = Duration::from_secs(5);
+/// Fences in a second, of all users together: they are a load of their own.
+const MOST_FENCES: f64 = 200.0;
+/// How often users are picked for their fences.
+const FENCE_TICK: Duration = Duration::from_millis(50);
+/// Messages are kept for so long after they were due: a copy that comes later can still be told from a foreign one.
+const KEPT: Nanos = 5_000_000_000;
+/// Ahead of the run's clock there is a time for connecting, so long before zero that it never reaches it.
+const BEFORE: Nanos = 1_000_000_000_000_000;
 
-/// What all workers share; nothing in it is locked.
+/// What all workers share; what is locked is locked once per session or rarer.
 pub(super) struct Shared {
     pub(super) plan: Arc<Plan>,
-    pub(super) sent: SentTimes,
+    pub(super) log: Arc<Log>,
+    pub(super) chaos: Vec<Happening>,
     /// Tells this run's messages from those of others.
     pub(super) run: u32,
     pub(super) messages: Vec<Message>,
     /// For each room, the arguments of the join and whether it is acknowledged.
     pub(super) joins: Vec<(Args, bool)>,
+    pub(super) crowds: Vec<Behaviour>,
+    pub(super) reconnect: Option<Reconnect>,
     pub(super) stage: Stage,
+    /// Where each node listens; one that is started again may listen elsewhere.
+    pub(super) nodes: Vec<std::sync::RwLock<Endpoint>>,
     pub(super) control: Control,
     /// When the first user is meant to connect.
     pub(super) connect_from: Instant,
     pub(super) workers: usize,
 }
 
+/// What the users of a population do besides sending.
+#[derive(Clone, Debug)]
+pub(super) struct Behaviour {
+    pub(super) churn: Option<Churn>,
+    pub(super) recovery: bool,
+    pub(super) reads: Option<usize>,
+    /// JSON text; empty if there is none.
+    pub(super) auth: String,
+    /// It sends messages that are not acknowledged.
+    pub(super) sends_plain: bool,
+}
+
 /// What a worker found.
 pub(super) struct WorkerResult {
-    pub(super) seen: Vec<Seen>,
     /// By traffic and phase.
-    pub(super) counts: Vec<Vec<Counts>>,
+    pub(super) counts: Vec<Vec<PhaseCounts>>,
     pub(super) tally: Tally,
     pub(super) witnesses: Witnesses,
     /// The last one.
     pub(super) snapshot: Snapshot,
-    /// Users that are open or were: they are owed what their rooms get.
-    pub(super) receivers: Vec<u32>,
 }
 
 /// What the users of one worker share.
@@ -66,13 +94,17 @@ pub(super) struct Local {
     pub(super) plan: Arc<Plan>,
     pub(super) stage: Stage,
     pub(super) messages: Vec<Message>,
+    pub(super) reconnect: Option<Reconnect>,
     pub(super) measurements: RefCell<Measurements>,
-    pub(super) connect_clock: RunClock,
-    clock: Cell<RunClock>,
+    pub(super) window: RefCell<Window>,
+    connect_clock: RunClock,
+    clock: Cell<Option<RunClock>>,
     mailboxes: HashMap<u32, Rc<Mailbox>>,
     /// A user has opened, failed, been fenced or left.
     pub(super) ready: Notify,
-    left: Cell<u64>,
+    gone: Cell<u64>,
+    /// Messages below this have been handed to their senders.
+    cursor: Cell<u32>,
     number: usize,
 }
 
@@ -81,9 +113,9 @@ impl Local {
         self.mailboxes[&user].clone()
     }
 
-    /// Nanoseconds on the run's clock.
-    pub(super) fn now(&self) -> i64 {
-        self.clock.get().now()
+    /// Nanoseconds on the run's clock; far below zero ahead of its start.
+    pub(super) fn now(&self) -> Nanos {
+        self.clock.get().map_or_else(|| self.connect_clock.now() - BEFORE, |clock| clock.now())
     }
 
     pub(super) fn stamp(&self, emission: u32) -> Stamp {
@@ -94,6 +126,71 @@ impl Local {
         self.shared.joins[room as usize].clone()
     }
 
+    pub(super) fn crowd(&self, user: u32) -> &Behaviour {
+        &self.shared.crowds[self.plan.users[user as usize].population]
+    }
+
+    /// How a user leaves that has stayed long enough.
+    pub(super) fn leaving(&self, user: u32) -> Leaving {
+        self.crowd(user).churn.map_or(Leaving::Politely, |churn| churn.leave)
+    }
+
+    pub(super) fn sends_plain(&self, population: usize) -> bool {
+        self.shared.crowds[population].sends_plain
+    }
+
+    pub(super) fn endpoint(&self, node: u32) -> Endpoint {
+        let endpoint = &self.shared.nodes[node as usize];
+        endpoint.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+    }
+
+    /// What a user shows at a namespace: what the scenario says, and the session it had.
+    pub(super) fn auth(&self, population: usize, session: Option<(&str, &str)>) -> String {
+        let auth = &self.shared.crowds[population].auth;
+        let Some((pid, offset)) = session else { return auth.clone() };
+        let mut auth: serde_json::Map<String, serde_json::Value> = serde_json::from_str(auth).unwrap_or_default();
+        auth.insert("pid".to_owned(), pid.into());
+        auth.insert("offset".to_owned(), offset.into());
+        serde_json::Value::Object(auth).to_string()
+    }
+
+    /// The id by which a session can be asked back, if the user wants to do that.
+    pub(super) fn pid_of(&self, user: u32, body: &ByteString) -> Option<String> {
+        if !self.crowd(user).recovery {
+            return None;
+        }
+        let body: serde_json::Value = serde_json::from_str(body).ok()?;
+        body["pid"].as_str().map(ToOwned::to_owned)
+    }
+
+    // ---- what happens to users
+
+    /// A user is in its rooms for the first time.
+    pub(super) fn opened(&self, user: u32, connected: Nanos) {
+        let due = self.plan.users[user as usize].connect_at as Nanos - BEFORE;
+        let mut measurements = self.measurements.borrow_mut();
+        measurements.opened((connected - due).max(0) as u64);
+        measurements.tally.present += 1;
+        measurements.tally.sessions += 1;
+        self.ready.notify_one();
+    }
+
+    /// A user that was away since `lost_at` is in its rooms again.
+    pub(super) fn back(&self, lost_at: Option<Nanos>) {
+        let now = self.now();
+        let mut measurements = self.measurements.borrow_mut();
+        if let Some(lost_at) = lost_at {
+            measurements.reconnected(self.plan.phase_at(lost_at), (now - lost_at).max(0) as u64);
+        }
+        measurements.tally.present += 1;
+        measurements.tally.sessions += 1;
+    }
+
+    /// A user is not in its rooms any more.
+    pub(super) fn left(&self) {
+        self.measurements.borrow_mut().tally.present -= 1;
+    }
+
     /// A user could not be opened.
     pub(super) fn failed(&self, why: &str) {
         let tally = &mut self.measurements.borrow_mut().tally;
@@ -102,12 +199,47 @@ impl Local {
         self.ready.notify_one();
     }
 
-    /// A user lost its connection.
-    pub(super) fn lost(&self, why: &str) {
+    /// A connection broke, or an attempt to come back failed.
+    pub(super) fn broken(&self, why: &str, comes_back: bool) {
         let tally = &mut self.measurements.borrow_mut().tally;
-        tally.lost += 1;
-        tally.problem(format!("a user was lost: {why}"));
+        tally.broken += 1;
+        tally.lost += u64::from(!comes_back);
+        let what = if comes_back { "a connection broke" } else { "a user was lost" };
+        tally.problem(format!("{what}: {why}"));
         self.ready.notify_one();
+    }
+
+    pub(super) fn dropped(&self) {
+        self.measurements.borrow_mut().tally.dropped += 1;
+    }
+
+    pub(super) fn churned(&self) {
+        self.measurements.borrow_mut().tally.churned += 1;
+    }
+
+    pub(super) fn stalled(&self) {
+        self.measurements.borrow_mut().tally.stalls += 1;
+    }
+
+    /// A session that broke at `lost_at` was asked for.
+    pub(super) fn asked_back(&self, lost_at: Nanos, recovered: bool) {
+        let phase = self.plan.phase_at(lost_at);
+        let asked = &mut self.measurements.borrow_mut().tally.asked_back[phase];
+        asked.0 += 1;
+        asked.1 += u64::from(recovered);
+    }
+
+    /// A fence that was sent at `sent` has been answered.
+    pub(super) fn round_trip(&self, sent: Nanos, now: Nanos) {
+        if self.clock.get().is_some() {
+            let phase = self.plan.phase_at(sent);
+            self.measurements.borrow_mut().fenced(phase, (now - sent).max(0) as u64);
+        }
+    }
+
+    /// A message is not sent: its sender is not there.
+    pub(super) fn skip(&self, index: u32) {
+        self.window.borrow().entry(index).inspect(|entry| entry.skip());
     }
 
     async fn wait_until(&self, mut done: impl FnMut(&Self) -> bool) {
@@ -131,12 +263,15 @@ async fn work(shared: Arc<Shared>, number: usize) -> std::io::Result<WorkerResul
         // Connections are pooled per worker: nothing of the load crosses threads.
         stage: Stage { http: http_client(), ..shared.stage.clone() },
         messages: shared.messages.clone(),
+        reconnect: shared.reconnect,
         measurements: RefCell::new(Measurements::new(&shared.plan)),
+        window: RefCell::new(Window::new(shared.log.clone(), shared.plan.clone())),
         connect_clock: RunClock::starting_at(shared.connect_from),
-        clock: Cell::new(RunClock::starting_at(shared.connect_from)),
+        clock: Cell::new(None),
         mailboxes: mine.iter().map(|user| (*user, Rc::default())).collect(),
         ready: Notify::new(),
-        left: Cell::new(0),
+        gone: Cell::new(0),
+        cursor: Cell::new(0),
         number,
         shared,
     });
@@ -144,8 +279,11 @@ async fn work(shared: Arc<Shared>, number: usize) -> std::io::Result<WorkerResul
     let ticker = tokio::task::spawn_local(tick(local.clone()));
     let outcome = phases(&local, &mine, &mut sleep).await;
     ticker.abort();
+    if outcome.is_ok() && local.stage.fence {
+        count_unsettled(&local, &mine);
+    }
     leave(&local, &mine).await;
-    Ok(collect(&local, &mine, outcome.is_err()))
+    Ok(collect(&local))
 }
 
 /// Connect, run the schedule, settle. Ends early when the run is aborted.
@@ -157,9 +295,10 @@ async fn phases(local: &Rc<Local>, mine: &[u32], sleep: &mut PreciseSleep) -> Re
     }
     control.barrier().await?;
     let origin = control.started().await?;
-    local.clock.set(RunClock::starting_at(origin));
+    local.clock.set(Some(RunClock::starting_at(origin)));
     tokio::select! {
-        () = emit(local, sleep) => {}
+        () = emit(local, mine, RunClock::starting_at(origin), sleep) => {}
+        () = roll(local, mine) => {}
         () = control.aborted() => return Err(Aborted),
     }
     // First the senders: when their fences are answered, the target has handled all they sent. Then the
@@ -185,7 +324,7 @@ async fn connect(local: &Rc<Local>, mine: &[u32], sleep: &mut PreciseSleep) {
         let local = local.clone();
         tokio::task::spawn_local(async move {
             user::live(local.clone(), user).await;
-            local.left.set(local.left.get() + 1);
+            local.gone.set(local.gone.get() + 1);
             local.ready.notify_one();
         });
     }
@@ -198,51 +337,94 @@ async fn connect(local: &Rc<Local>, mine: &[u32], sleep: &mut PreciseSleep) {
         .await;
 }
 
-/// Hands each emission to its sender at its intended time, then waits for the end of the last phase.
-async fn emit(local: &Rc<Local>, sleep: &mut PreciseSleep) {
-    let clock = local.clock.get();
+/// Hands each message to its sender at its intended time, and lets happen what happens; then waits for the end of
+/// the last phase.
+async fn emit(local: &Rc<Local>, mine: &[u32], clock: RunClock, sleep: &mut PreciseSleep) {
     let workers = local.shared.workers;
-    for (index, emission) in local.plan.emissions.iter().enumerate() {
-        if emission.sender as usize % workers != local.number {
+    let mut happenings = local.shared.chaos.iter().filter(|happening| happening.is_about_users()).peekable();
+    for index in 0.. {
+        let next = local.window.borrow_mut().reach(index).map(|entry| (entry.emission.at, entry.emission.sender));
+        let Some((at, sender)) = next else { break };
+        while let Some(happening) = happenings.next_if(|happening| happening.at <= at) {
+            let _ = sleep.until(clock.at(happening.at)).await;
+            upset(local, mine, happening);
+        }
+        local.cursor.set(index);
+        if sender as usize % workers != local.number {
             continue;
         }
-        let _ = sleep.until(clock.at(emission.at)).await;
-        let mailbox = &local.mailboxes[&emission.sender];
+        let _ = sleep.until(clock.at(at)).await;
+        let mailbox = &local.mailboxes[&sender];
         if mailbox.alive.get() {
-            mailbox.post(Order::Send(index as u32));
+            mailbox.post(Order::Send(index));
             // Let the sender write before looking at the clock again: a burst must not pile up.
             tokio::task::yield_now().await;
+        } else {
+            local.skip(index);
         }
     }
+    local.cursor.set(u32::MAX);
+    for happening in happenings {
+        let _ = sleep.until(clock.at(happening.at)).await;
+        upset(local, mine, happening);
+    }
     let _ = sleep.until(clock.at(local.plan.length())).await;
+}
+
+fn upset(local: &Local, mine: &[u32], happening: &Happening) {
+    for user in mine {
+        let mailbox = &local.mailboxes[user];
+        if mailbox.alive.get() && happening.meets(&local.plan, *user) {
+            match happening.upset {
+                Upset::Drop { how, .. } => mailbox.post(Order::Drop(how)),
+                Upset::Stall { length, .. } => mailbox.post(Order::Stall(length)),
+                Upset::Freeze { .. } | Upset::Restart { .. } => {}
+            }
+        }
+    }
+}
+
+/// Rolling fences: one user after the other makes one, so that a loss is seen while the run goes on. Never returns.
+async fn roll(local: &Local, mine: &[u32]) {
+    let users = local.plan.users.len() as f64;
+    let every = FENCE_EVERY.as_secs_f64().max(users / MOST_FENCES);
+    let each_tick = mine.len() as f64 * FENCE_TICK.as_secs_f64() / every;
+    let mut interval = tokio::time::interval(FENCE_TICK);
+    interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+    let (mut place, mut due) = (0, 0.0);
+    loop {
+        interval.tick().await;
+        due += each_tick;
+        while due >= 1.0 {
+            due -= 1.0;
+            let mailbox = &local.mailboxes[&mine[place % mine.len()]];
+            place += 1;
+            if mailbox.alive.get() && mailbox.wants_fence.get() && mailbox.fences.get() == 0 {
+                mailbox.fences.set(1);
+                mailbox.post(Order::Fence { last: false });
+            }
+        }
+    }
 }
 
 /// A fence on every connection. Who does not answer stays unfenced.
 async fn fence(local: &Rc<Local>, mine: &[u32]) {
     if !local.stage.fence {
         tokio::time::sleep(QUIET).await;
-        return;
     }
     let open: Vec<_> = mine.iter().map(|user| local.mailbox(*user)).filter(|mailbox| mailbox.alive.get()).collect();
     for mailbox in &open {
         mailbox.fenced.set(false);
-        mailbox.post(Order::Fence);
+        mailbox.fences.set(mailbox.fences.get() + 1);
+        mailbox.post(Order::Fence { last: true });
     }
-    let all = local.wait_until(|_| open.iter().all(|mailbox| mailbox.fenced.get()));
+    let all = local.wait_until(|_| open.iter().all(|mailbox| mailbox.fenced.get() || mailbox.slow.get()));
     let _ = tokio::time::timeout(FENCE_LIMIT, all).await;
 }
 
 async fn leave(local: &Rc<Local>, mine: &[u32]) {
-    let mut open = 0;
-    for user in mine {
-        let mailbox = local.mailbox(*user);
-        if mailbox.alive.get() {
-            open += 1;
-            mailbox.post(Order::Quit);
-        }
-    }
-    let before = local.left.get();
-    let all = local.wait_until(|local| local.left.get() >= before + open);
+    mine.iter().for_each(|user| local.mailboxes[user].post(Order::Quit));
+    let all = local.wait_until(|local| local.gone.get() >= mine.len() as u64);
     let _ = tokio::time::timeout(LEAVE_LIMIT, all).await;
 }
 
@@ -251,28 +433,36 @@ async fn tick(local: Rc<Local>) {
     interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
     loop {
         interval.tick().await;
+        retire(&local);
         let snapshot = local.measurements.borrow_mut().snapshot(local.number);
         local.shared.control.publish(snapshot);
     }
 }
 
-fn collect(local: &Rc<Local>, mine: &[u32], aborted: bool) -> WorkerResult {
+/// Lets go of the messages that nobody needs any more.
+fn retire(local: &Local) {
+    let needed = local.mailboxes.values().map(|mailbox| mailbox.oldest.get()).min().unwrap_or(u32::MAX);
+    let keep = needed.min(local.cursor.get());
+    let recent = local.now() - KEPT;
+    let mut window = local.window.borrow_mut();
+    let old = window.due_before(keep, recent);
     let mut measurements = local.measurements.borrow_mut();
-    let mut receivers = Vec::new();
-    for user in mine {
-        let mailbox = local.mailbox(*user);
-        let Some(receiver) = mailbox.receiver.get() else { continue };
-        receivers.push(*user);
-        if local.stage.fence && !aborted && !mailbox.fenced.get() {
-            measurements.tally.unsettled += 1;
-        }
-        // Of a run that was cut short nobody can say what was still on its way.
-        let cut = aborted || mailbox.cut.get();
-        measurements.settle(&local.plan, receiver, cut, &local.shared.sent);
-    }
+    window.retire(old, |entry, seen| measurements.closed(&local.plan, entry, seen));
+}
+
+/// Users whose last fence has not been answered.
+fn count_unsettled(local: &Local, mine: &[u32]) {
+    let waits = |mailbox: &Mailbox| mailbox.alive.get() && !mailbox.fenced.get() && !mailbox.slow.get();
+    let unsettled = mine.iter().filter(|user| waits(&local.mailboxes[user])).count();
+    local.measurements.borrow_mut().tally.unsettled = unsettled as u64;
+}
+
+fn collect(local: &Local) -> WorkerResult {
+    let mut measurements = local.measurements.borrow_mut();
+    local.window.borrow_mut().close(|entry, seen| measurements.closed(&local.plan, entry, seen));
     let snapshot = measurements.snapshot(local.number);
     // Users that did not say goodbye in time still hold the worker; what they add from here on is nobody's.
     let fresh = Measurements::new(&local.plan);
-    let (seen, counts, tally, witnesses) = std::mem::replace(&mut *measurements, fresh).into_parts();
-    WorkerResult { seen, counts, tally, witnesses, snapshot, receivers }
+    let (counts, tally, witnesses) = std::mem::replace(&mut *measurements, fresh).into_parts();
+    WorkerResult { counts, tally, witnesses, snapshot }
 }

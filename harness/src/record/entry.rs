@@ -226,6 +226,9 @@ pub struct Progress {
     pub failed: u64,
     pub sent: u64,
     pub delivered: u64,
+    /// Deliveries that were wrong so far, and those known to be missing.
+    #[serde(default)]
+    pub wrong: u64,
 }
 
 /// What came of a load.
@@ -233,15 +236,30 @@ pub struct Progress {
 pub struct LoadResult {
     pub scenario: String,
     pub workers: usize,
+    /// Servers over which the users were spread.
+    #[serde(default)]
+    pub nodes: u64,
     pub users: Users,
     pub traffic: Vec<TrafficResult>,
     pub connect: Summary,
+    /// From the loss of a connection to being in all rooms again; by the phase of the loss.
+    #[serde(default)]
+    pub reconnect: IndexMap<String, Summary>,
+    /// Sessions that were asked back, by the phase of the loss.
+    #[serde(default)]
+    pub recovery: IndexMap<String, Recovery>,
+    /// Round trips of the fences by which losses are decided: sio-bench's own traffic.
+    #[serde(default)]
+    pub fence: Summary,
     /// How late sio-bench sent, against its schedule.
     pub late: Summary,
     pub late_by_phase: IndexMap<String, Summary>,
     pub cpu: Cpu,
     /// Messages of other people: deliveries without a stamp, or with that of another run.
     pub foreign: u64,
+    /// Deliveries that came when their account had long been closed.
+    #[serde(default)]
+    pub stale: u64,
     /// Deliveries stamped ahead of their intended time: a clock that cannot be trusted.
     pub negative: u64,
     /// Users whose last fence was not answered, so that what they miss may still be on its way.
@@ -274,8 +292,43 @@ pub struct Users {
     pub asked: u64,
     pub open: u64,
     pub failed: u64,
-    /// Open at first, gone before the end.
+    /// Open at first, gone before the end, and not to come back.
     pub lost: u64,
+    /// Connections that got as far as being in all rooms.
+    #[serde(default)]
+    pub sessions: u64,
+    /// Sessions that ended because the user had stayed as long as it wanted.
+    #[serde(default)]
+    pub churned: u64,
+    /// Connections that the scenario's chaos ended.
+    #[serde(default)]
+    pub dropped: u64,
+    /// Connections and attempts to connect that the target or its network ended.
+    #[serde(default)]
+    pub broken: u64,
+    /// Times that the scenario's chaos held a connection.
+    #[serde(default)]
+    pub stalled: u64,
+}
+
+/// Sessions that were asked back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Recovery {
+    pub asked: u64,
+    /// Those whose server said that it was the same session.
+    pub recovered: u64,
+}
+
+impl LoadResult {
+    /// Of the pairs of message and user that could have been owed, those of which it is certain whether they were,
+    /// as a share; `None` when there were none.
+    pub fn strength(&self) -> Option<f64> {
+        let mut counts = Counts::default();
+        self.traffic.iter().for_each(|traffic| counts += traffic.counts);
+        let certain = counts.owed + counts.excused;
+        let all = certain + counts.may;
+        (all > 0).then(|| certain as f64 / all as f64)
+    }
 }
 
 /// One `[traffic.X]`: the whole run and each phase.
@@ -284,6 +337,9 @@ pub struct TrafficResult {
     pub name: String,
     /// Over all phases.
     pub counts: Counts,
+    /// The same by the population of the receiver; what is not about receivers is with the senders'.
+    #[serde(default)]
+    pub users: IndexMap<String, Counts>,
     /// Over the measured phases; by the name of the measure.
     pub latency: IndexMap<String, Summary>,
     pub phases: Vec<PhaseResult>,
@@ -295,6 +351,8 @@ pub struct PhaseResult {
     pub measured: bool,
     pub seconds: f64,
     pub counts: Counts,
+    #[serde(default)]
+    pub users: IndexMap<String, Counts>,
     pub latency: IndexMap<String, Summary>,
 }
 
@@ -312,6 +370,15 @@ pub struct Counts {
     pub disorder: u64,
     /// The tail of a broken connection.
     pub excused: u64,
+    /// Not sent, since the sender was not there.
+    #[serde(default)]
+    pub skipped: u64,
+    /// Neither owed nor forbidden: sent while the receiver came or went, or volatile.
+    #[serde(default)]
+    pub may: u64,
+    /// Those of them that were delivered.
+    #[serde(default)]
+    pub may_delivered: u64,
 }
 
 impl std::ops::AddAssign for Counts {
@@ -326,6 +393,9 @@ impl std::ops::AddAssign for Counts {
         self.stray += other.stray;
         self.disorder += other.disorder;
         self.excused += other.excused;
+        self.skipped += other.skipped;
+        self.may += other.may;
+        self.may_delivered += other.may_delivered;
     }
 }
 

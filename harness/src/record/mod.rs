@@ -10,8 +10,8 @@ mod writer;
 
 pub use entry::{
     CapabilityResult, CaseResult, CaseVerdict, Counts, Cpu, Entry, Failure, Footer, Header, Host, LoadResult,
-    LoadViolation, PhaseResult, Progress, RuleInfo, RuleResult, RuleVerdict, ScenarioStart, SuiteInfo, Summary,
-    TargetInfo, TrafficResult, Users,
+    LoadViolation, PhaseResult, Progress, Recovery, RuleInfo, RuleResult, RuleVerdict, ScenarioStart, SuiteInfo,
+    Summary, TargetInfo, TrafficResult, Users,
 };
 pub use writer::{Recorder, read};
 

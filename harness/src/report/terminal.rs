@@ -82,15 +82,60 @@ pub fn load_table(load: &LoadResult) -> String {
         count(users.failed),
         count(users.lost)
     );
+    render_lives(&mut out, load);
     for traffic in &load.traffic {
         render_traffic(&mut out, traffic);
     }
+    render_strength(&mut out, load);
     let _ = writeln!(out, "\n  {:<22}{LATENCY_HEAD}", "");
     render_latency(&mut out, "connect", &load.connect);
+    for (phase, summary) in &load.reconnect {
+        render_latency(&mut out, &format!("reconnect, {phase}"), summary);
+    }
+    if load.fence.count > 0 {
+        render_latency(&mut out, "fence round trip", &load.fence);
+    }
     render_latency(&mut out, "ruler late", &load.late);
     render_cpu(&mut out, &load.cpu, load);
     render_remarks(&mut out, load);
     out
+}
+
+/// Comings and goings, when there were any.
+fn render_lives(out: &mut String, load: &LoadResult) {
+    let users = &load.users;
+    if users.churned + users.dropped + users.broken + users.stalled == 0 {
+        return;
+    }
+    let _ = writeln!(
+        out,
+        "  sessions    {}   {} ended by churn   {} dropped   {} broken   {} stalls",
+        count(users.sessions),
+        count(users.churned),
+        count(users.dropped),
+        count(users.broken),
+        count(users.stalled)
+    );
+    for (phase, recovery) in &load.recovery {
+        let share = recovery.recovered as f64 / recovery.asked.max(1) as f64;
+        let _ = writeln!(
+            out,
+            "  recovered   {} of {} sessions lost in {phase} ({:.2} %)",
+            count(recovery.recovered),
+            count(recovery.asked),
+            share * 100.0
+        );
+    }
+}
+
+/// How much the counts are worth.
+fn render_strength(out: &mut String, load: &LoadResult) {
+    let Some(strength) = load.strength() else { return };
+    let may: u64 = load.traffic.iter().map(|traffic| traffic.counts.may).sum();
+    if may > 0 {
+        let _ =
+            writeln!(out, "  strength    {:.1} %: {} may or may not have come", strength * 100.0, plural(may, "pair"));
+    }
 }
 
 const LATENCY_HEAD: &str = "     p50       p90       p99     p99.9       max";
@@ -99,11 +144,12 @@ fn render_traffic(out: &mut String, traffic: &TrafficResult) {
     let counts = traffic.counts;
     let _ = writeln!(
         out,
-        "  {:<11} {} scheduled   {} sent   {} sent late (> 1 ms)",
+        "  {:<11} {} scheduled   {} sent   {} sent late (> 1 ms){}",
         traffic.name,
         count(counts.scheduled),
         count(counts.sent),
-        count(counts.sent_late)
+        count(counts.sent_late),
+        if counts.skipped > 0 { format!("   {} skipped: sender away", count(counts.skipped)) } else { String::new() }
     );
     let _ = writeln!(out, "  deliveries  {}", deliveries(&counts));
     for phase in traffic.phases.iter().filter(|phase| phase.measured) {
@@ -175,6 +221,9 @@ fn render_remarks(out: &mut String, load: &LoadResult) {
     }
     for (problem, times) in &load.problems {
         let _ = writeln!(out, "  {} x   {problem}", count(*times));
+    }
+    if load.stale > 0 {
+        let _ = writeln!(out, "  {} came when the account was long closed", plural(load.stale, "delivery"));
     }
     if load.foreign > 0 {
         let _ = writeln!(out, "  {} carried no stamp of this run", plural(load.foreign, "event"));

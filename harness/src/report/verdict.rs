@@ -38,6 +38,9 @@ pub fn judge(entries: &[Entry]) -> Verdict {
     Verdict { exit: Exit::Passed, sentence: format!("PASSED: {}", tail(&successes(entries))) }
 }
 
+/// Below this strength, a clean run says too little.
+const WEAKEST: f64 = 0.5;
+
 /// The verdict of a run that the user ended.
 pub fn interrupted() -> Verdict {
     let sentence = "INTERRUPTED: what was found until then is above".to_owned();
@@ -69,6 +72,10 @@ fn validity_problems(entries: &[Entry]) -> Vec<String> {
         let sent: u64 = load.traffic.iter().map(|traffic| traffic.counts.sent).sum();
         if sent == 0 {
             problems.push("nothing was sent".to_owned());
+        }
+        if let Some(strength) = load.strength().filter(|strength| *strength < WEAKEST) {
+            let share = strength * 100.0;
+            problems.push(format!("the oracle is too weak: only {share:.0} % of the pairs are certainly owed or not"));
         }
         if load.negative > 0 {
             problems.push(format!("{} arrived before they were due", plural(load.negative, "delivery")));

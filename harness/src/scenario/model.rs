@@ -24,6 +24,7 @@ pub struct Scenario {
     pub populations: IndexMap<String, Population>,
     pub traffic: IndexMap<String, Traffic>,
     pub phases: Vec<Phase>,
+    pub chaos: Vec<Chaos>,
     pub slo: Vec<Rule>,
 }
 
@@ -37,8 +38,31 @@ impl Scenario {
 /// `[target]`: where to, unless the command line says otherwise.
 #[derive(Debug, Default)]
 pub struct Target {
-    pub url: Option<String>,
+    /// Servers that run already; users are spread over them.
+    pub urls: Vec<String>,
+    /// How many servers are started, when sio-bench starts them; users are spread over them.
+    pub nodes: Option<u32>,
+    /// What they are started with.
+    pub options: Options,
     pub path: Option<String>,
+    /// Whether and how users come back after they lost their connection.
+    pub reconnect: Option<Reconnect>,
+}
+
+/// `reconnect`: the back-off of the official client. Attempt `n` comes after `delay.0 * factor^n`, at most
+/// `delay.1`, and more or less of it by up to the share `jitter`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Reconnect {
+    pub delay: (Duration, Duration),
+    pub factor: f64,
+    pub jitter: f64,
+}
+
+impl Default for Reconnect {
+    /// What the official client does.
+    fn default() -> Self {
+        Self { delay: (Duration::from_secs(1), Duration::from_secs(5)), factor: 2.0, jitter: 0.5 }
+    }
 }
 
 /// One entry of `[actions]`: the scenario's word for something the application does.
@@ -406,6 +430,7 @@ impl Transport {
 #[derive(Debug)]
 pub struct RoomGroup {
     pub count: u32,
+    pub namespace: String,
     pub join: Invocation,
 }
 
@@ -425,6 +450,42 @@ pub struct Population {
     pub transport: Vec<(Transport, u32)>,
     /// Room group and how many of its rooms each user is in.
     pub rooms: Vec<(String, u32)>,
+    /// Joined over the one connection, in this order.
+    pub namespaces: Vec<String>,
+    /// Sent with each CONNECT.
+    pub auth: Option<Template>,
+    /// Whether a user that lost its connection asks for what it missed.
+    pub recovery: bool,
+    pub churn: Option<Churn>,
+    /// Bytes that a user reads in a second; all there are, if it is not said.
+    pub reads: Option<usize>,
+}
+
+/// `churn`: users leave and are replaced.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Churn {
+    /// The mean of an exponential distribution.
+    pub stay: Duration,
+    pub leave: Leaving,
+    /// Until the next one comes in.
+    pub away: (Duration, Duration),
+}
+
+/// How a user leaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Leaving {
+    /// With a DISCONNECT, when everything that was meant for it has come.
+    Politely,
+    /// As networks do.
+    Dropped(Drop),
+}
+
+impl Leaving {
+    pub const NAMES: [&str; 4] = ["disconnect", "close", "reset", "silence"];
+
+    pub fn from_name(name: &str) -> Option<Self> {
+        if name == "disconnect" { Some(Self::Politely) } else { Drop::from_name(name).map(Self::Dropped) }
+    }
 }
 
 /// `[traffic.X]`
@@ -433,14 +494,63 @@ pub struct Traffic {
     pub by: String,
     pub rate: Rate,
     pub arrivals: Arrivals,
-    /// Event and arguments, with `${room}` and `${payload}`.
+    /// Event and arguments, with `${room}`, `${room.next}` and `${payload}`.
     pub emit: Vec<Template>,
     pub ack: bool,
     pub payload_size: usize,
     pub binary: bool,
-    /// The group a message's room is drawn from.
-    pub room_group: String,
+    pub namespace: String,
+    /// The group a message's room is drawn from; without one it has none.
+    pub room_group: Option<String>,
+    pub reaches: Reach,
+}
+
+/// `reaches`: who must get a message.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reach {
+    /// Who is in one of these; everybody in the namespace, if there are none.
+    pub rooms: Vec<RoomRef>,
+    /// And in none of these.
+    pub except: Vec<RoomRef>,
     pub except_sender: bool,
+    /// It may be dropped.
+    pub volatile: bool,
+}
+
+/// A room as a traffic names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RoomRef {
+    /// `${room}`: one of the sender's, drawn for each message.
+    Drawn,
+    /// `${room.next}`: the one after it in its group.
+    Next,
+    /// `all-0`: always the same.
+    Named { group: String, index: u32 },
+}
+
+/// Something that happens to users or to the target.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Chaos {
+    /// The phase in which it happens; the whole run, if it is not said.
+    pub phase: Option<usize>,
+    /// After the start of that.
+    pub after: Duration,
+    /// Again and again until its end.
+    pub every: Option<Duration>,
+    pub upset: Upset,
+}
+
+/// What happens.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Upset {
+    /// A share of the users leaves.
+    Drop { share: f64, of: Option<String>, how: Leaving },
+    /// The links of a share of the users carry nothing for so long.
+    Stall { share: f64, of: Option<String>, length: Duration },
+    /// The target's process stands still for so long.
+    Freeze { length: Duration, node: u32 },
+    /// The target's process is ended, and started again after so long.
+    Restart { kill: bool, down: Duration, node: u32 },
 }
 
 /// How the gaps between messages are spread.
@@ -470,6 +580,8 @@ pub struct Rule {
     /// Nanoseconds, a count, or a share of 1; which one follows from the metric.
     pub bound: f64,
     pub phase: Option<String>,
+    /// The population whose deliveries are meant.
+    pub users: Option<String>,
     pub span: Span,
     /// Line and column in the file, from 1.
     pub place: (usize, usize),
@@ -490,7 +602,20 @@ pub enum Metric {
     RulerLate,
     /// Users that failed or were lost, as a share of those asked for.
     Errors,
+    /// From the loss of a connection to being in all rooms again.
+    Reconnect,
+    /// Of the reconnections that asked for it, those that got their session back, as a share.
+    Recovered,
+    /// Of the pairs of message and user, those of which it is certain whether they were owed, as a share.
+    Strength,
     Case(String),
+}
+
+impl Metric {
+    /// Whether it is a distribution of times.
+    pub fn is_latency(&self) -> bool {
+        matches!(self, Self::Latency { .. } | Self::Connect | Self::Reconnect | Self::RulerLate)
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -90,6 +90,26 @@ pub fn load(text: &str) -> Result<(f64, f64), String> {
     }
 }
 
+/// `1s..5s`, or `2s` for twice the same; the second is at least the first.
+pub fn durations(text: &str) -> Result<(Duration, Duration), String> {
+    match text.split_once("..") {
+        Some((from, to)) => {
+            let (from, to) = (duration(from)?, duration(to)?);
+            if from > to { Err(format!("`{text}` runs backwards")) } else { Ok((from, to)) }
+        }
+        None => duration(text).map(|time| (time, time)),
+    }
+}
+
+/// `1KiB/s`
+pub fn throughput(text: &str) -> Result<usize, String> {
+    let bytes = text.strip_suffix("/s").ok_or_else(|| format!("`{text}` does not end in `/s`"))?;
+    match size(bytes)? {
+        0 => Err("nothing would ever be read".to_owned()),
+        bytes => Ok(bytes),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -105,6 +125,10 @@ mod tests {
         assert_eq!(rate("30/min"), Ok(Rate { per_second: 0.5 }));
         assert_eq!(size("64KiB"), Ok(65_536));
         assert_eq!(load("20%..300%"), Ok((0.2, 3.0)));
+        assert_eq!(durations("1s..5s"), Ok((Duration::from_secs(1), Duration::from_secs(5))));
+        assert!(durations("5s..1s").is_err());
+        assert_eq!(throughput("1KiB/s"), Ok(1024));
+        assert!(throughput("1KiB").is_err());
     }
 
     #[test]

@@ -188,12 +188,34 @@ pub fn duration(node: &Node, cx: &mut Context<'_>) -> Option<Duration> {
     with_unit(node, "a time such as \"30s\" or \"200ms\"", quantity::duration, cx)
 }
 
+/// A time, or two of them joined by `..`.
+pub fn durations(node: &Node, cx: &mut Context<'_>) -> Option<(Duration, Duration)> {
+    with_unit(node, "a time such as \"2s\", or two as in \"1s..5s\"", quantity::durations, cx)
+}
+
+/// Bytes in a second.
+pub fn throughput(node: &Node, cx: &mut Context<'_>) -> Option<usize> {
+    with_unit(node, "a throughput such as \"1KiB/s\"", quantity::throughput, cx)
+}
+
 pub fn rate(node: &Node, cx: &mut Context<'_>) -> Option<Rate> {
     with_unit(node, "a rate such as \"500/s\"", quantity::rate, cx)
 }
 
 pub fn size(node: &Node, cx: &mut Context<'_>) -> Option<usize> {
     with_unit(node, "a size such as \"128B\" or \"64KiB\"", quantity::size, cx)
+}
+
+/// A plain number.
+pub fn number(node: &Node, cx: &mut Context<'_>) -> Option<f64> {
+    match scalar(node, cx)?.kind {
+        Kind::Int(value) => Some(value as f64),
+        Kind::Float(value) => Some(value),
+        _ => {
+            wrong(node, "a number", cx);
+            None
+        }
+    }
 }
 
 /// A percentage as a factor, or two of them joined by `..`.

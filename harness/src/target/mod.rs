@@ -1,5 +1,6 @@
 //! The server under test: found, started, waited for, and stopped.
 
+mod fleet;
 mod manifest;
 mod probe;
 mod process;
@@ -12,6 +13,7 @@ use sio_protocol::Parser;
 use crate::client::{Endpoint, Http};
 use crate::record::TargetInfo;
 
+pub use fleet::Fleet;
 pub use process::{Child, Frozen};
 
 /// How servers are started.

@@ -52,6 +52,12 @@ impl Child {
         last_words(&self.stderr)
     }
 
+    /// SIGKILL for the whole group, at once.
+    pub async fn kill(mut self) {
+        signal_group(self.pid, Signal::SIGKILL);
+        let _ = self.process.wait().await;
+    }
+
     /// SIGTERM, some time, then SIGKILL; always the whole group.
     pub async fn stop(mut self) {
         signal_group(self.pid, Signal::SIGTERM);

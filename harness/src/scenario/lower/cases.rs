@@ -231,7 +231,7 @@ const OPTIONS: [(&str, &str, OptionKind); 13] = [
     ("parser", "SIO_PARSER", OptionKind::Text),
 ];
 
-fn options_of(nodes: &[&Node], variant: &[Choice], cx: &mut Context<'_>) -> Options {
+pub(super) fn options_of(nodes: &[&Node], variant: &[Choice], cx: &mut Context<'_>) -> Options {
     let mut options = Options::default();
     for node in nodes {
         let Kind::Table(entries) = &node.kind else {

@@ -6,9 +6,11 @@ mod load;
 mod raw;
 mod slo;
 pub(super) mod steps;
+mod target;
 
 use indexmap::IndexMap;
 
+use self::load::World;
 use super::diagnostic::Diagnostics;
 use super::model::{Scenario, Target};
 use super::node::{Kind, Node, Span};
@@ -58,7 +60,7 @@ fn file(root: &Node, source: &str, cx: &mut Context<'_>) -> Scenario {
     let tags = top.get("tags").and_then(|node| table::strings(node, cx)).unwrap_or_default();
     let seed = top.get("seed").and_then(|node| table::count(node, 0, cx)).unwrap_or(1);
     top.not_yet("include", cx);
-    let target = top.get("target").map(|node| target(node, cx)).unwrap_or_default();
+    let target = top.get("target").map(|node| target::lower(node, cx)).unwrap_or_default();
     let actions = top.get("actions").map(|node| actions::lower(node, cx)).unwrap_or_default();
 
     let shared_clients = top.get("clients").map(|node| cases::clients(node, cx)).unwrap_or_default();
@@ -69,16 +71,24 @@ fn file(root: &Node, source: &str, cx: &mut Context<'_>) -> Scenario {
 
     let rooms = named(top.get("rooms"), "[rooms]", cx, |node, _, cx| load::rooms(node, &actions, cx));
     let populations = named(top.get("users"), "[users]", cx, |node, _, cx| load::population(node, &rooms, cx));
-    let traffic = named(top.get("traffic"), "[traffic]", cx, |node, _, cx| {
-        load::traffic(node, &actions, &populations, &rooms, cx)
-    });
+    let world = World { actions: &actions, populations: &populations, rooms: &rooms };
+    let traffic = named(top.get("traffic"), "[traffic]", cx, |node, _, cx| load::traffic(node, &world, cx));
     let phase_nodes = top.get("phase").and_then(|node| table::array(node, "[[phase]] tables", cx)).unwrap_or_default();
-    let phases: Vec<_> = phase_nodes.iter().filter_map(|node| load::phase(node, cx)).collect();
+    let (mut phases, mut chaos) = (Vec::new(), Vec::new());
+    for node in phase_nodes {
+        if let Some((phase, at_start)) = load::phase(node, phases.len(), &populations, cx) {
+            phases.push(phase);
+            chaos.extend(at_start);
+        }
+    }
+    let chaos_nodes = top.get("chaos").and_then(|node| table::array(node, "[[chaos]] tables", cx)).unwrap_or_default();
+    chaos.extend(chaos_nodes.iter().filter_map(|node| load::chaos(node, &phases, &populations, cx)));
     for unused in ["search", "observe", "feeds"] {
         top.not_yet(unused, cx);
     }
+    let slo = Vec::new();
     let mut scenario =
-        Scenario { name, about, tags, seed, target, actions, cases, rooms, populations, traffic, phases, slo: vec![] };
+        Scenario { name, about, tags, seed, target, actions, cases, rooms, populations, traffic, phases, chaos, slo };
     if let Some(node) = top.get("slo") {
         scenario.slo = slo::lower(node, source, &scenario, cx);
     }
@@ -102,35 +112,6 @@ fn check_whole(scenario: &Scenario, root: &Node, cx: &mut Context<'_>) {
     }
     if !scenario.phases.is_empty() && scenario.phases.iter().all(|phase| !phase.measured) {
         cx.diagnostics.error(root.span.start..root.span.start, "no [[phase]] is measured, so there would be no result");
-    }
-}
-
-fn target(node: &Node, cx: &mut Context<'_>) -> Target {
-    let Some(mut table) = Table::new(node, "[target]", cx) else { return Target::default() };
-    let mut target = Target::default();
-    if let Some(node) = table.get("url") {
-        target.url = url(node, cx);
-    }
-    target.path = table.get("path").and_then(|node| table::string(node, cx));
-    for unused in ["urls", "parser", "headers", "tls", "compress", "reconnect", "source_ips"] {
-        table.not_yet(unused, cx);
-    }
-    table.finish(cx);
-    target
-}
-
-/// A URL may come from the environment; a missing variable is an error when it is needed, not before.
-fn url(node: &Node, cx: &mut Context<'_>) -> Option<String> {
-    let text = node.as_str()?;
-    match text.strip_prefix("${env.").and_then(|rest| rest.strip_suffix('}')) {
-        Some(variable) => match std::env::var(variable) {
-            Ok(url) => Some(url),
-            Err(_) => {
-                cx.not_yet.push((format!("`url`: the environment variable {variable} is not set"), node.span.clone()));
-                None
-            }
-        },
-        None => table::string(node, cx),
     }
 }
 
@@ -169,6 +150,7 @@ fn empty() -> Scenario {
         populations: IndexMap::new(),
         traffic: IndexMap::new(),
         phases: vec![],
+        chaos: vec![],
         slo: vec![],
     }
 }

@@ -18,7 +18,16 @@ const COUNTS: [(&str, Count); 4] = [
     ("disorder", Count::Disorder),
 ];
 /// Words of the format that this version does not measure.
-const NOT_YET: [&str; 4] = ["upgrade", "reconnect", "recovered", "capacity"];
+const NOT_YET: [&str; 2] = ["upgrade", "capacity"];
+/// Measures of the whole run.
+const PLAIN: [(&str, Metric); 6] = [
+    ("connect", Metric::Connect),
+    ("reconnect", Metric::Reconnect),
+    ("recovered", Metric::Recovered),
+    ("errors", Metric::Errors),
+    ("oracle.strength", Metric::Strength),
+    ("ruler.late", Metric::RulerLate),
+];
 
 pub(super) fn lower(node: &Node, source: &str, scenario: &Scenario, cx: &mut Context<'_>) -> Vec<Rule> {
     let Some(mut table) = Table::new(node, "[slo]", cx) else { return Vec::new() };
@@ -93,20 +102,14 @@ fn rule(node: &Node, source: &str, scenario: &Scenario, cx: &mut Context<'_>) ->
             return None;
         }
     };
-    let phase = phase(words, node, scenario, cx).ok()?;
+    let (phase, users) = scope(words, &metric, node, scenario, cx).ok()?;
     let place = line_and_column(source, node.span.start);
-    Some(Rule { text: text.to_owned(), metric, stat, op, bound, phase, span: node.span.clone(), place })
+    Some(Rule { text: text.to_owned(), metric, stat, op, bound, phase, users, span: node.span.clone(), place })
 }
 
 fn metric(word: &str, span: Span, scenario: &Scenario, cx: &mut Context<'_>) -> Option<Metric> {
-    let plain = match word {
-        "connect" => Some(Metric::Connect),
-        "ruler.late" => Some(Metric::RulerLate),
-        "errors" => Some(Metric::Errors),
-        _ => None,
-    };
-    if plain.is_some() {
-        return plain;
+    if let Some((_, metric)) = PLAIN.iter().find(|(name, _)| *name == word) {
+        return Some(metric.clone());
     }
     if let Some((traffic, what)) = word.rsplit_once('.')
         && scenario.traffic.contains_key(traffic)
@@ -137,7 +140,7 @@ fn metric(word: &str, span: Span, scenario: &Scenario, cx: &mut Context<'_>) -> 
             let words = LATENCIES.iter().map(|(word, _)| word).chain(COUNTS.iter().map(|(word, _)| word));
             words.map(move |word| format!("{name}.{word}"))
         })
-        .chain(["connect", "errors", "ruler.late"].map(ToOwned::to_owned))
+        .chain(PLAIN.iter().map(|(name, _)| (*name).to_owned()))
         .collect();
     cx.diagnostics.unknown(span, "measure", word, &known);
     None
@@ -155,7 +158,7 @@ fn stat(word: &str) -> Option<Stat> {
 }
 
 fn check_stat(metric: &Metric, stat: Stat, node: &Node, cx: &mut Context<'_>) -> Option<()> {
-    let distribution = matches!(metric, Metric::Latency { .. } | Metric::Connect | Metric::RulerLate);
+    let distribution = metric.is_latency();
     match (distribution, stat) {
         (true, Stat::Plain) => {
             cx.diagnostics.error(node.span.clone(), "a latency needs a statistic: p99, max or mean");
@@ -171,36 +174,52 @@ fn check_stat(metric: &Metric, stat: Stat, node: &Node, cx: &mut Context<'_>) ->
 
 fn bound(metric: &Metric, word: &str) -> Result<f64, String> {
     match metric {
-        Metric::Latency { .. } | Metric::Connect | Metric::RulerLate => {
-            quantity::duration(word).map(|time| time.as_nanos() as f64)
-        }
-        Metric::Errors | Metric::Case(_) => quantity::percent(word),
+        metric if metric.is_latency() => quantity::duration(word).map(|time| time.as_nanos() as f64),
         Metric::Count { .. } => word.replace('_', "").parse().map_err(|_| format!("expected a number, found `{word}`")),
+        _ => quantity::percent(word),
     }
 }
 
 /// A problem that has been reported.
 struct Reported;
 
-/// `in PHASE`, or nothing; phases may have spaces in their names.
-fn phase(words: Words<'_>, node: &Node, scenario: &Scenario, cx: &mut Context<'_>) -> Result<Option<String>, Reported> {
+/// Phase and population.
+type Scope = (Option<String>, Option<String>);
+
+/// `in PHASE`, `for USERS`, both or nothing; phases may have spaces in their names.
+fn scope(
+    words: Words<'_>,
+    metric: &Metric,
+    node: &Node,
+    scenario: &Scenario,
+    cx: &mut Context<'_>,
+) -> Result<Scope, Reported> {
     let rest = words.rest();
     let (rest, users) = match rest.rsplit_once("for ") {
         Some((before, users)) => (before.trim(), Some(users)),
         None => (rest.as_str(), None),
     };
     if let Some(users) = users {
-        cx.not_yet.push((format!("`for {users}`"), node.span.clone()));
+        if !scenario.populations.contains_key(users) {
+            let known: Vec<_> = scenario.populations.keys().map(String::as_str).collect();
+            cx.unknown_name("users", node.span.clone(), "population", users, &known);
+            return Err(Reported);
+        }
+        if !matches!(metric, Metric::Count { .. }) {
+            cx.diagnostics.error(node.span.clone(), "`for USERS` goes with missing, duplicate, stray and disorder");
+            return Err(Reported);
+        }
     }
+    let users = users.map(ToOwned::to_owned);
     if rest.is_empty() {
-        return Ok(None);
+        return Ok((None, users));
     }
     let Some(name) = rest.strip_prefix("in ") else {
         cx.diagnostics.error(node.span.clone(), format_args!("expected `in PHASE` or nothing, found `{rest}`"));
         return Err(Reported);
     };
     if scenario.phases.iter().any(|phase| phase.name == name) {
-        return Ok(Some(name.to_owned()));
+        return Ok((Some(name.to_owned()), users));
     }
     let known: Vec<_> = scenario.phases.iter().map(|phase| phase.name.as_str()).collect();
     cx.diagnostics.unknown(node.span.clone(), "phase", name, &known);

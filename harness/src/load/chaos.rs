@@ -1,0 +1,88 @@
+//! What goes wrong, when: worked out ahead, so that it is the same for every target.
+
+use super::plan::Plan;
+use super::random::{Purpose, Stream};
+use crate::scenario::Scenario;
+use crate::scenario::model::Upset;
+
+/// Something that happens once.
+#[derive(Clone, Debug)]
+pub(super) struct Happening {
+    /// Nanoseconds on the run's clock.
+    pub(super) at: u64,
+    /// Tells it from the others.
+    number: usize,
+    /// The population it is about; all of them, if there is none.
+    of: Option<usize>,
+    pub(super) upset: Upset,
+}
+
+impl Happening {
+    /// Whether it is about users; otherwise it is about a process.
+    pub(super) fn is_about_users(&self) -> bool {
+        matches!(self.upset, Upset::Drop { .. } | Upset::Stall { .. })
+    }
+
+    /// Whether it meets a user: with the chance that the scenario gives, and always the same ones for one seed.
+    pub(super) fn meets(&self, plan: &Plan, user: u32) -> bool {
+        let (Upset::Drop { share, .. } | Upset::Stall { share, .. }) = self.upset else { return false };
+        let is_meant = self.of.is_none_or(|of| plan.users[user as usize].population == of);
+        is_meant && Stream::new(plan.seed, Purpose::Chaos, self.number, user).unit() <= share
+    }
+}
+
+/// Everything that happens, in its order.
+pub(super) fn timeline(scenario: &Scenario, plan: &Plan) -> Vec<Happening> {
+    let mut happenings = Vec::new();
+    for chaos in &scenario.chaos {
+        let (start, end) = match chaos.phase {
+            Some(phase) => (plan.phases[phase].start, plan.phases[phase].end),
+            None => (0, plan.length()),
+        };
+        let of = match &chaos.upset {
+            Upset::Drop { of, .. } | Upset::Stall { of, .. } => of.as_ref(),
+            Upset::Freeze { .. } | Upset::Restart { .. } => None,
+        };
+        let of = of.and_then(|name| plan.populations.iter().position(|crowd| crowd.name == *name));
+        let mut at = start + chaos.after.as_nanos() as u64;
+        while at < end {
+            let number = happenings.len();
+            happenings.push(Happening { at, number, of, upset: chaos.upset.clone() });
+            match chaos.every {
+                Some(every) => at += every.as_nanos() as u64,
+                None => break,
+            }
+        }
+    }
+    happenings.sort_by_key(|happening| happening.at);
+    happenings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::{self, source::Source};
+
+    #[test]
+    fn chaos_comes_when_the_file_says_and_to_whom_it_says() {
+        let text = "name = \"x\"\n[actions]\n\"join(r)\" = { emit = [\"join\", \"${r}\"], ack = true }\n\
+             [rooms.a]\ncount = 1\njoin = [\"join\", \"${room}\"]\n[users.u]\ncount = 1000\nin = { a = 1 }\n\
+             [users.v]\ncount = 1000\nin = { a = 1 }\n\
+             [traffic.t]\nby = \"u\"\nrate = \"1/s\"\nemit = [\"say\", \"${payload}\"]\n\
+             reaches = { event = \"say\", rooms = [\"${room}\"] }\n\
+             [[phase]]\nname = \"p\"\nfor = \"5s\"\n\
+             [[phase]]\nname = \"q\"\nfor = \"5s\"\nat_start = { drop = \"100%\", of = \"v\" }\n\
+             [[chaos]]\nin = \"q\"\nafter = \"1s\"\nevery = \"2s\"\nstall = \"25%\"\nfor = \"100ms\"\n\
+             [[chaos]]\nafter = \"1s\"\nfreeze = \"1s\"\n";
+        let loaded = scenario::load(Source { name: "t".to_owned(), text: text.to_owned() }, &[], None).unwrap();
+        let plan = Plan::new(&loaded.scenario, 1).unwrap();
+        let timeline = timeline(&loaded.scenario, &plan);
+        let seconds: Vec<_> = timeline.iter().map(|happening| happening.at / 1_000_000_000).collect();
+        assert_eq!(seconds, [1, 5, 6, 8]);
+        assert!(!timeline[0].is_about_users());
+        let met = |happening: &Happening| (0..2000).filter(|user| happening.meets(&plan, *user)).collect::<Vec<_>>();
+        assert_eq!(met(&timeline[1]), (1000..2000).collect::<Vec<_>>());
+        let (first, second) = (met(&timeline[2]), met(&timeline[3]));
+        assert!((400..600).contains(&first.len()) && first != second, "{} users", first.len());
+    }
+}

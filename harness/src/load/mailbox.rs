@@ -1,0 +1,80 @@
+//! Where the worker and one of its users meet.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use tokio::sync::Notify;
+
+use crate::scenario::model::Leaving;
+
+/// What a worker tells a user to do.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Order {
+    /// Send this message.
+    Send(u32),
+    /// Make an acknowledged round trip; the last ones settle what is left.
+    Fence { last: bool },
+    /// Leave, and come back if users do.
+    Drop(Leaving),
+    /// Neither read nor write for so long.
+    Stall(Duration),
+    /// Leave for good.
+    Quit,
+}
+
+pub(super) struct Mailbox {
+    orders: RefCell<VecDeque<Order>>,
+    pub(super) wake: Notify,
+    /// No last fence is on its way: it was answered, never will be, or was never sent.
+    pub(super) fenced: Cell<bool>,
+    /// Fences that are on their way.
+    pub(super) fences: Cell<u32>,
+    /// It is in its rooms.
+    pub(super) alive: Cell<bool>,
+    /// Something can be settled by a fence: it gets messages, or sends some that are not acknowledged.
+    pub(super) wants_fence: Cell<bool>,
+    /// Its connection cannot be expected to bring everything in time.
+    pub(super) slow: Cell<bool>,
+    /// The oldest message that it may still have to settle.
+    pub(super) oldest: Cell<u32>,
+}
+
+impl Default for Mailbox {
+    fn default() -> Self {
+        Self {
+            orders: RefCell::default(),
+            wake: Notify::new(),
+            fenced: Cell::new(true),
+            fences: Cell::new(0),
+            alive: Cell::new(false),
+            wants_fence: Cell::new(false),
+            slow: Cell::new(false),
+            oldest: Cell::new(u32::MAX),
+        }
+    }
+}
+
+impl Mailbox {
+    pub(super) fn post(&self, order: Order) {
+        self.orders.borrow_mut().push_back(order);
+        self.wake.notify_one();
+    }
+
+    pub(super) fn next(&self) -> Option<Order> {
+        self.orders.borrow_mut().pop_front()
+    }
+
+    /// A fence was answered, or never will be.
+    pub(super) fn answered(&self) {
+        self.fences.set(self.fences.get().saturating_sub(1));
+        self.fenced.set(true);
+    }
+
+    /// The user will do nothing any more.
+    pub(super) fn gone(&self) {
+        self.alive.set(false);
+        self.fenced.set(true);
+        self.oldest.set(u32::MAX);
+    }
+}

@@ -1,0 +1,567 @@
+//! One session of a user: from the connection to its end.
+
+use std::collections::{HashMap, VecDeque};
+use std::future::pending;
+use std::time::{Duration, Instant};
+
+use sio_oracle::Tri;
+use sio_oracle::board::{Fate, Nanos, Receiver};
+use sio_protocol::client::Event;
+use sio_protocol::{Args, Incoming};
+use tokio::time::{sleep_until, timeout};
+
+use super::log::{Arrival, fact};
+use super::mailbox::{Mailbox, Order};
+use super::stamp::Stamp;
+use super::user::OPEN_LIMIT;
+use super::worker::Local;
+use crate::client::{Connection, Error};
+use crate::clock;
+use crate::scenario::model::{Drop as Dropping, Leaving};
+
+/// The event that is acknowledged by every target with the fixture.
+const FENCE: &str = "message-with-ack";
+/// Time a user that leaves politely waits for what is meant for it.
+const LAST_FENCE_LIMIT: Duration = Duration::from_secs(10);
+/// Without a fence, what was sent so long ago has taken effect, and what took effect so long ago has arrived.
+const GRACE: Nanos = 5_000_000_000;
+
+/// How a session ended.
+#[derive(Debug)]
+pub(super) enum End {
+    /// As ordered, at the end of the run.
+    Quit,
+    /// The user had stayed long enough.
+    Stayed,
+    /// Chaos ended it; a user that falls silent is noticed after so long.
+    Dropped(Leaving, Duration),
+    /// The connection broke.
+    Lost(String),
+}
+
+/// A user in one of its namespaces; outlives the session, since the next one may recover it.
+pub(super) struct Place {
+    namespace: String,
+    /// What it is owed, and got.
+    account: Option<Receiver>,
+    /// The account of a session that has been asked for and is not confirmed.
+    fresh: Option<Receiver>,
+    /// By which the server knows the session; without recovery there is none.
+    pid: Option<String>,
+    /// The last offset that was received.
+    offset: String,
+    confirmed: bool,
+}
+
+impl Place {
+    pub(super) fn new(namespace: &str) -> Self {
+        let namespace = namespace.to_owned();
+        Self { namespace, account: None, fresh: None, pid: None, offset: String::new(), confirmed: false }
+    }
+
+    /// Whether the session could be recovered.
+    pub(super) fn may_recover(&self) -> bool {
+        self.pid.is_some() && !self.offset.is_empty() && self.account.is_some()
+    }
+
+    /// The session is over since `at`, for good.
+    pub(super) fn end(&mut self, local: &Local, user: u32, at: Nanos) {
+        if let Some(mut account) = self.account.take() {
+            account.end(at, &*local.window.borrow(), local.fates(user));
+        }
+        self.fresh = None;
+        self.pid = None;
+        self.offset.clear();
+    }
+
+    /// Where a delivery is judged. Ahead of the confirmation it can only belong to what the session was.
+    fn current(&mut self) -> Option<&mut Receiver> {
+        if self.confirmed || self.account.is_some() { self.account.as_mut() } else { self.fresh.as_mut() }
+    }
+}
+
+/// A fence that has not been answered.
+struct Fence {
+    id: u64,
+    sent: Nanos,
+    /// It comes behind so many messages that are not acknowledged.
+    behind: u64,
+    last: bool,
+}
+
+pub(super) struct Talk<'a> {
+    local: &'a Local,
+    mailbox: &'a Mailbox,
+    number: u32,
+    places: &'a mut [Place],
+    connection: Connection,
+    connected_at: Nanos,
+    /// Messages whose acknowledgement has not come.
+    acks: HashMap<u64, u32>,
+    /// Messages that have none, in the order they were sent; the first is number `passed`.
+    plain: VecDeque<u32>,
+    passed: u64,
+    fences: VecDeque<Fence>,
+    /// Nothing is read and nothing written until then.
+    paused_until: Option<Instant>,
+}
+
+/// What an opening still waits for.
+struct Opening {
+    /// Namespaces that have not answered.
+    namespaces: usize,
+    joins: Vec<u64>,
+    lost_at: Option<Nanos>,
+}
+
+impl<'a> Talk<'a> {
+    /// Connects and joins. `lost_at` says when the session before this one broke, if it can be recovered.
+    pub(super) async fn open(
+        local: &'a Local,
+        mailbox: &'a Mailbox,
+        number: u32,
+        places: &'a mut [Place],
+        lost_at: Option<Nanos>,
+    ) -> Result<Self, String> {
+        let opening = timeout(OPEN_LIMIT, Self::try_open(local, mailbox, number, places, lost_at));
+        match opening.await {
+            Ok(Ok(talk)) => Ok(talk),
+            Ok(Err(error)) => Err(error.to_string()),
+            Err(_) => Err(format!("not open within {OPEN_LIMIT:?}")),
+        }
+    }
+
+    async fn try_open(
+        local: &'a Local,
+        mailbox: &'a Mailbox,
+        number: u32,
+        places: &'a mut [Place],
+        lost_at: Option<Nanos>,
+    ) -> Result<Self, Error> {
+        let user = &local.plan.users[number as usize];
+        let connection = Connection::open(&local.endpoint(user.node), &local.stage.http, user.transport).await?;
+        let mut talk = Talk {
+            local,
+            mailbox,
+            number,
+            places,
+            connection,
+            connected_at: 0,
+            acks: HashMap::new(),
+            plain: VecDeque::new(),
+            passed: 0,
+            fences: VecDeque::new(),
+            paused_until: None,
+        };
+        let mut opening = Opening { namespaces: talk.places.len(), joins: Vec::new(), lost_at };
+        talk.ask();
+        while opening.namespaces > 0 || !opening.joins.is_empty() {
+            let event = talk.connection.next().await;
+            talk.advance(event, &mut opening)?;
+        }
+        talk.ready();
+        Ok(talk)
+    }
+
+    /// Asks for every namespace, and for the session there was.
+    fn ask(&mut self) {
+        let now = self.local.now();
+        let user = &self.local.plan.users[self.number as usize];
+        let window = self.local.window.borrow();
+        for place in &mut *self.places {
+            let streams = self.local.plan.streams_of(user, &place.namespace);
+            let unknown = streams.into_iter().map(|(stream, _)| (stream, Tri::U));
+            place.fresh = Some(Receiver::new(self.number, now, unknown, &*window));
+            place.confirmed = false;
+            let session = place.may_recover().then(|| (place.pid.as_deref().unwrap_or_default(), &*place.offset));
+            self.connection.connect(&place.namespace, &self.local.auth(user.population, session));
+        }
+        drop(window);
+        self.remember_oldest();
+    }
+
+    /// Takes what comes while the session is being opened.
+    fn advance(&mut self, event: Event, opening: &mut Opening) -> Result<(), Error> {
+        match event {
+            Event::Connect { nsp, body } => {
+                let pid = self.local.pid_of(self.number, &body);
+                if self.confirm(&nsp, pid, opening) {
+                    opening.namespaces -= 1;
+                    self.connected_at = self.local.now();
+                }
+            }
+            Event::ConnectError { body, .. } => return Err(Error::Refused(body.to_string())),
+            Event::Ack(incoming) => opening.joins.retain(|id| incoming.id != Some(*id)),
+            Event::Event(incoming) => self.receive(&incoming),
+            Event::Disconnect { .. } => {
+                return Err(Error::Refused("the server put the user out of its namespace".to_owned()));
+            }
+            Event::Closed(why) => return Err(why.into()),
+            Event::Open(_) | Event::Upgraded => {}
+        }
+        Ok(())
+    }
+
+    /// A namespace has let the user in: into its old session, or else into a new one, whose rooms are joined.
+    fn confirm(&mut self, nsp: &str, pid: Option<String>, opening: &mut Opening) -> bool {
+        let Some(index) = self.places.iter().position(|place| place.namespace == nsp && !place.confirmed) else {
+            return false;
+        };
+        let place = &mut self.places[index];
+        place.confirmed = true;
+        let asked = place.may_recover();
+        let recovered = asked && place.pid == pid;
+        if let (true, Some(lost_at)) = (asked, opening.lost_at) {
+            self.local.asked_back(lost_at, recovered);
+        }
+        if recovered {
+            place.fresh = None;
+            return true;
+        }
+        let fresh = place.fresh.take();
+        place.end(self.local, self.number, opening.lost_at.unwrap_or(self.connected_at));
+        place.account = fresh;
+        place.pid = pid;
+        let user = &self.local.plan.users[self.number as usize];
+        let mut unanswered = false;
+        for &room in &user.rooms {
+            if *self.local.plan.rooms[room as usize].namespace != *nsp {
+                continue;
+            }
+            let (args, ack) = self.local.join(room);
+            let id = self.connection.emit(nsp, args, ack);
+            unanswered |= id.is_none();
+            opening.joins.extend(id);
+        }
+        if unanswered && self.local.stage.fence {
+            // Events of one connection are handled in their order, so the answer to this one comes behind the joins.
+            opening.joins.extend(self.connection.emit(nsp, fence_args(), true));
+        }
+        true
+    }
+
+    /// Everything is joined: from now on it is certain what the user is owed.
+    fn ready(&mut self) {
+        let now = self.local.now();
+        let user = &self.local.plan.users[self.number as usize];
+        let mut addressed = false;
+        for place in &mut *self.places {
+            let Some(account) = &mut place.account else { continue };
+            for (stream, value) in self.local.plan.streams_of(user, &place.namespace) {
+                account.change(stream, now, value);
+            }
+            addressed |= !account.is_idle();
+        }
+        let crowd = self.local.crowd(self.number);
+        self.mailbox.slow.set(crowd.reads.is_some());
+        self.mailbox.wants_fence.set(addressed || self.local.sends_plain(user.population));
+        self.remember_oldest();
+    }
+
+    /// When the last of its namespaces let it in.
+    pub(super) fn connected_at(&self) -> Nanos {
+        self.connected_at
+    }
+
+    /// Talks until the session ends; `stay` says how long the user wants to.
+    pub(super) async fn run(&mut self, stay: Option<Duration>) -> End {
+        let mut leave_at = stay.map(|stay| clock::now() + stay);
+        let mut leaving = false;
+        loop {
+            while let Some(order) = self.mailbox.next() {
+                match order {
+                    Order::Send(index) if leaving => self.local.skip(index),
+                    Order::Send(index) => self.send(index),
+                    Order::Fence { last } => self.fence(last),
+                    Order::Stall(length) => {
+                        self.paused_until = self.paused_until.max(Some(clock::now() + length));
+                        self.local.stalled();
+                    }
+                    Order::Drop(how) => return End::Dropped(how, self.silence()),
+                    Order::Quit => return End::Quit,
+                }
+            }
+            let is_paused = self.paused_until.is_some();
+            // Cancel-safe: the connection keeps what it has read, and the mailbox keeps a permit.
+            tokio::select! {
+                biased;
+                event = self.connection.next(), if !is_paused => {
+                    if let Some(why) = self.handle(event) {
+                        return End::Lost(why);
+                    }
+                    if leaving && self.fences.is_empty() {
+                        return End::Stayed;
+                    }
+                }
+                () = self.mailbox.wake.notified() => {}
+                () = until(self.paused_until) => self.paused_until = None,
+                () = until(leave_at) => {
+                    let politely = self.local.leaving(self.number) == Leaving::Politely;
+                    if leaving || !politely || !self.local.stage.fence {
+                        return End::Stayed;
+                    }
+                    // What was meant for it up to now, it still gets.
+                    leaving = true;
+                    leave_at = Some(clock::now() + LAST_FENCE_LIMIT);
+                    self.fence(false);
+                }
+            }
+        }
+    }
+
+    /// Stamped right ahead of the write: the connection is polled, and thereby written, next.
+    fn send(&mut self, index: u32) {
+        let local = self.local;
+        let window = local.window.borrow();
+        let Some(entry) = window.entry(index) else { return };
+        let emission = entry.emission;
+        let traffic = usize::from(emission.traffic);
+        let message = &local.messages[traffic];
+        let args = message.render(&local.plan, &emission, local.stamp(index));
+        let now = local.now();
+        window.sending(index, now);
+        let id = self.connection.emit(&local.plan.traffic[traffic].namespace, args, message.ack);
+        local.measurements.borrow_mut().sending(&local.plan, &emission, now);
+        match id {
+            Some(id) => _ = self.acks.insert(id, index),
+            None => self.plain.push_back(index),
+        }
+    }
+
+    fn fence(&mut self, last: bool) {
+        if !self.local.stage.fence {
+            return self.settle_by_waiting(last);
+        }
+        let sent = self.local.now();
+        let behind = self.passed + self.plain.len() as u64;
+        let nsp = self.places.first().map_or("/", |place| &place.namespace);
+        if let Some(id) = self.connection.emit(nsp, fence_args(), true) {
+            self.fences.push_back(Fence { id, sent, behind, last });
+        }
+    }
+
+    /// Why the connection is gone, if it is.
+    fn handle(&mut self, event: Event) -> Option<String> {
+        match event {
+            Event::Event(incoming) => self.receive(&incoming),
+            Event::Ack(incoming) => self.acknowledged(&incoming),
+            Event::Disconnect { .. } => return Some("the server put the user out of its namespace".to_owned()),
+            Event::Closed(why) => return Some(why.to_string()),
+            Event::Open(_) | Event::Connect { .. } | Event::ConnectError { .. } | Event::Upgraded => {}
+        }
+        None
+    }
+
+    fn receive(&mut self, incoming: &Incoming) {
+        let local = self.local;
+        let now = local.now();
+        let json = incoming.args.json();
+        let stamp = Stamp::find(json.as_bytes())
+            .or_else(|| incoming.args.attachments().iter().find_map(|bytes| Stamp::find(bytes)));
+        match stamp {
+            Some(stamp) if stamp.run == local.shared.run => self.judge(stamp.emission, &incoming.nsp, now),
+            Some(_) => local.measurements.borrow_mut().tally.foreign += 1,
+            // Greetings and whatever else the application says are none of the load's business.
+            None => {}
+        }
+        if let Some(id) = incoming.id {
+            self.connection.ack(&incoming.nsp, id, Args::none());
+        } else if let Some(place) = self.places.iter_mut().find(|place| place.namespace == *incoming.nsp)
+            && place.pid.is_some()
+        {
+            learn_offset(&mut place.offset, json);
+        }
+        if let Some(reads) = local.crowd(self.number).reads {
+            let bytes = json.len() + incoming.args.attachments().iter().map(|bytes| bytes.len()).sum::<usize>();
+            let pause = Duration::from_secs_f64(bytes as f64 / reads as f64);
+            self.paused_until = Some(self.paused_until.unwrap_or_else(clock::now) + pause);
+        }
+    }
+
+    fn judge(&mut self, index: u32, nsp: &str, now: Nanos) {
+        let local = self.local;
+        let mut window = local.window.borrow_mut();
+        let mut measurements = local.measurements.borrow_mut();
+        let entry = match window.arrived(index) {
+            Arrival::Known(entry) => entry,
+            Arrival::NeverSent => return measurements.tally.foreign += 1,
+            Arrival::Closed => return measurements.tally.stale += 1,
+        };
+        let place = self.places.iter_mut().find(|place| place.namespace == *nsp);
+        let Some(account) = place.and_then(Place::current) else { return };
+        let emission = entry.emission;
+        let verdict = account.deliver(emission.stream, emission.seq, &fact(&local.plan, entry), now);
+        let latency = measurements.delivered(&local.plan, self.number, entry, verdict, now);
+        if let Some(latency) = latency {
+            window.saw(index, |seen| seen.arrived(latency));
+        }
+    }
+
+    fn acknowledged(&mut self, incoming: &Incoming) {
+        let Some(id) = incoming.id else { return };
+        let now = self.local.now();
+        if let Some(place) = self.fences.iter().position(|fence| fence.id == id) {
+            // Answers may come out of order; each fence stands for itself.
+            let Some(fence) = self.fences.remove(place) else { return };
+            self.fenced(&fence, now);
+        } else if let Some(index) = self.acks.remove(&id)
+            && let Some(entry) = self.local.window.borrow().entry(index)
+        {
+            entry.answered(now);
+            self.local.measurements.borrow_mut().acknowledged(&entry.emission, now);
+        }
+    }
+
+    /// A fence has come back: what was sent ahead of it has taken effect, and what had taken effect when it was sent
+    /// has arrived.
+    fn fenced(&mut self, fence: &Fence, now: Nanos) {
+        while self.passed < fence.behind {
+            let Some(index) = self.plain.pop_front() else { break };
+            self.passed += 1;
+            if let Some(entry) = self.local.window.borrow().entry(index) {
+                entry.answered(now);
+            }
+        }
+        self.local.round_trip(fence.sent, now);
+        self.settle(fence.sent);
+        if fence.last {
+            self.mailbox.answered();
+        } else {
+            self.mailbox.fences.set(self.mailbox.fences.get().saturating_sub(1));
+        }
+        self.local.ready.notify_one();
+    }
+
+    /// The target has no fence: after some time, everything that comes has come.
+    fn settle_by_waiting(&mut self, last: bool) {
+        let now = self.local.now();
+        let window = self.local.window.borrow();
+        while let Some(index) = self.plain.front() {
+            let sent = window.entry(*index).and_then(super::log::Entry::sent).unwrap_or(now);
+            if sent + GRACE > now && !last {
+                break;
+            }
+            window.entry(*index).inspect(|entry| entry.answered(now));
+            self.plain.pop_front();
+            self.passed += 1;
+        }
+        drop(window);
+        self.settle(if last { now } else { now - GRACE });
+        self.mailbox.answered();
+        self.local.ready.notify_one();
+    }
+
+    fn settle(&mut self, fence: Nanos) {
+        for account in self.places.iter_mut().filter_map(|place| place.account.as_mut()) {
+            account.settle(fence, &*self.local.window.borrow(), self.local.fates(self.number));
+        }
+        self.remember_oldest();
+    }
+
+    /// Notes which messages this user still needs.
+    fn remember_oldest(&self) {
+        let window = self.local.window.borrow();
+        let accounts = self.places.iter().flat_map(|place| [&place.account, &place.fresh]).flatten();
+        let open = accounts.flat_map(Receiver::unsettled);
+        let oldest = open.map(|(stream, seq)| window.index(stream, seq).unwrap_or_else(|| window.end())).min();
+        self.mailbox.oldest.set(oldest.unwrap_or(u32::MAX));
+    }
+
+    /// After how long of silence a client would notice that its connection is dead.
+    fn silence(&self) -> Duration {
+        let handshake = self.connection.handshake();
+        handshake.map_or(Duration::ZERO, |h| Duration::from_millis(h.ping_interval + h.ping_timeout))
+    }
+
+    /// Of what was sent and not answered nobody will ever know whether it took effect.
+    fn abandon(&self) {
+        let window = self.local.window.borrow();
+        for index in self.acks.values().chain(&self.plain) {
+            window.entry(*index).inspect(|entry| entry.abandoned());
+        }
+    }
+
+    /// Goes as `end` says. Returns since when nothing is certain any more.
+    pub(super) async fn leave(self, end: End) -> (End, Nanos) {
+        let at = self.local.now();
+        self.abandon();
+        while self.mailbox.fences.get() > 0 {
+            self.mailbox.answered();
+        }
+        let how = match &end {
+            End::Quit => Leaving::Politely,
+            End::Stayed => self.local.leaving(self.number),
+            End::Dropped(how, _) => *how,
+            End::Lost(_) => Leaving::Dropped(Dropping::Close),
+        };
+        match how {
+            Leaving::Politely => self.connection.close().await,
+            Leaving::Dropped(Dropping::Close) => drop(self.connection),
+            Leaving::Dropped(Dropping::Reset) => self.connection.reset(),
+            Leaving::Dropped(Dropping::Silence) => {
+                let (silence, connection) = (self.silence(), self.connection);
+                // Open, and never looked at again, until the server must have noticed.
+                tokio::task::spawn_local(async move {
+                    tokio::time::sleep(silence + Duration::from_secs(1)).await;
+                    drop(connection);
+                });
+            }
+        }
+        (end, at)
+    }
+}
+
+impl Local {
+    /// Where fates of a user's messages are counted.
+    fn fates(&self, user: u32) -> impl FnMut(u32, u32, Fate) + '_ {
+        move |stream, seq, fate| {
+            let window = self.window.borrow();
+            let Some(index) = window.index(stream, seq) else { return };
+            let Some(entry) = window.entry(index) else { return };
+            self.measurements.borrow_mut().settled(&self.plan, user, entry, fate);
+            window.saw(index, |seen| {
+                seen.owed += u32::from(matches!(fate, Fate::Delivered | Fate::Missing));
+                seen.missing += u32::from(fate == Fate::Missing);
+            });
+        }
+    }
+}
+
+fn fence_args() -> Args {
+    Args::event(FENCE, ()).unwrap_or_default()
+}
+
+/// The offset stands behind the arguments of whatever can be recovered: the last of them, if it is a string.
+fn learn_offset(offset: &mut String, json: &str) {
+    let Some(inner) = json.strip_suffix("\"]") else { return };
+    if let Some((before, last)) = inner.rsplit_once('"')
+        && before.ends_with(',')
+    {
+        offset.clear();
+        offset.push_str(last);
+    }
+}
+
+/// Returns at an instant, if there is one.
+async fn until(at: Option<Instant>) {
+    match at {
+        Some(at) => sleep_until(at.into()).await,
+        None => pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn offsets_are_the_last_string() {
+        let mut offset = String::new();
+        learn_offset(&mut offset, r#"["msg","payload","z9.x"]"#);
+        assert_eq!(offset, "z9.x");
+        for nothing in [r#"["msg"]"#, r#"["msg",7]"#, r#"["msg",{"a":"b"}]"#, "[]", "x"] {
+            learn_offset(&mut offset, nothing);
+            assert_eq!(offset, "z9.x", "{nothing}");
+        }
+    }
+}

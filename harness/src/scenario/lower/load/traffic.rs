@@ -1,0 +1,253 @@
+//! `[traffic]`: what is sent, how often, and who must get it.
+
+use indexmap::IndexMap;
+
+use super::super::actions;
+use crate::load::stamp;
+use crate::scenario::model::{Action, Arrivals, Population, Reach, RoomGroup, RoomRef, Traffic};
+use crate::scenario::node::{Kind, Node};
+use crate::scenario::table::{self, Context, Table};
+use crate::scenario::template::{Expr, Piece, Template};
+
+/// What a traffic may refer to.
+pub(in crate::scenario::lower) struct World<'a> {
+    pub(in crate::scenario::lower) actions: &'a IndexMap<String, Action>,
+    pub(in crate::scenario::lower) populations: &'a IndexMap<String, Population>,
+    pub(in crate::scenario::lower) rooms: &'a IndexMap<String, RoomGroup>,
+}
+
+pub(in crate::scenario::lower) fn lower(node: &Node, world: &World<'_>, cx: &mut Context<'_>) -> Option<Traffic> {
+    let mut table = Table::new(node, "a traffic", cx)?;
+    let by = table.require("by", cx).and_then(|node| sender(node, world.populations, cx));
+    let rate = table.require("rate", cx).and_then(|node| table::rate(node, cx));
+    let arrivals = table.get("arrivals").map_or(Some(Arrivals::Poisson), |node| arrivals(node, cx));
+    let invocation = table.get("do").map(|node| actions::invocation(node, world.actions, cx));
+    let emit = table.get("emit").map(|node| actions::arguments(node, cx));
+    let own_ack = actions::ack(&mut table, cx);
+    let (emit, ack) = match (invocation, emit) {
+        (Some(invocation), None) => {
+            let invocation = invocation?;
+            let action = &world.actions[&invocation.action];
+            (substitute(action, &invocation.args), own_ack.is_some() || action.ack.is_some())
+        }
+        (None, Some(emit)) => (emit?, own_ack.is_some()),
+        _ => {
+            cx.diagnostics.error(table.span(), "a traffic needs one of `do` and `emit`");
+            return None;
+        }
+    };
+    let (payload_size, binary) = table.get("payload").map_or(Some((128, false)), |node| payload(node, cx))?;
+    let own_namespace = match table.get("namespace") {
+        Some(node) => Some(super::namespace(node, cx)?),
+        None => None,
+    };
+    let reaches_node = table.require("reaches", cx);
+    let reaches = reaches_node.and_then(|node| reaches(node, world.rooms, cx));
+    table.finish(cx);
+    let by = by?;
+    let population = world.populations.get(&by);
+    let reaches = reaches?;
+    let needs_room = reaches.rooms.iter().chain(&reaches.except).any(|room| !matches!(room, RoomRef::Named { .. }))
+        || says_room(&emit);
+    let room_group = match (needs_room, drawn_group(population, own_namespace.as_deref(), world.rooms)) {
+        (false, _) => None,
+        (true, Some(group)) => Some(group),
+        (true, None) => {
+            let in_a_room_that_is_wrong =
+                cx.declared.iter().any(|(table, _)| *table == "rooms") && world.rooms.is_empty();
+            if !in_a_room_that_is_wrong {
+                let message = format!("`{by}` are in no room, so `${{room}}` is nothing");
+                cx.diagnostics.error(node.span.clone(), message);
+                cx.diagnostics.note(format_args!("add `in = {{ GROUP = 1 }}` to [users.{by}]"));
+            }
+            return None;
+        }
+    };
+    let namespace = own_namespace
+        .or_else(|| room_group.as_ref().map(|group| world.rooms[group].namespace.clone()))
+        .or_else(|| population.and_then(|population| population.namespaces.first().cloned()))?;
+    if population.is_some_and(|population| !population.namespaces.contains(&namespace)) {
+        cx.diagnostics.error(node.span.clone(), format_args!("`{by}` are not in the namespace {namespace}"));
+        cx.diagnostics.note(format_args!("add `namespace = \"{namespace}\"` to [users.{by}]"));
+        return None;
+    }
+    for room in reaches.rooms.iter().chain(&reaches.except) {
+        if let RoomRef::Named { group, .. } = room
+            && world.rooms[group].namespace != namespace
+        {
+            let message = format!(
+                "the rooms of `{group}` are in {}, and this is sent in {namespace}",
+                world.rooms[group].namespace
+            );
+            cx.diagnostics.error(reaches_node.map_or(node.span.clone(), |node| node.span.clone()), message);
+            return None;
+        }
+    }
+    check_payload(node, &emit, cx);
+    Some(Traffic {
+        by,
+        rate: rate?,
+        arrivals: arrivals?,
+        emit,
+        ack,
+        payload_size,
+        binary,
+        namespace,
+        room_group,
+        reaches,
+    })
+}
+
+/// The first of the sender's room groups, of the namespace if one is named.
+fn drawn_group(
+    population: Option<&Population>,
+    namespace: Option<&str>,
+    rooms: &IndexMap<String, RoomGroup>,
+) -> Option<String> {
+    let groups = population?.rooms.iter().map(|(group, _)| group);
+    let mut fitting = groups
+        .filter(|group| rooms.get(*group).is_some_and(|room| namespace.is_none_or(|name| room.namespace == name)));
+    fitting.next().cloned()
+}
+
+fn says_room(emit: &[Template]) -> bool {
+    let mut found = false;
+    for template in emit {
+        template.visit(&mut |expr| found |= matches!(expr, Expr::Var(name) if name == "room" || name == "room.next"));
+    }
+    found
+}
+
+fn sender(node: &Node, populations: &IndexMap<String, Population>, cx: &mut Context<'_>) -> Option<String> {
+    let name = table::string(node, cx)?;
+    if populations.contains_key(&name) {
+        return Some(name);
+    }
+    let known: Vec<_> = populations.keys().map(String::as_str).collect();
+    cx.unknown_name("users", node.span.clone(), "population", &name, &known);
+    None
+}
+
+fn arrivals(node: &Node, cx: &mut Context<'_>) -> Option<Arrivals> {
+    let name = table::string(node, cx)?;
+    match name.as_str() {
+        "poisson" => Some(Arrivals::Poisson),
+        "even" => Some(Arrivals::Even),
+        other => {
+            cx.diagnostics.unknown(node.span.clone(), "arrivals", other, &["poisson", "even"]);
+            None
+        }
+    }
+}
+
+fn payload(node: &Node, cx: &mut Context<'_>) -> Option<(usize, bool)> {
+    let mut table = Table::new(node, "a payload", cx)?;
+    let size_node = table.require("size", cx)?;
+    let size = table::size(size_node, cx);
+    let binary = table.get("binary").map_or(Some(false), |node| table::boolean(node, cx));
+    table.finish(cx);
+    let size = size?;
+    if size < stamp::LENGTH {
+        let message = format!("a payload carries a stamp of {} bytes, so it cannot be {size}", stamp::LENGTH);
+        cx.diagnostics.error(size_node.span.clone(), message);
+        return None;
+    }
+    Some((size, binary?))
+}
+
+/// `{ event = "msg", rooms = ["${room}", "all-0"], except = ["sender", "muted-0"] }`
+fn reaches(node: &Node, groups: &IndexMap<String, RoomGroup>, cx: &mut Context<'_>) -> Option<Reach> {
+    let mut table = Table::new(node, "`reaches`", cx)?;
+    table.require("event", cx).and_then(|node| table::string(node, cx));
+    let rooms_node = table.require("rooms", cx)?;
+    let except_node = table.get("except");
+    let volatile = table.get("volatile").map_or(Some(false), |node| table::boolean(node, cx));
+    table.finish(cx);
+    let rooms = table::array(rooms_node, "an array of rooms", cx)?;
+    let rooms = rooms.iter().map(|node| room_ref(node, groups, cx)).collect::<Option<_>>()?;
+    let mut reach = Reach { rooms, volatile: volatile?, ..Reach::default() };
+    let except = match except_node.map(|node| (&node.kind, node)) {
+        None => Vec::new(),
+        Some((Kind::Array(items), _)) => items.iter().collect(),
+        Some((_, node)) => vec![node],
+    };
+    for node in except {
+        if node.as_str() == Some("sender") {
+            reach.except_sender = true;
+        } else {
+            reach.except.push(room_ref(node, groups, cx)?);
+        }
+    }
+    Some(reach)
+}
+
+/// `${room}`, `${room.next}`, or the name of a room such as `lobby-7`.
+fn room_ref(node: &Node, groups: &IndexMap<String, RoomGroup>, cx: &mut Context<'_>) -> Option<RoomRef> {
+    let Some(text) = node.as_str() else {
+        cx.diagnostics.error(node.span.clone(), format_args!("a room is a string, not {}", node.describe()));
+        return None;
+    };
+    match text {
+        "${room}" => return Some(RoomRef::Drawn),
+        "${room.next}" => return Some(RoomRef::Next),
+        _ => {}
+    }
+    let named = text.rsplit_once('-').and_then(|(group, index)| Some((group, index.parse::<u32>().ok()?)));
+    if let Some((group, index)) = named
+        && groups.get(group).is_some_and(|rooms| index < rooms.count)
+    {
+        return Some(RoomRef::Named { group: group.to_owned(), index });
+    }
+    if groups.is_empty() && cx.declared.iter().any(|(table, _)| *table == "rooms") {
+        return None; // its own mistake has been reported
+    }
+    cx.diagnostics.error(node.span.clone(), format_args!("there is no room `{text}`"));
+    let known: Vec<_> = groups.iter().map(|(name, rooms)| format!("{name}-0 to {name}-{}", rooms.count - 1)).collect();
+    cx.diagnostics.note(format_args!("there are ${{room}}, ${{room.next}}, {}", known.join(", ")));
+    None
+}
+
+/// The parameters of an action, replaced by what the traffic passes.
+pub(crate) fn substitute(action: &Action, args: &[Template]) -> Vec<Template> {
+    let lookup = |name: &str| action.params.iter().position(|param| param == name).map(|index| &args[index]);
+    action.emit.iter().map(|template| replace(template, &lookup)).collect()
+}
+
+fn replace<'a>(template: &Template, lookup: &impl Fn(&str) -> Option<&'a Template>) -> Template {
+    match template {
+        Template::Text(pieces) => match pieces.as_slice() {
+            [Piece::Expr(Expr::Var(name))] => lookup(name).cloned().unwrap_or_else(|| template.clone()),
+            pieces => Template::Text(pieces.iter().flat_map(|piece| replace_piece(piece, lookup)).collect()),
+        },
+        Template::Array(items) => Template::Array(items.iter().map(|item| replace(item, lookup)).collect()),
+        Template::Table(fields, open) => {
+            let fields = fields.iter().map(|(key, value)| (key.clone(), replace(value, lookup)));
+            Template::Table(fields.collect(), *open)
+        }
+        // The last two match and are never sent.
+        Template::Bool(_) | Template::Int(_) | Template::Float(_) | Template::AnyOrder(_) | Template::Contains(_) => {
+            template.clone()
+        }
+    }
+}
+
+fn replace_piece<'a>(piece: &Piece, lookup: &impl Fn(&str) -> Option<&'a Template>) -> Vec<Piece> {
+    if let Piece::Expr(Expr::Var(name)) = piece
+        && let Some(Template::Text(pieces)) = lookup(name)
+    {
+        return pieces.clone();
+    }
+    vec![piece.clone()]
+}
+
+/// A message without its stamp could not be recognised.
+fn check_payload(node: &Node, emit: &[Template], cx: &mut Context<'_>) {
+    let mut found = false;
+    for template in emit {
+        template.visit(&mut |expr| found |= *expr == Expr::Payload);
+    }
+    if !found {
+        cx.diagnostics
+            .error(node.span.clone(), "this traffic sends no `${payload}`, so its messages cannot be told apart");
+    }
+}

@@ -1,0 +1,108 @@
+//! The streaming scoreboard: deliveries judged while they arrive, with memberships that change, in memory that does
+//! not grow with their number.
+//!
+//! The emissions to one target are a *stream*, numbered 0, 1, 2, … by the schedule, whoever sends them. A
+//! [`Receiver`] is one connection; it keeps a track for each stream that could reach it: a bit for each number
+//! that is not settled yet, and since when the receiver has been in the target, certainly, certainly not, or
+//! perhaps ([`Tri`](crate::Tri)).
+//!
+//! Each emission has two instants: `inv`, taken right before it was written, and `ok`, taken right after an answer
+//! showed that it had taken effect. The rule is that of the exact engine: who was in the target throughout
+//! `[inv, ok]` must get it, once; who was in it at no moment of that must not; all others may. A change of
+//! membership notes one instant, whatever the number of messages; a delivery costs a look at one bit and two
+//! comparisons; what is still missing when a *fence* (an acknowledged round trip on the receiver's own connection)
+//! is answered is lost.
+//!
+//! **Soundness.** `inv` is stored before the write and every membership becomes certain only after its answer was
+//! read. An `ok` that is stored late or never turns a *must* into a *may*: power is lost, never truth.
+//!
+//! **Preconditions.** One clock for all stamps (with several hosts, widen both instants by the bound of their
+//! offset), and one writer of each membership. With several writers use the [exact engine](crate::exact).
+
+mod receiver;
+mod spans;
+mod track;
+
+pub use receiver::Receiver;
+
+/// An instant: nanoseconds on the run's clock.
+pub type Nanos = i64;
+
+/// How far an emission has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Time {
+    /// Not written yet.
+    Due,
+    /// It never will be: its sender is not there.
+    Skipped,
+    /// It was written.
+    Sent {
+        /// Right before it was written.
+        inv: Nanos,
+        /// Right after the answer was read.
+        ok: Answer,
+    },
+}
+
+/// Whether an emission is known to have taken effect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// By this instant.
+    At(Nanos),
+    /// There is no answer yet.
+    Open,
+    /// There will be none: its sender's connection broke.
+    Never,
+}
+
+/// What is known of an emission.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fact {
+    /// The user who sends it.
+    pub sender: u32,
+    /// The number of the same sender's emission ahead of this one in the stream.
+    pub previous: Option<u32>,
+    /// Whether the sender is left out (`socket.to`).
+    pub spares_sender: bool,
+    /// Whether it may be dropped (`volatile`).
+    pub volatile: bool,
+    /// How far it has come.
+    pub time: Time,
+}
+
+/// Where facts are looked up.
+pub trait Facts {
+    /// Emission `seq` of a stream; `None` when it is not known yet.
+    fn fact(&self, stream: u32, seq: u32) -> Option<Fact>;
+
+    /// A number below which all emissions of a stream were answered, or never will be. New receivers start there.
+    fn settled_below(&self, stream: u32) -> u32;
+}
+
+/// What one delivery was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// As it should be.
+    Fine,
+    /// A copy was here already (I1).
+    Duplicate,
+    /// The receiver was not in the target (I3), or there is no such emission.
+    Phantom,
+    /// A later one of the same sender (I5b), or one that was sent after this had been answered (I5), came first.
+    Overtaken,
+    /// It came behind a fence that should have come behind it, and had been given up as lost (A2).
+    Late,
+}
+
+/// What became of one pair of emission and receiver.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// Owed, and delivered.
+    Delivered,
+    /// Owed, and lost (I6).
+    Missing,
+    /// Owed, and at the tail of a connection that broke.
+    Excused,
+    /// Not owed and not forbidden; whether it was delivered.
+    May(bool),
+}

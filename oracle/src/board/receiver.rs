@@ -1,0 +1,177 @@
+//! One connection and all that could reach it.
+
+use super::track::Track;
+use super::{Answer, Fact, Facts, Fate, Nanos, Time, Verdict};
+use crate::tri::Tri;
+
+/// A connection, from its opening to its end; or several in a row, when the server recovered it.
+#[derive(Debug)]
+pub struct Receiver {
+    user: u32,
+    since: Nanos,
+    /// The latest `inv` among all that has arrived: whatever was answered before cannot come any more.
+    newest: Nanos,
+    /// By stream.
+    tracks: Box<[Track]>,
+}
+
+impl Receiver {
+    /// User `user` asks for a connection at `since`. `streams` are those that could reach it, each with whether the
+    /// user is in its target: unknown from the first request on for those it will join.
+    pub fn new(user: u32, since: Nanos, streams: impl IntoIterator<Item = (u32, Tri)>, facts: &impl Facts) -> Self {
+        let streams = streams.into_iter();
+        let mut tracks: Vec<_> =
+            streams.map(|(stream, value)| Track::new(stream, facts.settled_below(stream), since, value)).collect();
+        tracks.sort_unstable_by_key(|track| track.stream);
+        Self { user, since, newest: Nanos::MIN, tracks: tracks.into_boxed_slice() }
+    }
+
+    /// Whether nothing is addressed to it.
+    pub fn is_idle(&self) -> bool {
+        self.tracks.is_empty()
+    }
+
+    /// From `at` on it is `value` that the receiver is in the target of a stream. Call it *before* a request that
+    /// may change it (with `U`), and *after* its answer. Streams without a track are left alone.
+    pub fn change(&mut self, stream: u32, at: Nanos, value: Tri) {
+        if let Ok(place) = self.tracks.binary_search_by_key(&stream, |track| track.stream) {
+            self.tracks[place].spans.change(at, value);
+        }
+    }
+
+    /// As [`change`](Self::change), for all streams.
+    pub fn change_all(&mut self, at: Nanos, mut value: impl FnMut(u32) -> Tri) {
+        self.tracks.iter_mut().for_each(|track| track.spans.change(at, value(track.stream)));
+    }
+
+    /// The streams that could reach it.
+    pub fn streams(&self) -> impl Iterator<Item = u32> + '_ {
+        self.tracks.iter().map(|track| track.stream)
+    }
+
+    /// The first emission of each stream that is not settled.
+    pub fn unsettled(&self) -> impl Iterator<Item = (u32, u32)> + '_ {
+        self.tracks.iter().map(|track| (track.stream, track.base()))
+    }
+
+    /// Emission `seq` of a stream arrived at `now`.
+    #[inline]
+    pub fn deliver(&mut self, stream: u32, seq: u32, fact: &Fact, now: Nanos) -> Verdict {
+        let Time::Sent { inv, ok } = fact.time else { return Verdict::Phantom };
+        let Ok(place) = self.tracks.binary_search_by_key(&stream, |track| track.stream) else {
+            return Verdict::Phantom;
+        };
+        let track = &mut self.tracks[place];
+        // It has arrived, so it has taken effect by now.
+        let end = match ok {
+            Answer::At(ok) => ok.min(now),
+            Answer::Open | Answer::Never => now,
+        };
+        let class = own(track.spans.over(inv, end), fact, inv, self.user, self.since);
+        let verdict = track.deliver(seq, fact, class);
+        if verdict != Verdict::Fine {
+            return verdict;
+        }
+        let overtaken = end < self.newest;
+        self.newest = self.newest.max(inv);
+        if overtaken { Verdict::Overtaken } else { Verdict::Fine }
+    }
+
+    /// A fence that was sent at `fence` has been answered: everything that was answered before that has arrived, or
+    /// never will. Calls `account` for each pair that is settled by it.
+    pub fn settle(&mut self, fence: Nanos, facts: &impl Facts, mut account: impl FnMut(u32, u32, Fate)) {
+        for track in &mut self.tracks {
+            while let Some(fact) = facts.fact(track.stream, track.base()) {
+                let (inv, ok) = match fact.time {
+                    Time::Due => break,
+                    Time::Skipped => {
+                        track.advance();
+                        continue;
+                    }
+                    Time::Sent { inv, ok } => (inv, ok),
+                };
+                let fate = match ok {
+                    Answer::At(ok) if ok <= fence => {
+                        let class = own(track.spans.over(inv, ok), &fact, inv, self.user, self.since);
+                        fate(class, &fact, track.has(track.base()), || Fate::Missing)
+                    }
+                    Answer::Never => {
+                        // Without an end it lies within no time in which anything is certain, except outside.
+                        let class = own(track.spans.over(inv, Nanos::MAX), &fact, inv, self.user, self.since);
+                        if class != Tri::F && !track.has(track.base()) {
+                            track.keep_open(track.base());
+                        }
+                        fate(class.min(Tri::U), &fact, track.has(track.base()), || Fate::Missing)
+                    }
+                    Answer::At(_) | Answer::Open => break,
+                };
+                note(track, fate, &mut account);
+            }
+            // Whatever is settled later was sent after the fence, or is the one at the base.
+            let oldest = facts.fact(track.stream, track.base()).map(|fact| fact.time);
+            track.spans.forget(match oldest {
+                Some(Time::Sent { inv, .. }) => inv.min(fence),
+                _ => fence,
+            });
+        }
+    }
+
+    /// The connection is over, and what it was in has been unknown since `at`. Of what had been sent to it before,
+    /// a connection delivers a prefix: a hole is lost, the tail is excused.
+    pub fn end(&mut self, at: Nanos, facts: &impl Facts, mut account: impl FnMut(u32, u32, Fate)) {
+        for track in &mut self.tracks {
+            track.spans.change(at, Tri::U);
+            while let Some(fact) = facts.fact(track.stream, track.base()) {
+                let (inv, ok) = match fact.time {
+                    Time::Sent { inv, ok } if inv <= at || track.has(track.base()) => (inv, ok),
+                    // What is not sent while the connection lasts; those behind it may have been.
+                    _ => {
+                        track.advance();
+                        continue;
+                    }
+                };
+                let (class, end) = match ok {
+                    Answer::At(ok) => (track.spans.over(inv, ok), ok),
+                    Answer::Open | Answer::Never => (track.spans.over(inv, Nanos::MAX).min(Tri::U), Nanos::MAX),
+                };
+                let class = own(class, &fact, inv, self.user, self.since);
+                let hole = end < self.newest;
+                let lost = || if hole { Fate::Missing } else { Fate::Excused };
+                note(track, fate(class, &fact, track.has(track.base()), lost), &mut account);
+            }
+        }
+    }
+}
+
+/// A sender that is left out: not of this connection if it sent on it, perhaps if that was on an earlier one.
+#[inline]
+fn own(class: Tri, fact: &Fact, inv: Nanos, user: u32, since: Nanos) -> Tri {
+    if !fact.spares_sender || fact.sender != user {
+        class
+    } else if inv >= since {
+        Tri::F
+    } else {
+        class.min(Tri::U)
+    }
+}
+
+fn fate(class: Tri, fact: &Fact, here: bool, lost: impl FnOnce() -> Fate) -> Option<Fate> {
+    match class {
+        Tri::F => None,
+        Tri::U => Some(Fate::May(here)),
+        Tri::T if fact.volatile => Some(Fate::May(here)),
+        Tri::T if here => Some(Fate::Delivered),
+        Tri::T => Some(lost()),
+    }
+}
+
+fn note(track: &mut Track, fate: Option<Fate>, account: &mut impl FnMut(u32, u32, Fate)) {
+    let seq = track.base();
+    if fate == Some(Fate::Missing) {
+        track.give_up(seq);
+    }
+    track.advance();
+    if let Some(fate) = fate {
+        account(track.stream, seq, fate);
+    }
+}
