@@ -168,7 +168,12 @@ pub async fn serve(args: ServeArgs) -> Result<(), ServeError> {
     limits::raise_open_files();
     let options = args.options();
     #[cfg(feature = "faults")]
-    let options = args.faults.arrange(options);
+    let faults = args.faults.faults();
+    #[cfg(feature = "faults")]
+    let options = match &faults {
+        Some(faults) => faults.arrange(options),
+        None => options,
+    };
     let io = Server::new(options);
     fixture::install(&io, &fixture::Config { node: args.node.clone(), journal: args.journal });
     let address = (args.host, args.port);
@@ -193,6 +198,11 @@ pub async fn serve(args: ServeArgs) -> Result<(), ServeError> {
     }
     io.close(SHUTDOWN).await;
     helpers.into_iter().for_each(|helper| drop(helper.join()));
+    #[cfg(feature = "faults")]
+    if let Some(faults) = faults {
+        // So that a tester's counts can be held against it.
+        writeln!(io::stderr(), "faults struck {} times", faults.struck())?;
+    }
     Ok(())
 }
 

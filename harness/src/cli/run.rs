@@ -255,7 +255,7 @@ async fn perform(
         let target = fleet.first();
         let stage = Stage::new(target.endpoint.clone(), target.http.clone(), target.info.fence);
         let mut cases = Vec::new();
-        for case in &loaded.scenario.cases {
+        for case in loaded.scenario.cases.iter().filter(|case| case.every.is_none()) {
             let result = tokio::select! {
                 result = play::play(loaded, case, &stage) => result,
                 () = interrupt.wait() => return Ok(Some(crate::report::INTERRUPTED.to_owned())),

@@ -171,8 +171,10 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// What is known of a message that has arrived.
-pub(super) enum Arrival<'a> {
-    Known(&'a Entry),
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Arrival {
+    /// It is held.
+    Known,
     /// Nobody has sent it.
     NeverSent,
     /// Its accounts are closed.
@@ -238,11 +240,11 @@ impl Window {
     }
 
     /// Message `index` has arrived somewhere.
-    pub(super) fn arrived(&mut self, index: u32) -> Arrival<'_> {
+    pub(super) fn arrived(&mut self, index: u32) -> Arrival {
         if index >= self.log.frontier.load(Ordering::Acquire) {
             return Arrival::NeverSent;
         }
-        self.reach(index).map_or(Arrival::Closed, Arrival::Known)
+        if self.reach(index).is_some() { Arrival::Known } else { Arrival::Closed }
     }
 
     /// Message `index` is written next.
@@ -268,6 +270,15 @@ impl Window {
     pub(super) fn index(&self, stream: u32, seq: u32) -> Option<u32> {
         let lane = &self.lanes[stream as usize];
         lane.indexes.get(seq.checked_sub(lane.first)? as usize).copied()
+    }
+
+    /// The messages of a stream that were sent from `since` on, the latest first.
+    pub(super) fn sent_since(&self, stream: u32, since: Nanos) -> impl Iterator<Item = &Entry> {
+        // Messages are sent in their order, but for a lateness that is far below this.
+        let due_before = since - 1_000_000_000;
+        let entries = self.lanes[stream as usize].indexes.iter().rev().filter_map(|index| self.entry(*index));
+        let entries = entries.take_while(move |entry| entry.emission.at as Nanos >= due_before);
+        entries.filter(move |entry| entry.sent().is_some_and(|sent| sent >= since))
     }
 
     /// Behind the last message that is held.
@@ -391,15 +402,15 @@ mod tests {
     #[test]
     fn what_nobody_has_sent_has_not_arrived() {
         let (mut windows, _) = windows(1);
-        assert!(matches!(windows[0].arrived(0), Arrival::NeverSent));
-        assert!(matches!(windows[0].arrived(u32::MAX), Arrival::NeverSent), "and the schedule is not made for it");
+        assert_eq!(windows[0].arrived(0), Arrival::NeverSent);
+        assert_eq!(windows[0].arrived(u32::MAX), Arrival::NeverSent, "and the schedule is not made for it");
         windows[0].reach(0);
         windows[0].sending(0, 5);
-        assert!(matches!(windows[0].arrived(0), Arrival::Known(_)));
-        assert!(matches!(windows[0].arrived(1), Arrival::NeverSent));
+        assert_eq!(windows[0].arrived(0), Arrival::Known);
+        assert_eq!(windows[0].arrived(1), Arrival::NeverSent);
         assert_eq!(windows[0].end(), 1024);
         windows[0].close(|_, _| {});
-        assert!(matches!(windows[0].arrived(0), Arrival::Closed));
+        assert_eq!(windows[0].arrived(0), Arrival::Closed);
     }
 
     #[test]

@@ -38,6 +38,8 @@ pub(super) struct Mailbox {
     pub(super) slow: Cell<bool>,
     /// The oldest message that it may still have to settle.
     pub(super) oldest: Cell<u32>,
+    /// The first message that was due when it lost its connection, until it is back.
+    pub(super) away_from: Cell<u32>,
 }
 
 impl Default for Mailbox {
@@ -51,6 +53,7 @@ impl Default for Mailbox {
             wants_fence: Cell::new(false),
             slow: Cell::new(false),
             oldest: Cell::new(u32::MAX),
+            away_from: Cell::new(u32::MAX),
         }
     }
 }
@@ -76,5 +79,6 @@ impl Mailbox {
         self.alive.set(false);
         self.fenced.set(true);
         self.oldest.set(u32::MAX);
+        self.away_from.set(u32::MAX);
     }
 }

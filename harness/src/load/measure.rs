@@ -4,7 +4,7 @@ use hdrhistogram::Histogram;
 use indexmap::IndexMap;
 use sio_oracle::board::{Fate, Nanos, Verdict};
 
-use super::log::{Entry, Seen};
+use super::log::{Entry, Seen, Window};
 use super::plan::Plan;
 use super::schedule::Emission;
 use super::witness::{Kind, Witness, Witnesses};
@@ -39,6 +39,8 @@ pub(super) struct Key {
     /// Index of the traffic; 0 for measures that have none.
     pub(super) traffic: usize,
     pub(super) phase: usize,
+    /// Population of the receivers; 0 for measures that do not tell them apart.
+    pub(super) users: usize,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -138,7 +140,8 @@ pub(super) type PhaseCounts = Vec<Counts>;
 pub(super) struct Measurements {
     /// By traffic and phase.
     counts: Vec<Vec<PhaseCounts>>,
-    delivery: Vec<Spread>,
+    /// By traffic, then by population.
+    delivery: Vec<Vec<Spread>>,
     service: Vec<Spread>,
     first: Vec<Spread>,
     complete: Vec<Spread>,
@@ -149,6 +152,8 @@ pub(super) struct Measurements {
     fence: Spread,
     pub(super) tally: Tally,
     witnesses: Witnesses,
+    /// What the first delivery of each traffic looked like.
+    samples: Vec<Option<String>>,
     sent: u64,
     delivered: u64,
     wrong: u64,
@@ -161,7 +166,7 @@ impl Measurements {
         let tally = Tally { asked_back: vec![(0, 0); plan.phases.len()], ..Tally::default() };
         Self {
             counts: vec![vec![vec![Counts::default(); plan.populations.len()]; plan.phases.len()]; traffics],
-            delivery: spreads(),
+            delivery: (0..traffics).map(|_| plan.populations.iter().map(|_| Spread::default()).collect()).collect(),
             service: spreads(),
             first: spreads(),
             complete: spreads(),
@@ -172,6 +177,7 @@ impl Measurements {
             fence: Spread::default(),
             tally,
             witnesses: Witnesses::default(),
+            samples: vec![None; traffics],
             sent: 0,
             delivered: 0,
             wrong: 0,
@@ -213,6 +219,7 @@ impl Measurements {
     pub(super) fn delivered(
         &mut self,
         plan: &Plan,
+        window: &Window,
         user: u32,
         entry: &Entry,
         verdict: Verdict,
@@ -244,7 +251,7 @@ impl Measurements {
         };
         if let Some(kind) = kind {
             self.wrong += 1;
-            self.witnesses.note(plan, &Witness { kind, receiver: user, entry, at: Some(now) });
+            self.witnesses.note(plan, window, &Witness { kind, receiver: user, entry, at: Some(now) });
         }
         if matches!(verdict, Verdict::Duplicate | Verdict::Phantom) {
             return None;
@@ -254,11 +261,19 @@ impl Measurements {
         let latency = now - emission.at as i64;
         self.tally.negative += u64::from(latency < 0);
         let latency = latency.max(0) as u64;
-        self.delivery[traffic].record(phase, latency);
+        self.delivery[traffic][plan.users[user as usize].population].record(phase, latency);
         if let Some(sent) = entry.sent() {
             self.service[traffic].record(phase, (now - sent).max(0) as u64);
         }
         Some(latency)
+    }
+
+    /// Remembers what deliveries of a traffic look like.
+    pub(super) fn sample(&mut self, traffic: u16, json: &str) {
+        let sample = &mut self.samples[usize::from(traffic)];
+        if sample.is_none() {
+            *sample = Some(json.to_owned());
+        }
     }
 
     /// The sender's acknowledgement of a message arrived.
@@ -268,7 +283,7 @@ impl Measurements {
     }
 
     /// The account of a message and a receiver is closed.
-    pub(super) fn settled(&mut self, plan: &Plan, user: u32, entry: &Entry, fate: Fate) {
+    pub(super) fn settled(&mut self, plan: &Plan, window: &Window, user: u32, entry: &Entry, fate: Fate) {
         let counts = self.counts(plan, &entry.emission, user);
         match fate {
             Fate::Delivered => {
@@ -279,7 +294,7 @@ impl Measurements {
                 counts.owed += 1;
                 counts.missing += 1;
                 self.wrong += 1;
-                self.witnesses.note(plan, &Witness { kind: Kind::Missing, receiver: user, entry, at: None });
+                self.witnesses.note(plan, window, &Witness { kind: Kind::Missing, receiver: user, entry, at: None });
             }
             Fate::Excused => counts.excused += 1,
             Fate::May(here) => {
@@ -287,6 +302,11 @@ impl Measurements {
                 counts.may_delivered += u64::from(here);
             }
         }
+    }
+
+    /// A message was sent while `user` was away, and did not reach the session it has now.
+    pub(super) fn missed(&mut self, plan: &Plan, user: u32, entry: &Entry) {
+        self.counts(plan, &entry.emission, user).missed += 1;
     }
 
     /// Nobody will say any more about a message.
@@ -310,12 +330,17 @@ impl Measurements {
     /// Hands out what was measured since the last time.
     pub(super) fn snapshot(&mut self, worker: usize) -> Snapshot {
         let mut histograms = Vec::new();
-        let mut collect = |measure, traffic, spread: &mut Spread| {
+        let mut collect_of = |measure, traffic, users, spread: &mut Spread| {
             let taken = spread.take().into_iter();
-            histograms.extend(taken.map(|(phase, histogram)| (Key { measure, traffic, phase }, histogram)));
+            histograms.extend(taken.map(|(phase, histogram)| (Key { measure, traffic, phase, users }, histogram)));
         };
+        for (traffic, spreads) in self.delivery.iter_mut().enumerate() {
+            for (users, spread) in spreads.iter_mut().enumerate() {
+                collect_of(Measure::Delivery, traffic, users, spread);
+            }
+        }
+        let mut collect = |measure, traffic, spread: &mut Spread| collect_of(measure, traffic, 0, spread);
         let by_traffic = [
-            (Measure::Delivery, &mut self.delivery),
             (Measure::Service, &mut self.service),
             (Measure::First, &mut self.first),
             (Measure::Complete, &mut self.complete),
@@ -341,7 +366,7 @@ impl Measurements {
     }
 
     /// What is left when the worker ends: the counts by traffic and phase, and the rest.
-    pub(super) fn into_parts(self) -> (Vec<Vec<PhaseCounts>>, Tally, Witnesses) {
-        (self.counts, self.tally, self.witnesses)
+    pub(super) fn into_parts(self) -> (Vec<Vec<PhaseCounts>>, Tally, Witnesses, Vec<Option<String>>) {
+        (self.counts, self.tally, self.witnesses, self.samples)
     }
 }

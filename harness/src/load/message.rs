@@ -73,6 +73,11 @@ impl Message {
         self.fill(name, next, emission.seq, stamp)
     }
 
+    /// Bytes of the payload.
+    pub(super) fn payload_size(&self) -> usize {
+        self.payload_size
+    }
+
     fn fill(&self, room: &str, next: &str, seq: u32, stamp: Stamp) -> Args {
         let payload = stamp.payload(self.payload_size);
         let length = |part: &Part| match part {

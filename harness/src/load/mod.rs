@@ -6,9 +6,11 @@
 //! with the oracle's board. What goes wrong on purpose is worked out ahead (`chaos`). What a worker measures
 //! stays with it (`measure`) and is merged at the end (`result`).
 
+mod cases;
 mod chaos;
 mod control;
 pub mod cpu;
+mod excerpt;
 mod log;
 mod mailbox;
 mod measure;

@@ -23,6 +23,17 @@ impl Histograms {
         let _ = sum.add(histogram);
     }
 
+    /// As [`sum`](Self::sum), for the receivers of one population.
+    pub(super) fn sum_for(
+        &self,
+        measure: Measure,
+        traffic: usize,
+        users: usize,
+        wanted: impl Fn(usize) -> bool,
+    ) -> Option<Histogram<u64>> {
+        self.sum_of(|key| key.measure == measure && key.traffic == traffic && key.users == users && wanted(key.phase))
+    }
+
     /// The sum over the phases that `wanted` takes; `None` when nothing was recorded.
     pub(super) fn sum(
         &self,
@@ -30,11 +41,14 @@ impl Histograms {
         traffic: usize,
         wanted: impl Fn(usize) -> bool,
     ) -> Option<Histogram<u64>> {
+        self.sum_of(|key| key.measure == measure && key.traffic == traffic && wanted(key.phase))
+    }
+
+    fn sum_of(&self, wanted: impl Fn(&Key) -> bool) -> Option<Histogram<u64>> {
         let mut total: Option<Histogram<u64>> = None;
-        for (key, histogram) in &self.0 {
-            if key.measure == measure && key.traffic == traffic && wanted(key.phase) {
-                let _ = total.get_or_insert_with(empty).add(histogram);
-            }
+        for (_, histogram) in self.0.iter().filter(|(key, _)| wanted(key)) {
+            // All have the same bounds.
+            let _ = total.get_or_insert_with(empty).add(histogram);
         }
         total
     }

@@ -1,6 +1,6 @@
 //! The coordinator of a load: starts the workers, keeps the clock, watches the target, collects the result.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::io;
 use std::sync::mpsc as thread_mpsc;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -20,12 +20,12 @@ use super::result::{Histograms, summarize};
 use super::schedule::Schedule;
 use super::witness;
 use super::worker::{self, Behaviour, Shared, WorkerResult};
-use super::{cpu, slo};
+use super::{cases, cpu, slo};
 use crate::clock;
 use crate::interrupt::Interrupt;
 use crate::play::Stage;
 use crate::record::histogram::{Interval, write_hgrm, write_hlog};
-use crate::record::{CaseResult, Cpu, Entry, LoadResult, Progress, Recorder, RuleResult};
+use crate::record::{CaseResult, Cpu, Entry, LoadResult, LoadViolation, Progress, Recorder, RuleResult};
 use crate::report::INTERRUPTED;
 use crate::scenario::Loaded;
 use crate::scenario::model::Upset;
@@ -71,7 +71,16 @@ pub async fn run(
         live: Live::new(settings.quiet),
         before: (0, 0),
     };
-    let cpu = watch.follow(fleet, recorder, interrupt).await;
+    let played = RefCell::new(Vec::new());
+    let cpu = {
+        let beside = cases::play_again_and_again(loaded, &shared, &played);
+        watch.follow(fleet, beside, recorder, interrupt).await
+    };
+    let mut cases = cases.to_vec();
+    for case in played.into_inner() {
+        cases.push(case.clone());
+        recorder.add(Entry::Case(case))?;
+    }
     let aborted = shared.control.abort_reason();
     let workers = join_workers(threads).await?;
     for worker in &workers {
@@ -80,11 +89,11 @@ pub async fn run(
     let Watch { histograms, hlog, live, .. } = watch;
     drop(live);
     let mut result = summarize(&loaded.scenario.name, &shared.plan, &workers, &histograms);
-    result.violations = witness::describe(workers.iter().map(|worker| &worker.witnesses));
+    result.violations = cut_out(loaded, &shared.plan, &workers, recorder)?;
     result.cpu = cpu;
     result.fenced = shared.stage.fence;
     result.aborted = aborted;
-    let rules = slo::decide(loaded, &shared.plan, &result, &histograms, cases);
+    let rules = slo::decide(loaded, &shared.plan, &result, &histograms, &cases);
     drop(hlog);
     hlog_thread.join().map_err(|_| io::Error::other("the writer of the .hlog panicked"))??;
     write_distributions(recorder, &shared.plan, &histograms)?;
@@ -221,7 +230,13 @@ struct Watch<'a> {
 
 impl Watch<'_> {
     /// Until the run is over or aborted; returns the CPU time of its phases.
-    async fn follow(&mut self, fleet: &mut Fleet, recorder: &mut Recorder, interrupt: &mut Interrupt) -> Cpu {
+    async fn follow(
+        &mut self,
+        fleet: &mut Fleet,
+        beside: impl Future<Output = ()>,
+        recorder: &mut Recorder,
+        interrupt: &mut Interrupt,
+    ) -> Cpu {
         let shared = self.shared;
         let control = &shared.control;
         let pids = fleet.pids();
@@ -244,7 +259,7 @@ impl Watch<'_> {
         };
         let fleet = tokio::sync::Mutex::new(fleet);
         let chaos = upset_processes(shared, &fleet);
-        tokio::pin!(timeline, chaos);
+        tokio::pin!(timeline, chaos, beside);
         let mut watch = tokio::time::interval(WATCH);
         loop {
             // Cancel-safe: timeline and chaos are pinned outside, the others hold nothing.
@@ -254,6 +269,7 @@ impl Watch<'_> {
                     break;
                 }
                 why = &mut chaos => control.abort(&why),
+                () = &mut beside => {}
                 Some(snapshot) = self.snapshots.recv() => {
                     self.origin = self.origin.or(control.origin());
                     self.keep_and_show(&snapshot, recorder);
@@ -378,6 +394,27 @@ fn write_distributions(recorder: &Recorder, plan: &Plan, histograms: &Histograms
     write("reconnect".to_owned(), histograms.sum(Measure::Reconnect, 0, measured))?;
     write("fence".to_owned(), histograms.sum(Measure::Fence, 0, measured))?;
     write("connect".to_owned(), histograms.sum(Measure::Connect, 0, |_| true))
+}
+
+/// The first deliveries that were wrong; each as a case of its own beside the record, as far as one can say it.
+fn cut_out(
+    loaded: &Loaded,
+    plan: &Plan,
+    workers: &[WorkerResult],
+    recorder: &Recorder,
+) -> io::Result<Vec<LoadViolation>> {
+    let mut violations = Vec::new();
+    for (mut violation, excerpt) in witness::first(workers.iter().map(|worker| &worker.witnesses)) {
+        let name = format!("{}-violation-{}", loaded.scenario.name, violations.len() + 1);
+        let sample = workers.iter().find_map(|worker| worker.samples[excerpt.traffic()?].as_deref());
+        if let Some(text) = excerpt.render(loaded, plan, &name, &violation, sample) {
+            let path = recorder.folder().join(format!("{name}.toml"));
+            std::fs::write(&path, text)?;
+            violation.scenario = Some(path.display().to_string());
+        }
+        violations.push(violation);
+    }
+    Ok(violations)
 }
 
 fn finish(recorder: &mut Recorder, result: LoadResult, rules: Vec<RuleResult>) -> io::Result<()> {

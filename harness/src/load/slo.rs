@@ -58,7 +58,11 @@ impl Judge<'_> {
                     Latency::First => Measure::First,
                     Latency::Complete => Measure::Complete,
                 };
-                self.histograms.sum(measure, self.traffic(traffic)?, wanted)
+                let traffic = self.traffic(traffic)?;
+                match rule.users.as_ref().and_then(|users| self.population(users)) {
+                    Some(users) => self.histograms.sum_for(measure, traffic, users, wanted),
+                    None => self.histograms.sum(measure, traffic, wanted),
+                }
             }
             Metric::Reconnect => self.histograms.sum(Measure::Reconnect, 0, wanted),
             Metric::Connect => self.histograms.sum(Measure::Connect, 0, |_| true),
@@ -82,6 +86,10 @@ impl Judge<'_> {
         self.plan.traffic.iter().position(|traffic| traffic.name == name)
     }
 
+    fn population(&self, name: &str) -> Option<usize> {
+        self.plan.populations.iter().position(|crowd| crowd.name == name)
+    }
+
     /// Counts are about the whole run, the warm-up included: what is lost there is lost.
     fn count(&self, traffic: usize, of: Count, phase: Option<usize>, users: Option<&str>) -> Option<f64> {
         let traffic = self.load.traffic.get(traffic)?;
@@ -95,6 +103,7 @@ impl Judge<'_> {
             Count::Duplicate => counts.duplicate,
             Count::Stray => counts.stray,
             Count::Disorder => counts.disorder,
+            Count::Missed => counts.missed,
         } as f64)
     }
 

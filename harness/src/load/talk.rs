@@ -51,12 +51,22 @@ pub(super) struct Place {
     /// The last offset that was received.
     offset: String,
     confirmed: bool,
+    /// The session is the one it was before.
+    recovered: bool,
 }
 
 impl Place {
     pub(super) fn new(namespace: &str) -> Self {
         let namespace = namespace.to_owned();
-        Self { namespace, account: None, fresh: None, pid: None, offset: String::new(), confirmed: false }
+        Self {
+            namespace,
+            account: None,
+            fresh: None,
+            pid: None,
+            offset: String::new(),
+            confirmed: false,
+            recovered: false,
+        }
     }
 
     /// Whether the session could be recovered.
@@ -159,7 +169,7 @@ impl<'a> Talk<'a> {
             let event = talk.connection.next().await;
             talk.advance(event, &mut opening)?;
         }
-        talk.ready();
+        talk.ready(lost_at);
         Ok(talk)
     }
 
@@ -211,6 +221,7 @@ impl<'a> Talk<'a> {
         place.confirmed = true;
         let asked = place.may_recover();
         let recovered = asked && place.pid == pid;
+        place.recovered = recovered;
         if let (true, Some(lost_at)) = (asked, opening.lost_at) {
             self.local.asked_back(lost_at, recovered);
         }
@@ -241,17 +252,28 @@ impl<'a> Talk<'a> {
     }
 
     /// Everything is joined: from now on it is certain what the user is owed.
-    fn ready(&mut self) {
+    fn ready(&mut self, lost_at: Option<Nanos>) {
         let now = self.local.now();
         let user = &self.local.plan.users[self.number as usize];
+        let window = self.local.window.borrow();
+        let mut measurements = self.local.measurements.borrow_mut();
         let mut addressed = false;
         for place in &mut *self.places {
             let Some(account) = &mut place.account else { continue };
             for (stream, value) in self.local.plan.streams_of(user, &place.namespace) {
                 account.change(stream, now, value);
+                let Some(lost_at) = lost_at.filter(|_| value == Tri::T && !place.recovered) else { continue };
+                for entry in window.sent_since(stream, lost_at) {
+                    if entry.emission.sender != self.number && !account.has(stream, entry.emission.seq) {
+                        measurements.missed(&self.local.plan, self.number, entry);
+                    }
+                }
             }
             addressed |= !account.is_idle();
         }
+        drop(measurements);
+        drop(window);
+        self.mailbox.away_from.set(u32::MAX);
         let crowd = self.local.crowd(self.number);
         self.mailbox.slow.set(crowd.reads.is_some());
         self.mailbox.wants_fence.set(addressed || self.local.sends_plain(user.population));
@@ -359,7 +381,7 @@ impl<'a> Talk<'a> {
         let stamp = Stamp::find(json.as_bytes())
             .or_else(|| incoming.args.attachments().iter().find_map(|bytes| Stamp::find(bytes)));
         match stamp {
-            Some(stamp) if stamp.run == local.shared.run => self.judge(stamp.emission, &incoming.nsp, now),
+            Some(stamp) if stamp.run == local.shared.run => self.judge(stamp.emission, incoming, now),
             Some(_) => local.measurements.borrow_mut().tally.foreign += 1,
             // Greetings and whatever else the application says are none of the load's business.
             None => {}
@@ -378,20 +400,22 @@ impl<'a> Talk<'a> {
         }
     }
 
-    fn judge(&mut self, index: u32, nsp: &str, now: Nanos) {
+    fn judge(&mut self, index: u32, incoming: &Incoming, now: Nanos) {
         let local = self.local;
         let mut window = local.window.borrow_mut();
         let mut measurements = local.measurements.borrow_mut();
-        let entry = match window.arrived(index) {
-            Arrival::Known(entry) => entry,
+        match window.arrived(index) {
+            Arrival::Known => {}
             Arrival::NeverSent => return measurements.tally.foreign += 1,
             Arrival::Closed => return measurements.tally.stale += 1,
-        };
-        let place = self.places.iter_mut().find(|place| place.namespace == *nsp);
+        }
+        let Some(entry) = window.entry(index) else { return };
+        let place = self.places.iter_mut().find(|place| place.namespace == *incoming.nsp);
         let Some(account) = place.and_then(Place::current) else { return };
         let emission = entry.emission;
         let verdict = account.deliver(emission.stream, emission.seq, &fact(&local.plan, entry), now);
-        let latency = measurements.delivered(&local.plan, self.number, entry, verdict, now);
+        measurements.sample(emission.traffic, incoming.args.json());
+        let latency = measurements.delivered(&local.plan, &window, self.number, entry, verdict, now);
         if let Some(latency) = latency {
             window.saw(index, |seen| seen.arrived(latency));
         }
@@ -518,7 +542,7 @@ impl Local {
             let window = self.window.borrow();
             let Some(index) = window.index(stream, seq) else { return };
             let Some(entry) = window.entry(index) else { return };
-            self.measurements.borrow_mut().settled(&self.plan, user, entry, fate);
+            self.measurements.borrow_mut().settled(&self.plan, &window, user, entry, fate);
             window.saw(index, |seen| {
                 seen.owed += u32::from(matches!(fate, Fate::Delivered | Fate::Missing));
                 seen.missing += u32::from(fate == Fate::Missing);

@@ -110,6 +110,9 @@ impl Life<'_> {
                 self.back_off().map(|pause| pause + silent)
             }
         };
+        if pause.is_some() && self.lost_at.is_some() && self.mailbox.away_from.get() == u32::MAX {
+            self.mailbox.away_from.set(self.local.due_now());
+        }
         let may_recover = pause.is_some() && self.places.iter().any(Place::may_recover);
         if !may_recover {
             self.close_accounts();

@@ -1,6 +1,7 @@
 //! The first deliveries that were wrong, with what proves it: a count alone helps nobody to find the bug.
 
-use super::log::Entry;
+use super::excerpt::Excerpt;
+use super::log::{Entry, Window};
 use super::plan::Plan;
 use crate::record::LoadViolation;
 
@@ -56,6 +57,7 @@ struct Kept {
     due: u64,
     receiver: u32,
     violation: LoadViolation,
+    excerpt: Excerpt,
 }
 
 /// The first of each kind; at most a dozen, so nothing grows with the run.
@@ -63,24 +65,25 @@ struct Kept {
 pub(super) struct Witnesses(Vec<Kept>);
 
 impl Witnesses {
-    pub(super) fn note(&mut self, plan: &Plan, witness: &Witness<'_>) {
+    pub(super) fn note(&mut self, plan: &Plan, window: &Window, witness: &Witness<'_>) {
         if self.0.iter().filter(|kept| kept.kind == witness.kind).count() < SHOWN {
             self.0.push(Kept {
                 kind: witness.kind,
                 due: witness.entry.emission.at,
                 receiver: witness.receiver,
                 violation: in_words(witness, plan),
+                excerpt: Excerpt::around(plan, window, witness.entry, witness.receiver),
             });
         }
     }
 }
 
-/// The first of each kind over all workers, in words.
-pub(super) fn describe<'a>(workers: impl Iterator<Item = &'a Witnesses>) -> Vec<LoadViolation> {
+/// The first of each kind over all workers: in words, and what was around.
+pub(super) fn first<'a>(workers: impl Iterator<Item = &'a Witnesses>) -> Vec<(LoadViolation, Excerpt)> {
     let mut all: Vec<&Kept> = workers.flat_map(|worker| &worker.0).collect();
     all.sort_by_key(|kept| (kept.kind, kept.due, kept.receiver));
     let first = |kind: Kind| all.iter().filter(move |kept| kept.kind == kind).take(SHOWN);
-    Kind::ALL.into_iter().flat_map(first).map(|kept| kept.violation.clone()).collect()
+    Kind::ALL.into_iter().flat_map(first).map(|kept| (kept.violation.clone(), kept.excerpt.clone())).collect()
 }
 
 fn in_words(witness: &Witness<'_>, plan: &Plan) -> LoadViolation {
@@ -119,6 +122,7 @@ fn in_words(witness: &Witness<'_>, plan: &Plan) -> LoadViolation {
         invariant: witness.kind.invariant().id().to_owned(),
         summary,
         because,
+        scenario: None,
     }
 }
 

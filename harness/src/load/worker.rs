@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use sio_oracle::board::Nanos;
@@ -59,11 +59,18 @@ pub(super) struct Shared {
     pub(super) reconnect: Option<Reconnect>,
     pub(super) stage: Stage,
     /// Where each node listens; one that is started again may listen elsewhere.
-    pub(super) nodes: Vec<std::sync::RwLock<Endpoint>>,
+    pub(super) nodes: Vec<RwLock<Endpoint>>,
     pub(super) control: Control,
     /// When the first user is meant to connect.
     pub(super) connect_from: Instant,
     pub(super) workers: usize,
+}
+
+impl Shared {
+    /// Where a node listens now.
+    pub(super) fn endpoint(&self, node: u32) -> Endpoint {
+        self.nodes[node as usize].read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
 }
 
 /// What the users of a population do besides sending.
@@ -84,6 +91,8 @@ pub(super) struct WorkerResult {
     pub(super) counts: Vec<Vec<PhaseCounts>>,
     pub(super) tally: Tally,
     pub(super) witnesses: Witnesses,
+    /// What the first delivery of each traffic looked like.
+    pub(super) samples: Vec<Option<String>>,
     /// The last one.
     pub(super) snapshot: Snapshot,
 }
@@ -140,8 +149,7 @@ impl Local {
     }
 
     pub(super) fn endpoint(&self, node: u32) -> Endpoint {
-        let endpoint = &self.shared.nodes[node as usize];
-        endpoint.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+        self.shared.endpoint(node)
     }
 
     /// What a user shows at a namespace: what the scenario says, and the session it had.
@@ -235,6 +243,11 @@ impl Local {
             let phase = self.plan.phase_at(sent);
             self.measurements.borrow_mut().fenced(phase, (now - sent).max(0) as u64);
         }
+    }
+
+    /// The message that is due now.
+    pub(super) fn due_now(&self) -> u32 {
+        self.cursor.get()
     }
 
     /// A message is not sent: its sender is not there.
@@ -441,7 +454,8 @@ async fn tick(local: Rc<Local>) {
 
 /// Lets go of the messages that nobody needs any more.
 fn retire(local: &Local) {
-    let needed = local.mailboxes.values().map(|mailbox| mailbox.oldest.get()).min().unwrap_or(u32::MAX);
+    let needed = local.mailboxes.values().map(|mailbox| mailbox.oldest.get().min(mailbox.away_from.get())).min();
+    let needed = needed.unwrap_or(u32::MAX);
     let keep = needed.min(local.cursor.get());
     let recent = local.now() - KEPT;
     let mut window = local.window.borrow_mut();
@@ -463,6 +477,6 @@ fn collect(local: &Local) -> WorkerResult {
     let snapshot = measurements.snapshot(local.number);
     // Users that did not say goodbye in time still hold the worker; what they add from here on is nobody's.
     let fresh = Measurements::new(&local.plan);
-    let (counts, tally, witnesses) = std::mem::replace(&mut *measurements, fresh).into_parts();
-    WorkerResult { counts, tally, witnesses, snapshot }
+    let (counts, tally, witnesses, samples) = std::mem::replace(&mut *measurements, fresh).into_parts();
+    WorkerResult { counts, tally, witnesses, samples, snapshot }
 }

@@ -285,6 +285,9 @@ pub struct LoadViolation {
     pub summary: String,
     /// Why it had to be otherwise, and what was seen.
     pub because: Vec<String>,
+    /// A scenario that plays what was around it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scenario: Option<String>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -370,6 +373,9 @@ pub struct Counts {
     pub disorder: u64,
     /// The tail of a broken connection.
     pub excused: u64,
+    /// Sent while the receiver was between two sessions, and in no later one: nobody owed it, and it is lost to them.
+    #[serde(default)]
+    pub missed: u64,
     /// Not sent, since the sender was not there.
     #[serde(default)]
     pub skipped: u64,
@@ -393,6 +399,7 @@ impl std::ops::AddAssign for Counts {
         self.stray += other.stray;
         self.disorder += other.disorder;
         self.excused += other.excused;
+        self.missed += other.missed;
         self.skipped += other.skipped;
         self.may += other.may;
         self.may_delivered += other.may_delivered;

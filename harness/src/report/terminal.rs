@@ -163,7 +163,11 @@ fn render_traffic(out: &mut String, traffic: &TrafficResult) {
 }
 
 fn deliveries(counts: &Counts) -> String {
-    let excused = if counts.excused > 0 { format!("   {} excused", count(counts.excused)) } else { String::new() };
+    let optional = |number: u64, what: &str| match number {
+        0 => String::new(),
+        number => format!("   {} {what}", count(number)),
+    };
+    let excused = optional(counts.excused, "excused") + &optional(counts.missed, "missed while away");
     format!(
         "{} owed   {} delivered   {} missing   {} duplicate   {} stray   {} out of order{excused}",
         count(counts.owed),
@@ -217,6 +221,9 @@ fn render_remarks(out: &mut String, load: &LoadResult) {
         let _ = writeln!(out, "  {} {}: {}", violation.invariant, violation.measure, violation.summary);
         for line in &violation.because {
             let _ = writeln!(out, "    {line}");
+        }
+        if let Some(scenario) = &violation.scenario {
+            let _ = writeln!(out, "    as a case: sio-bench run {scenario}");
         }
     }
     for (problem, times) in &load.problems {

@@ -15,6 +15,7 @@ pub mod template;
 pub mod vars;
 
 pub use lower::Lowered;
+pub use lower::cases::options_text;
 pub use model::Scenario;
 pub use vars::{Override, Vars};
 

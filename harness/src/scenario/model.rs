@@ -101,6 +101,8 @@ pub struct Case {
     pub clients: IndexMap<String, Client>,
     pub steps: Vec<Step>,
     pub settle: bool,
+    /// How often it is played while a load runs; without it once, ahead of the load.
+    pub every: Option<Duration>,
     /// What the target has to be able to do.
     pub needs: Vec<String>,
     pub options: Options,
@@ -632,6 +634,8 @@ pub enum Count {
     Duplicate,
     Stray,
     Disorder,
+    /// Sent while the receiver was away, and lost to it.
+    Missed,
 }
 
 /// Which value of a distribution.

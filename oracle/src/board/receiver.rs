@@ -54,6 +54,12 @@ impl Receiver {
         self.tracks.iter().map(|track| (track.stream, track.base()))
     }
 
+    /// Whether emission `seq` of a stream has arrived and is not settled yet.
+    pub fn has(&self, stream: u32, seq: u32) -> bool {
+        let track = self.tracks.binary_search_by_key(&stream, |track| track.stream);
+        track.is_ok_and(|place| seq >= self.tracks[place].base() && self.tracks[place].has(seq))
+    }
+
     /// Emission `seq` of a stream arrived at `now`.
     #[inline]
     pub fn deliver(&mut self, stream: u32, seq: u32, fact: &Fact, now: Nanos) -> Verdict {

@@ -3,7 +3,6 @@
 use clap::Args;
 
 use super::{Fault, Faults, TABLE, find};
-use crate::Options;
 
 /// What the server does wrong
 #[derive(Args, Clone, Debug)]
@@ -26,11 +25,11 @@ pub(crate) struct FaultArgs {
 }
 
 impl FaultArgs {
-    pub(crate) fn arrange(&self, options: Options) -> Options {
-        if self.faults.is_empty() {
-            return options;
-        }
-        Faults::new(self.faults.clone(), self.fault_rate, self.fault_seed, self.fault_after_conns).arrange(options)
+    /// What was asked for, if anything was.
+    pub(crate) fn faults(&self) -> Option<Faults> {
+        let active = self.faults.clone();
+        let faults = || Faults::new(active, self.fault_rate, self.fault_seed, self.fault_after_conns);
+        (!self.faults.is_empty()).then(faults)
     }
 }
 

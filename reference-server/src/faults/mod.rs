@@ -40,6 +40,7 @@ struct Inner {
     after_connections: usize,
     connections: AtomicUsize,
     draws: AtomicU64,
+    struck: AtomicU64,
     /// What the server was asked to be, and therefore announces.
     asked: OnceLock<Config>,
     adapters: Mutex<HashMap<String, Weak<adapter::FaultyAdapter>>>,
@@ -66,6 +67,7 @@ impl Faults {
             after_connections,
             connections: AtomicUsize::new(0),
             draws: AtomicU64::new(0),
+            struck: AtomicU64::new(0),
             asked: OnceLock::new(),
             adapters: Mutex::default(),
         }))
@@ -73,7 +75,16 @@ impl Faults {
 
     /// Whether a fault is on and strikes this time.
     pub fn hits(&self, fault: Fault) -> bool {
-        self.has(fault) && self.has_begun() && self.draw(fault)
+        let hits = self.has(fault) && self.has_begun() && self.draw(fault);
+        if hits {
+            self.0.struck.fetch_add(1, Ordering::Relaxed);
+        }
+        hits
+    }
+
+    /// How often one of them has struck so far.
+    pub fn struck(&self) -> u64 {
+        self.0.struck.load(Ordering::Relaxed)
     }
 
     fn has(&self, fault: Fault) -> bool {

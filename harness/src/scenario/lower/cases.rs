@@ -122,7 +122,7 @@ pub(super) fn lower(node: &Node, file: &File<'_>, cx: &mut Context<'_>) -> Vec<C
     let origin = table.get("origin").and_then(|node| origin(node, cx));
     let own = table.get("clients").map(|node| clients(node, cx));
     let settle = table.get("settle").and_then(|node| table::boolean(node, cx)).unwrap_or(true);
-    table.not_yet("every", cx);
+    let every = table.get("every").and_then(|node| every(node, cx));
     let skip = table.get("skip").and_then(|node| table::string(node, cx));
     let defaults = file.defaults;
     let mut needs = defaults.needs.clone();
@@ -152,6 +152,7 @@ pub(super) fn lower(node: &Node, file: &File<'_>, cx: &mut Context<'_>) -> Vec<C
         clients,
         steps,
         settle,
+        every,
         needs,
         options,
         exclusive,
@@ -230,6 +231,31 @@ const OPTIONS: [(&str, &str, OptionKind); 13] = [
     ("recovery", "SIO_RECOVERY", OptionKind::Millis),
     ("parser", "SIO_PARSER", OptionKind::Text),
 ];
+
+/// How often a case is played while a load runs.
+fn every(node: &Node, cx: &mut Context<'_>) -> Option<Duration> {
+    let every = table::duration(node, cx)?;
+    if every < Duration::from_millis(100) {
+        cx.diagnostics.error(node.span.clone(), "a case is played every 100 ms at most");
+        return None;
+    }
+    Some(every)
+}
+
+/// Options as a scenario says them.
+pub fn options_text(options: &Options) -> String {
+    let said = options.0.iter().filter_map(|(variable, value)| {
+        let (name, _, kind) = OPTIONS.iter().find(|(_, known, _)| known == variable)?;
+        let value = match kind {
+            OptionKind::Millis => format!("\"{value}ms\""),
+            OptionKind::Bytes => format!("\"{value}B\""),
+            OptionKind::Flag => (value == "1").to_string(),
+            OptionKind::Text => toml::Value::from(value.as_str()).to_string(),
+        };
+        Some(format!("{name} = {value}"))
+    });
+    said.collect::<Vec<_>>().join(", ")
+}
 
 pub(super) fn options_of(nodes: &[&Node], variant: &[Choice], cx: &mut Context<'_>) -> Options {
     let mut options = Options::default();

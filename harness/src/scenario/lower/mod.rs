@@ -1,7 +1,7 @@
 //! From the tree of the file to its meaning. Problems are collected, never returned: all of them are shown.
 
 mod actions;
-mod cases;
+pub(super) mod cases;
 mod load;
 mod raw;
 mod slo;
@@ -106,6 +106,12 @@ fn check_whole(scenario: &Scenario, root: &Node, cx: &mut Context<'_>) {
     {
         cx.diagnostics.error(root.span.start..root.span.start, "there is nothing to run");
         cx.diagnostics.note("a scenario has at least one [[case]] or one [users.NAME]");
+    }
+    if !scenario.has_load() && cx.diagnostics.is_empty() {
+        for case in scenario.cases.iter().filter(|case| case.every.is_some()) {
+            cx.diagnostics
+                .error(case.span.clone(), "`every` is for cases that are played beside a load, and there is none");
+        }
     }
     if scenario.has_load() && scenario.phases.is_empty() {
         cx.diagnostics.error(root.span.start..root.span.start, "a load needs at least one [[phase]]");

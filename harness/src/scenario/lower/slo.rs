@@ -11,11 +11,12 @@ const LATENCIES: [(&str, Latency); 4] = [
     ("first", Latency::First),
     ("complete", Latency::Complete),
 ];
-const COUNTS: [(&str, Count); 4] = [
+const COUNTS: [(&str, Count); 5] = [
     ("missing", Count::Missing),
     ("duplicate", Count::Duplicate),
     ("stray", Count::Stray),
     ("disorder", Count::Disorder),
+    ("missed", Count::Missed),
 ];
 /// Words of the format that this version does not measure.
 const NOT_YET: [&str; 2] = ["upgrade", "capacity"];
@@ -205,8 +206,8 @@ fn scope(
             cx.unknown_name("users", node.span.clone(), "population", users, &known);
             return Err(Reported);
         }
-        if !matches!(metric, Metric::Count { .. }) {
-            cx.diagnostics.error(node.span.clone(), "`for USERS` goes with missing, duplicate, stray and disorder");
+        if !matches!(metric, Metric::Count { .. } | Metric::Latency { of: Latency::Delivery, .. }) {
+            cx.diagnostics.error(node.span.clone(), "`for USERS` goes with delivery, and with counts such as missing");
             return Err(Reported);
         }
     }
