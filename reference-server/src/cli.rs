@@ -201,7 +201,7 @@ pub async fn serve(args: ServeArgs) -> Result<(), ServeError> {
     #[cfg(feature = "faults")]
     if let Some(faults) = faults {
         // So that a tester's counts can be held against it.
-        writeln!(io::stderr(), "faults struck {} times", faults.struck())?;
+        writeln!(io::stderr(), "faults dropped or doubled {} deliveries", faults.struck())?;
     }
     Ok(())
 }

@@ -51,7 +51,8 @@ impl Excerpt {
         self.messages.first().map(|emission| usize::from(emission.traffic))
     }
 
-    /// As a scenario file; `None` for what a case cannot say. `sample` is what a delivery of the traffic looked like.
+    /// As a scenario file; `None` for what a case cannot say. `sample` is what a delivery of the traffic
+    /// looked like; `managed` says whether sio-bench started the target, with the options of the scenario.
     pub(super) fn render(
         &self,
         loaded: &Loaded,
@@ -59,6 +60,7 @@ impl Excerpt {
         name: &str,
         violation: &LoadViolation,
         sample: Option<&str>,
+        managed: bool,
     ) -> Option<String> {
         let traffic = &plan.traffic[usize::from(self.messages.first()?.traffic)];
         let message = Message::new(loaded, &loaded.scenario.traffic[&traffic.name]).ok()?;
@@ -80,7 +82,8 @@ impl Excerpt {
             let _ = writeln!(out, "  user-{user} = {{ namespace = {} }},", quoted(&traffic.namespace));
         }
         let options = scenario::options_text(&loaded.scenario.target.options);
-        let options = if options.is_empty() { options } else { format!("options = {{ {options} }}\n") };
+        let options =
+            if options.is_empty() || !managed { String::new() } else { format!("options = {{ {options} }}\n") };
         let _ = write!(out, "}}\n{options}steps = [\n");
         for user in &users {
             for room in &plan.users[*user as usize].rooms {

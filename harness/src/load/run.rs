@@ -89,7 +89,7 @@ pub async fn run(
     let Watch { histograms, hlog, live, .. } = watch;
     drop(live);
     let mut result = summarize(&loaded.scenario.name, &shared.plan, &workers, &histograms);
-    result.violations = cut_out(loaded, &shared.plan, &workers, recorder)?;
+    result.violations = cut_out(loaded, &shared.plan, &workers, !fleet.pids().is_empty(), recorder)?;
     result.cpu = cpu;
     result.fenced = shared.stage.fence;
     result.aborted = aborted;
@@ -401,13 +401,14 @@ fn cut_out(
     loaded: &Loaded,
     plan: &Plan,
     workers: &[WorkerResult],
+    managed: bool,
     recorder: &Recorder,
 ) -> io::Result<Vec<LoadViolation>> {
     let mut violations = Vec::new();
     for (mut violation, excerpt) in witness::first(workers.iter().map(|worker| &worker.witnesses)) {
         let name = format!("{}-violation-{}", loaded.scenario.name, violations.len() + 1);
         let sample = workers.iter().find_map(|worker| worker.samples[excerpt.traffic()?].as_deref());
-        if let Some(text) = excerpt.render(loaded, plan, &name, &violation, sample) {
+        if let Some(text) = excerpt.render(loaded, plan, &name, &violation, sample, managed) {
             let path = recorder.folder().join(format!("{name}.toml"));
             std::fs::write(&path, text)?;
             violation.scenario = Some(path.display().to_string());

@@ -1,6 +1,6 @@
 //! Runs the real program in a folder of its own.
 
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, Output, Stdio};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -67,7 +67,7 @@ impl Place {
     /// Starts the reference server on a free port.
     pub fn serve(&self, args: &[&str]) -> Server {
         let args = [&["serve", "--port", "0"], args].concat();
-        let mut child = self.command(&args).stdout(Stdio::piped()).spawn().unwrap();
+        let mut child = self.command(&args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let port = line.trim().strip_prefix("LISTENING ").unwrap().parse().unwrap();
@@ -100,6 +100,14 @@ pub struct Server {
 }
 
 impl Server {
+    /// Stops it as an operator would; returns what it wrote to its standard error.
+    pub fn stop(mut self) -> String {
+        let _ = kill(Pid::from_raw(self.child.id() as i32), Signal::SIGTERM);
+        let mut said = String::new();
+        self.child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+        said
+    }
+
     pub fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
     }

@@ -7,4 +7,5 @@ mod conformance;
 mod evil;
 mod explore;
 mod faulty;
+mod lives;
 mod selftest;

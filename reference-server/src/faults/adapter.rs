@@ -151,10 +151,16 @@ impl FaultyAdapter {
             }
         }
         if self.faults.has(Fault::DropRate) {
-            picked = Some(self.recipients(selection).into_iter().filter(|_| !self.hits(Fault::DropRate)).collect());
+            picked = Some(
+                self.recipients(selection)
+                    .into_iter()
+                    .filter(|_| !self.faults.hits_delivery(Fault::DropRate))
+                    .collect(),
+            );
         }
         if self.faults.has(Fault::DupRate) {
-            let twice = |sid: Room| if self.hits(Fault::DupRate) { vec![sid.clone(), sid] } else { vec![sid] };
+            let twice =
+                |sid: Room| if self.faults.hits_delivery(Fault::DupRate) { vec![sid.clone(), sid] } else { vec![sid] };
             picked = Some(self.recipients(selection).into_iter().flat_map(twice).collect());
         }
         picked

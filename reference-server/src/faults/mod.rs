@@ -75,14 +75,17 @@ impl Faults {
 
     /// Whether a fault is on and strikes this time.
     pub fn hits(&self, fault: Fault) -> bool {
-        let hits = self.has(fault) && self.has_begun() && self.draw(fault);
-        if hits {
-            self.0.struck.fetch_add(1, Ordering::Relaxed);
-        }
+        self.has(fault) && self.has_begun() && self.draw(fault)
+    }
+
+    /// As [`hits`](Self::hits), of one delivery: it is counted.
+    fn hits_delivery(&self, fault: Fault) -> bool {
+        let hits = self.hits(fault);
+        self.0.struck.fetch_add(u64::from(hits), Ordering::Relaxed);
         hits
     }
 
-    /// How often one of them has struck so far.
+    /// How many deliveries were dropped or doubled so far.
     pub fn struck(&self) -> u64 {
         self.0.struck.load(Ordering::Relaxed)
     }
