@@ -115,6 +115,7 @@ fn share(loaded: &Loaded, plan: Plan, fleet: &Fleet, control: Control, workers: 
             churn: users.churn,
             recovery: users.recovery,
             reads: users.reads,
+            link: users.link,
             auth: message::auth(loaded, users)?,
             sends_plain: sends_plain(name),
         })

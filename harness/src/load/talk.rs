@@ -18,6 +18,7 @@ use super::worker::Local;
 use crate::client::{Connection, Error};
 use crate::clock;
 use crate::scenario::model::{Drop as Dropping, Leaving};
+use crate::wire::{Link, LinkAction};
 
 /// The event that is acknowledged by every target with the fixture.
 const FENCE: &str = "message-with-ack";
@@ -105,6 +106,8 @@ pub(super) struct Talk<'a> {
     number: u32,
     places: &'a mut [Place],
     connection: Connection,
+    /// Between it and the target, if there is something.
+    link: Option<Link>,
     connected_at: Nanos,
     /// Messages whose acknowledgement has not come.
     acks: HashMap<u64, u32>,
@@ -112,7 +115,7 @@ pub(super) struct Talk<'a> {
     plain: VecDeque<u32>,
     passed: u64,
     fences: VecDeque<Fence>,
-    /// Nothing is read and nothing written until then.
+    /// Nothing is read and nothing written until then; with a link, nothing passes it.
     paused_until: Option<Instant>,
 }
 
@@ -149,13 +152,23 @@ impl<'a> Talk<'a> {
         lost_at: Option<Nanos>,
     ) -> Result<Self, Error> {
         let user = &local.plan.users[number as usize];
-        let connection = Connection::open(&local.endpoint(user.node), &local.stage.http, user.transport).await?;
+        let mut endpoint = local.endpoint(user.node);
+        let link = match local.crowd(number).link {
+            Some(path) => Some(Link::open(endpoint.address, path).await.map_err(Error::Connect)?),
+            None => None,
+        };
+        if let Some(link) = &link {
+            endpoint.address = link.address();
+            endpoint.authority = link.address().to_string();
+        }
+        let connection = Connection::open(&endpoint, &local.stage.http, user.transport).await?;
         let mut talk = Talk {
             local,
             mailbox,
             number,
             places,
             connection,
+            link,
             connected_at: 0,
             acks: HashMap::new(),
             plain: VecDeque::new(),
@@ -295,15 +308,12 @@ impl<'a> Talk<'a> {
                     Order::Send(index) if leaving => self.local.skip(index),
                     Order::Send(index) => self.send(index),
                     Order::Fence { last } => self.fence(last),
-                    Order::Stall(length) => {
-                        self.paused_until = self.paused_until.max(Some(clock::now() + length));
-                        self.local.stalled();
-                    }
+                    Order::Stall(length) => self.stall(length),
                     Order::Drop(how) => return End::Dropped(how, self.silence()),
                     Order::Quit => return End::Quit,
                 }
             }
-            let is_paused = self.paused_until.is_some();
+            let is_paused = self.paused_until.is_some() && self.link.is_none();
             // Cancel-safe: the connection keeps what it has read, and the mailbox keeps a permit.
             tokio::select! {
                 biased;
@@ -316,7 +326,10 @@ impl<'a> Talk<'a> {
                     }
                 }
                 () = self.mailbox.wake.notified() => {}
-                () = until(self.paused_until) => self.paused_until = None,
+                () = until(self.paused_until) => {
+                    self.paused_until = None;
+                    self.link.iter().for_each(|link| link.act(LinkAction::Release));
+                }
                 () = until(leave_at) => {
                     let politely = self.local.leaving(self.number) == Leaving::Politely;
                     if leaving || !politely || !self.local.stage.fence {
@@ -329,6 +342,13 @@ impl<'a> Talk<'a> {
                 }
             }
         }
+    }
+
+    /// Nothing comes through for a while, in either direction.
+    fn stall(&mut self, length: Duration) {
+        self.paused_until = self.paused_until.max(Some(clock::now() + length));
+        self.link.iter().for_each(|link| link.act(LinkAction::Hold { up: true, down: true }));
+        self.local.stalled();
     }
 
     /// Stamped right ahead of the write: the connection is polled, and thereby written, next.
@@ -521,9 +541,12 @@ impl<'a> Talk<'a> {
         match how {
             Leaving::Politely => self.connection.close().await,
             Leaving::Dropped(Dropping::Close) => drop(self.connection),
-            Leaving::Dropped(Dropping::Reset) => self.connection.reset(),
+            Leaving::Dropped(Dropping::Reset) => {
+                self.link.iter().for_each(|link| link.act(LinkAction::Cut));
+                self.connection.reset();
+            }
             Leaving::Dropped(Dropping::Silence) => {
-                let (silence, connection) = (self.silence(), self.connection);
+                let (silence, connection) = (self.silence(), (self.connection, self.link));
                 // Open, and never looked at again, until the server must have noticed.
                 tokio::task::spawn_local(async move {
                     tokio::time::sleep(silence + Duration::from_secs(1)).await;

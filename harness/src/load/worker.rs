@@ -25,6 +25,7 @@ use crate::client::{Endpoint, http_client};
 use crate::clock::{PreciseSleep, RunClock};
 use crate::play::Stage;
 use crate::scenario::model::{Churn, Leaving, Reconnect, Upset};
+use crate::wire::Path;
 
 /// Time between two snapshots.
 const TICK: Duration = Duration::from_secs(1);
@@ -79,6 +80,7 @@ pub(super) struct Behaviour {
     pub(super) churn: Option<Churn>,
     pub(super) recovery: bool,
     pub(super) reads: Option<usize>,
+    pub(super) link: Option<Path>,
     /// JSON text; empty if there is none.
     pub(super) auth: String,
     /// It sends messages that are not acknowledged.

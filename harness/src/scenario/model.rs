@@ -8,7 +8,7 @@ use indexmap::IndexMap;
 use super::node::Span;
 use super::quantity::Rate;
 use super::template::{Piece, Template};
-use crate::wire::LinkAction;
+use crate::wire::{LinkAction, Path};
 
 /// A whole file, overrides applied and matrices expanded.
 #[derive(Debug)]
@@ -461,6 +461,8 @@ pub struct Population {
     pub churn: Option<Churn>,
     /// Bytes that a user reads in a second; all there are, if it is not said.
     pub reads: Option<usize>,
+    /// A relay between each user and the target.
+    pub link: Option<Path>,
 }
 
 /// `churn`: users leave and are replaced.

@@ -51,6 +51,21 @@ enum Gate {
     Only(usize),
 }
 
+/// What a link does to all that passes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Path {
+    /// Each byte takes so long, in either direction.
+    pub delay: Duration,
+    /// At most so many bytes arrive at a time.
+    pub pieces: Option<usize>,
+}
+
+impl From<Duration> for Path {
+    fn from(delay: Duration) -> Self {
+        Self { delay, pieces: None }
+    }
+}
+
 /// A relay to one target.
 #[derive(Debug)]
 pub struct Link {
@@ -60,13 +75,14 @@ pub struct Link {
 }
 
 impl Link {
-    /// Opens a relay to `target`; each byte takes `delay` in either direction.
-    pub async fn open(target: SocketAddr, delay: Duration) -> io::Result<Self> {
+    /// Opens a relay to `target`.
+    pub async fn open(target: SocketAddr, path: impl Into<Path>) -> io::Result<Self> {
+        let path = path.into();
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
         let open = State { up: Gate::Open, down: Gate::Open, cuts: 0, severed: false };
         let state = Arc::new(watch::Sender::new(open));
-        let task = tokio::spawn(accept(listener, target, delay, Arc::clone(&state)));
+        let task = tokio::spawn(accept(listener, target, path, Arc::clone(&state)));
         Ok(Self { address, state, task })
     }
 
@@ -104,26 +120,26 @@ impl Drop for Link {
     }
 }
 
-async fn accept(listener: TcpListener, target: SocketAddr, delay: Duration, state: Arc<watch::Sender<State>>) {
+async fn accept(listener: TcpListener, target: SocketAddr, path: Path, state: Arc<watch::Sender<State>>) {
     while let Ok((client, _)) = listener.accept().await {
         if state.borrow().severed {
             // Fails only on a socket that is dead already.
             let _ = client.set_zero_linger();
             continue;
         }
-        tokio::spawn(relay(client, target, delay, Arc::clone(&state)));
+        tokio::spawn(relay(client, target, path, Arc::clone(&state)));
     }
 }
 
-async fn relay(client: TcpStream, target: SocketAddr, delay: Duration, state: Arc<watch::Sender<State>>) {
+async fn relay(client: TcpStream, target: SocketAddr, path: Path, state: Arc<watch::Sender<State>>) {
     let Ok(server) = super::dial(target).await else { return };
     let born = state.borrow().cuts;
     // A relay adds no delay of its own; a socket that refuses the option is as good.
     let _ = client.set_nodelay(true);
     let (from_client, to_client) = client.into_split();
     let (from_server, to_server) = server.into_split();
-    let mut up = Direction { up: true, delay, state: Arc::clone(&state), born };
-    let mut down = Direction { up: false, delay, state, born };
+    let mut up = Direction { up: true, path, state: Arc::clone(&state), born };
+    let mut down = Direction { up: false, path, state, born };
     let (up, down) = (up.run(from_client, to_server), down.run(from_server, to_client));
     let (a, b) = tokio::join!(up, down);
     if let (Some(client), Some(server)) = (rejoin(a.0, b.1), rejoin(b.0, a.1))
@@ -140,7 +156,7 @@ fn rejoin(read: OwnedReadHalf, write: OwnedWriteHalf) -> Option<TcpStream> {
 
 struct Direction {
     up: bool,
-    delay: Duration,
+    path: Path,
     state: Arc<watch::Sender<State>>,
     /// Cuts there had been when the relay began.
     born: u64,
@@ -185,7 +201,7 @@ impl Direction {
                 () = until(wait) => {}
                 // A gate that is shut does not read: the sender meets a full socket, as on a real network.
                 got = read.read_buf(&mut buffer), if !ended && (gate != Gate::Only(0) || queue.is_empty()) => match got {
-                    Ok(1..) => queue.push_back((clock::now() + self.delay, buffer.freeze())),
+                    Ok(1..) => queue.push_back((clock::now() + self.path.delay, buffer.freeze())),
                     _ => ended = true,
                 },
             }
@@ -204,6 +220,7 @@ impl Direction {
             Gate::Open => chunk.len(),
             Gate::Only(bytes) => bytes.min(chunk.len()),
         };
+        let length = self.path.pieces.map_or(length, |pieces| length.min(pieces.max(1)));
         let part = chunk.split_to(length);
         if chunk.is_empty() {
             queue.pop_front();

@@ -18,7 +18,7 @@ use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 
 pub use http1::{Request, Response};
-pub use link::{Link, LinkAction};
+pub use link::{Link, LinkAction, Path};
 
 /// What a raw connection reports.
 #[derive(Clone, Debug, PartialEq)]

@@ -121,6 +121,7 @@ for = "6s"
 [[chaos]]
 after = "1s"
 CHAOS
+LINK
 [[case]]
 name = "somebody else is served"
 every = "500ms"
@@ -131,9 +132,14 @@ rules = ["news.missing = 0", "news.duplicate = 0", "news.stray = 0", "news.disor
 "#;
 
 fn upset(chaos: &str) -> (Value, Vec<Value>, Option<i32>, String) {
+    upset_with(chaos, "")
+}
+
+/// With users behind links of their own, too.
+fn upset_with(chaos: &str, far: &str) -> (Value, Vec<Value>, Option<i32>, String) {
     let place = Place::new();
     let file = place.path().join("upset.toml");
-    std::fs::write(&file, UPSET.replace("CHAOS", chaos)).unwrap();
+    std::fs::write(&file, UPSET.replace("CHAOS", chaos).replace("LINK", far)).unwrap();
     let output = place.run(&["run", "upset.toml", "--out", "out", "-q"]);
     let record = if place.out().exists() { place.record() } else { Vec::new() };
     let load = record.iter().find(|entry| entry["type"] == "load").cloned().unwrap_or_default();
@@ -171,6 +177,21 @@ fn who_is_dropped_comes_back_to_its_session() {
     assert!(recovery["asked"].as_u64().unwrap() > 10, "{text}");
 }
 
+/// Far away, in pieces of seven bytes, over every transport, with links that are held and cut.
+#[test]
+fn a_bad_network_delays_and_loses_nothing() {
+    let far = "[users.far]\ncount = 30\nin = { city = 2 }\nrecovery = true\n\
+               transport = { websocket = 1, polling = 1, upgrade = 1 }\n\
+               link = { delay = \"40ms\", pieces = \"7B\" }\n\
+               [[chaos]]\nafter = \"2s\"\nstall = \"50%\"\nof = \"far\"\nfor = \"600ms\"";
+    let (load, _, code, text) = upset_with("drop = \"30%\"\nof = \"far\"\nhow = \"reset\"", far);
+    assert_eq!(code, Some(0), "{text}");
+    assert!(sum(&load, "owed") > 3_000 && load["users"]["stalled"].as_u64().unwrap() > 5, "{text}");
+    assert!(load["users"]["dropped"].as_u64().unwrap() > 3, "{text}");
+    // There and back.
+    assert!(load["fence"]["p90"].as_u64().unwrap() > 75_000_000, "{text}");
+}
+
 #[test]
 fn chaos_that_cannot_be_is_refused() {
     for (chaos, why) in [
@@ -192,8 +213,11 @@ fn chaos_that_cannot_be_is_refused() {
 #[test]
 fn one_of_two_nodes_dies() {
     let place = Place::new();
-    std::fs::write(place.path().join("upset.toml"), UPSET.replace("CHAOS", "stall = \"10%\"\nfor = \"100ms\""))
-        .unwrap();
+    std::fs::write(
+        place.path().join("upset.toml"),
+        UPSET.replace("CHAOS", "stall = \"10%\"\nfor = \"100ms\"").replace("LINK", ""),
+    )
+    .unwrap();
     let mut running = place.start(&["run", "upset.toml", "--out", "out"]);
     running.wait_for("all");
     kill(Pid::from_raw(place.target_pid().as_raw()), Signal::SIGKILL).unwrap();

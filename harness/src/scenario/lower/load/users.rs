@@ -9,6 +9,7 @@ use crate::scenario::model::{Churn, Leaving, Population, RoomGroup, Transport};
 use crate::scenario::node::{Kind, Node};
 use crate::scenario::table::{self, Context, Table};
 use crate::scenario::template;
+use crate::wire::Path;
 
 pub(in crate::scenario::lower) fn lower(
     node: &Node,
@@ -47,6 +48,10 @@ pub(in crate::scenario::lower) fn lower(
         Some(node) => Some(table::throughput(node, cx)?),
         None => None,
     };
+    let link = match table.get("link") {
+        Some(node) => Some(link(node, cx)?),
+        None => None,
+    };
     for unused in ["flow", "driver"] {
         table.not_yet(unused, cx);
     }
@@ -63,6 +68,7 @@ pub(in crate::scenario::lower) fn lower(
         recovery: recovery?,
         churn,
         reads,
+        link,
     })
 }
 
@@ -91,6 +97,24 @@ fn all_namespaces(
         }
     }
     unique
+}
+
+/// `link = { delay = "20ms", pieces = "7B" }`
+fn link(node: &Node, cx: &mut Context<'_>) -> Option<Path> {
+    let mut table = Table::new(node, "`link`", cx)?;
+    let delay = table.get("delay").map_or(Some(Duration::ZERO), |node| table::duration(node, cx));
+    let pieces = match table.get("pieces") {
+        Some(node) => match table::size(node, cx)? {
+            0 => {
+                cx.diagnostics.error(node.span.clone(), "pieces have at least one byte");
+                return None;
+            }
+            bytes => Some(bytes),
+        },
+        None => None,
+    };
+    table.finish(cx);
+    Some(Path { delay: delay?, pieces })
 }
 
 /// `churn = { stay = "10m", leave = "close", away = "1s..5s" }`
