@@ -99,6 +99,7 @@ async fn execute(args: &ExploreArgs) -> Result<Exit, Trouble> {
         http: target.http.clone(),
         in_order: args.in_order || ["reference", "node", "bun"].contains(&prepared.name()),
         pid: target.info.pid,
+        journal: std::sync::Arc::default(),
         own_rooms: !prepared.lacks().contains_key("own_room"),
     };
     let name = if prepared.is_managed() { prepared.name().to_owned() } else { "url".to_owned() };

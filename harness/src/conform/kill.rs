@@ -256,6 +256,7 @@ impl Trials<'_> {
             in_order: true,
             own_rooms: true,
             pid: target.info.pid,
+            journal: std::sync::Arc::default(),
         };
         let hunt = Hunt {
             seed: 1,

@@ -17,8 +17,8 @@ use crate::wire::Link;
 pub(super) enum Command {
     /// An event that is answered.
     Call(Call),
-    /// Joins a namespace; true if it was let in.
-    Join { namespace: u8, done: oneshot::Sender<bool> },
+    /// Joins a namespace; true if it was let in. With `refused`, it asks so that the middleware must not do that.
+    Join { namespace: u8, refused: bool, done: oneshot::Sender<bool> },
     /// Leaves a namespace.
     Leave { namespace: u8, done: oneshot::Sender<()> },
     /// Resets the connection.
@@ -78,6 +78,8 @@ pub(super) type Shared = Rc<RefCell<World>>;
 /// A CONNECT that is not answered yet, and what came ahead of the answer.
 struct Joining {
     socket: SocketId,
+    /// It must be refused.
+    refused: bool,
     early: Vec<Args>,
     done: oneshot::Sender<bool>,
 }
@@ -132,7 +134,7 @@ impl Actor {
     fn obey(&mut self, command: Command) {
         match command {
             Command::Call(call) => self.call(call),
-            Command::Join { namespace, done } => self.join(namespace, done),
+            Command::Join { namespace, refused, done } => self.join(namespace, refused, done),
             Command::Leave { namespace, done } => {
                 self.stop_waiting(namespace);
                 // Another branch may have left it.
@@ -169,7 +171,7 @@ impl Actor {
         }
     }
 
-    fn join(&mut self, namespace: u8, done: oneshot::Sender<bool>) {
+    fn join(&mut self, namespace: u8, refused: bool, done: oneshot::Sender<bool>) {
         let mut world = self.world.borrow_mut();
         let is_in = world.clients[usize::from(self.client)].places[usize::from(namespace)].socket.is_some();
         if is_in || self.joining[usize::from(namespace)].is_some() {
@@ -179,13 +181,14 @@ impl Actor {
         let nsp = world.namespaces[usize::from(namespace)].clone();
         let place = &mut world.clients[usize::from(self.client)].places[usize::from(namespace)];
         let auth = match (place.pid.take(), &place.offset) {
+            _ if refused => serde_json::json!({ "refuse": true }).to_string(),
             (Some(pid), Some(offset)) => serde_json::json!({ "pid": pid, "offset": offset }).to_string(),
             _ => String::new(),
         };
         drop(world);
         self.note(&format!("▶ CONNECT {auth}"));
         self.connection.connect(&nsp, &auth);
-        self.joining[usize::from(namespace)] = Some(Joining { socket, early: Vec::new(), done });
+        self.joining[usize::from(namespace)] = Some(Joining { socket, refused, early: Vec::new(), done });
     }
 
     /// This socket is left on purpose.
@@ -263,7 +266,12 @@ impl Actor {
                 if let Some(joining) = self.namespace(&nsp).and_then(|at| self.joining[usize::from(at)].take()) {
                     let mut world = self.world.borrow_mut();
                     world.journal.gone(joining.socket);
-                    world.surprises.push(format!("c{} was refused: {body}", self.client));
+                    if !joining.refused {
+                        world.surprises.push(format!("c{} was refused: {body}", self.client));
+                    }
+                    for args in &joining.early {
+                        world.surprises.push(format!("c{} was refused, and got {}", self.client, args.json()));
+                    }
                     let _ = joining.done.send(false);
                 }
             }
@@ -297,6 +305,10 @@ impl Actor {
         };
         let body: serde_json::Value = serde_json::from_str(body).unwrap_or_default();
         let sid = body["sid"].as_str().unwrap_or_default().to_owned();
+        if joining.refused {
+            let surprise = format!("c{} was let in, though the middleware refuses it", self.client);
+            self.world.borrow_mut().surprises.push(surprise);
+        }
         let mut world = self.world.borrow_mut();
         let world = &mut *world;
         let place = &mut world.clients[usize::from(self.client)].places[usize::from(at)];

@@ -5,7 +5,8 @@ use std::time::Instant;
 
 use sio_oracle::History;
 use sio_oracle::history::{
-    Action, Answer, ClientId, Emission, Event, NamespaceId, NodeId, OperationId, Room, RoomId, SocketId, Stamped, Time,
+    Action, Answer, ClientId, Emission, Event, Handler, HandlerId, NamespaceId, NodeId, OperationId, Room, RoomChange,
+    RoomId, SocketId, Stamped, Time,
 };
 use sio_protocol::{Args, Value};
 
@@ -66,6 +67,29 @@ impl Journal {
         self.by_sid.insert(sid.to_owned(), socket);
         self.sids.insert(socket, sid.to_owned());
         self.push(Event::Connected { socket, sid: Some(sid.to_owned()), session, served_by: None });
+    }
+
+    /// A namespace told a socket what registered it.
+    pub(super) fn served(&mut self, socket: SocketId, name: &str) {
+        let handlers = &mut self.history.handlers;
+        let known = handlers.iter().position(|handler| handler.name == name);
+        let place = known.unwrap_or_else(|| {
+            handlers.push(Handler { name: name.to_owned(), accepts: Vec::new() });
+            handlers.len() - 1
+        });
+        for stamped in &mut self.history.events {
+            if let Event::Connected { socket: connected, served_by, .. } = &mut stamped.event
+                && *connected == socket
+            {
+                *served_by = Some(HandlerId(place as u32));
+            }
+        }
+    }
+
+    /// A room came into being, was joined, left, or went.
+    pub(super) fn room(&mut self, namespace: u8, room: u8, change: RoomChange) {
+        let (namespace, room) = (NamespaceId(u32::from(namespace)), RoomId(u32::from(room)));
+        self.push(Event::Room { namespace, room, change });
     }
 
     pub(super) fn resumed(&mut self, socket: SocketId) {

@@ -2,12 +2,14 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures_util::future::join_all;
 use serde_json::json;
 use sio_oracle::exact::{Findings, check};
-use sio_oracle::history::{Action, Answer, History, NamespaceId, OperationId, Room, RoomId};
+use sio_oracle::history::{Action, Answer, Handler, History, NamespaceId, OperationId, Room, RoomChange, RoomId};
 use sio_protocol::{Args, Bytes, Value};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::LocalSet;
@@ -43,6 +45,8 @@ pub struct Stage {
     pub own_rooms: bool,
     /// The server's process group, if it may be stopped and go on.
     pub pid: Option<u32>,
+    /// The last entry of the fixture's journal that an earlier program has seen.
+    pub journal: Arc<AtomicU64>,
 }
 
 impl Stage {
@@ -97,6 +101,12 @@ async fn run(program: &Program, stage: &Stage) -> Outcome {
     let namespaces = [1, 2].map(|number| format!("/dynamic-{number}{id}"));
     journal.history.names.rooms = ROOMS.map(str::to_owned).to_vec();
     journal.history.names.namespaces = namespaces.to_vec();
+    // What the fixture registers, in its order: the first pattern takes both, the second one of them.
+    let handler = |name: &str, accepts: &[u32]| Handler {
+        name: name.to_owned(),
+        accepts: accepts.iter().map(|number| NamespaceId(*number)).collect(),
+    };
+    journal.history.handlers = vec![handler("dynamic", &[0, 1]), handler("dynamic2", &[1])];
     let clients = program.clients.iter().map(|_| Client::default()).collect();
     let world = Rc::new(RefCell::new(World { journal, clients, namespaces, surprises: Vec::new(), unsupported: 0 }));
     let stagehand = Player { world: world.clone(), stage, namespaces: program.namespaces };
@@ -110,6 +120,7 @@ async fn run(program: &Program, stage: &Stage) -> Outcome {
         join_all(phase.iter().map(|branch| stagehand.branch(branch))).await;
         stagehand.fence_all().await;
     }
+    stagehand.ask_about_it().await;
     let clients = 0..program.clients.len() as u8;
     join_all(clients.map(|client| stagehand.tell(client, |done| Command::Close { done }))).await;
     let mut world = world.borrow_mut();
@@ -148,7 +159,7 @@ impl Player<'_> {
         self.world.borrow_mut().clients[usize::from(client)].commands = Some(sender);
         tokio::task::spawn_local(actor::run(self.world.clone(), client, connection, receiver));
         for namespace in 0..self.namespaces {
-            self.tell(client, |done| Command::Join { namespace, done }).await;
+            self.tell(client, |done| Command::Join { namespace, refused: false, done }).await;
         }
     }
 
@@ -208,6 +219,64 @@ impl Player<'_> {
         self.tell(client, |done| Command::Call(Call { namespace, begin, args, finish, done })).await;
     }
 
+    /// What only the fixture can tell: who serves each socket, and what became of the rooms.
+    async fn ask_about_it(&self) {
+        let clients = self.world.borrow().clients.len() as u8;
+        let places = || (0..clients).flat_map(|client| (0..self.namespaces).map(move |namespace| (client, namespace)));
+        join_all(places().map(|(client, namespace)| self.ask_who(client, namespace))).await;
+        if self.stage.in_order
+            && let Some((client, namespace)) =
+                places().find(|(client, namespace)| self.socket(*client, *namespace).is_some())
+        {
+            self.ask_rooms(client, namespace).await;
+        }
+    }
+
+    /// An event with an answer, which is a fence as well; its first argument.
+    async fn ask(&self, client: u8, namespace: u8, event: serde_json::Value) -> serde_json::Value {
+        let answer = Rc::new(RefCell::new(serde_json::Value::Null));
+        let slot = answer.clone();
+        let finish = move |_: &Journal, args: &Args| {
+            *slot.borrow_mut() = first(args);
+            Answer::Done
+        };
+        self.operate(client, namespace, Action::Fence, event, finish).await;
+        answer.take()
+    }
+
+    async fn ask_who(&self, client: u8, namespace: u8) {
+        let Some(socket) = self.socket(client, namespace) else { return };
+        let answer = self.ask(client, namespace, json!(["whoami"])).await;
+        if let Some(name) = answer["handler"].as_str() {
+            self.world.borrow_mut().journal.served(socket, name);
+        }
+    }
+
+    async fn ask_rooms(&self, client: u8, namespace: u8) {
+        let since = self.stage.journal.load(Ordering::Relaxed);
+        let answer = self.ask(client, namespace, json!(["journal", since])).await;
+        let mut world = self.world.borrow_mut();
+        let World { journal, namespaces, .. } = &mut *world;
+        for entry in answer.as_array().into_iter().flatten() {
+            if let Some(seq) = entry["seq"].as_u64() {
+                self.stage.journal.fetch_max(seq, Ordering::Relaxed);
+            }
+            let namespace = namespaces.iter().position(|name| entry["nsp"] == name.as_str());
+            let room = ROOMS.iter().position(|name| entry["room"] == *name);
+            let socket = entry["sid"].as_str().and_then(|sid| journal.socket_of(sid));
+            let change = match (entry["kind"].as_str(), socket) {
+                (Some("create-room"), _) => RoomChange::Created,
+                (Some("delete-room"), _) => RoomChange::Deleted,
+                (Some("join-room"), Some(socket)) => RoomChange::Joined(socket),
+                (Some("leave-room"), Some(socket)) => RoomChange::Left(socket),
+                _ => continue,
+            };
+            if let (Some(namespace), Some(room)) = (namespace, room) {
+                journal.room(namespace as u8, room as u8, change);
+            }
+        }
+    }
+
     fn socket(&self, client: u8, namespace: u8) -> Option<sio_oracle::history::SocketId> {
         self.world.borrow().clients[usize::from(client)].places[usize::from(namespace)].socket
     }
@@ -260,9 +329,12 @@ impl Player<'_> {
                 self.operate(client, namespace, action, event, present).await;
             }
             Verb::Emit(emit) => self.emit(client, namespace, emit).await,
-            Verb::Rejoin => {
+            Verb::Rejoin { refused } => {
                 self.tell(client, |done| Command::Leave { namespace, done }).await;
-                self.tell(client, |done| Command::Join { namespace, done }).await;
+                if *refused {
+                    self.tell(client, |done| Command::Join { namespace, refused: true, done }).await;
+                }
+                self.tell(client, |done| Command::Join { namespace, refused: false, done }).await;
             }
             Verb::Cut => {
                 if self.tell(client, |done| Command::Cut { done }).await.is_some() {

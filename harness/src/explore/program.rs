@@ -45,8 +45,8 @@ pub enum Verb {
     Members(Room),
     /// It has another client's socket disconnected.
     Kick(u8),
-    /// It leaves the namespace and joins it again.
-    Rejoin,
+    /// It leaves the namespace and joins it again; `refused`: it asks first in a way that the middleware refuses.
+    Rejoin { refused: bool },
     /// Its connection is reset; it comes back and asks for its session, where there is recovery.
     Cut,
     /// Nothing passes between it and the server for a while; what was held comes afterwards.
@@ -104,6 +104,7 @@ impl Verb {
                 let own = targets.clone().filter(|target| matches!(target, Target::Own(_))).count();
                 targets.count() + own + flags
             }
+            Self::Rejoin { refused: true } => 2,
             _ => 1,
         }
     }
@@ -119,7 +120,8 @@ impl Verb {
             Self::Emit(_) => "emit",
             Self::Members(_) => "members",
             Self::Kick(_) => "kick",
-            Self::Rejoin => "rejoin",
+            Self::Rejoin { refused: false } => "rejoin",
+            Self::Rejoin { refused: true } => "refused",
             Self::Cut => "cut",
             Self::Stall => "stall",
             Self::Freeze => "freeze",

@@ -100,7 +100,7 @@ pub(super) fn line(step: &Step) -> String {
         }
         Verb::Members(number) => write!(text, " members {}", room(*number)),
         Verb::Kick(whom) => write!(text, " kick c{whom}"),
-        Verb::Rejoin => write!(text, " rejoin"),
+        Verb::Rejoin { refused } => write!(text, " rejoin{}", if *refused { " refused" } else { "" }),
         Verb::Cut => write!(text, " cut"),
         Verb::Stall => write!(text, " stall"),
         Verb::Freeze => write!(text, " freeze"),
@@ -190,7 +190,11 @@ fn step(text: &str) -> Option<Step> {
         "emit" => Verb::Emit(emit(&mut words)?),
         "members" => Verb::Members(room_number(words.next()?)?),
         "kick" => Verb::Kick(client(words.next()?)?),
-        "rejoin" => Verb::Rejoin,
+        "rejoin" => match words.next() {
+            None => Verb::Rejoin { refused: false },
+            Some("refused") => Verb::Rejoin { refused: true },
+            Some(_) => return None,
+        },
         "cut" => Verb::Cut,
         "stall" => Verb::Stall,
         "freeze" => Verb::Freeze,
