@@ -2,7 +2,7 @@
 
 use hdrhistogram::Histogram;
 use indexmap::IndexMap;
-use sio_oracle::board::{Fate, Nanos, Verdict};
+use sio_oracle::board::{Answer, Fate, Nanos, Time, Verdict};
 
 use super::log::{Entry, Seen, Window};
 use super::plan::Plan;
@@ -318,6 +318,8 @@ impl Measurements {
             counts.skipped += 1;
             return;
         }
+        let is_answered = matches!(entry.time(), Time::Sent { ok: Answer::At(_), .. });
+        counts.unanswered += u64::from(plan.traffic[usize::from(emission.traffic)].ack && !is_answered);
         let (traffic, phase) = (usize::from(emission.traffic), usize::from(emission.phase));
         if seen.count > 0 {
             self.first[traffic].record(phase, seen.first);

@@ -85,6 +85,8 @@ pub struct TrafficPlan {
     pub volatile: bool,
     /// Whether everybody in the namespace gets it.
     pub everybody: bool,
+    /// Whether its messages are acknowledged.
+    pub ack: bool,
 }
 
 impl Plan {
@@ -109,16 +111,19 @@ impl Plan {
             let drawn = traffic.room_group.as_ref().map(|group| (groups[group], scenario.rooms[group].count));
             let by = scenario.populations.get_index_of(&traffic.by).unwrap_or(0);
             let first_stream = plan.streams_per_node;
-            plan.address(&traffic.reaches, drawn, &groups);
+            let nobody = Reach::default();
+            let reaches = traffic.reaches.as_ref().unwrap_or(&nobody);
+            plan.address(reaches, drawn, &groups);
             plan.traffic.push(TrafficPlan {
                 name: name.clone(),
                 by,
                 namespace: traffic.namespace.clone(),
                 drawn,
                 first_stream,
-                spares_sender: traffic.reaches.except_sender,
-                volatile: traffic.reaches.volatile,
-                everybody: traffic.reaches.rooms.is_empty(),
+                spares_sender: reaches.except_sender,
+                volatile: reaches.volatile,
+                everybody: traffic.reaches.as_ref().is_some_and(|reaches| reaches.rooms.is_empty()),
+                ack: traffic.ack,
             });
         }
         let load: f64 = scenario

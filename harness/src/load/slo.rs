@@ -57,6 +57,7 @@ impl Judge<'_> {
                     Latency::Service => Measure::Service,
                     Latency::First => Measure::First,
                     Latency::Complete => Measure::Complete,
+                    Latency::Ack => Measure::Ack,
                 };
                 let traffic = self.traffic(traffic)?;
                 match rule.users.as_ref().and_then(|users| self.population(users)) {
@@ -104,6 +105,7 @@ impl Judge<'_> {
             Count::Stray => counts.stray,
             Count::Disorder => counts.disorder,
             Count::Missed => counts.missed,
+            Count::Unanswered => counts.unanswered,
         } as f64)
     }
 

@@ -124,6 +124,8 @@ struct Opening {
     /// Namespaces that have not answered.
     namespaces: usize,
     joins: Vec<u64>,
+    /// A join will never be answered.
+    unsure: bool,
     lost_at: Option<Nanos>,
 }
 
@@ -176,13 +178,13 @@ impl<'a> Talk<'a> {
             fences: VecDeque::new(),
             paused_until: None,
         };
-        let mut opening = Opening { namespaces: talk.places.len(), joins: Vec::new(), lost_at };
+        let mut opening = Opening { namespaces: talk.places.len(), joins: Vec::new(), unsure: false, lost_at };
         talk.ask();
         while opening.namespaces > 0 || !opening.joins.is_empty() {
             let event = talk.connection.next().await;
             talk.advance(event, &mut opening)?;
         }
-        talk.ready(lost_at);
+        talk.ready(lost_at, opening.unsure);
         Ok(talk)
     }
 
@@ -257,6 +259,7 @@ impl<'a> Talk<'a> {
             unanswered |= id.is_none();
             opening.joins.extend(id);
         }
+        opening.unsure |= unanswered && !self.local.stage.fence;
         if unanswered && self.local.stage.fence {
             // Events of one connection are handled in their order, so the answer to this one comes behind the joins.
             opening.joins.extend(self.connection.emit(nsp, fence_args(), true));
@@ -265,8 +268,9 @@ impl<'a> Talk<'a> {
     }
 
     /// Everything is joined: from now on it is certain what the user is owed.
-    fn ready(&mut self, lost_at: Option<Nanos>) {
-        let now = self.local.now();
+    fn ready(&mut self, lost_at: Option<Nanos>, unsure: bool) {
+        // A join that nobody answers for has taken effect after some time.
+        let now = self.local.now() + if unsure { GRACE } else { 0 };
         let user = &self.local.plan.users[self.number as usize];
         let window = self.local.window.borrow();
         let mut measurements = self.local.measurements.borrow_mut();

@@ -379,6 +379,9 @@ pub struct Counts {
     /// Not sent, since the sender was not there.
     #[serde(default)]
     pub skipped: u64,
+    /// Sent with a wish for an acknowledgement, and never acknowledged.
+    #[serde(default)]
+    pub unanswered: u64,
     /// Neither owed nor forbidden: sent while the receiver came or went, or volatile.
     #[serde(default)]
     pub may: u64,
@@ -401,6 +404,7 @@ impl std::ops::AddAssign for Counts {
         self.excused += other.excused;
         self.missed += other.missed;
         self.skipped += other.skipped;
+        self.unanswered += other.unanswered;
         self.may += other.may;
         self.may_delivered += other.may_delivered;
     }

@@ -151,11 +151,21 @@ fn render_traffic(out: &mut String, traffic: &TrafficResult) {
         count(counts.sent_late),
         if counts.skipped > 0 { format!("   {} skipped: sender away", count(counts.skipped)) } else { String::new() }
     );
-    let _ = writeln!(out, "  deliveries  {}", deliveries(&counts));
+    if counts.owed + counts.may + counts.stray > 0 {
+        let _ = writeln!(out, "  deliveries  {}", deliveries(&counts));
+    }
+    if traffic.latency.contains_key("ack") {
+        let answered = counts.sent.saturating_sub(counts.unanswered);
+        let _ = writeln!(out, "  answers     {} acknowledged   {} not", count(answered), count(counts.unanswered));
+    }
     for phase in traffic.phases.iter().filter(|phase| phase.measured) {
-        let rate = phase.counts.delivered as f64 / phase.seconds;
-        let _ =
-            writeln!(out, "\n  {:<22}{LATENCY_HEAD}", format!("{}, {} deliveries/s", phase.name, count(rate as u64)));
+        let deliveries = (phase.counts.delivered + phase.counts.may_delivered) as f64 / phase.seconds;
+        let rate = if deliveries > 0.0 {
+            format!("{} deliveries/s", count(deliveries as u64))
+        } else {
+            format!("{} sent/s", count((phase.counts.sent as f64 / phase.seconds) as u64))
+        };
+        let _ = writeln!(out, "\n  {:<22}{LATENCY_HEAD}", format!("{}, {rate}", phase.name));
         for (name, summary) in &phase.latency {
             render_latency(out, &format!("{}.{name}", traffic.name), summary);
         }

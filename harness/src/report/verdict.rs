@@ -70,12 +70,16 @@ fn validity_problems(entries: &[Entry]) -> Vec<String> {
             problems.push(format!("{users} did not answer the last fence, so losses are not decided"));
         }
         let sent: u64 = load.traffic.iter().map(|traffic| traffic.counts.sent).sum();
-        if sent == 0 {
+        let scheduled: u64 = load.traffic.iter().map(|traffic| traffic.counts.scheduled).sum();
+        if sent == 0 && scheduled > 0 {
             problems.push("nothing was sent".to_owned());
         }
         if let Some(strength) = load.strength().filter(|strength| *strength < WEAKEST) {
             let share = strength * 100.0;
-            problems.push(format!("the oracle is too weak: only {share:.0} % of the pairs are certainly owed or not"));
+            problems.push(format!(
+                "the oracle is too weak: of only {share:.0} % of the pairs it is certain whether they were owed; let joins \
+                 and messages be acknowledged, or users stay longer"
+            ));
         }
         if load.negative > 0 {
             problems.push(format!("{} arrived before they were due", plural(load.negative, "delivery")));
@@ -145,8 +149,16 @@ fn successes(entries: &[Entry]) -> Vec<String> {
         successes.push(plural(known, "known deviation"));
     }
     for load in loads(entries) {
+        if load.traffic.is_empty() {
+            successes.push(format!("{} held", plural(load.users.open, "user")));
+        }
         for traffic in &load.traffic {
             let counts = traffic.counts;
+            if counts.owed + counts.may == 0 {
+                let answered = counts.sent.saturating_sub(counts.unanswered);
+                successes.push(format!("{} of {} acknowledged", count(answered), count(counts.sent)));
+                continue;
+            }
             successes.push(format!(
                 "{} of {} owed deliveries, {} duplicate, {} stray, {} out of order",
                 count(counts.delivered),

@@ -506,7 +506,8 @@ pub struct Traffic {
     pub namespace: String,
     /// The group a message's room is drawn from; without one it has none.
     pub room_group: Option<String>,
-    pub reaches: Reach,
+    /// Nobody, if it is not said: then the acknowledgement is what counts.
+    pub reaches: Option<Reach>,
 }
 
 /// `reaches`: who must get a message.
@@ -628,6 +629,8 @@ pub enum Latency {
     Service,
     First,
     Complete,
+    /// From the intended time to the sender's acknowledgement.
+    Ack,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -638,6 +641,8 @@ pub enum Count {
     Disorder,
     /// Sent while the receiver was away, and lost to it.
     Missed,
+    /// Sent, and never acknowledged.
+    Unanswered,
 }
 
 /// Which value of a distribution.

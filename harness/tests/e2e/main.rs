@@ -9,3 +9,4 @@ mod explore;
 mod faulty;
 mod lives;
 mod selftest;
+mod standard;

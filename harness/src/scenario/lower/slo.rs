@@ -5,18 +5,20 @@ use crate::scenario::node::{Node, Span};
 use crate::scenario::quantity;
 use crate::scenario::table::{self, Context, Table};
 
-const LATENCIES: [(&str, Latency); 4] = [
+const LATENCIES: [(&str, Latency); 5] = [
     ("delivery", Latency::Delivery),
     ("service", Latency::Service),
     ("first", Latency::First),
     ("complete", Latency::Complete),
+    ("ack", Latency::Ack),
 ];
-const COUNTS: [(&str, Count); 5] = [
+const COUNTS: [(&str, Count); 6] = [
     ("missing", Count::Missing),
     ("duplicate", Count::Duplicate),
     ("stray", Count::Stray),
     ("disorder", Count::Disorder),
     ("missed", Count::Missed),
+    ("unanswered", Count::Unanswered),
 ];
 /// Words of the format that this version does not measure.
 const NOT_YET: [&str; 2] = ["upgrade", "capacity"];

@@ -41,14 +41,20 @@ pub(in crate::scenario::lower) fn lower(node: &Node, world: &World<'_>, cx: &mut
         Some(node) => Some(super::namespace(node, cx)?),
         None => None,
     };
-    let reaches_node = table.require("reaches", cx);
-    let reaches = reaches_node.and_then(|node| reaches(node, world.rooms, cx));
+    let reaches_node = table.get("reaches");
+    let reaches = match reaches_node {
+        Some(node) => Some(reaches(node, world.rooms, cx)?),
+        None if ack => None,
+        None => {
+            cx.diagnostics.error(table.span(), "a traffic needs `reaches`, or `ack = true` if nobody else gets it");
+            return None;
+        }
+    };
     table.finish(cx);
     let by = by?;
     let population = world.populations.get(&by);
-    let reaches = reaches?;
-    let needs_room = reaches.rooms.iter().chain(&reaches.except).any(|room| !matches!(room, RoomRef::Named { .. }))
-        || says_room(&emit);
+    let addressed = || reaches.iter().flat_map(|reaches| reaches.rooms.iter().chain(&reaches.except));
+    let needs_room = addressed().any(|room| !matches!(room, RoomRef::Named { .. })) || says_room(&emit);
     let room_group = match (needs_room, drawn_group(population, own_namespace.as_deref(), world.rooms)) {
         (false, _) => None,
         (true, Some(group)) => Some(group),
@@ -71,7 +77,7 @@ pub(in crate::scenario::lower) fn lower(node: &Node, world: &World<'_>, cx: &mut
         cx.diagnostics.note(format_args!("add `namespace = \"{namespace}\"` to [users.{by}]"));
         return None;
     }
-    for room in reaches.rooms.iter().chain(&reaches.except) {
+    for room in addressed() {
         if let RoomRef::Named { group, .. } = room
             && world.rooms[group].namespace != namespace
         {
