@@ -73,6 +73,7 @@ pub struct PhasePlan {
 
 /// One traffic.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a key of its own")]
 pub struct TrafficPlan {
     pub name: String,
     pub by: usize,
