@@ -45,6 +45,12 @@ func handlers(s *socket.Socket, label string, parent socket.Namespace) map[strin
 			note("mark", nsp, object{"sid": s.Id(), "x": first(args)})
 			reply()
 		},
+		"data": func(args []any, reply func(...any)) {
+			if len(args) > 0 {
+				s.SetData(args[0])
+			}
+			reply(s.Data())
+		},
 		"acks": func(args []any, reply func(...any)) {
 			n, _ := first(args).(float64)
 			for i := 0; i < int(n); i++ {

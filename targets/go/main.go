@@ -188,7 +188,13 @@ func install(nsp socket.Namespace, label string, parent socket.Namespace) {
 		s := clients[0].(*socket.Socket)
 		here := s.Nsp().Name()
 		note("connect", here, object{"sid": s.Id(), "handler": label})
-		s.SetData(object{"node": "A"})
+		// A session that was recovered has its data already.
+		data, _ := s.Data().(object)
+		if data == nil {
+			data = object{}
+		}
+		data["node"] = "A"
+		s.SetData(data)
 		s.Use(func(event []any, next func(error)) {
 			if name, found := event[0].(string); found && strings.HasPrefix(name, "blocked") {
 				next(fmt.Errorf("blocked"))

@@ -127,6 +127,10 @@ function handlersOf(socket, handler, parent) {
       note("mark", nsp, { sid: socket.id, x });
       ack?.();
     },
+    data: (args, ack) => {
+      if (args.length > 0) socket.data = args[0];
+      ack?.(socket.data);
+    },
     acks: ([n], ack) => {
       for (let index = 0; index < n; index++) ack?.(index);
     },

@@ -9,7 +9,7 @@
 //!
 //! Several operations may change one membership, in any interleaving. The cost grows with
 //! messages times sockets, and with the operations on one membership: this engine is for histories of thousands of
-//! events, the [scoreboard](crate::stream) for more.
+//! events, the [board](crate::board) for more.
 
 mod cell;
 mod classify;
