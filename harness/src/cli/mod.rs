@@ -5,6 +5,7 @@ mod compare;
 mod conform;
 mod explore;
 mod list;
+mod plan;
 mod report;
 mod run;
 mod selftest;
@@ -45,6 +46,8 @@ struct Cli {
 enum Command {
     /// Run scenarios: cases, load or both
     Run(RunArgs),
+    /// Show what scenarios come to: people, messages, deliveries, what is needed; nothing is sent
+    Plan(plan::PlanArgs),
     /// Check a server against every behaviour in the catalogue
     Conform(Box<conform::ConformArgs>),
     /// Run the conformance suite against several servers and put them side by side
@@ -137,6 +140,7 @@ pub fn main() -> Exit {
     };
     match cli.command {
         Command::Run(args) => run::run(&args),
+        Command::Plan(args) => plan::plan(&args),
         Command::Conform(args) => conform::conform(&args),
         Command::Compare(args) => compare::compare(&args),
         Command::SelfTest(args) => selftest::self_test(&args),

@@ -62,26 +62,7 @@ pub(super) fn complain_or_show(problem: &str) {
 }
 
 fn prepare(args: &RunArgs) -> Result<Job, String> {
-    let mut loaded = Vec::new();
-    let mut problems = String::new();
-    for path in &args.paths {
-        for source in scenario::source::find(path)? {
-            match scenario::load(source, &args.overrides, args.seed) {
-                Ok(file) => loaded.push(file),
-                Err(problem) => problems.push_str(&problem),
-            }
-        }
-    }
-    if !problems.is_empty() {
-        return Err(problems);
-    }
-    let unknown = scenario::unknown_overrides(&loaded, &args.overrides);
-    if !unknown.is_empty() {
-        let known: Vec<_> = loaded.iter().flat_map(|file| &file.vars).map(|(name, _)| name.as_str()).collect();
-        let known =
-            if known.is_empty() { "there are none".to_owned() } else { format!("there are: {}", known.join(", ")) };
-        return Err(format!("--set names no variable of [vars]: {}; {known}", unknown.join(", ")));
-    }
+    let loaded = load_all(&args.paths, &args.overrides, args.seed)?;
     let open_files = limits::raise_open_files();
     // Ahead of the plan, which takes its time for millions of users.
     let users = |file: &Loaded| file.scenario.populations.values().map(|users| u64::from(users.count)).sum();
@@ -99,6 +80,35 @@ fn prepare(args: &RunArgs) -> Result<Job, String> {
     Ok(Job { loaded, plans, choices, path, workers, folder })
 }
 
+/// Reads and checks all scenarios; the error has every problem of every file.
+pub(super) fn load_all(
+    paths: &[PathBuf],
+    overrides: &[scenario::Override],
+    seed: Option<u64>,
+) -> Result<Vec<Loaded>, String> {
+    let mut loaded = Vec::new();
+    let mut problems = String::new();
+    for path in paths {
+        for source in scenario::source::find(path)? {
+            match scenario::load(source, overrides, seed) {
+                Ok(file) => loaded.push(file),
+                Err(problem) => problems.push_str(&problem),
+            }
+        }
+    }
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    let unknown = scenario::unknown_overrides(&loaded, overrides);
+    if !unknown.is_empty() {
+        let known: Vec<_> = loaded.iter().flat_map(|file| &file.vars).map(|(name, _)| name.as_str()).collect();
+        let known =
+            if known.is_empty() { "there are none".to_owned() } else { format!("there are: {}", known.join(", ")) };
+        return Err(format!("--set names no variable of [vars]: {}; {known}", unknown.join(", ")));
+    }
+    Ok(loaded)
+}
+
 /// A load has one target, with the options it was started with.
 fn plain_cases_beside_load(loaded: &Loaded) -> Result<(), String> {
     let special = loaded.scenario.cases.iter().find(|case| !case.options.0.is_empty() || case.exclusive);
@@ -113,7 +123,7 @@ fn plain_cases_beside_load(loaded: &Loaded) -> Result<(), String> {
 }
 
 /// The servers of the run. What the command line says is started as often as the scenario has nodes.
-fn choices(option: Option<&str>, loaded: &[Loaded]) -> Result<Vec<Choice>, String> {
+pub(super) fn choices(option: Option<&str>, loaded: &[Loaded]) -> Result<Vec<Choice>, String> {
     let target = &loaded[0].scenario.target;
     let choices: Vec<_> = match (option, target.urls.as_slice()) {
         (None, urls) if !urls.is_empty() => urls.iter().map(|url| Choice::from(None, Some(url))).collect(),
@@ -149,7 +159,7 @@ fn processes(loaded: &Loaded, choices: &[Choice]) -> Result<(), String> {
     Ok(())
 }
 
-fn plan(loaded: &Loaded, nodes: u32) -> Result<Option<Plan>, String> {
+pub(super) fn plan(loaded: &Loaded, nodes: u32) -> Result<Option<Plan>, String> {
     if !loaded.scenario.has_load() {
         return Ok(None);
     }

@@ -6,6 +6,7 @@
 //! with the oracle's board. What goes wrong on purpose is worked out ahead (`chaos`). What a worker measures
 //! stays with it (`measure`) and is merged at the end (`result`).
 
+mod arithmetic;
 mod cases;
 mod chaos;
 mod control;
@@ -19,6 +20,7 @@ pub mod plan;
 mod progress;
 mod random;
 mod result;
+mod ruler;
 mod run;
 mod schedule;
 mod slo;
@@ -28,6 +30,7 @@ mod user;
 mod witness;
 mod worker;
 
+pub use arithmetic::describe;
 pub use message::check;
 pub use plan::Plan;
 pub use run::{Settings, run};

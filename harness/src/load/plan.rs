@@ -38,6 +38,8 @@ pub struct Crowd {
     pub first: u32,
     pub count: u32,
     pub namespaces: Vec<String>,
+    /// Its users have links of their own, which are sockets as well.
+    pub linked: bool,
 }
 
 /// One room.
@@ -217,7 +219,11 @@ impl Plan {
             Transport::Polling => 2,
             Transport::Upgrade => 3,
         };
-        self.users.iter().map(each).sum()
+        // A link listens, and has two ends for each connection.
+        let with_link = |user: &User| {
+            if self.populations[user.population].linked { 1 + 3 * each(user) } else { each(user) }
+        };
+        self.users.iter().map(with_link).sum()
     }
 }
 
@@ -246,6 +252,7 @@ fn users(scenario: &Scenario, groups: &IndexMap<String, u32>, nodes: u32) -> (Ve
             first: users.len() as u32,
             count: spec.count,
             namespaces: spec.namespaces.clone(),
+            linked: spec.link.is_some(),
         });
         for index in 0..spec.count {
             let mut rooms = Vec::new();

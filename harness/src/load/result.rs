@@ -102,6 +102,7 @@ pub(super) fn summarize(scenario: &str, plan: &Plan, workers: &[WorkerResult], h
         connect: histograms.summary(Measure::Connect, 0, |_| true).unwrap_or_default(),
         late: histograms.summary(Measure::Late, 0, measured).unwrap_or_default(),
         late_by_phase: late_by_phase.collect(),
+        worker_time: workers.iter().filter_map(|worker| worker.time).collect(),
         foreign: sum(|worker| worker.tally.foreign),
         negative: sum(|worker| worker.tally.negative),
         unsettled: sum(|worker| worker.tally.unsettled),

@@ -3,7 +3,7 @@
 use super::measure::Measure;
 use super::plan::Plan;
 use super::result::Histograms;
-use crate::record::{CaseResult, CaseVerdict, LoadResult, RuleResult, RuleVerdict};
+use crate::record::{CaseResult, CaseVerdict, LoadResult, RuleResult, RuleVerdict, WorkerTime};
 use crate::report::text;
 use crate::scenario::Loaded;
 use crate::scenario::model::{Count, Latency, Metric, Rule, Stat};
@@ -42,7 +42,7 @@ impl Judge<'_> {
             place: format!("{}:{}:{}", loaded.source.name, rule.place.0, rule.place.1),
             observed,
             verdict,
-            ruler: rule.metric == Metric::RulerLate,
+            ruler: rule.metric.is_ruler(),
         }
     }
 
@@ -71,6 +71,8 @@ impl Judge<'_> {
             Metric::Count { traffic, of } => {
                 return self.count(self.traffic(traffic)?, *of, named, rule.users.as_deref());
             }
+            Metric::RulerBusy => return self.worst(|time| time.busy),
+            Metric::RulerWait => return self.worst(|time| time.waited),
             Metric::Errors => return Some(self.errors()),
             Metric::Recovered => return self.recovered(rule.phase.as_deref()),
             Metric::Strength => return self.load.strength(),
@@ -107,6 +109,10 @@ impl Judge<'_> {
             Count::Missed => counts.missed,
             Count::Unanswered => counts.unanswered,
         } as f64)
+    }
+
+    fn worst(&self, share: impl Fn(&WorkerTime) -> f64) -> Option<f64> {
+        self.load.worker_time.iter().map(share).reduce(f64::max)
     }
 
     /// Of the sessions that were asked back, the share that was the same again.

@@ -18,12 +18,14 @@ use super::mailbox::{Mailbox, Order};
 use super::measure::{Measurements, PhaseCounts, Snapshot, Tally};
 use super::message::Message;
 use super::plan::Plan;
+use super::ruler::ThreadTimes;
 use super::stamp::Stamp;
 use super::user;
 use super::witness::Witnesses;
 use crate::client::{Endpoint, http_client};
 use crate::clock::{PreciseSleep, RunClock};
 use crate::play::Stage;
+use crate::record::WorkerTime;
 use crate::scenario::model::{Churn, Leaving, Reconnect, Upset};
 use crate::wire::Path;
 
@@ -95,6 +97,8 @@ pub(super) struct WorkerResult {
     pub(super) witnesses: Witnesses,
     /// What the first delivery of each traffic looked like.
     pub(super) samples: Vec<Option<String>>,
+    /// What the thread did with its time during the phases.
+    pub(super) time: Option<WorkerTime>,
     /// The last one.
     pub(super) snapshot: Snapshot,
 }
@@ -116,6 +120,7 @@ pub(super) struct Local {
     gone: Cell<u64>,
     /// Messages below this have been handed to their senders.
     cursor: Cell<u32>,
+    time: Cell<Option<WorkerTime>>,
     number: usize,
 }
 
@@ -287,6 +292,7 @@ async fn work(shared: Arc<Shared>, number: usize) -> std::io::Result<WorkerResul
         ready: Notify::new(),
         gone: Cell::new(0),
         cursor: Cell::new(0),
+        time: Cell::new(None),
         number,
         shared,
     });
@@ -311,11 +317,14 @@ async fn phases(local: &Rc<Local>, mine: &[u32], sleep: &mut PreciseSleep) -> Re
     control.barrier().await?;
     let origin = control.started().await?;
     local.clock.set(Some(RunClock::starting_at(origin)));
+    let before = ThreadTimes::now();
     tokio::select! {
         () = emit(local, mine, RunClock::starting_at(origin), sleep) => {}
         () = roll(local, mine) => {}
         () = control.aborted() => return Err(Aborted),
     }
+    let seconds = local.now() as f64 / 1e9;
+    local.time.set(before.zip(ThreadTimes::now()).map(|(before, now)| now.since(before, seconds)));
     // First the senders: when their fences are answered, the target has handled all they sent. Then the
     // receivers: what is queued on their connections has arrived when theirs are.
     for _ in 0..2 {
@@ -480,5 +489,5 @@ fn collect(local: &Local) -> WorkerResult {
     // Users that did not say goodbye in time still hold the worker; what they add from here on is nobody's.
     let fresh = Measurements::new(&local.plan);
     let (counts, tally, witnesses, samples) = std::mem::replace(&mut *measurements, fresh).into_parts();
-    WorkerResult { counts, tally, witnesses, samples, snapshot }
+    WorkerResult { counts, tally, witnesses, samples, time: local.time.get(), snapshot }
 }

@@ -254,6 +254,9 @@ pub struct LoadResult {
     /// How late sio-bench sent, against its schedule.
     pub late: Summary,
     pub late_by_phase: IndexMap<String, Summary>,
+    /// What each worker did with its time during the phases, as far as the kernel tells.
+    #[serde(default)]
+    pub worker_time: Vec<WorkerTime>,
     pub cpu: Cpu,
     /// Messages of other people: deliveries without a stamp, or with that of another run.
     pub foreign: u64,
@@ -312,6 +315,15 @@ pub struct Users {
     /// Times that the scenario's chaos held a connection.
     #[serde(default)]
     pub stalled: u64,
+}
+
+/// Shares of the time of the phases.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct WorkerTime {
+    /// The worker's thread ran.
+    pub busy: f64,
+    /// It could have run, and waited for a core.
+    pub waited: f64,
 }
 
 /// Sessions that were asked back.

@@ -11,7 +11,7 @@ mod writer;
 pub use entry::{
     CapabilityResult, CaseResult, CaseVerdict, Counts, Cpu, Entry, Failure, Footer, Header, Host, LoadResult,
     LoadViolation, PhaseResult, Progress, Recovery, RuleInfo, RuleResult, RuleVerdict, ScenarioStart, SuiteInfo,
-    Summary, TargetInfo, TrafficResult, Users,
+    Summary, TargetInfo, TrafficResult, Users, WorkerTime,
 };
 pub use writer::{Recorder, read};
 

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use super::text::{count, plural, time};
 use crate::record::{
     CaseResult, Counts, Cpu, Entry, Header, LoadResult, RuleResult, RuleVerdict, ScenarioStart, Summary, TrafficResult,
+    WorkerTime,
 };
 
 /// Renders a whole record. The same text comes out at the end of a run and of `sio-bench report`.
@@ -220,6 +221,11 @@ fn render_cpu(out: &mut String, cpu: &Cpu, load: &LoadResult) {
         each(cpu.own),
         plural(load.workers as u64, "worker")
     );
+    let worst = |share: fn(&WorkerTime) -> f64| load.worker_time.iter().map(share).reduce(f64::max);
+    if let (Some(busy), Some(waited)) = (worst(|time| time.busy), worst(|time| time.waited)) {
+        let (busy, waited) = (busy * 100.0, waited * 100.0);
+        let _ = writeln!(out, "  ruler       busiest worker {busy:.0} % of a core   {waited:.0} % waiting for one");
+    }
     // Less is the noise of every virtual machine.
     if cpu.stolen.is_some_and(|stolen| stolen > 0.01 * cpu.seconds) {
         let _ = writeln!(out, "  stolen      {} was taken from this machine by its host", share(cpu.stolen));

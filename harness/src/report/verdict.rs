@@ -38,6 +38,8 @@ pub fn judge(entries: &[Entry]) -> Verdict {
     Verdict { exit: Exit::Passed, sentence: format!("PASSED: {}", tail(&successes(entries))) }
 }
 
+/// A worker that uses more of a core has none to spare when something is due.
+const BUSIEST: f64 = 0.97;
 /// Below this strength, a clean run says too little.
 const WEAKEST: f64 = 0.5;
 
@@ -79,6 +81,12 @@ fn validity_problems(entries: &[Entry]) -> Vec<String> {
             problems.push(format!(
                 "the oracle is too weak: of only {share:.0} % of the pairs it is certain whether they were owed; let joins \
                  and messages be acknowledged, or users stay longer"
+            ));
+        }
+        for (number, time) in load.worker_time.iter().enumerate().filter(|(_, time)| time.busy > BUSIEST) {
+            let share = time.busy * 100.0;
+            problems.push(format!(
+                "sio-bench was the bottleneck: worker {number} used {share:.0} % of a core; use more `--workers`, or less load"
             ));
         }
         if load.negative > 0 {

@@ -488,7 +488,18 @@ impl Leaving {
     pub const NAMES: [&str; 4] = ["disconnect", "close", "reset", "silence"];
 
     pub fn from_name(name: &str) -> Option<Self> {
-        if name == "disconnect" { Some(Self::Politely) } else { Drop::from_name(name).map(Self::Dropped) }
+        if name == Self::NAMES[0] { Some(Self::Politely) } else { Drop::from_name(name).map(Self::Dropped) }
+    }
+}
+
+impl Leaving {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Politely => Self::NAMES[0],
+            Self::Dropped(Drop::Close) => Self::NAMES[1],
+            Self::Dropped(Drop::Reset) => Self::NAMES[2],
+            Self::Dropped(Drop::Silence) => Self::NAMES[3],
+        }
     }
 }
 
@@ -609,6 +620,10 @@ pub enum Metric {
     Errors,
     /// From the loss of a connection to being in all rooms again.
     Reconnect,
+    /// The share of the time in which the busiest worker of sio-bench ran.
+    RulerBusy,
+    /// The share of the time in which a worker of sio-bench could have run and waited for a core; of the worst.
+    RulerWait,
     /// Of the reconnections that asked for it, those that got their session back, as a share.
     Recovered,
     /// Of the pairs of message and user, those of which it is certain whether they were owed, as a share.
@@ -617,6 +632,11 @@ pub enum Metric {
 }
 
 impl Metric {
+    /// Whether it is about sio-bench itself.
+    pub fn is_ruler(&self) -> bool {
+        matches!(self, Self::RulerLate | Self::RulerBusy | Self::RulerWait)
+    }
+
     /// Whether it is a distribution of times.
     pub fn is_latency(&self) -> bool {
         matches!(self, Self::Latency { .. } | Self::Connect | Self::Reconnect | Self::RulerLate)

@@ -2,7 +2,7 @@
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use crate::common::{Place, has_node, redactions, scenario, shipped, stderr, stdout};
+use crate::common::{Place, code, has_node, redactions, scenario, shipped, stderr, stdout};
 use hdrhistogram::Histogram;
 use hdrhistogram::serialization::Deserializer;
 use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry};
@@ -15,6 +15,24 @@ fn help() {
     assert_eq!(output.status.code(), Some(0));
     insta::assert_snapshot!("help", stdout(&output));
     insta::assert_snapshot!("help-run", stdout(&place.run(&["run", "--help"])));
+}
+
+/// The plan of a scenario is what its run comes to, when all users are there.
+#[test]
+fn a_plan_is_what_a_run_comes_to() {
+    let place = Place::new();
+    let output = place.run(&["plan", &scenario("small.toml")]);
+    assert_eq!(code(&output), 0);
+    let text = stdout(&output);
+    let numbers = |line: &str| -> u64 {
+        let words: Vec<_> = line.split_whitespace().collect();
+        let at = words.iter().position(|word| *word == "deliveries").unwrap();
+        words[at - 1].replace(',', "").parse().unwrap()
+    };
+    let planned: u64 = text.lines().filter(|line| line.contains(" deliveries ")).map(numbers).sum();
+    place.run(&["run", &scenario("small.toml"), "-q", "--out", "out"]);
+    let owed = place.entry("load")["traffic"][0]["counts"]["owed"].as_u64().unwrap();
+    assert_eq!(planned, owed, "{text}");
 }
 
 #[test]

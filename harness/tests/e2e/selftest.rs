@@ -14,16 +14,6 @@ fn a_sample_of_the_faults_is_noticed() {
     assert_eq!(matrix["faults"].as_array().unwrap().len(), 16);
 }
 
-/// A fault that the cases cannot see is named, and the score says so.
-#[test]
-fn what_is_missed_is_named() {
-    let place = Place::new();
-    let output = place.run(&["self-test", "--only", "R06", "--out", "out"]);
-    let text = stdout(&output);
-    assert_eq!(code(&output), 1, "{text}");
-    assert!(text.contains("SURVIVED") && text.contains("missed: R06 recover-data"), "{text}");
-}
-
 #[test]
 fn faults_that_do_not_exist() {
     let place = Place::new();

@@ -230,3 +230,46 @@ fn write(file: &Path, trials: &[Trial]) -> Result<(), Trouble> {
     fs::write(file, format!("{:#}\n", json!({ "faults": rows })))?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::conform::kill::Kill;
+
+    fn trial(name: &str, kills: &[(&str, bool)]) -> Trial {
+        let kill = |(rule, stated): &(&str, bool)| Kill {
+            case: format!("rooms/{rule}"),
+            rule: (*rule).to_owned(),
+            stated: *stated,
+            crash: false,
+            info: false,
+        };
+        Trial {
+            row: TABLE.iter().find(|row| row.name == name).unwrap(),
+            kills: kills.iter().map(kill).collect(),
+            played: ["rooms/RM-03".to_owned(), "rooms/RM-01".to_owned()].into(),
+            undecided: BTreeSet::new(),
+            took: Duration::from_secs(1),
+            problem: None,
+        }
+    }
+
+    /// What is missed, and what is noticed for a reason that has nothing to do with the fault, is named, and the score
+    /// says so.
+    #[test]
+    fn what_is_missed_is_named() {
+        let trials = [
+            trial("union-dup", &[("RM-03", true)]),
+            trial("recover-data", &[]),
+            trial("except-ignored", &[("RM-01", false)]),
+        ];
+        let score = Score::of(&trials);
+        assert_eq!((score.killed, score.missed.len()), (1, 2));
+        let text = summary(&trials, &score, true, Duration::from_secs(3));
+        assert!(text.contains("killed 1   missed 2   equivalent 0   of 3   score 33.3 %"), "{text}");
+        assert!(text.contains("missed: R06 recover-data") && text.contains("missed: B07 except-ignored"), "{text}");
+        assert!(line(&trials[1]).contains("SURVIVED"));
+        assert!(line(&trials[2]).contains("WRONG REASON") && line(&trials[2]).contains("fails RM-01"));
+        assert!(markdown(&trials, &score).contains("1 of 3 faults are noticed"));
+    }
+}

@@ -1,0 +1,51 @@
+//! `sio-bench plan`: the arithmetic of scenarios, before anything is sent.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::{parse_override, print, run};
+use crate::exit::Exit;
+use crate::load;
+use crate::scenario::Override;
+
+#[derive(Args)]
+pub(super) struct PlanArgs {
+    /// Scenario files or folders
+    #[arg(value_name = "SCENARIO", required = true)]
+    paths: Vec<PathBuf>,
+
+    /// Override a variable of [vars]; may be repeated
+    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = parse_override)]
+    overrides: Vec<Override>,
+
+    /// Seed of everything that is drawn, instead of the scenario's
+    #[arg(long)]
+    seed: Option<u64>,
+}
+
+pub(super) fn plan(args: &PlanArgs) -> Exit {
+    match describe(args) {
+        Ok(text) => {
+            let _ = print(&text);
+            Exit::Passed
+        }
+        Err(problem) => {
+            run::complain_or_show(&problem);
+            Exit::Usage
+        }
+    }
+}
+
+fn describe(args: &PlanArgs) -> Result<String, String> {
+    let mut text = String::new();
+    for loaded in run::load_all(&args.paths, &args.overrides, args.seed)? {
+        let nodes = run::choices(None, std::slice::from_ref(&loaded))?.len() as u32;
+        text.push_str(&format!("{}   {}   seed {}\n", loaded.scenario.name, loaded.source.name, loaded.scenario.seed));
+        match run::plan(&loaded, nodes)? {
+            Some(plan) => text.push_str(&load::describe(&loaded, plan)),
+            None => text.push_str(&format!("  {} cases and no load\n", loaded.scenario.cases.len())),
+        }
+    }
+    Ok(text)
+}
