@@ -139,6 +139,9 @@ fn render_strength(out: &mut String, load: &LoadResult) {
     }
 }
 
+/// A worker that waits longer for a core is worth a remark.
+const WAITED: f64 = 0.25;
+
 const LATENCY_HEAD: &str = "     p50       p90       p99     p99.9       max";
 
 fn render_traffic(out: &mut String, traffic: &TrafficResult) {
@@ -244,6 +247,15 @@ fn render_remarks(out: &mut String, load: &LoadResult) {
     }
     for (problem, times) in &load.problems {
         let _ = writeln!(out, "  {} x   {problem}", count(*times));
+    }
+    let waited = load.worker_time.iter().map(|time| time.waited).fold(0.0, f64::max);
+    if waited > WAITED {
+        let share = waited * 100.0;
+        let _ = writeln!(
+            out,
+            "  sio-bench waited for a core in {share:.0} % of the time, and its latencies include that: leave it one, or \
+             have `ruler.wait` judged"
+        );
     }
     if load.stale > 0 {
         let _ = writeln!(out, "  {} came when the account was long closed", plural(load.stale, "delivery"));

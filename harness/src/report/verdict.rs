@@ -186,3 +186,48 @@ fn successes(entries: &[Entry]) -> Vec<String> {
     }
     successes
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::{Counts, TrafficResult, Users, WorkerTime};
+
+    fn load(counts: Counts, busy: f64) -> Vec<Entry> {
+        let traffic = TrafficResult { name: "t".to_owned(), counts, ..TrafficResult::default() };
+        let worker_time = vec![WorkerTime { busy: 0.2, waited: 0.0 }, WorkerTime { busy, waited: 0.1 }];
+        let users = Users { asked: 5, open: 5, ..Users::default() };
+        let load = LoadResult { traffic: vec![traffic], worker_time, users, ..LoadResult::default() };
+        vec![Entry::Load(Box::new(load))]
+    }
+
+    const GOOD: Counts = Counts {
+        scheduled: 9,
+        sent: 9,
+        owed: 30,
+        delivered: 30,
+        may: 2,
+        sent_late: 0,
+        missing: 0,
+        duplicate: 0,
+        stray: 0,
+        disorder: 0,
+        excused: 0,
+        missed: 0,
+        skipped: 0,
+        unanswered: 0,
+        may_delivered: 1,
+    };
+
+    #[test]
+    fn a_load_is_valid_when_the_tester_was_up_to_it_and_the_oracle_strong_enough() {
+        assert_eq!(judge(&load(GOOD, 0.9)).exit, Exit::Passed);
+        let bottleneck = judge(&load(GOOD, 0.99));
+        assert_eq!(bottleneck.exit, Exit::NotValid);
+        assert!(bottleneck.sentence.contains("worker 1 used 99 % of a core"), "{}", bottleneck.sentence);
+        let weak = judge(&load(Counts { may: 40, ..GOOD }, 0.5));
+        assert_eq!(weak.exit, Exit::NotValid);
+        assert!(weak.sentence.contains("of only 43 % of the pairs it is certain"), "{}", weak.sentence);
+        let nothing = judge(&load(Counts { sent: 0, owed: 0, delivered: 0, may: 0, ..GOOD }, 0.5));
+        assert!(nothing.sentence.contains("nothing was sent"), "{}", nothing.sentence);
+    }
+}

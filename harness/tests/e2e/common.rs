@@ -196,6 +196,7 @@ pub fn redactions() -> insta::Settings {
         (r"\d{4}-\d\d-\d\dT[\d:.-]+Z?", "[date]"),
         (r"127\.0\.0\.1:\d+", "127.0.0.1:[port]"),
         (r" +\d+(\.\d+)? (ns|us|ms|s)\b", " [time]"),
+        (r"(?m)^  sio-bench waited for a core in .*\n", ""),
         (r"\d+ % waiting for one", "[share] waiting for one"),
         (r"\d+ % of a core( \(\d+(\.\d+)? us per delivery\))?", "[share]"),
         (r"\d+ cores?, [\d,]+ open files", "[machine]"),
