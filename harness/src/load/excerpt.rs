@@ -77,14 +77,15 @@ impl Excerpt {
             violation.because.join("; ")
         );
         let _ = writeln!(out, "name  = {}\nabout = {}\ntags  = [\"excerpt\"]\n", quoted(name), quoted(&about));
-        let _ = writeln!(out, "[[case]]\nname = {}\nclients = {{", quoted(&violation.summary));
-        for user in &users {
-            let _ = writeln!(out, "  user-{user} = {{ namespace = {} }},", quoted(&traffic.namespace));
-        }
+        let client = |user: &u32| format!("user-{user} = {{ namespace = {} }}", quoted(&traffic.namespace));
+        let clients: Vec<_> = users.iter().map(client).collect();
+        let _ = writeln!(out, "[[case]]\nname    = {}", quoted(&violation.summary));
+        let _ = writeln!(out, "clients = {{ {} }}", clients.join(", "));
         let options = scenario::options_text(&loaded.scenario.target.options);
-        let options =
-            if options.is_empty() || !managed { String::new() } else { format!("options = {{ {options} }}\n") };
-        let _ = write!(out, "}}\n{options}steps = [\n");
+        if managed && !options.is_empty() {
+            let _ = writeln!(out, "options = {{ {options} }}");
+        }
+        out.push_str("steps   = [\n");
         for user in &users {
             for room in &plan.users[*user as usize].rooms {
                 let room = &plan.rooms[*room as usize];
@@ -117,8 +118,7 @@ impl Excerpt {
             }
         }
         out.push_str("]\n");
-        // TOML 1.0 has no line breaks in inline tables.
-        Some(out.replace("clients = {\n", "clients = { ").replace("},\n}", "} }").replace("},\n  user", "}, user"))
+        Some(out)
     }
 }
 

@@ -115,8 +115,10 @@ pub(super) struct Talk<'a> {
     plain: VecDeque<u32>,
     passed: u64,
     fences: VecDeque<Fence>,
-    /// Nothing is read and nothing written until then; with a link, nothing passes it.
+    /// Nothing is read and nothing written until then.
     paused_until: Option<Instant>,
+    /// Nothing passes the link until then.
+    held_until: Option<Instant>,
 }
 
 /// What an opening still waits for.
@@ -177,6 +179,7 @@ impl<'a> Talk<'a> {
             passed: 0,
             fences: VecDeque::new(),
             paused_until: None,
+            held_until: None,
         };
         let mut opening = Opening { namespaces: talk.places.len(), joins: Vec::new(), unsure: false, lost_at };
         talk.ask();
@@ -317,7 +320,7 @@ impl<'a> Talk<'a> {
                     Order::Quit => return End::Quit,
                 }
             }
-            let is_paused = self.paused_until.is_some() && self.link.is_none();
+            let is_paused = self.paused_until.is_some();
             // Cancel-safe: the connection keeps what it has read, and the mailbox keeps a permit.
             tokio::select! {
                 biased;
@@ -330,8 +333,9 @@ impl<'a> Talk<'a> {
                     }
                 }
                 () = self.mailbox.wake.notified() => {}
-                () = until(self.paused_until) => {
-                    self.paused_until = None;
+                () = until(self.paused_until) => self.paused_until = None,
+                () = until(self.held_until) => {
+                    self.held_until = None;
                     self.link.iter().for_each(|link| link.act(LinkAction::Release));
                 }
                 () = until(leave_at) => {
@@ -350,8 +354,14 @@ impl<'a> Talk<'a> {
 
     /// Nothing comes through for a while, in either direction.
     fn stall(&mut self, length: Duration) {
-        self.paused_until = self.paused_until.max(Some(clock::now() + length));
-        self.link.iter().for_each(|link| link.act(LinkAction::Hold { up: true, down: true }));
+        let end = Some(clock::now() + length);
+        match &self.link {
+            Some(link) => {
+                link.act(LinkAction::Hold { up: true, down: true });
+                self.held_until = self.held_until.max(end);
+            }
+            None => self.paused_until = self.paused_until.max(end),
+        }
         self.local.stalled();
     }
 
