@@ -301,6 +301,10 @@ impl Measurements {
                 counts.may += 1;
                 counts.may_delivered += u64::from(here);
             }
+            Fate::Volatile(here) => {
+                counts.volatile += 1;
+                counts.volatile_delivered += u64::from(here);
+            }
         }
     }
 

@@ -394,7 +394,13 @@ pub struct Counts {
     /// Sent with a wish for an acknowledgement, and never acknowledged.
     #[serde(default)]
     pub unanswered: u64,
-    /// Neither owed nor forbidden: sent while the receiver came or went, or volatile.
+    /// Volatile, for receivers that were in the target.
+    #[serde(default)]
+    pub volatile: u64,
+    /// Those of them that were delivered.
+    #[serde(default)]
+    pub volatile_delivered: u64,
+    /// Neither owed nor forbidden: sent while the receiver came or went.
     #[serde(default)]
     pub may: u64,
     /// Those of them that were delivered.
@@ -417,6 +423,8 @@ impl std::ops::AddAssign for Counts {
         self.missed += other.missed;
         self.skipped += other.skipped;
         self.unanswered += other.unanswered;
+        self.volatile += other.volatile;
+        self.volatile_delivered += other.volatile_delivered;
         self.may += other.may;
         self.may_delivered += other.may_delivered;
     }

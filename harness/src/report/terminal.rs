@@ -155,6 +155,10 @@ fn render_traffic(out: &mut String, traffic: &TrafficResult) {
         count(counts.sent_late),
         if counts.skipped > 0 { format!("   {} skipped: sender away", count(counts.skipped)) } else { String::new() }
     );
+    if counts.volatile > 0 {
+        let (came, all) = (count(counts.volatile_delivered), count(counts.volatile));
+        let _ = writeln!(out, "  volatile    {came} of {all} pairs delivered");
+    }
     if counts.owed + counts.may + counts.stray > 0 {
         let _ = writeln!(out, "  deliveries  {}", deliveries(&counts));
     }
@@ -163,7 +167,8 @@ fn render_traffic(out: &mut String, traffic: &TrafficResult) {
         let _ = writeln!(out, "  answers     {} acknowledged   {} not", count(answered), count(counts.unanswered));
     }
     for phase in traffic.phases.iter().filter(|phase| phase.measured) {
-        let deliveries = (phase.counts.delivered + phase.counts.may_delivered) as f64 / phase.seconds;
+        let deliveries = (phase.counts.delivered + phase.counts.may_delivered + phase.counts.volatile_delivered) as f64
+            / phase.seconds;
         let rate = if deliveries > 0.0 {
             format!("{} deliveries/s", count(deliveries as u64))
         } else {

@@ -124,6 +124,7 @@ CHAOS
 LINK
 [[case]]
 name = "somebody else is served"
+settle = false
 every = "500ms"
 clients = { ann = {} }
 steps = [{ at = "ann", emit = ["message-with-ack", 1], ack = [1], within = "3s" }]
@@ -190,6 +191,30 @@ fn a_bad_network_delays_and_loses_nothing() {
     assert!(load["users"]["dropped"].as_u64().unwrap() > 3, "{text}");
     // There and back.
     assert!(load["fence"]["p90"].as_u64().unwrap() > 75_000_000, "{text}");
+}
+
+/// What may be dropped is owed to nobody, and judged all the same: at most once, in order, to nobody else. Without
+/// rooms, everybody in the namespace is meant, and nobody in another.
+#[test]
+fn volatile_messages_and_those_for_everybody() {
+    let more = "[users.others]\ncount = 10\nnamespace = \"/custom\"\n\
+                [traffic.shaky]\nby = \"watchers\"\nrate = \"40/s\"\nack = true\n\
+                emit = [\"emit\", { to = [\"${room}\"], volatile = true, event = \"v\", args = [\"${payload}\"] }]\n\
+                reaches = { event = \"v\", rooms = [\"${room}\"], volatile = true }\n\
+                [traffic.all]\nby = \"watchers\"\nrate = \"20/s\"\nack = true\n\
+                emit = [\"emit\", { event = \"a\", args = [\"${payload}\"] }]\n\
+                reaches = { event = \"a\", rooms = [] }";
+    let (load, _, code, text) = upset_with("stall = \"10%\"\nfor = \"200ms\"", more);
+    assert_eq!(code, Some(0), "{text}");
+    let counts = |index: usize| load["traffic"][index]["counts"].clone();
+    let number = |counts: &Value, name: &str| counts[name].as_u64().unwrap();
+    let (shaky, all) = (counts(1), counts(2));
+    assert!(number(&shaky, "volatile_delivered") > 1_000 && number(&shaky, "owed") == 0, "{text}");
+    // Those of the sender's node, of which there are two: itself and 23 others.
+    assert_eq!(number(&all, "owed"), 24 * number(&all, "sent"), "{text}");
+    for wrong in WRONG {
+        assert_eq!(sum(&load, wrong), 0, "{text}");
+    }
 }
 
 #[test]

@@ -103,6 +103,8 @@ pub enum Fate {
     Missing,
     /// Owed, and at the tail of a connection that broke.
     Excused,
-    /// Not owed and not forbidden; whether it was delivered.
+    /// Not owed and not forbidden, since the receiver came or went; whether it was delivered.
     May(bool),
+    /// It could have been dropped, and the receiver was in the target; whether it was delivered.
+    Volatile(bool),
 }

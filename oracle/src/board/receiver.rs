@@ -165,7 +165,7 @@ fn fate(class: Tri, fact: &Fact, here: bool, lost: impl FnOnce() -> Fate) -> Opt
     match class {
         Tri::F => None,
         Tri::U => Some(Fate::May(here)),
-        Tri::T if fact.volatile => Some(Fate::May(here)),
+        Tri::T if fact.volatile => Some(Fate::Volatile(here)),
         Tri::T if here => Some(Fate::Delivered),
         Tri::T => Some(lost()),
     }

@@ -156,7 +156,7 @@ impl Board {
         for (stream, seq, fate) in fates {
             match fate {
                 Fate::Delivered | Fate::Excused => self.must += 1,
-                Fate::May(_) => self.may += 1,
+                Fate::May(_) | Fate::Volatile(_) => self.may += 1,
                 Fate::Missing => {
                     self.must += 1;
                     self.wrong.push(format!("lost {seq} of stream {stream} at {socket:?}"));
