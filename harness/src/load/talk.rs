@@ -85,6 +85,15 @@ impl Place {
         self.offset.clear();
     }
 
+    /// The connection broke while the session was being opened. What was let in and is not in its rooms must not be
+    /// asked back: it would never be.
+    pub(super) fn opening_failed(&mut self, local: &Local, user: u32) {
+        if std::mem::take(&mut self.confirmed) && !self.recovered {
+            self.end(local, user, local.now());
+        }
+        self.fresh = None;
+    }
+
     /// Where a delivery is judged. Ahead of the confirmation it can only belong to what the session was.
     fn current(&mut self) -> Option<&mut Receiver> {
         if self.confirmed || self.account.is_some() { self.account.as_mut() } else { self.fresh.as_mut() }
@@ -543,6 +552,7 @@ impl<'a> Talk<'a> {
     pub(super) async fn leave(self, end: End) -> (End, Nanos) {
         let at = self.local.now();
         self.abandon();
+        self.places.iter_mut().for_each(|place| place.confirmed = false);
         while self.mailbox.fences.get() > 0 {
             self.mailbox.answered();
         }

@@ -79,7 +79,10 @@ impl Life<'_> {
                 self.lost_at = Some(at);
                 end
             }
-            Err(why) => End::Lost(why),
+            Err(why) => {
+                self.places.iter_mut().for_each(|place| place.opening_failed(self.local, self.number));
+                End::Lost(why)
+            }
         };
         self.after(end)
     }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use indexmap::IndexMap;
 
+use super::population_name;
 use crate::scenario::model::{Chaos, Leaving, Phase, Population, Upset};
 use crate::scenario::node::Node;
 use crate::scenario::table::{self, Context, Table};
@@ -66,7 +67,7 @@ fn phase(node: &Node, phases: &[Phase], cx: &mut Context<'_>) -> Option<usize> {
 fn upset(table: &mut Table<'_>, populations: &IndexMap<String, Population>, cx: &mut Context<'_>) -> Option<Upset> {
     let [drop, stall, freeze, restart] = VERBS.map(|verb| table.get(verb));
     let of = match table.get("of") {
-        Some(node) => Some(population(node, populations, cx)?),
+        Some(node) => Some(population_name(node, populations, cx)?),
         None => None,
     };
     let how = table.get("how");
@@ -120,16 +121,6 @@ fn upset(table: &mut Table<'_>, populations: &IndexMap<String, Population>, cx: 
             None
         }
     }
-}
-
-fn population(node: &Node, populations: &IndexMap<String, Population>, cx: &mut Context<'_>) -> Option<String> {
-    let name = table::string(node, cx)?;
-    if populations.contains_key(&name) {
-        return Some(name);
-    }
-    let known: Vec<_> = populations.keys().map(String::as_str).collect();
-    cx.unknown_name("users", node.span.clone(), "population", &name, &known);
-    None
 }
 
 /// `"50%"`

@@ -27,6 +27,17 @@ fn bounded(node: &Node, cx: &mut Context<'_>) -> Option<u32> {
     Some(count as u32)
 }
 
+/// The name of a population that there is.
+fn population_name(node: &Node, populations: &IndexMap<String, Population>, cx: &mut Context<'_>) -> Option<String> {
+    let name = table::string(node, cx)?;
+    if populations.contains_key(&name) {
+        return Some(name);
+    }
+    let known: Vec<_> = populations.keys().map(String::as_str).collect();
+    cx.unknown_name("users", node.span.clone(), "population", &name, &known);
+    None
+}
+
 fn namespace(node: &Node, cx: &mut Context<'_>) -> Option<String> {
     let name = table::string(node, cx)?;
     if name.starts_with('/') {

@@ -3,6 +3,7 @@
 use indexmap::IndexMap;
 
 use super::super::actions;
+use super::population_name;
 use crate::load::stamp;
 use crate::scenario::model::{Action, Arrivals, Population, Reach, RoomGroup, RoomRef, Traffic};
 use crate::scenario::node::{Kind, Node};
@@ -18,7 +19,7 @@ pub(in crate::scenario::lower) struct World<'a> {
 
 pub(in crate::scenario::lower) fn lower(node: &Node, world: &World<'_>, cx: &mut Context<'_>) -> Option<Traffic> {
     let mut table = Table::new(node, "a traffic", cx)?;
-    let by = table.require("by", cx).and_then(|node| sender(node, world.populations, cx));
+    let by = table.require("by", cx).and_then(|node| population_name(node, world.populations, cx));
     let rate = table.require("rate", cx).and_then(|node| table::rate(node, cx));
     let arrivals = table.get("arrivals").map_or(Some(Arrivals::Poisson), |node| arrivals(node, cx));
     let invocation = table.get("do").map(|node| actions::invocation(node, world.actions, cx));
@@ -122,16 +123,6 @@ fn says_room(emit: &[Template]) -> bool {
         template.visit(&mut |expr| found |= matches!(expr, Expr::Var(name) if name == "room" || name == "room.next"));
     }
     found
-}
-
-fn sender(node: &Node, populations: &IndexMap<String, Population>, cx: &mut Context<'_>) -> Option<String> {
-    let name = table::string(node, cx)?;
-    if populations.contains_key(&name) {
-        return Some(name);
-    }
-    let known: Vec<_> = populations.keys().map(String::as_str).collect();
-    cx.unknown_name("users", node.span.clone(), "population", &name, &known);
-    None
 }
 
 fn arrivals(node: &Node, cx: &mut Context<'_>) -> Option<Arrivals> {
