@@ -42,7 +42,7 @@ impl Judge<'_> {
             place: format!("{}:{}:{}", loaded.source.name, rule.place.0, rule.place.1),
             observed,
             verdict,
-            ruler: rule.metric.is_ruler(),
+            about: rule.metric.about(),
         }
     }
 

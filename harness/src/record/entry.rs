@@ -472,8 +472,19 @@ pub struct RuleResult {
     pub place: String,
     pub observed: String,
     pub verdict: RuleVerdict,
-    /// Whether it is about sio-bench itself: broken, the measurement is not valid.
-    pub ruler: bool,
+    pub about: RuleAbout,
+}
+
+/// What a rule is about, which says what it means that it is broken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RuleAbout {
+    /// sio-bench itself: the measurement is not valid.
+    Ruler,
+    /// Times and shares: what they are worth depends on whether sio-bench was up to its task.
+    Figures,
+    /// Deliveries that were wrong and cases that failed: proven, however late sio-bench was.
+    Facts,
 }
 
 /// The end.

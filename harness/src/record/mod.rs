@@ -10,8 +10,8 @@ mod writer;
 
 pub use entry::{
     CapabilityResult, CaseResult, CaseVerdict, Counts, Cpu, Entry, Failure, Footer, Header, Host, LoadResult,
-    LoadViolation, PhaseResult, Progress, Recovery, RuleInfo, RuleResult, RuleVerdict, ScenarioStart, SuiteInfo,
-    Summary, TargetInfo, TrafficResult, Users, WorkerTime,
+    LoadViolation, PhaseResult, Progress, Recovery, RuleAbout, RuleInfo, RuleResult, RuleVerdict, ScenarioStart,
+    SuiteInfo, Summary, TargetInfo, TrafficResult, Users, WorkerTime,
 };
 pub use writer::{Recorder, read};
 

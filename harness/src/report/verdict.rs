@@ -2,7 +2,7 @@
 
 use super::text::{count, plural};
 use crate::exit::Exit;
-use crate::record::{CaseVerdict, Entry, LoadResult, RuleVerdict};
+use crate::record::{CaseVerdict, Entry, LoadResult, RuleAbout, RuleVerdict};
 
 /// The end of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,8 +12,8 @@ pub struct Verdict {
     pub sentence: String,
 }
 
-/// Judges what has been recorded. In this order: the target is gone, the measurement is not valid, something
-/// failed, everything passed.
+/// Judges what has been recorded. In this order: the target is gone, something is proven to be wrong, the measurement
+/// is not valid, a figure is not good enough, everything passed.
 pub fn judge(entries: &[Entry]) -> Verdict {
     let died = loads(entries).find_map(|load| load.aborted.clone());
     if let Some(why) = died {
@@ -22,18 +22,23 @@ pub fn judge(entries: &[Entry]) -> Verdict {
         return Verdict { exit, sentence: format!("{word}: {why}; what was measured until then is above") };
     }
     let invalid = validity_problems(entries);
-    let failures = failures(entries);
+    let (proven, weak) = (proven(entries), weak(entries));
     let tail = |problems: &[String]| problems.join("; ");
+    if !proven.is_empty() || (invalid.is_empty() && !weak.is_empty()) {
+        let mut sentence = format!("FAILED: {}", tail(&[proven, weak].concat()));
+        if !invalid.is_empty() {
+            sentence.push_str("; besides, the figures are NOT VALID: ");
+            sentence.push_str(&tail(&invalid));
+        }
+        return Verdict { exit: Exit::Failed, sentence };
+    }
     if !invalid.is_empty() {
         let mut sentence = format!("NOT VALID: {}", tail(&invalid));
-        if !failures.is_empty() {
+        if !weak.is_empty() {
             sentence.push_str("; besides, ");
-            sentence.push_str(&tail(&failures));
+            sentence.push_str(&tail(&weak));
         }
         return Verdict { exit: Exit::NotValid, sentence };
-    }
-    if !failures.is_empty() {
-        return Verdict { exit: Exit::Failed, sentence: format!("FAILED: {}", tail(&failures)) };
     }
     Verdict { exit: Exit::Passed, sentence: format!("PASSED: {}", tail(&successes(entries))) }
 }
@@ -97,7 +102,7 @@ fn validity_problems(entries: &[Entry]) -> Vec<String> {
     if undecided > 0 {
         problems.push(format!("{} could not be decided, since sio-bench was late", plural(undecided, "case")));
     }
-    problems.extend(broken(entries, true));
+    problems.extend(broken(entries, RuleAbout::Ruler));
     let unknown = entries.iter().filter_map(|entry| match entry {
         Entry::Rule(rule) if rule.verdict == RuleVerdict::Unknown => {
             Some(format!("`{}` has nothing to be decided by ({})", rule.rule, rule.place))
@@ -108,9 +113,9 @@ fn validity_problems(entries: &[Entry]) -> Vec<String> {
     problems
 }
 
-fn broken(entries: &[Entry], ruler: bool) -> impl Iterator<Item = String> {
+fn broken(entries: &[Entry], about: RuleAbout) -> impl Iterator<Item = String> {
     entries.iter().filter_map(move |entry| match entry {
-        Entry::Rule(rule) if rule.verdict == RuleVerdict::Broken && rule.ruler == ruler => {
+        Entry::Rule(rule) if rule.verdict == RuleVerdict::Broken && rule.about == about => {
             Some(format!("`{}` is broken: {} ({})", rule.rule, rule.observed, rule.place))
         }
         _ => None,
@@ -122,8 +127,9 @@ fn cases(entries: &[Entry], verdict: CaseVerdict) -> u64 {
     counted.count() as u64
 }
 
-fn failures(entries: &[Entry]) -> Vec<String> {
-    let mut failures: Vec<String> = broken(entries, false).collect();
+/// What is wrong however well sio-bench did.
+fn proven(entries: &[Entry]) -> Vec<String> {
+    let mut failures: Vec<String> = broken(entries, RuleAbout::Facts).collect();
     let (failed, errors) = (cases(entries, CaseVerdict::Fail), cases(entries, CaseVerdict::Error));
     if failed > 0 {
         failures.push(format!("{} failed", plural(failed, "case")));
@@ -138,6 +144,12 @@ fn failures(entries: &[Entry]) -> Vec<String> {
     if errors > 0 {
         failures.push(format!("{} could not be played", plural(errors, "case")));
     }
+    failures
+}
+
+/// What is wrong if sio-bench was up to its task.
+fn weak(entries: &[Entry]) -> Vec<String> {
+    let mut failures: Vec<String> = broken(entries, RuleAbout::Figures).collect();
     for load in loads(entries) {
         if load.users.lost > 0 {
             failures.push(format!("{} lost the connection", plural(load.users.lost, "user")));
@@ -197,7 +209,7 @@ fn successes(entries: &[Entry]) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::{Counts, TrafficResult, Users, WorkerTime};
+    use crate::record::{Counts, RuleResult, TrafficResult, Users, WorkerTime};
 
     fn load(counts: Counts, busy: f64) -> Vec<Entry> {
         let traffic = TrafficResult { name: "t".to_owned(), counts, ..TrafficResult::default() };
@@ -241,5 +253,33 @@ mod tests {
         assert_eq!(shaky.sentence, "PASSED: 31 of 40 volatile pairs delivered", "what may be dropped is no weakness");
         let nothing = judge(&load(Counts { sent: 0, owed: 0, delivered: 0, may: 0, ..GOOD }, 0.5));
         assert!(nothing.sentence.contains("nothing was sent"), "{}", nothing.sentence);
+    }
+
+    fn broken_rule(text: &str, about: RuleAbout) -> Entry {
+        Entry::Rule(RuleResult {
+            scenario: "s".to_owned(),
+            rule: text.to_owned(),
+            place: "s.toml:1:1".to_owned(),
+            observed: "much".to_owned(),
+            verdict: RuleVerdict::Broken,
+            about,
+        })
+    }
+
+    /// A tester that is late cannot make a server lose messages.
+    #[test]
+    fn what_is_proven_fails_however_late_the_tester_was() {
+        let late = broken_rule("ruler.late p99 < 1ms", RuleAbout::Ruler);
+        let slow = broken_rule("t.delivery p99 < 1ms", RuleAbout::Figures);
+        let lost = broken_rule("t.missing = 0", RuleAbout::Facts);
+        let exit = |rules: &[&Entry]| {
+            let mut entries = load(GOOD, 0.5);
+            entries.extend(rules.iter().map(|rule| (*rule).clone()));
+            judge(&entries).exit
+        };
+        assert_eq!(exit(&[&late]), Exit::NotValid);
+        assert_eq!(exit(&[&late, &slow]), Exit::NotValid);
+        assert_eq!(exit(&[&slow]), Exit::Failed);
+        assert_eq!(exit(&[&late, &lost]), Exit::Failed);
     }
 }

@@ -8,6 +8,7 @@ use indexmap::IndexMap;
 use super::node::Span;
 use super::quantity::Rate;
 use super::template::{Piece, Template};
+use crate::record::RuleAbout;
 use crate::wire::{LinkAction, Path};
 
 /// A whole file, overrides applied and matrices expanded.
@@ -632,9 +633,14 @@ pub enum Metric {
 }
 
 impl Metric {
-    /// Whether it is about sio-bench itself.
-    pub fn is_ruler(&self) -> bool {
-        matches!(self, Self::RulerLate | Self::RulerBusy | Self::RulerWait)
+    /// What a rule over it is about.
+    pub fn about(&self) -> RuleAbout {
+        match self {
+            Self::RulerLate | Self::RulerBusy | Self::RulerWait => RuleAbout::Ruler,
+            Self::Count { of: Count::Missing | Count::Duplicate | Count::Stray | Count::Disorder, .. }
+            | Self::Case(_) => RuleAbout::Facts,
+            _ => RuleAbout::Figures,
+        }
     }
 
     /// Whether it is a distribution of times.
