@@ -30,10 +30,14 @@ impl RunClock {
 
     /// Nanoseconds since the origin; negative ahead of it.
     pub fn now(&self) -> i64 {
-        let now = now();
-        match now.checked_duration_since(self.origin) {
+        self.time_of(now())
+    }
+
+    /// What the clock shows at an instant.
+    pub fn time_of(&self, instant: Instant) -> i64 {
+        match instant.checked_duration_since(self.origin) {
             Some(since) => since.as_nanos() as i64,
-            None => -(self.origin.duration_since(now).as_nanos() as i64),
+            None => -(self.origin.duration_since(instant).as_nanos() as i64),
         }
     }
 

@@ -17,6 +17,7 @@ use sio_protocol::{Args, ByteString, Parser};
 use tokio::time::Sleep;
 
 use super::endpoint::Endpoint;
+use super::socket::Arrival;
 use super::websocket::WebSocket;
 use crate::clock;
 use crate::scenario::model::Transport;
@@ -170,6 +171,20 @@ impl Connection {
         poll_fn(|cx| self.poll_event(cx)).await
     }
 
+    /// The next event of what has been read already, if there is one.
+    pub fn next_read(&mut self) -> Option<Event> {
+        loop {
+            if let Some(event) = self.machine.poll_event() {
+                return Some(self.noted(event));
+            }
+            let Link::WebSocket(socket) = &mut self.link else { return None };
+            match socket.next_read()? {
+                Ok(frame) => self.machine.frame(&frame, clock::now()),
+                Err(why) => self.machine.lost(why),
+            }
+        }
+    }
+
     /// Writes and reads until there is an event.
     pub fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Event> {
         loop {
@@ -179,18 +194,23 @@ impl Connection {
                 Link::Gone => Progress::Idle,
             };
             if let Some(event) = self.machine.poll_event() {
-                match &event {
-                    Event::Closed(_) => self.link = Link::Gone,
-                    Event::Upgraded => self.take_over(),
-                    _ => {}
-                }
-                return Poll::Ready(event);
+                return Poll::Ready(self.noted(event));
             }
             if progress == Progress::Made || self.timer_fired(cx) {
                 continue;
             }
             return Poll::Pending;
         }
+    }
+
+    /// What an event means for the link.
+    fn noted(&mut self, event: Event) -> Event {
+        match &event {
+            Event::Closed(_) => self.link = Link::Gone,
+            Event::Upgraded => self.take_over(),
+            _ => {}
+        }
+        event
     }
 
     /// The probing WebSocket carries the session from now on.
@@ -265,6 +285,14 @@ impl Connection {
         self.machine.handshake()
     }
 
+    /// When the bytes arrived that the last event came from, as far as that is known.
+    pub fn arrival(&self) -> Option<Arrival> {
+        match &self.link {
+            Link::WebSocket(socket) => socket.arrival(),
+            Link::Polling(_) | Link::Gone => None,
+        }
+    }
+
     // ---- leaving
 
     /// Leaves politely: what is queued is written, then the session is closed.
@@ -280,7 +308,7 @@ impl Connection {
                     while let Poll::Ready(Ok(())) = socket.poll_ready(cx)
                         && let Some(frame) = self.machine.take_frame()
                     {
-                        socket.feed(frame)?;
+                        socket.feed(&frame);
                     }
                     socket.poll_flush(cx)
                 })
@@ -319,11 +347,12 @@ enum Progress {
 fn drive_websocket(machine: &mut client::Connection, socket: &mut WebSocket, cx: &mut Context<'_>) -> Progress {
     if machine.has_output() {
         while let Poll::Ready(ready) = socket.poll_ready(cx) {
-            let Some(frame) = machine.take_frame() else { break };
-            if let Err(error) = ready.and_then(|()| socket.feed(frame)) {
+            if let Err(error) = ready {
                 machine.lost(error.to_string());
                 return Progress::Made;
             }
+            let Some(frame) = machine.take_frame() else { break };
+            socket.feed(&frame);
         }
     }
     if let Poll::Ready(Err(error)) = socket.poll_flush(cx) {
@@ -436,11 +465,8 @@ impl Polling {
             Probe::Opening(opening) => match opening.as_mut().poll(cx) {
                 Poll::Pending => Progress::Idle,
                 Poll::Ready(Ok(mut socket)) => {
-                    let fed = socket.feed(machine.begin_upgrade());
+                    socket.feed(&machine.begin_upgrade());
                     self.probe = Probe::Open(Box::new(socket));
-                    if fed.is_err() {
-                        self.give_up(machine);
-                    }
                     Progress::Made
                 }
                 Poll::Ready(Err(_)) => {

@@ -2,7 +2,9 @@
 
 mod connection;
 mod endpoint;
+mod socket;
 mod websocket;
 
 pub use connection::{Connection, Error, Http, http_client};
 pub use endpoint::Endpoint;
+pub use socket::Arrival;

@@ -1,114 +1,156 @@
-//! Frames over a WebSocket.
+//! Frames over a WebSocket: nothing is allocated for a connection that is idle, and what a read took is handed out
+//! without another.
 
-use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::io;
+use std::task::{Context, Poll, Waker, ready};
 
-use futures_util::{Sink, Stream};
+use bytes::BytesMut;
 use sio_protocol::{ByteString, Frame};
 use tokio::net::TcpStream;
-use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
-use tokio_tungstenite::tungstenite::{Error as WsError, Message, Utf8Bytes};
 
 use super::connection::Error;
 use super::endpoint::Endpoint;
+use super::socket::{Arrival, Socket};
+use crate::wire::frame::{self, Frame as WsFrame, Messages};
+use crate::wire::websocket::{Answer, shake_hands};
 
-/// Read buffer of one connection; tungstenite's default of 128 KiB is zeroed on each read.
-const READ_BUFFER: usize = 4096;
-/// The largest message taken from a target.
-const MAX_MESSAGE: usize = 64 * 1024 * 1024;
+/// While more than this waits to be written, nothing more is taken.
+const BACKLOG: usize = 256 * 1024;
 
 /// A WebSocket that feeds what is queued and flushes it once.
 pub(super) struct WebSocket {
-    stream: WebSocketStream<TcpStream>,
-    /// Something was fed and not yet flushed.
-    dirty: bool,
+    socket: Socket,
+    /// What has been read and not handed out.
+    incoming: BytesMut,
+    /// When the last of that arrived.
+    arrival: Option<Arrival>,
+    /// What waits to be written.
+    outgoing: BytesMut,
+    messages: Messages,
 }
 
 impl WebSocket {
     /// Opens a WebSocket to the engine; with `sid`, one that wants to take over that session.
     pub(super) async fn open(endpoint: &Endpoint, sid: Option<&str>) -> Result<Self, Error> {
-        let stream = TcpStream::connect(endpoint.address).await.map_err(Error::Connect)?;
-        stream.set_nodelay(true).map_err(Error::Connect)?;
-        let mut query = "EIO=4&transport=websocket".to_owned();
+        let mut stream = TcpStream::connect(endpoint.address).await.map_err(Error::Connect)?;
+        let mut path = format!("{}?EIO=4&transport=websocket", endpoint.path);
         if let Some(sid) = sid {
-            query.push_str("&sid=");
-            query.push_str(sid);
+            path.push_str("&sid=");
+            path.push_str(sid);
         }
-        let config = WebSocketConfig::default()
-            .read_buffer_size(READ_BUFFER)
-            .max_message_size(Some(MAX_MESSAGE))
-            .max_frame_size(Some(MAX_MESSAGE));
-        let url = endpoint.engine_url("ws", &query);
-        let opened = tokio_tungstenite::client_async_with_config(url, stream, Some(config)).await;
-        match opened {
-            Ok((stream, _)) => Ok(Self { stream, dirty: false }),
-            Err(WsError::Http(response)) => {
-                let body = response.body().as_deref().map(String::from_utf8_lossy).unwrap_or_default().into_owned();
-                Err(Error::Status { status: response.status().as_u16(), body })
-            }
-            Err(error) => Err(Error::WebSocket(error.to_string())),
+        let answer = shake_hands(&mut stream, &path, &endpoint.authority, &[], &[]).await;
+        match answer.map_err(Error::WebSocket)? {
+            Answer::Open(incoming) => Ok(Self {
+                socket: Socket::new(stream).map_err(Error::Connect)?,
+                incoming,
+                arrival: None,
+                outgoing: BytesMut::new(),
+                messages: Messages::default(),
+            }),
+            Answer::Refused { status, body } => Err(Error::Status { status, body }),
         }
     }
 
     /// Whether a frame can be fed now.
-    pub(super) fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), WsError>> {
-        Pin::new(&mut self.stream).poll_ready(cx)
+    pub(super) fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.outgoing.len() > BACKLOG { self.poll_flush(cx) } else { Poll::Ready(Ok(())) }
     }
 
     /// Feeds a frame; it leaves with the next flush.
-    pub(super) fn feed(&mut self, frame: Frame) -> Result<(), WsError> {
-        self.dirty = true;
-        Pin::new(&mut self.stream).start_send(to_message(frame))
+    pub(super) fn feed(&mut self, frame: &Frame) {
+        match frame {
+            Frame::Text(text) => frame::put_message(frame::TEXT, text.as_bytes(), &mut self.outgoing),
+            Frame::Binary(bytes) => frame::put_message(frame::BINARY, bytes, &mut self.outgoing),
+        }
     }
 
     /// Writes what was fed. `Pending` while the socket takes no more.
-    pub(super) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), WsError>> {
-        if !self.dirty {
-            return Poll::Ready(Ok(()));
+    pub(super) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if !self.outgoing.is_empty() {
+            ready!(self.socket.poll_write(cx, &mut self.outgoing))?;
+            // An idle connection holds no buffer.
+            self.outgoing = BytesMut::new();
         }
-        let flushed = Pin::new(&mut self.stream).poll_flush(cx);
-        self.dirty = flushed.is_pending();
-        flushed
+        Poll::Ready(Ok(()))
     }
 
     /// The next frame, or why there will be none.
     pub(super) fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Result<Frame, String>> {
         loop {
-            let message = match Pin::new(&mut self.stream).poll_next(cx) {
-                Poll::Pending => return Poll::Pending,
-                Poll::Ready(Some(Ok(message))) => message,
-                Poll::Ready(Some(Err(error))) => return Poll::Ready(Err(error.to_string())),
-                Poll::Ready(None) => return Poll::Ready(Err("the WebSocket was closed".to_owned())),
-            };
-            match message {
-                Message::Text(text) => {
-                    let bytes: bytes::Bytes = text.into();
-                    return Poll::Ready(ByteString::try_from(bytes).map(Frame::Text).map_err(|e| e.to_string()));
+            if let Some(frame) = self.next_read() {
+                return Poll::Ready(frame);
+            }
+            // The answer to a ping.
+            if let Poll::Ready(Err(error)) = self.poll_flush(cx) {
+                return Poll::Ready(Err(error.to_string()));
+            }
+            let read = ready!(self.socket.poll_read(cx, &mut self.incoming));
+            self.arrival = Some(read.map_err(|error| match error.kind() {
+                io::ErrorKind::UnexpectedEof => "the connection was closed without a close frame".to_owned(),
+                _ => error.to_string(),
+            })?);
+        }
+    }
+
+    /// The next frame of what has been read already, or why there will be none.
+    pub(super) fn next_read(&mut self) -> Option<Result<Frame, String>> {
+        loop {
+            let message = match WsFrame::decode(&mut self.incoming) {
+                Ok(Some(frame)) => self.take(frame),
+                Ok(None) => {
+                    if self.incoming.is_empty() {
+                        // An idle connection holds no buffer.
+                        self.incoming = BytesMut::new();
+                    }
+                    return None;
                 }
-                Message::Binary(bytes) => return Poll::Ready(Ok(Frame::Binary(bytes))),
-                Message::Ping(_) | Message::Pong(_) | Message::Close(_) | Message::Frame(_) => {}
+                Err(why) => Err(why),
+            };
+            if let Some(message) = message.transpose() {
+                return Some(message);
             }
         }
     }
 
+    /// Takes a frame; returns the message that it completes.
+    fn take(&mut self, frame: WsFrame) -> Result<Option<Frame>, String> {
+        match frame.opcode {
+            frame::PING => frame::put_message(frame::PONG, &frame.payload, &mut self.outgoing),
+            frame::PONG => {}
+            frame::CLOSE => {
+                frame::put_message(frame::CLOSE, &frame.payload, &mut self.outgoing);
+                // The answer is a courtesy, as far as the socket takes it at once; the peer may be gone already.
+                let _ = self.poll_flush(&mut Context::from_waker(Waker::noop()));
+                return Err("the WebSocket was closed".to_owned());
+            }
+            _ => {
+                let Some((opcode, payload)) = self.messages.take(frame)? else { return Ok(None) };
+                if opcode == frame::BINARY {
+                    return Ok(Some(Frame::Binary(payload)));
+                }
+                let text = ByteString::try_from(payload);
+                return text.map(|text| Some(Frame::Text(text))).map_err(|_| "a text frame is not UTF-8".to_owned());
+            }
+        }
+        Ok(None)
+    }
+
+    /// When the bytes arrived that were read last; what was in the segments of the handshake has no time.
+    pub(super) fn arrival(&self) -> Option<Arrival> {
+        self.arrival
+    }
+
     /// Says goodbye as far as the socket takes it at once.
-    pub(super) fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), WsError>> {
-        Pin::new(&mut self.stream).poll_close(cx)
+    pub(super) fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.outgoing.is_empty() {
+            frame::put_message(frame::CLOSE, &1000_u16.to_be_bytes(), &mut self.outgoing);
+        }
+        ready!(self.poll_flush(cx))?;
+        self.socket.poll_shutdown(cx)
     }
 
     /// The bare connection.
     pub(super) fn tcp(&self) -> &TcpStream {
-        self.stream.get_ref()
-    }
-}
-
-fn to_message(frame: Frame) -> Message {
-    match frame {
-        Frame::Text(text) => match Utf8Bytes::try_from(text.into_bytes()) {
-            Ok(text) => Message::Text(text),
-            Err(_) => Message::Text(Utf8Bytes::default()), // unreachable: a ByteString is UTF-8
-        },
-        Frame::Binary(bytes) => Message::Binary(bytes),
+        self.socket.tcp()
     }
 }

@@ -38,6 +38,8 @@ pub(super) struct Mailbox {
     pub(super) slow: Cell<bool>,
     /// The oldest message that it may still have to settle.
     pub(super) oldest: Cell<u32>,
+    /// Its number in the crew.
+    pub(super) member: Cell<u32>,
     /// The first message that was due when it lost its connection, until it is back.
     pub(super) away_from: Cell<u32>,
 }
@@ -54,6 +56,7 @@ impl Default for Mailbox {
             slow: Cell::new(false),
             oldest: Cell::new(u32::MAX),
             away_from: Cell::new(u32::MAX),
+            member: Cell::new(u32::MAX),
         }
     }
 }

@@ -63,6 +63,8 @@ pub(super) enum Measure {
     Reconnect,
     /// Round trip of a fence.
     Fence,
+    /// From the kernel's receipt of bytes to their being read.
+    Read,
 }
 
 impl Measure {
@@ -77,6 +79,7 @@ impl Measure {
             Self::Ack => "ack",
             Self::Reconnect => "reconnect",
             Self::Fence => "fence",
+            Self::Read => "read",
         }
     }
 }
@@ -150,6 +153,7 @@ pub(super) struct Measurements {
     connect: Spread,
     reconnect: Spread,
     fence: Spread,
+    read: Spread,
     pub(super) tally: Tally,
     witnesses: Witnesses,
     /// What the first delivery of each traffic looked like.
@@ -175,6 +179,7 @@ impl Measurements {
             connect: Spread::default(),
             reconnect: Spread::default(),
             fence: Spread::default(),
+            read: Spread::default(),
             tally,
             witnesses: Witnesses::default(),
             samples: vec![None; traffics],
@@ -205,6 +210,11 @@ impl Measurements {
         self.fence.record(phase, nanos);
     }
 
+    /// What arrived in `phase` had been with the kernel for so long.
+    pub(super) fn read(&mut self, phase: usize, nanos: u64) {
+        self.read.record(phase, nanos);
+    }
+
     /// A message leaves now.
     pub(super) fn sending(&mut self, plan: &Plan, emission: &Emission, now: Nanos) {
         let late = now - emission.at as i64;
@@ -215,7 +225,7 @@ impl Measurements {
         self.late.record(usize::from(emission.phase), late.max(0) as u64);
     }
 
-    /// `user` got a message at `now`. Returns its latency if it counts.
+    /// `user` got a message that arrived at `at`. Returns its latency if it counts.
     pub(super) fn delivered(
         &mut self,
         plan: &Plan,
@@ -223,7 +233,7 @@ impl Measurements {
         user: u32,
         entry: &Entry,
         verdict: Verdict,
-        now: Nanos,
+        at: Nanos,
     ) -> Option<u64> {
         let emission = &entry.emission;
         let counts = self.counts(plan, emission, user);
@@ -251,19 +261,19 @@ impl Measurements {
         };
         if let Some(kind) = kind {
             self.wrong += 1;
-            self.witnesses.note(plan, window, &Witness { kind, receiver: user, entry, at: Some(now) });
+            self.witnesses.note(plan, window, &Witness { kind, receiver: user, entry, at: Some(at) });
         }
         if matches!(verdict, Verdict::Duplicate | Verdict::Phantom) {
             return None;
         }
         self.delivered += 1;
         let (traffic, phase) = (usize::from(emission.traffic), usize::from(emission.phase));
-        let latency = now - emission.at as i64;
+        let latency = at - emission.at as i64;
         self.tally.negative += u64::from(latency < 0);
         let latency = latency.max(0) as u64;
         self.delivery[traffic][plan.users[user as usize].population].record(phase, latency);
         if let Some(sent) = entry.sent() {
-            self.service[traffic].record(phase, (now - sent).max(0) as u64);
+            self.service[traffic].record(phase, (at - sent).max(0) as u64);
         }
         Some(latency)
     }
@@ -359,6 +369,7 @@ impl Measurements {
         collect(Measure::Connect, 0, &mut self.connect);
         collect(Measure::Reconnect, 0, &mut self.reconnect);
         collect(Measure::Fence, 0, &mut self.fence);
+        collect(Measure::Read, 0, &mut self.read);
         Snapshot {
             worker,
             present: self.tally.present,

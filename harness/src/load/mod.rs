@@ -11,6 +11,7 @@ mod cases;
 mod chaos;
 mod control;
 pub mod cpu;
+mod crew;
 mod excerpt;
 mod log;
 mod mailbox;

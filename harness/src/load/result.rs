@@ -101,6 +101,7 @@ pub(super) fn summarize(scenario: &str, plan: &Plan, workers: &[WorkerResult], h
         traffic: (0..plan.traffic.len()).map(|index| traffic(index, plan, workers, histograms)).collect(),
         connect: histograms.summary(Measure::Connect, 0, |_| true).unwrap_or_default(),
         late: histograms.summary(Measure::Late, 0, measured).unwrap_or_default(),
+        read: histograms.summary(Measure::Read, 0, measured).unwrap_or_default(),
         late_by_phase: late_by_phase.collect(),
         worker_time: workers.iter().filter_map(|worker| worker.time).collect(),
         foreign: sum(|worker| worker.tally.foreign),

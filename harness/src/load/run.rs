@@ -359,7 +359,7 @@ fn tag(plan: &Plan, key: &Key) -> String {
     match key.measure {
         Measure::Connect => "connect".to_owned(),
         Measure::Reconnect | Measure::Fence => format!("{}@{phase}", key.measure.name()),
-        Measure::Late => format!("ruler.late@{phase}"),
+        Measure::Late | Measure::Read => format!("ruler.{}@{phase}", key.measure.name()),
         measure => format!("{}.{}@{phase}", plan.traffic[key.traffic].name, measure.name()).replace([' ', ','], "-"),
     }
 }
@@ -392,6 +392,7 @@ fn write_distributions(recorder: &Recorder, plan: &Plan, histograms: &Histograms
         }
     }
     write("ruler.late".to_owned(), histograms.sum(Measure::Late, 0, measured))?;
+    write("ruler.read".to_owned(), histograms.sum(Measure::Read, 0, measured))?;
     write("reconnect".to_owned(), histograms.sum(Measure::Reconnect, 0, measured))?;
     write("fence".to_owned(), histograms.sum(Measure::Fence, 0, measured))?;
     write("connect".to_owned(), histograms.sum(Measure::Connect, 0, |_| true))

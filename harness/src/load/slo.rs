@@ -67,6 +67,7 @@ impl Judge<'_> {
             }
             Metric::Reconnect => self.histograms.sum(Measure::Reconnect, 0, wanted),
             Metric::Connect => self.histograms.sum(Measure::Connect, 0, |_| true),
+            Metric::RulerRead => self.histograms.sum(Measure::Read, 0, wanted),
             Metric::RulerLate => self.histograms.sum(Measure::Late, 0, wanted),
             Metric::Count { traffic, of } => {
                 return self.count(self.traffic(traffic)?, *of, named, rule.users.as_deref());

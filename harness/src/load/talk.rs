@@ -126,6 +126,10 @@ pub(super) struct Talk<'a> {
     fences: VecDeque<Fence>,
     /// Nothing is read and nothing written until then.
     paused_until: Option<Instant>,
+    /// What is read next may have lain for long.
+    was_paused: bool,
+    /// When what is handled now arrived.
+    arrived_at: Nanos,
     /// Nothing passes the link until then.
     held_until: Option<Instant>,
 }
@@ -188,12 +192,15 @@ impl<'a> Talk<'a> {
             passed: 0,
             fences: VecDeque::new(),
             paused_until: None,
+            was_paused: false,
+            arrived_at: 0,
             held_until: None,
         };
         let mut opening = Opening { namespaces: talk.places.len(), joins: Vec::new(), unsure: false, lost_at };
         talk.ask();
         while opening.namespaces > 0 || !opening.joins.is_empty() {
             let event = talk.connection.next().await;
+            talk.note_arrival();
             talk.advance(event, &mut opening)?;
         }
         talk.ready(lost_at, opening.unsure);
@@ -334,7 +341,7 @@ impl<'a> Talk<'a> {
             tokio::select! {
                 biased;
                 event = self.connection.next(), if !is_paused => {
-                    if let Some(why) = self.handle(event) {
+                    if let Some(why) = self.take(event) {
                         return End::Lost(why);
                     }
                     if leaving && self.fences.is_empty() {
@@ -342,7 +349,10 @@ impl<'a> Talk<'a> {
                     }
                 }
                 () = self.mailbox.wake.notified() => {}
-                () = until(self.paused_until) => self.paused_until = None,
+                () = until(self.paused_until) => {
+                    self.paused_until = None;
+                    self.was_paused = true;
+                }
                 () = until(self.held_until) => {
                     self.held_until = None;
                     self.link.iter().for_each(|link| link.act(LinkAction::Release));
@@ -405,6 +415,31 @@ impl<'a> Talk<'a> {
         }
     }
 
+    /// Takes an event and what came with it. Returns why the connection is gone, if it is.
+    fn take(&mut self, event: Event) -> Option<String> {
+        self.note_arrival();
+        let mut next = Some(event);
+        while let Some(event) = next {
+            if let Some(why) = self.handle(event) {
+                return Some(why);
+            }
+            // Who is slow on purpose reads one at a time.
+            next = self.paused_until.is_none().then(|| self.connection.next_read()).flatten();
+        }
+        None
+    }
+
+    /// When what is handled now arrived.
+    fn note_arrival(&mut self) {
+        let Some(arrival) = self.connection.arrival() else { return self.arrived_at = self.local.now() };
+        let at = self.local.time_of(arrival.at);
+        let again = std::mem::replace(&mut self.arrived_at, at) == at;
+        let was_paused = std::mem::take(&mut self.was_paused);
+        if let Some(lag) = arrival.lag.filter(|_| !again && !was_paused) {
+            self.local.read(at, lag);
+        }
+    }
+
     /// Why the connection is gone, if it is.
     fn handle(&mut self, event: Event) -> Option<String> {
         match event {
@@ -419,12 +454,11 @@ impl<'a> Talk<'a> {
 
     fn receive(&mut self, incoming: &Incoming) {
         let local = self.local;
-        let now = local.now();
         let json = incoming.args.json();
         let stamp = Stamp::find(json.as_bytes())
             .or_else(|| incoming.args.attachments().iter().find_map(|bytes| Stamp::find(bytes)));
         match stamp {
-            Some(stamp) if stamp.run == local.shared.run => self.judge(stamp.emission, incoming, now),
+            Some(stamp) if stamp.run == local.shared.run => self.judge(stamp.emission, incoming),
             Some(_) => local.measurements.borrow_mut().tally.foreign += 1,
             // Greetings and whatever else the application says are none of the load's business.
             None => {}
@@ -443,8 +477,9 @@ impl<'a> Talk<'a> {
         }
     }
 
-    fn judge(&mut self, index: u32, incoming: &Incoming, now: Nanos) {
+    fn judge(&mut self, index: u32, incoming: &Incoming) {
         let local = self.local;
+        let now = self.arrived_at;
         let mut window = local.window.borrow_mut();
         let mut measurements = local.measurements.borrow_mut();
         match window.arrived(index) {
@@ -466,7 +501,7 @@ impl<'a> Talk<'a> {
 
     fn acknowledged(&mut self, incoming: &Incoming) {
         let Some(id) = incoming.id else { return };
-        let now = self.local.now();
+        let now = self.arrived_at;
         if let Some(place) = self.fences.iter().position(|fence| fence.id == id) {
             // Answers may come out of order; each fence stands for itself.
             let Some(fence) = self.fences.remove(place) else { return };
@@ -616,7 +651,8 @@ fn learn_offset(offset: &mut String, json: &str) {
 /// Returns at an instant, if there is one.
 async fn until(at: Option<Instant>) {
     match at {
-        Some(at) => sleep_until(at.into()).await,
+        // Most users never sleep, and should not hold what it takes.
+        Some(at) => Box::pin(sleep_until(at.into())).await,
         None => pending().await,
     }
 }

@@ -49,7 +49,7 @@ struct Life<'a> {
 impl Life<'_> {
     async fn live(mut self) {
         while let Some(pause) = self.session().await {
-            if !self.pause(pause).await {
+            if !Box::pin(self.pause(pause)).await {
                 break;
             }
         }
@@ -59,7 +59,9 @@ impl Life<'_> {
     /// One session. Returns how long to wait for the next one, if there is to be one.
     async fn session(&mut self) -> Option<Duration> {
         let stay = self.local.crowd(self.number).churn.map(|churn| churn.stay.mul_f64(-self.dice.unit().ln()));
-        let talk = Talk::open(self.local, self.mailbox, self.number, &mut self.places, self.lost_at).await;
+        // On the heap and let go: what an opening and a goodbye need, an idle user must not hold.
+        let opening = Talk::open(self.local, self.mailbox, self.number, &mut self.places, self.lost_at);
+        let talk = Box::pin(opening).await;
         let end = match talk {
             Ok(mut talk) => {
                 let connected = talk.connected_at();
@@ -75,7 +77,7 @@ impl Life<'_> {
                 let end = talk.run(stay).await;
                 self.mailbox.alive.set(false);
                 self.local.left();
-                let (end, at) = talk.leave(end).await;
+                let (end, at) = Box::pin(talk.leave(end)).await;
                 self.lost_at = Some(at);
                 end
             }

@@ -13,6 +13,7 @@ use tokio::task::LocalSet;
 
 use super::chaos::Happening;
 use super::control::{Aborted, Control};
+use super::crew::Crew;
 use super::log::{Log, Window};
 use super::mailbox::{Mailbox, Order};
 use super::measure::{Measurements, PhaseCounts, Snapshot, Tally};
@@ -115,6 +116,7 @@ pub(super) struct Local {
     connect_clock: RunClock,
     clock: Cell<Option<RunClock>>,
     mailboxes: HashMap<u32, Rc<Mailbox>>,
+    crew: Crew,
     /// A user has opened, failed, been fenced or left.
     pub(super) ready: Notify,
     gone: Cell<u64>,
@@ -132,6 +134,14 @@ impl Local {
     /// Nanoseconds on the run's clock; far below zero ahead of its start.
     pub(super) fn now(&self) -> Nanos {
         self.clock.get().map_or_else(|| self.connect_clock.now() - BEFORE, |clock| clock.now())
+    }
+
+    /// An instant on the clock of [`now`](Self::now).
+    pub(super) fn time_of(&self, instant: Instant) -> Nanos {
+        match self.clock.get() {
+            Some(clock) => clock.time_of(instant),
+            None => self.connect_clock.time_of(instant) - BEFORE,
+        }
     }
 
     pub(super) fn stamp(&self, emission: u32) -> Stamp {
@@ -252,6 +262,14 @@ impl Local {
         }
     }
 
+    /// Bytes that arrived at `at` were read so much later.
+    pub(super) fn read(&self, at: Nanos, lag: Duration) {
+        if self.clock.get().is_some() {
+            let phase = self.plan.phase_at(at);
+            self.measurements.borrow_mut().read(phase, lag.as_nanos() as u64);
+        }
+    }
+
     /// The message that is due now.
     pub(super) fn due_now(&self) -> u32 {
         self.cursor.get()
@@ -289,6 +307,7 @@ async fn work(shared: Arc<Shared>, number: usize) -> std::io::Result<WorkerResul
         connect_clock: RunClock::starting_at(shared.connect_from),
         clock: Cell::new(None),
         mailboxes: mine.iter().map(|user| (*user, Rc::default())).collect(),
+        crew: Crew::default(),
         ready: Notify::new(),
         gone: Cell::new(0),
         cursor: Cell::new(0),
@@ -298,13 +317,21 @@ async fn work(shared: Arc<Shared>, number: usize) -> std::io::Result<WorkerResul
     });
     let mut sleep = PreciseSleep::new()?;
     let ticker = tokio::task::spawn_local(tick(local.clone()));
-    let outcome = phases(&local, &mine, &mut sleep).await;
+    let outcome = local.crew.run(conduct(&local, &mine, &mut sleep)).await;
     ticker.abort();
+    // They hold what they share with the crew.
+    local.crew.disband();
+    outcome
+}
+
+/// Tells the users what to do, from the first connection to the last goodbye.
+async fn conduct(local: &Rc<Local>, mine: &[u32], sleep: &mut PreciseSleep) -> std::io::Result<WorkerResult> {
+    let outcome = phases(local, mine, sleep).await;
     if outcome.is_ok() && local.stage.fence {
-        count_unsettled(&local, &mine);
+        count_unsettled(local, mine);
     }
-    leave(&local, &mine).await;
-    Ok(collect(&local))
+    leave(local, mine).await;
+    Ok(collect(local))
 }
 
 /// Connect, run the schedule, settle. Ends early when the run is aborted.
@@ -346,11 +373,13 @@ async fn connect(local: &Rc<Local>, mine: &[u32], sleep: &mut PreciseSleep) {
         // A timer that fails would make the user early, not wrong.
         let _ = sleep.until(at).await;
         let local = local.clone();
-        tokio::task::spawn_local(async move {
+        let mailbox = local.mailbox(user);
+        let crew = local.clone();
+        mailbox.member.set(crew.crew.spawn(async move {
             user::live(local.clone(), user).await;
             local.gone.set(local.gone.get() + 1);
             local.ready.notify_one();
-        });
+        }));
     }
     let all = mine.len() as u64;
     local
@@ -377,12 +406,14 @@ async fn emit(local: &Rc<Local>, mine: &[u32], clock: RunClock, sleep: &mut Prec
         if sender as usize % workers != local.number {
             continue;
         }
-        let _ = sleep.until(clock.at(at)).await;
+        // A timer that fails would make the message early, and the run would say so.
+        local.crew.until(clock.at(at), async { _ = sleep.until(clock.at(at)).await }).await;
         let mailbox = &local.mailboxes[&sender];
         if mailbox.alive.get() {
+            local.crew.first(mailbox.member.get());
             mailbox.post(Order::Send(index));
             // Let the sender write before looking at the clock again: a burst must not pile up.
-            tokio::task::yield_now().await;
+            local.crew.give_way().await;
         } else {
             local.skip(index);
         }

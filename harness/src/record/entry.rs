@@ -253,6 +253,10 @@ pub struct LoadResult {
     pub fence: Summary,
     /// How late sio-bench sent, against its schedule.
     pub late: Summary,
+    /// From the kernel's receipt of bytes to their being read by sio-bench; as far as the kernel tells. Latencies are
+    /// counted to the kernel's receipt, so this is in none of them.
+    #[serde(default)]
+    pub read: Summary,
     pub late_by_phase: IndexMap<String, Summary>,
     /// What each worker did with its time during the phases, as far as the kernel tells.
     #[serde(default)]

@@ -97,6 +97,9 @@ pub fn load_table(load: &LoadResult) -> String {
         render_latency(&mut out, "fence round trip", &load.fence);
     }
     render_latency(&mut out, "ruler late", &load.late);
+    if load.read.count > 0 {
+        render_latency(&mut out, "ruler read", &load.read);
+    }
     render_cpu(&mut out, &load.cpu, load);
     render_remarks(&mut out, load);
     out

@@ -617,6 +617,8 @@ pub enum Metric {
     },
     Connect,
     RulerLate,
+    /// From the kernel's receipt of bytes to their being read.
+    RulerRead,
     /// Users that failed or were lost, as a share of those asked for.
     Errors,
     /// From the loss of a connection to being in all rooms again.
@@ -636,7 +638,7 @@ impl Metric {
     /// What a rule over it is about.
     pub fn about(&self) -> RuleAbout {
         match self {
-            Self::RulerLate | Self::RulerBusy | Self::RulerWait => RuleAbout::Ruler,
+            Self::RulerLate | Self::RulerRead | Self::RulerBusy | Self::RulerWait => RuleAbout::Ruler,
             Self::Count { of: Count::Missing | Count::Duplicate | Count::Stray | Count::Disorder, .. }
             | Self::Case(_) => RuleAbout::Facts,
             _ => RuleAbout::Figures,
@@ -645,7 +647,7 @@ impl Metric {
 
     /// Whether it is a distribution of times.
     pub fn is_latency(&self) -> bool {
-        matches!(self, Self::Latency { .. } | Self::Connect | Self::Reconnect | Self::RulerLate)
+        matches!(self, Self::Latency { .. } | Self::Connect | Self::Reconnect | Self::RulerLate | Self::RulerRead)
     }
 }
 

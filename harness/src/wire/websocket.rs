@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use bytes::{BufMut as _, Bytes, BytesMut};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use super::frame::{self, Frame, Messages};
@@ -46,7 +46,41 @@ async fn run(opening: Opening, mut ends: Ends) {
 /// Sends the request. `None`: it was refused, and that was reported.
 async fn start(opening: &Opening, ends: &Ends) -> Result<Option<(TcpStream, BytesMut)>, String> {
     let mut stream = dial(opening.address).await.map_err(|error| format!("cannot connect: {error}"))?;
-    let mut request = Request::new("GET", &opening.path, &opening.host);
+    let mut behind = BytesMut::new();
+    encode(&opening.behind, &mut behind);
+    let answer = shake_hands(&mut stream, &opening.path, &opening.host, &opening.headers, &behind).await?;
+    match answer {
+        Answer::Open(rest) => {
+            ends.report(Arrival::Opened);
+            Ok(Some((stream, rest)))
+        }
+        Answer::Refused { status, body } => {
+            ends.report(Arrival::Refused { status, body });
+            Ok(None)
+        }
+    }
+}
+
+/// What a server says to a client that wants a WebSocket.
+pub(crate) enum Answer {
+    /// It is open; with what came in the same segments.
+    Open(BytesMut),
+    Refused {
+        /// HTTP status.
+        status: u16,
+        body: String,
+    },
+}
+
+/// Asks for a WebSocket on a fresh connection; `behind` follows in the same segment as the request.
+pub(crate) async fn shake_hands(
+    stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
+    path: &str,
+    host: &str,
+    headers: &[(String, String)],
+    behind: &[u8],
+) -> Result<Answer, String> {
+    let mut request = Request::new("GET", path, host);
     for (name, value) in [
         ("Upgrade", "websocket"),
         ("Connection", "Upgrade"),
@@ -55,17 +89,16 @@ async fn start(opening: &Opening, ends: &Ends) -> Result<Option<(TcpStream, Byte
     ] {
         request.headers.push((name.to_owned(), value.to_owned()));
     }
-    request.headers.extend(opening.headers.iter().cloned());
-    let mut bytes = BytesMut::from(request.head(None).as_slice());
-    encode(&opening.behind, &mut bytes);
+    request.headers.extend(headers.iter().cloned());
+    let mut bytes = request.head(None);
+    bytes.extend_from_slice(behind);
     stream.write_all(&bytes).await.map_err(|error| format!("the request could not be sent: {error}"))?;
     let mut buffer = BytesMut::new();
-    let head = http1::read_head(&mut stream, &mut buffer).await?;
+    let head = http1::read_head(stream, &mut buffer).await?;
     if head.status != 101 {
         let status = head.status;
-        let body = http1::read_body(&mut stream, &mut buffer, &head).await.unwrap_or_default();
-        ends.report(Arrival::Refused { status, body: String::from_utf8_lossy(&body).into_owned() });
-        return Ok(None);
+        let body = http1::read_body(stream, &mut buffer, &head).await.unwrap_or_default();
+        return Ok(Answer::Refused { status, body: String::from_utf8_lossy(&body).into_owned() });
     }
     match head.header("sec-websocket-accept") {
         Some(ACCEPT) => {}
@@ -74,8 +107,7 @@ async fn start(opening: &Opening, ends: &Ends) -> Result<Option<(TcpStream, Byte
     if let Some(extension) = head.header("sec-websocket-extensions") {
         return Err(format!("the server switched on an extension: {extension}"));
     }
-    ends.report(Arrival::Opened);
-    Ok(Some((stream, buffer)))
+    Ok(Answer::Open(buffer))
 }
 
 fn encode(outgoing: &[Outgoing], bytes: &mut BytesMut) {

@@ -23,13 +23,14 @@ const COUNTS: [(&str, Count); 6] = [
 /// Words of the format that this version does not measure.
 const NOT_YET: [&str; 2] = ["upgrade", "capacity"];
 /// Measures of the whole run.
-const PLAIN: [(&str, Metric); 8] = [
+const PLAIN: [(&str, Metric); 9] = [
     ("connect", Metric::Connect),
     ("reconnect", Metric::Reconnect),
     ("recovered", Metric::Recovered),
     ("errors", Metric::Errors),
     ("oracle.strength", Metric::Strength),
     ("ruler.late", Metric::RulerLate),
+    ("ruler.read", Metric::RulerRead),
     ("ruler.busy", Metric::RulerBusy),
     ("ruler.wait", Metric::RulerWait),
 ];

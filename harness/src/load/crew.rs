@@ -1,0 +1,296 @@
+//! Runs a worker's users so that the schedule goes first.
+//!
+//! A general executor takes what is ready in turn: when a broadcast has reached a thousand users at once, a message
+//! that is due then leaves behind a thousand reads. Here the schedule is looked at between any two users, and whoever
+//! has to send is next.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Wake, Waker};
+use std::time::{Duration, Instant};
+
+use futures_util::task::AtomicWaker;
+
+use crate::clock;
+
+/// After so long the runtime is asked what else has arrived; the kernel's stamps keep the time meanwhile.
+const SLICE: Duration = Duration::from_micros(500);
+/// Users that get their turn between two messages of a schedule that lags behind: reading must not starve.
+const BETWEEN: usize = 2;
+
+type Life = Pin<Box<dyn Future<Output = ()>>>;
+
+/// The users of a worker, as futures.
+#[derive(Default)]
+pub(super) struct Crew {
+    members: RefCell<Vec<Member>>,
+    bells: Arc<Bells>,
+    /// When the conductor wants to be polled, whatever the runtime's timers say.
+    due: Cell<Option<Instant>>,
+}
+
+struct Member {
+    /// Gone when it has ended, and while it is polled.
+    life: Option<Life>,
+    bell: Arc<Bell>,
+    waker: Waker,
+}
+
+/// Who wants to be polled.
+#[derive(Default)]
+struct Bells {
+    queues: Mutex<Queues>,
+    conductor: AtomicBool,
+    worker: AtomicWaker,
+}
+
+#[derive(Default)]
+struct Queues {
+    first: VecDeque<u32>,
+    ready: VecDeque<u32>,
+}
+
+impl Bells {
+    fn queues(&self) -> MutexGuard<'_, Queues> {
+        self.queues.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+struct Bell {
+    member: u32,
+    /// It stands in a queue.
+    rung: AtomicBool,
+    bells: Arc<Bells>,
+}
+
+impl Bell {
+    fn ring(&self, queue: impl FnOnce(&mut Queues) -> &mut VecDeque<u32>) {
+        if !self.rung.swap(true, Ordering::AcqRel) {
+            queue(&mut self.bells.queues()).push_back(self.member);
+            self.bells.worker.wake();
+        }
+    }
+}
+
+impl Wake for Bell {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.ring(|queues| &mut queues.ready);
+    }
+}
+
+struct ConductorBell(Arc<Bells>);
+
+impl Wake for ConductorBell {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.0.conductor.store(true, Ordering::Release);
+        self.0.worker.wake();
+    }
+}
+
+impl Crew {
+    /// Adds a user; returns its number.
+    pub(super) fn spawn(&self, life: impl Future<Output = ()> + 'static) -> u32 {
+        let mut members = self.members.borrow_mut();
+        let member = members.len() as u32;
+        let bell = Arc::new(Bell { member, rung: AtomicBool::new(false), bells: self.bells.clone() });
+        members.push(Member { life: Some(Box::pin(life)), waker: bell.clone().into(), bell: bell.clone() });
+        bell.ring(|queues| &mut queues.ready);
+        member
+    }
+
+    /// A user has something to do that cannot wait. To be called ahead of waking it.
+    pub(super) fn first(&self, member: u32) {
+        if let Some(member) = self.members.borrow().get(member as usize) {
+            // Who stands in the other queue already is found there with nothing left to do.
+            member.bell.rung.store(true, Ordering::Release);
+            self.bells.queues().first.push_back(member.bell.member);
+            self.bells.worker.wake();
+        }
+    }
+
+    /// Lets go of those that have not ended.
+    pub(super) fn disband(&self) {
+        let members = std::mem::take(&mut *self.members.borrow_mut());
+        drop(members);
+    }
+
+    /// Lets the users go on, and returns when `instant` has come. For the conductor.
+    pub(super) async fn until(&self, instant: Instant, wakes: impl Future<Output = ()>) {
+        self.due.set(Some(instant));
+        tokio::pin!(wakes);
+        poll_fn(|cx| if clock::now() >= instant { Poll::Ready(()) } else { wakes.as_mut().poll(cx) }).await;
+        self.due.set(None);
+    }
+
+    /// Lets those go on that have something to do that cannot wait. For the conductor.
+    pub(super) async fn give_way(&self) {
+        let mut gave = false;
+        poll_fn(|cx| {
+            if std::mem::replace(&mut gave, true) {
+                return Poll::Ready(());
+            }
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        })
+        .await;
+    }
+
+    /// Runs the users until `conductor`, who tells them what to do, is through.
+    pub(super) async fn run<T>(&self, conductor: impl Future<Output = T>) -> T {
+        tokio::pin!(conductor);
+        let waker = Waker::from(Arc::new(ConductorBell(self.bells.clone())));
+        self.bells.conductor.store(true, Ordering::Release);
+        // Turns are given here; the runtime's own budget would end them at random.
+        let work = tokio::task::unconstrained(poll_fn(|cx| {
+            self.bells.worker.register(cx.waker());
+            let slice = clock::now() + SLICE;
+            let mut turns = 0;
+            loop {
+                if let Some(member) = self.pop(|queues| &mut queues.first) {
+                    self.poll_member(member);
+                    continue;
+                }
+                let now = clock::now();
+                let called = turns == 0 && self.bells.conductor.swap(false, Ordering::AcqRel);
+                if called || (turns == 0 && self.due.get().is_some_and(|due| due <= now)) {
+                    if let Poll::Ready(end) = conductor.as_mut().poll(&mut Context::from_waker(&waker)) {
+                        return Poll::Ready(end);
+                    }
+                    turns = BETWEEN;
+                    continue;
+                }
+                turns = turns.saturating_sub(1);
+                let Some(member) = self.pop(|queues| &mut queues.ready) else {
+                    turns = 0;
+                    if self.has_more(now) {
+                        continue;
+                    }
+                    return Poll::Pending;
+                };
+                self.poll_member(member);
+                if now >= slice {
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+            }
+        }));
+        work.await
+    }
+
+    /// Somebody has rung since the queues were found empty.
+    fn has_more(&self, now: Instant) -> bool {
+        let queues = self.bells.queues();
+        !queues.first.is_empty()
+            || !queues.ready.is_empty()
+            || self.bells.conductor.load(Ordering::Acquire)
+            || self.due.get().is_some_and(|due| due <= now)
+    }
+
+    fn pop(&self, queue: impl FnOnce(&mut Queues) -> &mut VecDeque<u32>) -> Option<u32> {
+        queue(&mut self.bells.queues()).pop_front()
+    }
+
+    fn poll_member(&self, number: u32) {
+        let (mut life, waker) = {
+            let mut members = self.members.borrow_mut();
+            let Some(member) = members.get_mut(number as usize) else { return };
+            member.bell.rung.store(false, Ordering::Release);
+            let Some(life) = member.life.take() else { return };
+            (life, member.waker.clone())
+        };
+        if life.as_mut().poll(&mut Context::from_waker(&waker)).is_pending() {
+            self.members.borrow_mut()[number as usize].life = Some(life);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::rc::Rc;
+
+    use tokio::sync::Notify;
+
+    use super::*;
+
+    fn block_on<T>(future: impl Future<Output = T>) -> T {
+        tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
+    }
+
+    /// Who is to go first goes ahead of a thousand that were ready before.
+    #[test]
+    fn who_cannot_wait_does_not() {
+        let crew = Crew::default();
+        let order = Rc::new(RefCell::new(Vec::new()));
+        let gates: Vec<_> = (0..1000).map(|_| Rc::new(Notify::new())).collect();
+        for (number, gate) in gates.iter().enumerate() {
+            let (gate, order) = (gate.clone(), order.clone());
+            crew.spawn(async move {
+                gate.notified().await;
+                order.borrow_mut().push(number);
+            });
+        }
+        block_on(crew.run(async {
+            // Everybody waits at the gate.
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            gates.iter().take(999).for_each(|gate| gate.notify_one());
+            crew.first(999);
+            gates[999].notify_one();
+            crew.give_way().await;
+            assert_eq!(order.borrow()[0], 999);
+            assert!(order.borrow().len() < 10, "and the conductor is not kept waiting");
+            while order.borrow().len() < 1000 {
+                crew.give_way().await;
+            }
+        }));
+        assert_eq!(order.borrow()[1..], (0..999).collect::<Vec<_>>());
+    }
+
+    /// The conductor is polled when it wants to, though users are always ready and no timer has fired.
+    #[test]
+    fn the_schedule_is_kept_while_everybody_is_busy() {
+        let crew = Crew::default();
+        let turns = Rc::new(Cell::new(0_u64));
+        for _ in 0..10 {
+            let turns = turns.clone();
+            crew.spawn(poll_fn(move |cx| {
+                turns.set(turns.get() + 1);
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            }));
+        }
+        block_on(crew.run(async {
+            let due = clock::now() + Duration::from_millis(5);
+            crew.until(due, std::future::pending()).await;
+            assert!(turns.get() > 10, "the others went on: {}", turns.get());
+        }));
+    }
+
+    #[test]
+    fn wakes_from_other_threads_and_of_the_dead() {
+        let crew = Crew::default();
+        let (sender, receiver) = tokio::sync::oneshot::channel();
+        let done = Rc::new(Cell::new(false));
+        let finished = done.clone();
+        let member = crew.spawn(async move { finished.set(receiver.await.is_ok()) });
+        std::thread::spawn(move || sender.send(()).unwrap());
+        block_on(crew.run(async {
+            while !done.get() {
+                crew.give_way().await;
+            }
+            crew.first(member);
+            crew.give_way().await;
+        }));
+    }
+}
