@@ -3,6 +3,7 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Parser;
@@ -146,7 +147,14 @@ async fn start(cli: &Cli, name: &str) -> Result<Target, String> {
     let beside = std::env::current_exe().ok().map(|path| path.with_file_name("sio-bench"));
     let stderr = std::env::temp_dir().join(format!("side-by-side-{}.stderr", std::process::id()));
     let env = std::collections::BTreeMap::new();
-    let launch = Launch { journal: false, stderr, program: cli.program.clone().or(beside), env, trust: false };
+    let launch = Launch {
+        journal: false,
+        stderr,
+        program: cli.program.clone().or(beside),
+        env,
+        trust: false,
+        manner: Arc::default(),
+    };
     // Children inherit the processor they are started on.
     pin(cli.target_cpu).map_err(|error| format!("cannot use processor {}: {error}", cli.target_cpu))?;
     let target = target::start(&choice, None, &launch).await.map_err(|error| error.to_string())?;

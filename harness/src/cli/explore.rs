@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -99,7 +100,7 @@ async fn execute(args: &ExploreArgs) -> Result<Exit, Trouble> {
         http: target.http.clone(),
         in_order: args.in_order || ["reference", "node", "bun"].contains(&prepared.name()),
         pid: target.info.pid,
-        journal: std::sync::Arc::default(),
+        journal: Arc::default(),
         own_rooms: !prepared.lacks().contains_key("own_room"),
     };
     let name = if prepared.is_managed() { prepared.name().to_owned() } else { "url".to_owned() };
@@ -117,7 +118,14 @@ fn launch(folder: &Path, recovery: bool) -> Launch {
     if recovery {
         env.insert("SIO_RECOVERY".to_owned(), RECOVERY_MS.to_owned());
     }
-    Launch { journal: false, stderr: folder.join("target.stderr"), program: None, env, trust: false }
+    Launch {
+        journal: false,
+        stderr: folder.join("target.stderr"),
+        program: None,
+        env,
+        trust: false,
+        manner: Arc::default(),
+    }
 }
 
 struct Session<'a> {

@@ -1,12 +1,14 @@
 //! `sio-bench run`: reads everything, checks everything, and only then starts anything.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::{io, thread};
 
 use jiff::Timestamp;
 use sio_reference_server::limits;
 
 use super::{RunArgs, complain, print};
+use crate::client::Manner;
 use crate::clock;
 use crate::exit::Exit;
 use crate::interrupt::Interrupt;
@@ -28,6 +30,7 @@ struct Job {
     /// One for each node.
     choices: Vec<Choice>,
     path: Option<String>,
+    manner: Arc<Manner>,
     workers: usize,
     folder: PathBuf,
 }
@@ -72,12 +75,16 @@ fn prepare(args: &RunArgs) -> Result<Job, String> {
     let nodes = choices.len() as u32;
     let plans = loaded.iter().map(|loaded| plan(loaded, nodes)).collect::<Result<Vec<_>, String>>()?;
     enough_files(open_files, plans.iter().flatten().map(Plan::sockets).max().unwrap_or(0))?;
+    let own = plans.iter().flatten().map(Plan::connections).max().unwrap_or(0);
+    enough_ports(own, loaded[0].scenario.target.sources.len() as u64, choices.len() as u64)?;
+    links_without_tls(&loaded, &choices)?;
     let first = &loaded[0].scenario;
     let path = first.target.path.clone();
+    let manner = target::manner(&loaded[0])?;
     let cores = thread::available_parallelism().map_or(1, usize::from);
     let workers = args.workers.map_or(cores.saturating_sub(1).max(1), usize::from);
     let folder = args.out.clone().unwrap_or_else(|| default_folder(&loaded));
-    Ok(Job { loaded, plans, choices, path, workers, folder })
+    Ok(Job { loaded, plans, choices, path, manner, workers, folder })
 }
 
 /// Reads and checks all scenarios; the error has every problem of every file.
@@ -180,6 +187,36 @@ fn enough_files(limit: u64, sockets: u64) -> Result<(), String> {
     ))
 }
 
+/// Whether so many connections can be told apart: each pair of addresses has a port for each of them.
+fn enough_ports(connections: u64, sources: u64, nodes: u64) -> Result<(), String> {
+    let Some(ports) = load::local_ports() else { return Ok(()) };
+    let (from, to) = (sources.max(1), nodes.max(1));
+    let room = ports * from * to;
+    if connections <= room {
+        return Ok(());
+    }
+    let needed = connections.div_ceil(ports * to);
+    Err(format!(
+        "this load needs {connections} connections, and {from} local address(es) have {ports} ports each; nothing was sent\n  \
+         connect from at least {needed} of them: with a target on this machine `source_ips = [\"127.0.0.2..127.0.0.{}\"]` in \
+         [target]; or widen net.ipv4.ip_local_port_range",
+        needed + 1
+    ))
+}
+
+/// A link is an address of its own, for which no certificate is.
+fn links_without_tls(loaded: &[Loaded], choices: &[Choice]) -> Result<(), String> {
+    let secure = choices.iter().any(|choice| matches!(choice, Choice::Url(url) if url.starts_with("https:")));
+    let linked = loaded.iter().find(|file| file.scenario.populations.values().any(|users| users.link.is_some()));
+    match linked {
+        Some(file) if secure => Err(format!(
+            "{}: `link` goes with http:// only: a certificate is not for the link's address; nothing was sent",
+            file.source.name
+        )),
+        _ => Ok(()),
+    }
+}
+
 fn default_folder(loaded: &[Loaded]) -> PathBuf {
     fresh_folder(if loaded.len() == 1 { loaded[0].scenario.name.as_str() } else { "several" })
 }
@@ -211,13 +248,14 @@ async fn execute(args: &RunArgs, job: Job) -> io::Result<Exit> {
     };
     // The journal is for cases that read it; load runs measure the server, not its diary.
     let journal = job.plans.iter().all(Option::is_none);
-    let options = &job.loaded[0].scenario.target.options.0;
+    let options = job.loaded[0].scenario.target.started_with().0;
     let launch = Launch {
         journal,
         stderr: job.folder.join("target.stderr"),
         program: None,
-        env: options.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect(),
+        env: options.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
         trust: false,
+        manner: job.manner.clone(),
     };
     let mut interrupt = Interrupt::listen()?;
     let started = tokio::select! {

@@ -3,6 +3,7 @@
 use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -10,12 +11,12 @@ use bytes::Bytes;
 use http::{Method, Request};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use sio_protocol::client::{self, Closed, Event};
 use sio_protocol::{Args, ByteString, Parser};
 use tokio::time::Sleep;
 
+use super::dial::{Dialer, Manner};
 use super::endpoint::Endpoint;
 use super::socket::Arrival;
 use super::websocket::WebSocket;
@@ -29,13 +30,11 @@ const GOODBYE: Duration = Duration::from_secs(1);
 
 /// The HTTP client that polling connections share: it keeps connections open and replaces those that a server
 /// closed in between.
-pub type Http = Client<HttpConnector, Full<Bytes>>;
+pub type Http = Client<Dialer, Full<Bytes>>;
 
-/// A fresh HTTP client.
-pub fn http_client() -> Http {
-    let mut connector = HttpConnector::new();
-    connector.set_nodelay(true);
-    Client::builder(TokioExecutor::new()).pool_timer(TokioTimer::new()).build(connector)
+/// A fresh HTTP client, whose connections are opened as the target wants it.
+pub fn http_client(manner: &Arc<Manner>) -> Http {
+    Client::builder(TokioExecutor::new()).pool_timer(TokioTimer::new()).build(Dialer(manner.clone()))
 }
 
 /// Why a connection could not be opened.
@@ -109,9 +108,9 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// Opens a connection whose packets are JSON. Over polling nothing is sent before it is polled.
+    /// Opens a connection with the parser of the endpoint. Over polling nothing is sent before it is polled.
     pub async fn open(endpoint: &Endpoint, http: &Http, transport: Transport) -> Result<Self, Error> {
-        Self::open_with(endpoint, http, transport, Parser::Json).await
+        Self::open_with(endpoint, http, transport, endpoint.manner.parser).await
     }
 
     /// As [`open`](Self::open), with the server's parser.
@@ -425,11 +424,14 @@ impl Polling {
             query.push_str(sid);
         }
         let method = if body.is_some() { Method::POST } else { Method::GET };
-        let request = Request::builder()
+        let mut request = Request::builder()
             .method(method)
-            .uri(self.endpoint.engine_url("http", &query))
-            .header(http::header::CONTENT_TYPE, "text/plain;charset=UTF-8")
-            .body(Full::new(body.map(ByteString::into_bytes).unwrap_or_default()));
+            .uri(self.endpoint.engine_url(&query))
+            .header(http::header::CONTENT_TYPE, "text/plain;charset=UTF-8");
+        for (name, value) in &self.endpoint.manner.headers {
+            request = request.header(name, value);
+        }
+        let request = request.body(Full::new(body.map(ByteString::into_bytes).unwrap_or_default()));
         let http = self.http.clone();
         Box::pin(async move {
             let request = request.map_err(|error| Error::Http(error.to_string()))?;

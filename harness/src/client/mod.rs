@@ -1,10 +1,14 @@
 //! The one Socket.IO client: the sans-I/O machine of `sio-protocol` on tokio sockets.
 
 mod connection;
+mod dial;
 mod endpoint;
 mod socket;
+mod tls;
 mod websocket;
 
 pub use connection::{Connection, Error, Http, http_client};
+pub use dial::Manner;
 pub use endpoint::Endpoint;
 pub use socket::Arrival;
+pub use tls::{Tls, Trust};

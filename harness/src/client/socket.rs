@@ -7,9 +7,10 @@ use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use bytes::{Buf as _, BytesMut};
-use tokio::io::{AsyncWrite as _, Interest};
+use tokio::io::{AsyncRead as _, AsyncWrite as _, Interest, ReadBuf};
 use tokio::net::TcpStream;
 
+use super::dial::Stream;
 use crate::clock;
 
 /// Bytes taken from the kernel at a time.
@@ -34,34 +35,47 @@ pub struct Arrival {
     pub lag: Option<Duration>,
 }
 
-/// A TCP connection without delays of its own.
+/// A connection without delays of its own.
 #[derive(Debug)]
 pub(super) struct Socket {
-    stream: TcpStream,
+    stream: Stream,
 }
 
 impl Socket {
     /// Takes a connection over.
-    pub(super) fn new(stream: TcpStream) -> io::Result<Self> {
-        stream.set_nodelay(true)?;
-        stamp::ask_for(&stream);
+    pub(super) fn new(stream: Stream) -> io::Result<Self> {
+        let tcp = stream.tcp();
+        tcp.set_nodelay(true)?;
+        stamp::ask_for(tcp);
         Ok(Self { stream })
     }
 
     /// Appends what has arrived to `buffer`. An error of kind `UnexpectedEof` when there will be no more.
-    pub(super) fn poll_read(&self, cx: &mut Context<'_>, buffer: &mut BytesMut) -> Poll<io::Result<Arrival>> {
-        loop {
-            ready!(self.stream.poll_read_ready(cx))?;
-            if let Some(arrival) = READING.with_borrow_mut(|reading| self.try_read(reading, buffer))? {
-                return Poll::Ready(Ok(arrival));
+    pub(super) fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut BytesMut) -> Poll<io::Result<Arrival>> {
+        READING.with_borrow_mut(|reading| match &mut self.stream {
+            Stream::Tcp(stream) => loop {
+                ready!(stream.poll_read_ready(cx))?;
+                if let Some(arrival) = Self::try_read(stream, reading, buffer)? {
+                    return Poll::Ready(Ok(arrival));
+                }
+            },
+            Stream::Tls(stream) => {
+                let mut read = ReadBuf::new(&mut reading.scratch);
+                ready!(Pin::new(stream).poll_read(cx, &mut read))?;
+                if read.filled().is_empty() {
+                    return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
+                }
+                buffer.extend_from_slice(read.filled());
+                // What the kernel stamped is not what came out of the decryption.
+                Poll::Ready(Ok(Arrival { at: clock::now(), lag: None }))
             }
-        }
+        })
     }
 
-    fn try_read(&self, reading: &mut Reading, buffer: &mut BytesMut) -> io::Result<Option<Arrival>> {
+    fn try_read(stream: &TcpStream, reading: &mut Reading, buffer: &mut BytesMut) -> io::Result<Option<Arrival>> {
         let mut read = None;
-        let tried = self.stream.try_io(Interest::READABLE, || {
-            let (length, stamp) = stamp::receive(&self.stream, &mut reading.scratch, &mut reading.control)?;
+        let tried = stream.try_io(Interest::READABLE, || {
+            let (length, stamp) = stamp::receive(stream, &mut reading.scratch, &mut reading.control)?;
             read = Some((length, stamp));
             // Less than was asked for is all there was: the next attempt waits for more instead of finding nothing.
             if length < SCRATCH { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(()) }
@@ -90,7 +104,8 @@ impl Socket {
             }
             buffer.advance(written);
         }
-        Poll::Ready(Ok(()))
+        // TLS may hold back what it was given.
+        Pin::new(&mut self.stream).poll_flush(cx)
     }
 
     /// Says that nothing more will be written.
@@ -98,9 +113,9 @@ impl Socket {
         Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 
-    /// The connection.
+    /// The bare connection.
     pub(super) fn tcp(&self) -> &TcpStream {
-        &self.stream
+        self.stream.tcp()
     }
 }
 
@@ -177,14 +192,14 @@ mod tests {
     async fn pair() -> (Socket, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let near = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-        (Socket::new(near).unwrap(), listener.accept().await.unwrap().0)
+        (Socket::new(Stream::Tcp(near)).unwrap(), listener.accept().await.unwrap().0)
     }
 
     /// However late it is read, a message arrived when it arrived.
     #[tokio::test]
     #[cfg(target_os = "linux")]
     async fn the_kernel_tells_when_it_had_the_bytes() {
-        let (near, mut far) = pair().await;
+        let (mut near, mut far) = pair().await;
         let written = clock::now();
         far.write_all(b"hello").await.unwrap();
         let late = Duration::from_millis(60);
@@ -201,7 +216,7 @@ mod tests {
     /// In as many reads as it takes, and then the end.
     #[tokio::test]
     async fn everything_arrives_and_then_the_end() {
-        let (near, mut far) = pair().await;
+        let (mut near, mut far) = pair().await;
         let sent: Vec<u8> = (0..300_000_u32).map(|n| n as u8).collect();
         let all = sent.clone();
         tokio::spawn(async move {

@@ -32,13 +32,15 @@ pub(super) struct WebSocket {
 impl WebSocket {
     /// Opens a WebSocket to the engine; with `sid`, one that wants to take over that session.
     pub(super) async fn open(endpoint: &Endpoint, sid: Option<&str>) -> Result<Self, Error> {
-        let mut stream = TcpStream::connect(endpoint.address).await.map_err(Error::Connect)?;
-        let mut path = format!("{}?EIO=4&transport=websocket", endpoint.path);
+        let mut stream = endpoint.manner.open(endpoint.address, endpoint.tls_name()).await.map_err(Error::Connect)?;
+        let mut query = "EIO=4&transport=websocket".to_owned();
         if let Some(sid) = sid {
-            path.push_str("&sid=");
-            path.push_str(sid);
+            query.push_str("&sid=");
+            query.push_str(sid);
         }
-        let answer = shake_hands(&mut stream, &path, &endpoint.authority, &[], &[]).await;
+        let headers = &endpoint.manner.headers;
+        let path = endpoint.engine_path(&query);
+        let answer = shake_hands(&mut stream, &path, &endpoint.authority, headers, &[]).await;
         match answer.map_err(Error::WebSocket)? {
             Answer::Open(incoming) => Ok(Self {
                 socket: Socket::new(stream).map_err(Error::Connect)?,

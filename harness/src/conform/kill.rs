@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::Stdio;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use sio_reference_server::faults::Row;
@@ -248,7 +249,7 @@ impl Trials<'_> {
         let prepared = target::prepare(&target::Choice::Reference).await?.with_env("SIO_FAULT", trial.row.id);
         let env = [("SIO_RECOVERY".to_owned(), "10000".to_owned())].into();
         let stderr = self.folder.join(trial.row.id).join("explore.stderr");
-        let launch = Launch { journal: false, stderr, program: None, env, trust: true };
+        let launch = Launch { journal: false, stderr, program: None, env, trust: true, manner: Arc::default() };
         let target = prepared.start(None, &launch).await?;
         let stage = Stage {
             endpoint: target.endpoint,
@@ -256,7 +257,7 @@ impl Trials<'_> {
             in_order: true,
             own_rooms: true,
             pid: target.info.pid,
-            journal: std::sync::Arc::default(),
+            journal: Arc::default(),
         };
         let hunt = Hunt {
             seed: 1,
@@ -292,7 +293,8 @@ impl Trials<'_> {
         let prepared = prepared.with_env("SIO_FAULT", trial.row.id);
         std::fs::write(&scenario, LOAD).map_err(|error| error.to_string())?;
         let stderr = folder.join("load.stderr");
-        let launch = Launch { journal: false, stderr, program: None, env: BTreeMap::new(), trust: true };
+        let launch =
+            Launch { journal: false, stderr, program: None, env: BTreeMap::new(), trust: true, manner: Arc::default() };
         let target = prepared.start(None, &launch).await.map_err(|error| error.to_string())?;
         let program = std::env::current_exe().map_err(|error| error.to_string())?;
         let out = folder.join("load");

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitStatus;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::Settings;
@@ -29,7 +30,8 @@ impl<'a> Stand<'a> {
         settings: &Settings,
     ) -> Result<Self, target::Error> {
         let env = options.0.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
-        let launch = Launch { journal: true, stderr, program: None, env, trust: settings.trust };
+        let launch =
+            Launch { journal: true, stderr, program: None, env, trust: settings.trust, manner: Arc::default() };
         let target = prepared.start(path, &launch).await?;
         let delay = settings.delay;
         let stage = Rc::new(stage_of(&target, delay));

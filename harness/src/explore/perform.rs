@@ -146,8 +146,7 @@ impl Player<'_> {
     async fn open(&self, client: u8, transport: Transport) {
         let mut endpoint = self.stage.endpoint.clone();
         if let Some(link) = &self.world.borrow().clients[usize::from(client)].link {
-            endpoint.address = link.address();
-            endpoint.authority = link.address().to_string();
+            endpoint.through(link.address());
         }
         let opening = Connection::open(&endpoint, &self.stage.http, transport);
         let connection = match tokio::time::timeout(PATIENCE, opening).await {

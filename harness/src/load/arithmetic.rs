@@ -35,7 +35,11 @@ pub fn describe(loaded: &Loaded, plan: Plan) -> String {
     let ports = local_ports();
     let _ = write!(out, "  needs       {}", plural(plan.sockets(), "socket"));
     match ports {
-        Some(ports) => _ = writeln!(out, "; one address has {} ports", count(ports)),
+        Some(ports) => {
+            let sources = loaded.scenario.target.sources.len().max(1) as u64;
+            let from = if sources == 1 { "one address".to_owned() } else { format!("{} addresses", count(sources)) };
+            _ = writeln!(out, "; {from} with {} ports", count(ports * sources));
+        }
         None => out.push('\n'),
     }
     out
@@ -156,7 +160,8 @@ fn upset(upset: &Upset) -> String {
 }
 
 /// Ports that this machine gives to outgoing connections.
-fn local_ports() -> Option<u64> {
+/// Ports that the kernel gives out for one local address.
+pub fn local_ports() -> Option<u64> {
     let text = std::fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").ok()?;
     let mut ends = text.split_whitespace().map(str::parse::<u64>);
     let (first, last) = (ends.next()?.ok()?, ends.next()?.ok()?);

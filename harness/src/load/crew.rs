@@ -99,6 +99,14 @@ impl Wake for ConductorBell {
     }
 }
 
+struct Forget<'a>(&'a Cell<Option<Instant>>);
+
+impl Drop for Forget<'_> {
+    fn drop(&mut self) {
+        self.0.set(None);
+    }
+}
+
 impl Crew {
     /// Adds a user; returns its number.
     pub(super) fn spawn(&self, life: impl Future<Output = ()> + 'static) -> u32 {
@@ -129,9 +137,10 @@ impl Crew {
     /// Lets the users go on, and returns when `instant` has come. For the conductor.
     pub(super) async fn until(&self, instant: Instant, wakes: impl Future<Output = ()>) {
         self.due.set(Some(instant));
+        // Also when this is dropped: who waits no more must not be polled for ever.
+        let _forget = Forget(&self.due);
         tokio::pin!(wakes);
         poll_fn(|cx| if clock::now() >= instant { Poll::Ready(()) } else { wakes.as_mut().poll(cx) }).await;
-        self.due.set(None);
     }
 
     /// Lets those go on that have something to do that cannot wait. For the conductor.
@@ -274,6 +283,19 @@ mod tests {
             let due = clock::now() + Duration::from_millis(5);
             crew.until(due, std::future::pending()).await;
             assert!(turns.get() > 10, "the others went on: {}", turns.get());
+        }));
+    }
+
+    /// Who gave up waiting for an instant does not keep the runtime from its turn when that has come.
+    #[test]
+    fn an_instant_that_nobody_waits_for_is_forgotten() {
+        let crew = Crew::default();
+        block_on(crew.run(async {
+            let due = clock::now() + Duration::from_millis(2);
+            let given_up = tokio::time::timeout(Duration::ZERO, crew.until(due, std::future::pending())).await;
+            assert!(given_up.is_err());
+            // A timer of the runtime fires only if the runtime is asked.
+            tokio::time::sleep(Duration::from_millis(10)).await;
         }));
     }
 

@@ -31,7 +31,7 @@ mod user;
 mod witness;
 mod worker;
 
-pub use arithmetic::describe;
+pub use arithmetic::{describe, local_ports};
 pub use message::check;
 pub use plan::Plan;
 pub use run::{Settings, run};

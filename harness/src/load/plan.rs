@@ -211,19 +211,19 @@ impl Plan {
         found.unwrap_or(self.phases.len().saturating_sub(1))
     }
 
-    /// Sockets that may be open at the same time: polling needs one for the GET and one for the POST, and the
-    /// upgrade one more.
+    /// Sockets that may be open at the same time.
     pub fn sockets(&self) -> u64 {
-        let each = |user: &User| match user.transport {
-            Transport::WebSocket => 1,
-            Transport::Polling => 2,
-            Transport::Upgrade => 3,
-        };
         // A link listens, and has two ends for each connection.
         let with_link = |user: &User| {
-            if self.populations[user.population].linked { 1 + 3 * each(user) } else { each(user) }
+            let each = user.transport.connections();
+            if self.populations[user.population].linked { 1 + 3 * each } else { each }
         };
         self.users.iter().map(with_link).sum()
+    }
+
+    /// Connections to the target that may be open at the same time.
+    pub fn connections(&self) -> u64 {
+        self.users.iter().map(|user| user.transport.connections()).sum()
     }
 }
 

@@ -17,7 +17,9 @@ pub(super) fn decide(
     cases: &[CaseResult],
 ) -> Vec<RuleResult> {
     let judge = Judge { plan, load, histograms, cases };
-    loaded.scenario.slo.iter().map(|rule| judge.decide(loaded, rule)).collect()
+    // What a run has no measure for is for those to decide that have.
+    let own = loaded.scenario.slo.iter().filter(|rule| rule.metric != Metric::Capacity);
+    own.map(|rule| judge.decide(loaded, rule)).collect()
 }
 
 struct Judge<'a> {
@@ -78,6 +80,7 @@ impl Judge<'_> {
             Metric::Recovered => return self.recovered(rule.phase.as_deref()),
             Metric::Strength => return self.load.strength(),
             Metric::Case(rule) => return self.passed(rule),
+            Metric::Capacity => return None,
         }?;
         Some(match rule.stat {
             Stat::Quantile(quantile) => distribution.value_at_quantile(quantile) as f64,

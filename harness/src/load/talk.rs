@@ -175,8 +175,7 @@ impl<'a> Talk<'a> {
             None => None,
         };
         if let Some(link) = &link {
-            endpoint.address = link.address();
-            endpoint.authority = link.address().to_string();
+            endpoint.through(link.address());
         }
         let connection = Connection::open(&endpoint, &local.stage.http, user.transport).await?;
         let mut talk = Talk {

@@ -299,7 +299,7 @@ async fn work(shared: Arc<Shared>, number: usize) -> std::io::Result<WorkerResul
     let local = Rc::new(Local {
         plan: shared.plan.clone(),
         // Connections are pooled per worker: nothing of the load crosses threads.
-        stage: Stage { http: http_client(), ..shared.stage.clone() },
+        stage: Stage { http: http_client(&shared.stage.endpoint.manner), ..shared.stage.clone() },
         messages: shared.messages.clone(),
         reconnect: shared.reconnect,
         measurements: RefCell::new(Measurements::new(&shared.plan)),

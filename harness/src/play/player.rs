@@ -10,7 +10,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use indexmap::IndexMap;
-use sio_protocol::Value;
+use sio_protocol::{Parser, Value};
 
 use super::client::{Client, Wire};
 use super::http::Pending;
@@ -213,12 +213,15 @@ impl<'a> Player<'a> {
     /// Makes a client known; it is not connected yet.
     async fn add(&mut self, name: &str, spec: &model::Client) -> Outcome {
         let mut endpoint = self.stage.endpoint.clone();
+        if endpoint.secure && (spec.raw.is_some() || spec.link) {
+            let what = if spec.link { "a link" } else { "a raw client" };
+            return Err(Stop::Unsupported(format!("{what} does not speak TLS; give the server's http:// URL")));
+        }
         let mut link = None;
         if spec.link || !self.stage.delay.is_zero() {
             let opened = Link::open(endpoint.address, self.stage.delay).await;
             let opened = opened.map_err(|error| Stop::Error(format!("no link for {name}: {error}")))?;
-            endpoint.address = opened.address();
-            endpoint.authority = opened.address().to_string();
+            endpoint.through(opened.address());
             link = Some(opened);
         }
         let nsp = match &spec.namespace {
@@ -254,10 +257,10 @@ impl<'a> Player<'a> {
 
     async fn connect_client(&mut self, index: usize, transport: Transport) -> Outcome {
         let parser = match &self.case.clients[index].parser {
-            Some(parser) => self.text(parser)?,
-            None => String::new(),
+            Some(parser) if self.text(parser)? == "msgpack" => Parser::MessagePack,
+            Some(_) => Parser::Json,
+            None => self.stage.endpoint.manner.parser,
         };
-        let parser = if parser == "msgpack" { sio_protocol::Parser::MessagePack } else { sio_protocol::Parser::Json };
         let client = &self.clients[index];
         let opened = Connection::open_with(&client.endpoint, &self.stage.http, transport, parser);
         let opened = tokio::time::timeout(ANSWER, opened).await;

@@ -1,13 +1,16 @@
 //! What a scenario file means.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use indexmap::IndexMap;
+use sio_protocol::Parser;
 
 use super::node::Span;
 use super::quantity::Rate;
 use super::template::{Piece, Template};
+use crate::client::Trust;
 use crate::record::RuleAbout;
 use crate::wire::{LinkAction, Path};
 
@@ -27,6 +30,7 @@ pub struct Scenario {
     pub phases: Vec<Phase>,
     pub chaos: Vec<Chaos>,
     pub slo: Vec<Rule>,
+    pub search: Option<Search>,
 }
 
 impl Scenario {
@@ -34,6 +38,28 @@ impl Scenario {
     pub fn has_load(&self) -> bool {
         !self.populations.is_empty()
     }
+}
+
+/// `[search]`: the largest value of a variable with which the rules hold.
+#[derive(Clone, Debug)]
+pub struct Search {
+    /// A name of `[vars]`.
+    pub raise: String,
+    pub range: (f64, f64),
+    /// What stands behind the number: `/s`, or nothing.
+    pub unit: String,
+    /// What must hold, besides the rules of `[slo]`: the opposite of what `until` says.
+    pub until: Vec<Rule>,
+    /// How long each measured phase is.
+    pub hold: Option<Duration>,
+    /// A share: how exactly the answer is wanted.
+    pub resolution: f64,
+    pub repeat: u32,
+}
+
+impl Search {
+    pub const RESOLUTION: f64 = 0.05;
+    pub const REPEAT: u32 = 3;
 }
 
 /// `[target]`: where to, unless the command line says otherwise.
@@ -46,8 +72,27 @@ pub struct Target {
     /// What they are started with.
     pub options: Options,
     pub path: Option<String>,
+    /// Sent with every HTTP request.
+    pub headers: Vec<(String, Template)>,
+    /// Behind the query of every request to the engine.
+    pub query: Option<Template>,
+    pub trust: Trust,
+    /// Local addresses that connections come from.
+    pub sources: Vec<IpAddr>,
+    pub parser: Parser,
     /// Whether and how users come back after they lost their connection.
     pub reconnect: Option<Reconnect>,
+}
+
+impl Target {
+    /// The options for servers that sio-bench starts.
+    pub fn started_with(&self) -> Options {
+        let mut options = self.options.clone();
+        if self.parser == Parser::MessagePack {
+            options.0.insert("SIO_PARSER", "msgpack".to_owned());
+        }
+        options
+    }
 }
 
 /// `reconnect`: the back-off of the official client. Attempt `n` comes after `delay.0 * factor^n`, at most
@@ -419,6 +464,15 @@ pub enum Transport {
 impl Transport {
     pub const NAMES: [&str; 3] = ["websocket", "polling", "upgrade"];
 
+    /// Connections at a time: polling needs one for the GET and one for the POST, and the upgrade one more.
+    pub fn connections(self) -> u64 {
+        match self {
+            Self::WebSocket => 1,
+            Self::Polling => 2,
+            Self::Upgrade => 3,
+        }
+    }
+
     pub fn from_name(name: &str) -> Option<Self> {
         Some(match name {
             "websocket" => Self::WebSocket,
@@ -604,6 +658,18 @@ pub struct Rule {
     pub place: (usize, usize),
 }
 
+impl Rule {
+    /// The rule that holds when this one does not.
+    #[must_use]
+    pub fn negated(mut self) -> Self {
+        let op = self.op.negated();
+        let (old, new) = (format!(" {} ", self.op.symbol()), format!(" {} ", op.symbol()));
+        self.text = self.text.replacen(&old, &new, 1);
+        self.op = op;
+        self
+    }
+}
+
 /// What a rule is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Metric {
@@ -632,6 +698,8 @@ pub enum Metric {
     /// Of the pairs of message and user, those of which it is certain whether they were owed, as a share.
     Strength,
     Case(String),
+    /// The largest load that a search has found; a run has none.
+    Capacity,
 }
 
 impl Metric {
@@ -693,6 +761,27 @@ pub enum Op {
 }
 
 impl Op {
+    /// What holds when this does not.
+    fn negated(self) -> Self {
+        match self {
+            Self::Less => Self::AtLeast,
+            // What is not equal is more: such rules are about what should be zero.
+            Self::AtMost | Self::Equal => Self::Greater,
+            Self::AtLeast => Self::Less,
+            Self::Greater => Self::AtMost,
+        }
+    }
+
+    pub fn symbol(self) -> &'static str {
+        match self {
+            Self::Less => "<",
+            Self::AtMost => "<=",
+            Self::Equal => "=",
+            Self::AtLeast => ">=",
+            Self::Greater => ">",
+        }
+    }
+
     pub fn holds(self, value: f64, bound: f64) -> bool {
         match self {
             Self::Less => value < bound,

@@ -57,6 +57,28 @@ pub fn rate(text: &str) -> Result<Rate, String> {
     Ok(Rate { per_second })
 }
 
+/// `10/s..2_000/s`, or `100..5_000`: two numbers of one unit, the lower first.
+pub fn range(text: &str) -> Result<(f64, f64, String), String> {
+    let problem = || format!("expected two numbers of one unit with `..` in between, such as 10/s..2_000/s; found `{text}`");
+    let (from, to) = text.split_once("..").ok_or_else(problem)?;
+    let ((low, unit), (high, other)) = (split_number(from)?, split_number(to)?);
+    if unit != other && !unit.is_empty() {
+        return Err(problem());
+    }
+    if low <= 0.0 || high < low {
+        return Err(format!("`{text}` must begin above zero and not end before it begins"));
+    }
+    Ok((low, high, other.to_owned()))
+}
+
+/// `5%`: how exactly something is to be known.
+pub fn resolution(text: &str) -> Result<f64, String> {
+    match percent(text)? {
+        share if (0.005..=1.0).contains(&share) => Ok(share),
+        _ => Err(format!("expected 0.5% to 100%, found `{text}`")),
+    }
+}
+
 /// `128B`, `64KiB`, `1MB`; at most 1 GiB.
 pub fn size(text: &str) -> Result<usize, String> {
     let (number, unit) = split_number(text)?;

@@ -2,18 +2,21 @@
 
 mod fleet;
 mod manifest;
+mod manner;
 mod probe;
 mod process;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use sio_protocol::Parser;
 
-use crate::client::{Endpoint, Http};
+use crate::client::{Endpoint, Http, Manner};
 use crate::record::TargetInfo;
 
 pub use fleet::Fleet;
+pub use manner::manner;
 pub use process::{Child, Frozen};
 
 /// How servers are started.
@@ -29,6 +32,8 @@ pub struct Launch {
     pub env: BTreeMap<String, String>,
     /// Whether the target is taken for what it says it is, so that nothing is sent to it at the start.
     pub trust: bool,
+    /// How it is talked to.
+    pub manner: Arc<Manner>,
 }
 
 /// A server that answers.
@@ -172,10 +177,10 @@ impl Prepared {
                 (format!("http://127.0.0.1:{port}"), Some(child))
             }
         };
-        let endpoint = Endpoint::resolve(&url, path).await.map_err(Error::Usage)?;
-        let http = crate::client::http_client();
+        let endpoint = Endpoint::resolve(&url, path, launch.manner.clone()).await.map_err(Error::Usage)?;
+        let http = crate::client::http_client(&launch.manner);
         let msgpack = launch.env.get("SIO_PARSER").is_some_and(|parser| parser == "msgpack");
-        let parser = if msgpack { Parser::MessagePack } else { Parser::Json };
+        let parser = if msgpack { Parser::MessagePack } else { launch.manner.parser };
         let old = matches!(&self.kind, Kind::Manifest(manifest) if manifest.is_old());
         let fence = !old && (launch.trust || probe::check(&endpoint, &http, parser).await?);
         let pid = child.as_ref().map(Child::pid);

@@ -77,14 +77,21 @@ async fn speaks_version_4(endpoint: &Endpoint, http: &Http) -> Result<(), Error>
 
 /// Leaves no session behind that would wait for its ping timeout.
 async fn close(endpoint: &Endpoint, http: &Http, sid: &str) {
-    let url = endpoint.engine_url("http", &format!("EIO=4&transport=polling&sid={sid}"));
-    let request = http::Request::post(url)
+    let url = endpoint.engine_url(&format!("EIO=4&transport=polling&sid={sid}"));
+    let request = with_headers(http::Request::post(url), endpoint)
         .header(http::header::CONTENT_TYPE, "text/plain;charset=UTF-8")
         .body(Full::new(Bytes::from_static(b"1")));
     if let Ok(request) = request {
         // A courtesy: whatever comes of it, the handshake was good.
         let _ = tokio::time::timeout(LIMIT, http.request(request)).await;
     }
+}
+
+fn with_headers(mut request: http::request::Builder, endpoint: &Endpoint) -> http::request::Builder {
+    for (name, value) in &endpoint.manner.headers {
+        request = request.header(name, value);
+    }
+    request
 }
 
 /// Payloads of revision 3 begin with the length of the first packet: `96:0{"sid":…}`.
@@ -99,8 +106,8 @@ fn wrong_version(url: &str) -> Error {
 }
 
 async fn get(endpoint: &Endpoint, http: &Http, query: &str) -> Result<(u16, String), Error> {
-    let uri = endpoint.engine_url("http", query).parse();
-    let uri = uri.map_err(|error| Error::Usage(format!("{}: {error}", endpoint.url)))?;
+    let request = with_headers(http::Request::get(endpoint.engine_url(query)), endpoint).body(Full::default());
+    let request = request.map_err(|error| Error::Usage(format!("{}: {error}", endpoint.url)))?;
     let unreachable = |why: String| {
         Error::Unreachable(format!(
             "cannot reach {}: {why}\n  is the server running, and is this its port?",
@@ -108,7 +115,7 @@ async fn get(endpoint: &Endpoint, http: &Http, query: &str) -> Result<(u16, Stri
         ))
     };
     let request = async {
-        let response = http.get(uri).await.map_err(|error| unreachable(root_cause(&error)))?;
+        let response = http.request(request).await.map_err(|error| unreachable(root_cause(&error)))?;
         let status = response.status().as_u16();
         let body = Limited::new(response.into_body(), MAX_BODY).collect().await;
         let body = body.map(http_body_util::Collected::to_bytes).unwrap_or_default();

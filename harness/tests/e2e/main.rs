@@ -10,3 +10,4 @@ mod faulty;
 mod lives;
 mod selftest;
 mod standard;
+mod target;

@@ -4,6 +4,7 @@ mod actions;
 pub(super) mod cases;
 mod load;
 mod raw;
+mod search;
 mod slo;
 pub(super) mod steps;
 mod target;
@@ -83,14 +84,30 @@ fn file(root: &Node, source: &str, cx: &mut Context<'_>) -> Scenario {
     }
     let chaos_nodes = top.get("chaos").and_then(|node| table::array(node, "[[chaos]] tables", cx)).unwrap_or_default();
     chaos.extend(chaos_nodes.iter().filter_map(|node| load::chaos(node, &phases, &populations, cx)));
-    for unused in ["search", "observe", "feeds"] {
+    for unused in ["observe", "feeds"] {
         top.not_yet(unused, cx);
     }
-    let slo = Vec::new();
-    let mut scenario =
-        Scenario { name, about, tags, seed, target, actions, cases, rooms, populations, traffic, phases, chaos, slo };
+    let mut scenario = Scenario {
+        name,
+        about,
+        tags,
+        seed,
+        target,
+        actions,
+        cases,
+        rooms,
+        populations,
+        traffic,
+        phases,
+        chaos,
+        slo: Vec::new(),
+        search: None,
+    };
     if let Some(node) = top.get("slo") {
         scenario.slo = slo::lower(node, source, &scenario, cx);
+    }
+    if let Some(node) = top.get("search") {
+        scenario.search = search::lower(node, source, &scenario, cx);
     }
     check_whole(&scenario, root, cx);
     top.finish(cx);
@@ -158,5 +175,6 @@ fn empty() -> Scenario {
         phases: vec![],
         chaos: vec![],
         slo: vec![],
+        search: None,
     }
 }

@@ -21,14 +21,15 @@ const COUNTS: [(&str, Count); 6] = [
     ("unanswered", Count::Unanswered),
 ];
 /// Words of the format that this version does not measure.
-const NOT_YET: [&str; 2] = ["upgrade", "capacity"];
+const NOT_YET: [&str; 1] = ["upgrade"];
 /// Measures of the whole run.
-const PLAIN: [(&str, Metric); 9] = [
+const PLAIN: [(&str, Metric); 10] = [
     ("connect", Metric::Connect),
     ("reconnect", Metric::Reconnect),
     ("recovered", Metric::Recovered),
     ("errors", Metric::Errors),
     ("oracle.strength", Metric::Strength),
+    ("capacity", Metric::Capacity),
     ("ruler.late", Metric::RulerLate),
     ("ruler.read", Metric::RulerRead),
     ("ruler.busy", Metric::RulerBusy),
@@ -71,7 +72,7 @@ impl<'a> Words<'a> {
     }
 }
 
-fn rule(node: &Node, source: &str, scenario: &Scenario, cx: &mut Context<'_>) -> Option<Rule> {
+pub(super) fn rule(node: &Node, source: &str, scenario: &Scenario, cx: &mut Context<'_>) -> Option<Rule> {
     let Some(text) = node.as_str() else {
         cx.diagnostics.error(node.span.clone(), format_args!("a rule is a string, not {}", node.describe()));
         return None;
@@ -181,6 +182,7 @@ fn check_stat(metric: &Metric, stat: Stat, node: &Node, cx: &mut Context<'_>) ->
 fn bound(metric: &Metric, word: &str) -> Result<f64, String> {
     match metric {
         metric if metric.is_latency() => quantity::duration(word).map(|time| time.as_nanos() as f64),
+        Metric::Capacity => quantity::range(&format!("{word}..{word}")).map(|(number, ..)| number),
         Metric::Count { .. } => word.replace('_', "").parse().map_err(|_| format!("expected a number, found `{word}`")),
         _ => quantity::percent(word),
     }

@@ -1,8 +1,14 @@
 //! `[target]`: where to, unless the command line says otherwise.
 
+use std::net::IpAddr;
+
+use sio_protocol::Parser;
+
+use crate::client::Trust;
 use crate::scenario::model::{Reconnect, Target};
 use crate::scenario::node::{Kind, Node};
 use crate::scenario::table::{self, Context, Table};
+use crate::scenario::template;
 
 /// Servers of one run.
 const MOST_NODES: u64 = 64;
@@ -38,11 +44,66 @@ pub(super) fn lower(node: &Node, cx: &mut Context<'_>) -> Target {
     }
     target.path = table.get("path").and_then(|node| table::string(node, cx));
     target.reconnect = table.get("reconnect").and_then(|node| reconnect(node, cx));
-    for unused in ["parser", "headers", "tls", "compress", "source_ips"] {
-        table.not_yet(unused, cx);
+    target.headers = table.get("headers").map_or_else(Vec::new, |node| super::cases::headers(node, cx));
+    target.query = table.get("query").map(|node| template::parse(node, cx.diagnostics));
+    if let Some(node) = table.get("tls") {
+        target.trust = trust(node, cx).unwrap_or_default();
     }
+    if let Some(node) = table.get("source_ips") {
+        let texts = table::strings(node, cx).unwrap_or_default();
+        for text in texts {
+            match addresses(&text) {
+                Ok(found) => target.sources.extend(found),
+                Err(problem) => cx.diagnostics.error(node.span.clone(), problem),
+            }
+        }
+    }
+    if let Some(node) = table.get("parser") {
+        match table::string(node, cx).as_deref() {
+            Some("json") | None => {}
+            Some("msgpack") => target.parser = Parser::MessagePack,
+            Some(other) => cx.diagnostics.unknown(node.span.clone(), "parser", other, &["json", "msgpack"]),
+        }
+    }
+    table.not_yet("compress", cx);
     table.finish(cx);
     target
+}
+
+/// `tls = { ca = "ca.pem" }` or `{ insecure = true }`.
+fn trust(node: &Node, cx: &mut Context<'_>) -> Option<Trust> {
+    let mut table = Table::new(node, "`tls`", cx)?;
+    let ca = table.get("ca").and_then(|node| table::string(node, cx));
+    let insecure = table.get("insecure").map_or(Some(false), |node| table::boolean(node, cx))?;
+    table.finish(cx);
+    match (ca, insecure) {
+        (Some(_), true) => {
+            cx.diagnostics.error(node.span.clone(), "`ca` and `insecure` exclude each other");
+            None
+        }
+        (Some(file), false) => Some(Trust::File(file.into())),
+        (None, true) => Some(Trust::Anybody),
+        (None, false) => Some(Trust::System),
+    }
+}
+
+/// Addresses of one range at most.
+const MOST_ADDRESSES: usize = 4096;
+
+/// `127.0.0.2`, or `127.0.0.2..127.0.0.9`.
+fn addresses(text: &str) -> Result<Vec<IpAddr>, String> {
+    let problem = || format!("expected an address, or two with `..` in between, found `{text}`");
+    let parse = |text: &str| text.trim().parse::<IpAddr>().map_err(|_| problem());
+    let Some((from, to)) = text.split_once("..") else { return Ok(vec![parse(text)?]) };
+    let (IpAddr::V4(from), IpAddr::V4(to)) = (parse(from)?, parse(to)?) else {
+        return Err(format!("a range is of IPv4 addresses; found `{text}`"));
+    };
+    let all = u32::from(from)..=u32::from(to);
+    match all.clone().count() {
+        0 => Err(format!("`{text}` ends before it begins")),
+        1..=MOST_ADDRESSES => Ok(all.map(|address| IpAddr::V4(address.into())).collect()),
+        many => Err(format!("`{text}` has {many} addresses; at most {MOST_ADDRESSES}")),
+    }
 }
 
 /// `true`, `false`, or `{ delay = "1s..5s", factor = 2, jitter = 0.5 }`.

@@ -1,0 +1,157 @@
+//! How connections are opened: from which address, with what on top of TCP, and what every request says.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll};
+
+use http::Uri;
+use hyper_util::client::legacy::connect::{Connected, Connection};
+use hyper_util::rt::TokioIo;
+use sio_protocol::Parser;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpSocket, TcpStream};
+use tokio_rustls::client::TlsStream;
+use tower_service::Service;
+
+use super::tls::{Tls, server_name};
+
+/// What all connections to a target have in common.
+#[derive(Debug, Default)]
+pub struct Manner {
+    /// Sent with every HTTP request, the WebSocket's included.
+    pub headers: Vec<(String, String)>,
+    /// Behind the query of every such request; empty, or `a=1&b=2`.
+    pub query: String,
+    /// For `https` and `wss`.
+    pub tls: Tls,
+    /// Local addresses, taken in turn; the kernel's choice if there are none.
+    pub sources: Vec<IpAddr>,
+    /// What the server's packets are written by.
+    pub parser: Parser,
+    turn: AtomicUsize,
+}
+
+impl Manner {
+    /// The usual one, with these settings of a scenario.
+    pub fn new(
+        headers: Vec<(String, String)>,
+        query: String,
+        tls: Tls,
+        sources: Vec<IpAddr>,
+        parser: Parser,
+    ) -> Arc<Self> {
+        Arc::new(Self { headers, query, tls, sources, parser, turn: AtomicUsize::new(0) })
+    }
+
+    /// A TCP connection, from the address whose turn it is.
+    pub(super) async fn connect(&self, to: SocketAddr) -> io::Result<TcpStream> {
+        let alike: Vec<_> = self.sources.iter().filter(|source| source.is_ipv4() == to.is_ipv4()).collect();
+        let Some(turn) = self.turn.fetch_add(1, Ordering::Relaxed).checked_rem(alike.len()) else {
+            return TcpStream::connect(to).await;
+        };
+        let socket = if to.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+        socket.bind(SocketAddr::new(*alike[turn], 0))?;
+        socket.connect(to).await
+    }
+
+    /// A connection that speaks TLS if it has to.
+    pub(super) async fn open(&self, to: SocketAddr, host: Option<&str>) -> io::Result<Stream> {
+        let tcp = self.connect(to).await?;
+        match host {
+            None => Ok(Stream::Tcp(tcp)),
+            Some(host) => {
+                tcp.set_nodelay(true)?;
+                let tls = self.tls.connector().map_err(io::Error::other)?.connect(server_name(host)?, tcp).await?;
+                Ok(Stream::Tls(Box::new(tls)))
+            }
+        }
+    }
+}
+
+/// What carries the bytes.
+#[derive(Debug)]
+pub enum Stream {
+    Tcp(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+impl Stream {
+    /// The bare connection.
+    pub(super) fn tcp(&self) -> &TcpStream {
+        match self {
+            Self::Tcp(stream) => stream,
+            Self::Tls(stream) => stream.get_ref().0,
+        }
+    }
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_read(cx, buffer),
+            Self::Tls(stream) => Pin::new(stream).poll_read(cx, buffer),
+        }
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Self::Tls(stream) => Pin::new(stream).poll_write(cx, bytes),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_flush(cx),
+            Self::Tls(stream) => Pin::new(stream).poll_flush(cx),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
+        }
+    }
+}
+
+impl Connection for Stream {
+    fn connected(&self) -> Connected {
+        Connected::new()
+    }
+}
+
+/// Opens connections for the HTTP client.
+#[derive(Clone, Debug)]
+pub struct Dialer(pub(super) Arc<Manner>);
+
+type Dialing = Pin<Box<dyn Future<Output = io::Result<TokioIo<Stream>>> + Send>>;
+
+impl Service<Uri> for Dialer {
+    type Response = TokioIo<Stream>;
+    type Error = io::Error;
+    type Future = Dialing;
+
+    fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, uri: Uri) -> Dialing {
+        let manner = self.0.clone();
+        Box::pin(async move {
+            let secure = uri.scheme_str() == Some("https");
+            let host = uri.host().unwrap_or_default();
+            let port = uri.port_u16().unwrap_or(if secure { 443 } else { 80 });
+            let mut found = tokio::net::lookup_host((host.trim_matches(['[', ']']), port)).await?;
+            let address = found.next().ok_or(io::ErrorKind::AddrNotAvailable)?;
+            let stream = manner.open(address, secure.then_some(host)).await?;
+            stream.tcp().set_nodelay(true)?;
+            Ok(TokioIo::new(stream))
+        })
+    }
+}

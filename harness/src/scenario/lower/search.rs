@@ -1,0 +1,36 @@
+//! `[search]`: which variable is raised, how far, and until when.
+
+use super::slo;
+use crate::scenario::model::{Scenario, Search};
+use crate::scenario::node::Node;
+use crate::scenario::quantity;
+use crate::scenario::table::{self, Context, Table};
+
+pub(super) fn lower(node: &Node, source: &str, scenario: &Scenario, cx: &mut Context<'_>) -> Option<Search> {
+    let mut table = Table::new(node, "[search]", cx)?;
+    let raise = table.require("raise", cx).and_then(|node| table::string(node, cx));
+    let range = table.require("range", cx).and_then(|node| {
+        let text = table::string(node, cx)?;
+        quantity::range(&text).map_err(|problem| cx.diagnostics.error(node.span.clone(), problem)).ok()
+    });
+    let until = table.get("until").and_then(|node| table::array(node, "an array of rules", cx)).unwrap_or_default();
+    let until = until.iter().filter_map(|node| slo::rule(node, source, scenario, cx)).map(|rule| rule.negated());
+    let until = until.collect();
+    let hold = table.get("hold").map_or(Some(None), |node| table::duration(node, cx).map(Some));
+    let resolution = table.get("resolution").map_or(Some(Search::RESOLUTION), |node| {
+        let text = table::string(node, cx)?;
+        quantity::resolution(&text).map_err(|problem| cx.diagnostics.error(node.span.clone(), problem)).ok()
+    });
+    let repeat = table.get("repeat").map_or(Some(u64::from(Search::REPEAT)), |node| table::count(node, 1, cx));
+    table.finish(cx);
+    let (low, high, unit) = range?;
+    Some(Search {
+        raise: raise?,
+        range: (low, high),
+        unit,
+        until,
+        hold: hold?,
+        resolution: resolution?,
+        repeat: repeat?.min(100) as u32,
+    })
+}
