@@ -87,9 +87,8 @@ fn solve(mut matrix: [[f64; 3]; 3], mut right: [f64; 3]) -> Option<[f64; 3]> {
         right.swap(column, pivot);
         for row in column + 1..3 {
             let factor = matrix[row][column] / matrix[column][column];
-            for place in column..3 {
-                matrix[row][place] -= factor * matrix[column][place];
-            }
+            let above = matrix[column];
+            matrix[row].iter_mut().zip(above).skip(column).for_each(|(value, above)| *value -= factor * above);
             right[row] -= factor * right[column];
         }
     }

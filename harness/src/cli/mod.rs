@@ -1,8 +1,10 @@
 //! The command line: what was typed, what it means, and how it ends.
 
 mod accept;
+mod capacity;
 mod compare;
 mod conform;
+mod doctor;
 mod explore;
 mod list;
 mod plan;
@@ -46,6 +48,8 @@ struct Cli {
 enum Command {
     /// Run scenarios: cases, load or both
     Run(RunArgs),
+    /// Find the largest load that meets the rules of a scenario
+    Capacity(Box<capacity::CapacityArgs>),
     /// Show what scenarios come to: people, messages, deliveries, what is needed; nothing is sent
     Plan(plan::PlanArgs),
     /// Check a server against every behaviour in the catalogue
@@ -80,6 +84,8 @@ enum Command {
         #[arg(long, value_name = "RUN")]
         baseline: Option<PathBuf>,
     },
+    /// Check whether this machine is fit for measuring, and say how to mend what is not
+    Doctor,
     /// List what there is: scenarios and targets, or the cases or rules of the conformance suite
     List {
         #[arg(value_enum, default_value = "all")]
@@ -90,7 +96,7 @@ enum Command {
 }
 
 /// Options of `run`
-#[derive(clap::Args)]
+#[derive(clap::Args, Clone)]
 struct RunArgs {
     /// Scenario files, folders of them, or names of scenarios that come with sio-bench
     #[arg(value_name = "FILE-or-FOLDER", required = true)]
@@ -140,6 +146,7 @@ pub fn main() -> Exit {
     };
     match cli.command {
         Command::Run(args) => run::run(&args),
+        Command::Capacity(args) => capacity::capacity(&args),
         Command::Plan(args) => plan::plan(&args),
         Command::Conform(args) => conform::conform(&args),
         Command::Compare(args) => compare::compare(&args),
@@ -149,6 +156,7 @@ pub fn main() -> Exit {
         Command::Accept(args) => accept::accept(&args),
         Command::Serve(args) => serve::serve(args),
         Command::Report { runs, format, baseline } => report::report(&runs, format, baseline.as_deref()),
+        Command::Doctor => doctor::doctor(),
         Command::List { what } => list::list(what),
         Command::Schema => {
             let _ = print(crate::scenario::schema::text());

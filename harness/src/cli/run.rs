@@ -24,19 +24,19 @@ use crate::target::{self, Choice, Fleet, Launch};
 const SPARE_FILES: u64 = 64;
 
 /// What a run is made of, checked.
-struct Job {
+pub(super) struct Job {
     loaded: Vec<Loaded>,
     plans: Vec<Option<Plan>>,
     /// One for each node.
     choices: Vec<Choice>,
     path: Option<String>,
     manner: Arc<Manner>,
-    workers: usize,
+    pub(super) workers: usize,
     folder: PathBuf,
 }
 
 pub(super) fn run(args: &RunArgs) -> Exit {
-    let job = match prepare(args) {
+    let job = match prepare(args, |_| {}) {
         Ok(job) => job,
         Err(problem) => {
             complain_or_show(&problem);
@@ -48,8 +48,20 @@ pub(super) fn run(args: &RunArgs) -> Exit {
         let out = args.out.clone();
         return super::conform::cases(job.loaded, &job.choices[0], job.path, out, args.quiet);
     }
+    let folder = job.folder.clone();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    match runtime.and_then(|runtime| runtime.block_on(execute(args, job))) {
+    let done = runtime.and_then(|runtime| {
+        runtime.block_on(async {
+            let (exit, entries) = execute(job, args.quiet, &mut Interrupt::listen()?).await?;
+            if matches!(entries.last(), Some(Entry::Footer(_))) {
+                let mut text = render(&entries);
+                text.push_str(&format!("record: {}\n", folder.display()));
+                let _ = print(&text);
+            }
+            Ok(exit)
+        })
+    });
+    match done {
         Ok(exit) => exit,
         Err(error) => {
             complain(&format!("the run could not be recorded: {error}"));
@@ -64,8 +76,10 @@ pub(super) fn complain_or_show(problem: &str) {
     if problem.starts_with("error") { eprint!("{problem}") } else { complain(problem) }
 }
 
-fn prepare(args: &RunArgs) -> Result<Job, String> {
-    let loaded = load_all(&args.paths, &args.overrides, args.seed)?;
+/// Reads and checks everything; `adapt` changes what was read.
+pub(super) fn prepare(args: &RunArgs, adapt: impl Fn(&mut Loaded)) -> Result<Job, String> {
+    let mut loaded = load_all(&args.paths, &args.overrides, args.seed)?;
+    loaded.iter_mut().for_each(adapt);
     let open_files = limits::raise_open_files();
     // Ahead of the plan, which takes its time for millions of users.
     let users = |file: &Loaded| file.scenario.populations.values().map(|users| u64::from(users.count)).sum();
@@ -235,7 +249,8 @@ pub(super) fn now() -> Timestamp {
     Timestamp::try_from(clock::wall()).unwrap_or_default()
 }
 
-async fn execute(args: &RunArgs, job: Job) -> io::Result<Exit> {
+/// Runs a job to its end and returns its record; without a footer when nothing came of it, and that was said.
+pub(super) async fn execute(job: Job, quiet: bool, interrupt: &mut Interrupt) -> io::Result<(Exit, Vec<Entry>)> {
     let mut recorder = match Recorder::create(&job.folder) {
         Ok(recorder) => recorder,
         Err(error) => {
@@ -243,7 +258,7 @@ async fn execute(args: &RunArgs, job: Job) -> io::Result<Exit> {
                 "cannot write a record into {}: {error}\n  choose another with --out",
                 job.folder.display()
             ));
-            return Ok(Exit::Usage);
+            return Ok((Exit::Usage, Vec::new()));
         }
     };
     // The journal is for cases that read it; load runs measure the server, not its diary.
@@ -257,12 +272,11 @@ async fn execute(args: &RunArgs, job: Job) -> io::Result<Exit> {
         trust: false,
         manner: job.manner.clone(),
     };
-    let mut interrupt = Interrupt::listen()?;
     let started = tokio::select! {
         started = Fleet::start(&job.choices, job.path.as_deref(), &launch) => started,
         () = interrupt.wait() => {
             take_back(recorder, &launch);
-            return Ok(Exit::Interrupted);
+            return Ok((Exit::Interrupted, Vec::new()));
         }
     };
     let mut fleet = match started {
@@ -270,13 +284,15 @@ async fn execute(args: &RunArgs, job: Job) -> io::Result<Exit> {
         Err(error) => {
             complain(&error.to_string());
             take_back(recorder, &launch);
-            return Ok(if matches!(error, target::Error::Usage(_)) { Exit::Usage } else { Exit::Target });
+            let exit = if matches!(error, target::Error::Usage(_)) { Exit::Usage } else { Exit::Target };
+            return Ok((exit, Vec::new()));
         }
     };
     recorder.add(Entry::Header(header(fleet.first().info.clone())))?;
-    let lost = perform(args, job, &mut fleet, &mut recorder, &mut interrupt).await?;
+    let lost = perform(quiet, job, &mut fleet, &mut recorder, interrupt).await?;
     fleet.stop().await;
-    finish(&mut recorder, lost)
+    let exit = finish(&mut recorder, lost)?;
+    Ok((exit, recorder.entries().to_vec()))
 }
 
 /// Nothing was sent: leaves no folder behind, unless the target had something to say.
@@ -291,13 +307,13 @@ fn take_back(recorder: Recorder, launch: &Launch) {
 
 /// Runs every scenario. Returns why the target was lost, if it was while cases were played.
 async fn perform(
-    args: &RunArgs,
+    quiet: bool,
     job: Job,
     fleet: &mut Fleet,
     recorder: &mut Recorder,
     interrupt: &mut Interrupt,
 ) -> io::Result<Option<String>> {
-    let settings = Settings { workers: job.workers, quiet: args.quiet };
+    let settings = Settings { workers: job.workers, quiet };
     for (loaded, plan) in job.loaded.iter().zip(job.plans) {
         recorder.add(Entry::Scenario(start(loaded)))?;
         let target = fleet.first();
@@ -339,9 +355,6 @@ fn finish(recorder: &mut Recorder, lost: Option<String>) -> io::Result<Exit> {
     let complete = !matches!(verdict.exit, Exit::Interrupted | Exit::Target);
     let footer = Footer { complete, ended: now().to_string(), exit: verdict.exit as u8, verdict: verdict.sentence };
     recorder.add(Entry::Footer(footer))?;
-    let mut text = render(recorder.entries());
-    text.push_str(&format!("record: {}\n", recorder.folder().display()));
-    let _ = print(&text);
     Ok(verdict.exit)
 }
 

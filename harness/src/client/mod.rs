@@ -10,5 +10,5 @@ mod websocket;
 pub use connection::{Connection, Error, Http, http_client};
 pub use dial::Manner;
 pub use endpoint::Endpoint;
-pub use socket::Arrival;
+pub use socket::{Arrival, stamp_lag};
 pub use tls::{Tls, Trust};

@@ -3,6 +3,7 @@
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
+use super::capacity::{Capacity, Trial};
 use crate::scenario::model::{Class, Origin};
 
 /// One line.
@@ -20,6 +21,10 @@ pub enum Entry {
     Progress(Progress),
     Load(Box<LoadResult>),
     Rule(RuleResult),
+    /// One load of a search for the largest.
+    Trial(Trial),
+    /// What the search has found.
+    Capacity(Box<Capacity>),
     Footer(Footer),
 }
 

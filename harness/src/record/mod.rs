@@ -4,10 +4,12 @@
 //! reported as incomplete. Beside it lie `<scenario>.hlog` with one tagged histogram per measure, phase and
 //! second, and a `.hgrm` file per measure.
 
+mod capacity;
 mod entry;
 pub mod histogram;
 mod writer;
 
+pub use capacity::{Capacity, Trial, TrialVerdict};
 pub use entry::{
     CapabilityResult, CaseResult, CaseVerdict, Counts, Cpu, Entry, Failure, Footer, Header, Host, LoadResult,
     LoadViolation, PhaseResult, Progress, Recovery, RuleAbout, RuleInfo, RuleResult, RuleVerdict, ScenarioStart,

@@ -1,5 +1,6 @@
 //! Reports: pure functions of a record.
 
+pub mod capacity;
 pub mod compare;
 pub mod conformance;
 pub mod coverage;

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::capacity::{capacity_text, trial_line};
 use super::text::{count, plural, time};
 use crate::record::{
     CaseResult, Counts, Cpu, Entry, Header, LoadResult, RuleResult, RuleVerdict, ScenarioStart, Summary, TrafficResult,
@@ -18,6 +19,8 @@ pub fn render(entries: &[Entry]) -> String {
             Entry::Case(case) => render_case(&mut out, case),
             Entry::Load(load) => out.push_str(&load_table(load)),
             Entry::Rule(rule) => render_rule(&mut out, rule),
+            Entry::Trial(trial) => line(&mut out, &trial_line(trial)),
+            Entry::Capacity(capacity) => out.push_str(&capacity_text(capacity)),
             Entry::Suite(_) | Entry::Capability(_) | Entry::Progress(_) | Entry::Footer(_) => {}
         }
     }

@@ -59,7 +59,8 @@ pub fn rate(text: &str) -> Result<Rate, String> {
 
 /// `10/s..2_000/s`, or `100..5_000`: two numbers of one unit, the lower first.
 pub fn range(text: &str) -> Result<(f64, f64, String), String> {
-    let problem = || format!("expected two numbers of one unit with `..` in between, such as 10/s..2_000/s; found `{text}`");
+    let problem =
+        || format!("expected two numbers of one unit with `..` in between, such as 10/s..2_000/s; found `{text}`");
     let (from, to) = text.split_once("..").ok_or_else(problem)?;
     let ((low, unit), (high, other)) = (split_number(from)?, split_number(to)?);
     if unit != other && !unit.is_empty() {

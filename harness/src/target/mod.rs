@@ -17,7 +17,7 @@ use crate::record::TargetInfo;
 
 pub use fleet::Fleet;
 pub use manner::manner;
-pub use process::{Child, Frozen};
+pub use process::{Child, Frozen, kill_children};
 
 /// How servers are started.
 #[derive(Clone)]

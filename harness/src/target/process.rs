@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, killpg};
@@ -17,6 +18,18 @@ use super::{Error, Launch};
 const START_LIMIT: Duration = Duration::from_secs(20);
 /// Time a server has after SIGTERM.
 const STOP_LIMIT: Duration = Duration::from_secs(5);
+
+/// The groups of all servers that run, for an end that leaves no time to drop them.
+static RUNNING: Mutex<Vec<u32>> = Mutex::new(Vec::new());
+
+fn running() -> MutexGuard<'static, Vec<u32>> {
+    RUNNING.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// SIGKILL for every server that was started: the program is about to end without another word.
+pub fn kill_children() {
+    running().iter().for_each(|pid| signal_group(*pid, Signal::SIGKILL));
+}
 
 /// A running server. Dropping it kills its process group.
 pub struct Child {
@@ -73,6 +86,7 @@ impl Drop for Child {
         if self.process.id().is_some() {
             signal_group(self.pid, Signal::SIGKILL);
         }
+        running().retain(|pid| *pid != self.pid);
     }
 }
 
@@ -148,6 +162,7 @@ async fn spawn(name: &str, mut command: Command, launch: &Launch) -> Result<(Chi
     let pid = process.id().unwrap_or_default();
     let stdout = process.stdout.take();
     let stdin = process.stdin.take();
+    running().push(pid);
     let child = Child { process, _stdin: stdin, pid, stderr: launch.stderr.clone() };
     let Some(stdout) = stdout else { return Err(Error::Unreachable(format!("{name} has no standard output"))) };
     let mut lines = BufReader::new(stdout).lines();

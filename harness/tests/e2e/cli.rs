@@ -199,6 +199,51 @@ fn an_interrupted_run_keeps_what_it_has() {
     assert!(report.contains("INTERRUPTED"), "{report}");
 }
 
+/// Whoever asks twice does not wait for a server that answers no goodbye; and the server does not stay behind.
+#[test]
+fn an_impatient_user_interrupts_twice() {
+    let place = Place::new();
+    let mut run = place.start(&["run", &scenario("small.toml"), "--out", "out", "--set", "steady=60s"]);
+    run.wait_for("steady");
+    let server = place.target_pid();
+    kill(server, Signal::SIGSTOP).unwrap();
+    run.signal(Signal::SIGINT);
+    // The same signal twice at once would be one.
+    run.signal(Signal::SIGTERM);
+    let (code, text) = run.finish();
+    assert_eq!(code, Some(130), "{text}");
+    assert!(stdout(&place.run(&["report", "out"])).contains("INCOMPLETE"));
+    // Killed and not yet collected by whoever collects orphans, or gone.
+    let status = std::fs::read_to_string(format!("/proc/{server}/stat")).unwrap_or_default();
+    assert!(status.is_empty() || status.contains(") Z "), "{status}");
+}
+
+/// What stands for a full disk is a limit on the size of files: writing fails in the middle of the run.
+#[test]
+fn a_record_that_cannot_be_written_ends_the_run() {
+    let place = Place::new();
+    let script = "trap '' XFSZ; ulimit -f 4; exec \"$0\" \"$@\"";
+    let args = ["run", &scenario("small.toml"), "--out", "out", "--quiet", "--set", "steady=20s"];
+    let mut command = Command::new("sh");
+    command.args(["-c", script, env!("CARGO_BIN_EXE_sio-bench")]).args(args).current_dir(place.path());
+    let output = command.output().unwrap();
+    assert_eq!(output.status.code(), Some(4), "{}", stdout(&output));
+    assert!(stderr(&output).contains("the run could not be recorded"), "{}", stderr(&output));
+    assert!(stdout(&place.run(&["report", "out"])).contains("INCOMPLETE"));
+}
+
+#[test]
+fn the_machine_is_looked_at() {
+    let place = Place::new();
+    let output = place.run(&["doctor"]);
+    let text = stdout(&output);
+    assert!(matches!(output.status.code(), Some(0 | 1)), "{text}");
+    for what in ["open files", "local ports", "wake-ups", "receive stamps"] {
+        assert!(text.contains(what), "{what}: {text}");
+    }
+    assert_eq!(text.contains("NOT FIT"), output.status.code() == Some(1), "{text}");
+}
+
 #[test]
 fn a_record_that_was_cut_short_says_so() {
     let place = Place::new();

@@ -1,6 +1,7 @@
 //! The real program against real servers.
 #![allow(clippy::unwrap_used, clippy::print_stderr, unreachable_pub, reason = "tests")]
 
+mod capacity;
 mod cli;
 mod common;
 mod conformance;
