@@ -1,8 +1,12 @@
-//! Ctrl-C and SIGTERM: the run stops, and what it has is kept.
+//! Ctrl-C and SIGTERM: the run stops, and what it has is kept. Twice: it stops at once.
 
 use std::io;
+use std::sync::Once;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::exit::Exit;
+use crate::target::kill_children;
 
 /// Listens from its creation on, so that no signal falls between two waits.
 pub struct Interrupt {
@@ -10,8 +14,30 @@ pub struct Interrupt {
     term: Signal,
 }
 
+/// Waits for the second signal, on a thread of its own: whatever the others are stuck in, this is heard.
+fn second() {
+    let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return };
+    let heard = runtime.block_on(async {
+        let mut both = Interrupt { int: signal(SignalKind::interrupt())?, term: signal(SignalKind::terminate())? };
+        both.wait().await;
+        both.wait().await;
+        io::Result::Ok(())
+    });
+    if heard.is_ok() {
+        kill_children();
+        #[expect(clippy::exit, reason = "whoever asks twice does not want to wait")]
+        std::process::exit(i32::from(Exit::Interrupted as u8));
+    }
+}
+
 impl Interrupt {
+    /// Begins to listen. Whoever asks a second time does not want to wait for goodbyes: the program ends, with the lines
+    /// of the record that are written.
     pub fn listen() -> io::Result<Self> {
+        static SECOND: Once = Once::new();
+        let mut started = Ok(());
+        SECOND.call_once(|| started = std::thread::Builder::new().name("signals".to_owned()).spawn(second).map(drop));
+        started?;
         Ok(Self { int: signal(SignalKind::interrupt())?, term: signal(SignalKind::terminate())? })
     }
 

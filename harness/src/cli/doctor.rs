@@ -110,7 +110,8 @@ fn backlog() -> Option<Finding> {
 fn cores() -> Option<Finding> {
     let cores = std::thread::available_parallelism().ok()?.get() as u64;
     Some(Finding::new("cores", plural(cores, "core"), cores >= 2, || {
-        "with one core, sio-bench and a target on this machine take it from each other; put the target elsewhere".to_owned()
+        "with one core, sio-bench and a target on this machine take it from each other; put the target elsewhere"
+            .to_owned()
     }))
 }
 
@@ -118,7 +119,7 @@ fn memory() -> Option<Finding> {
     let text = read("/proc/meminfo")?;
     let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
     let bytes = line.trim().strip_suffix(" kB")?.parse::<u64>().ok()? * 1024;
-    // What a user takes, in the harness and in the kernel: measured in reports/numbers.md.
+    // What a user takes, in the harness and in the kernel: about; the harness alone takes 3.5 KiB.
     let users = bytes / (16 * 1024);
     let found = format!("{} MiB to spare: for some {} idle users", count(bytes >> 20), count(users));
     Some(Finding::new("memory", found, bytes >= MEMORY, || "end what else is running, or run fewer users".to_owned()))
@@ -169,7 +170,8 @@ async fn wakes() -> io::Result<Vec<Finding>> {
         histogram::record(&mut late, clock::now().saturating_duration_since(due).as_nanos() as u64);
     }
     let (p50, p99) = (late.value_at_quantile(0.5), late.value_at_quantile(0.99));
-    let found = format!("late by {} (p50), {} (p99), {} at most", time(p50 as f64), time(p99 as f64), time(late.max() as f64));
+    let found =
+        format!("late by {} (p50), {} (p99), {} at most", time(p50 as f64), time(p99 as f64), time(late.max() as f64));
     let mut all = vec![Finding::new("wake-ups", found, u128::from(p99) < WAKE.as_nanos(), || {
         "the kernel wakes threads too late: other programs, a power-saving governor or a busy host\n\
          cpupower frequency-set -g performance; and let nothing else run"
@@ -193,7 +195,8 @@ async fn stamps() -> io::Result<Finding> {
         None => "the kernel does not stamp what it receives".to_owned(),
     };
     Ok(Finding::new("receive stamps", found, lag.is_some(), || {
-        "latencies will hold the time that a message waits for sio-bench; watch `ruler busy` and `ruler wait`".to_owned()
+        "latencies will hold the time that a message waits for sio-bench; watch `ruler busy` and `ruler wait`"
+            .to_owned()
     }))
 }
 

@@ -25,7 +25,9 @@ use crate::clock;
 use crate::interrupt::Interrupt;
 use crate::play::Stage;
 use crate::record::histogram::{Interval, write_hgrm, write_hlog};
-use crate::record::{CaseResult, Cpu, Entry, LoadResult, LoadViolation, Progress, Recorder, RuleResult};
+use crate::record::{
+    CaseResult, Cpu, Entry, Growth, LoadResult, LoadViolation, Memory, Progress, Recorder, RuleResult,
+};
 use crate::report::INTERRUPTED;
 use crate::scenario::Loaded;
 use crate::scenario::model::Upset;
@@ -72,7 +74,7 @@ pub async fn run(
         before: (0, 0),
     };
     let played = RefCell::new(Vec::new());
-    let cpu = {
+    let (cpu, memory) = {
         let beside = cases::play_again_and_again(loaded, &shared, &played);
         watch.follow(fleet, beside, recorder, interrupt).await
     };
@@ -91,6 +93,7 @@ pub async fn run(
     let mut result = summarize(&loaded.scenario.name, &shared.plan, &workers, &histograms);
     result.violations = cut_out(loaded, &shared.plan, &workers, !fleet.pids().is_empty(), recorder)?;
     result.cpu = cpu;
+    result.memory = memory;
     result.fenced = shared.stage.fence;
     result.aborted = aborted;
     let rules = slo::decide(loaded, &shared.plan, &result, &histograms, &cases);
@@ -230,20 +233,25 @@ struct Watch<'a> {
 }
 
 impl Watch<'_> {
-    /// Until the run is over or aborted; returns the CPU time of its phases.
+    /// Until the run is over or aborted; returns what its phases took.
     async fn follow(
         &mut self,
         fleet: &mut Fleet,
         beside: impl Future<Output = ()>,
         recorder: &mut Recorder,
         interrupt: &mut Interrupt,
-    ) -> Cpu {
+    ) -> (Cpu, Memory) {
         let shared = self.shared;
         let control = &shared.control;
         let pids = fleet.pids();
         let cpu = Cell::new(Cpu::default());
+        let memory = || (cpu::own_memory(), cpu::memory(&pids));
+        let grown = Cell::new([memory(), (None, None), (None, None)]);
         let timeline = async {
             control.barrier().await?;
+            let [before_users, ..] = grown.get();
+            let open = memory();
+            grown.set([before_users, open, (None, None)]);
             let origin = clock::now() + LEAD;
             control.start(origin);
             let before = (origin, cpu::own(), cpu::groups(&pids), cpu::stolen());
@@ -255,6 +263,7 @@ impl Watch<'_> {
                 target: difference(cpu::groups(&pids), before.2),
                 stolen: difference(cpu::stolen(), before.3),
             });
+            grown.set([before_users, open, memory()]);
             control.barrier().await?;
             control.barrier().await
         };
@@ -292,7 +301,10 @@ impl Watch<'_> {
         while let Ok(snapshot) = self.snapshots.try_recv() {
             self.keep(&snapshot);
         }
-        cpu.get()
+        let [before, open, end] = grown.get();
+        let own = Growth { before: before.0, open: open.0, end: end.0 };
+        let target = Growth { before: before.1, open: open.1, end: end.1 };
+        (cpu.get(), Memory { own, target })
     }
 
     /// Adds the histograms of a snapshot to the sums and to the log.

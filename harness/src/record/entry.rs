@@ -267,6 +267,8 @@ pub struct LoadResult {
     #[serde(default)]
     pub worker_time: Vec<WorkerTime>,
     pub cpu: Cpu,
+    #[serde(default)]
+    pub memory: Memory,
     /// Messages of other people: deliveries without a stamp, or with that of another run.
     pub foreign: u64,
     /// Deliveries that came when their account had long been closed.
@@ -450,6 +452,32 @@ pub struct Summary {
     pub p99: u64,
     pub p999: u64,
     pub max: u64,
+}
+
+/// Bytes in memory, as far as it is known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Memory {
+    pub own: Growth,
+    /// Of the servers that sio-bench started.
+    pub target: Growth,
+}
+
+/// Bytes in memory at three times.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Growth {
+    /// Before the first user connects.
+    pub before: Option<u64>,
+    /// When every user is open and nothing has been sent.
+    pub open: Option<u64>,
+    /// At the end of the last phase.
+    pub end: Option<u64>,
+}
+
+impl Growth {
+    /// Bytes that each of so many users has added by being open.
+    pub fn per_user(&self, users: u64) -> Option<f64> {
+        Some(self.open?.saturating_sub(self.before?) as f64 / users as f64).filter(|_| users > 0)
+    }
 }
 
 /// CPU seconds over the phases, and their length.

@@ -11,9 +11,9 @@ mod writer;
 
 pub use capacity::{Capacity, Trial, TrialVerdict};
 pub use entry::{
-    CapabilityResult, CaseResult, CaseVerdict, Counts, Cpu, Entry, Failure, Footer, Header, Host, LoadResult,
-    LoadViolation, PhaseResult, Progress, Recovery, RuleAbout, RuleInfo, RuleResult, RuleVerdict, ScenarioStart,
-    SuiteInfo, Summary, TargetInfo, TrafficResult, Users, WorkerTime,
+    CapabilityResult, CaseResult, CaseVerdict, Counts, Cpu, Entry, Failure, Footer, Growth, Header, Host, LoadResult,
+    LoadViolation, Memory, PhaseResult, Progress, Recovery, RuleAbout, RuleInfo, RuleResult, RuleVerdict,
+    ScenarioStart, SuiteInfo, Summary, TargetInfo, TrafficResult, Users, WorkerTime,
 };
 pub use writer::{Recorder, read};
 

@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use super::capacity::{capacity_text, trial_line};
 use super::text::{count, plural, time};
 use crate::record::{
-    CaseResult, Counts, Cpu, Entry, Header, LoadResult, RuleResult, RuleVerdict, ScenarioStart, Summary, TrafficResult,
-    WorkerTime,
+    CaseResult, Counts, Cpu, Entry, Growth, Header, LoadResult, RuleResult, RuleVerdict, ScenarioStart, Summary,
+    TrafficResult, WorkerTime,
 };
 
 /// Renders a whole record. The same text comes out at the end of a run and of `sio-bench report`.
@@ -235,6 +235,7 @@ fn render_cpu(out: &mut String, cpu: &Cpu, load: &LoadResult) {
         each(cpu.own),
         plural(load.workers as u64, "worker")
     );
+    render_memory(out, load);
     let worst = |share: fn(&WorkerTime) -> f64| load.worker_time.iter().map(share).reduce(f64::max);
     if let (Some(busy), Some(waited)) = (worst(|time| time.busy), worst(|time| time.waited)) {
         let (busy, waited) = (busy * 100.0, waited * 100.0);
@@ -243,6 +244,24 @@ fn render_cpu(out: &mut String, cpu: &Cpu, load: &LoadResult) {
     // Less is the noise of every virtual machine.
     if cpu.stolen.is_some_and(|stolen| stolen > 0.01 * cpu.seconds) {
         let _ = writeln!(out, "  stolen      {} was taken from this machine by its host", share(cpu.stolen));
+    }
+}
+
+/// With fewer users, what each of them takes drowns in what everything takes.
+const ENOUGH_USERS: u64 = 100;
+
+fn render_memory(out: &mut String, load: &LoadResult) {
+    let side = |growth: &Growth| {
+        let bytes = growth.end.or(growth.open)?;
+        let each = growth.per_user(load.users.open).filter(|_| load.users.open >= ENOUGH_USERS);
+        let each = each.map_or_else(String::new, |each| format!(" ({:.1} KiB per user)", each / 1024.0));
+        Some(format!("{:.1} MiB{each}", bytes as f64 / f64::from(1 << 20)))
+    };
+    let unknown = || "not known".to_owned();
+    let (target, own) = (side(&load.memory.target), side(&load.memory.own));
+    if target.is_some() || own.is_some() {
+        let (target, own) = (target.unwrap_or_else(unknown), own.unwrap_or_else(unknown));
+        let _ = writeln!(out, "  memory      target {target}   sio-bench {own}");
     }
 }
 

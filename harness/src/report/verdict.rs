@@ -1,8 +1,10 @@
 //! What a record comes to: one sentence and an exit code.
 
+use std::time::Duration;
+
 use super::text::{count, plural};
 use crate::exit::Exit;
-use crate::record::{CaseVerdict, Entry, LoadResult, RuleAbout, RuleVerdict};
+use crate::record::{CaseVerdict, Entry, LoadResult, RuleAbout, RuleResult, RuleVerdict};
 
 /// The end of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,6 +47,8 @@ pub fn judge(entries: &[Entry]) -> Verdict {
 
 /// A worker that uses more of a core has none to spare when something is due.
 const BUSIEST: f64 = 0.97;
+/// A schedule that is kept worse than this is none, unless the scenario says what is fine.
+const LATEST: Duration = Duration::from_millis(50);
 /// Below this strength, a clean run says too little.
 const WEAKEST: f64 = 0.5;
 
@@ -94,6 +98,13 @@ fn validity_problems(entries: &[Entry]) -> Vec<String> {
                 "sio-bench was the bottleneck: worker {number} used {share:.0} % of a core; use more `--workers`, or less load"
             ));
         }
+        let late = Duration::from_nanos(load.late.p99);
+        if late > LATEST && !says_how_late(entries, &load.scenario) {
+            problems.push(format!(
+                "sio-bench was late: 1 % of the messages were sent {late:.1?} or more behind their time; use more `--workers`, \
+                 or less load, or say with a rule over `ruler.late` how late is fine"
+            ));
+        }
         if load.negative > 0 {
             problems.push(format!("{} arrived before they were due", plural(load.negative, "delivery")));
         }
@@ -111,6 +122,12 @@ fn validity_problems(entries: &[Entry]) -> Vec<String> {
     });
     problems.extend(unknown);
     problems
+}
+
+/// Whether a rule of the scenario is about the lateness of sio-bench.
+fn says_how_late(entries: &[Entry], scenario: &str) -> bool {
+    let is_late = |rule: &RuleResult| rule.scenario == scenario && rule.rule.starts_with("ruler.late ");
+    entries.iter().any(|entry| matches!(entry, Entry::Rule(rule) if is_late(rule)))
 }
 
 fn broken(entries: &[Entry], about: RuleAbout) -> impl Iterator<Item = String> {
@@ -209,7 +226,7 @@ fn successes(entries: &[Entry]) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::{Counts, RuleResult, TrafficResult, Users, WorkerTime};
+    use crate::record::{Counts, Summary, TrafficResult, Users, WorkerTime};
 
     fn load(counts: Counts, busy: f64) -> Vec<Entry> {
         let traffic = TrafficResult { name: "t".to_owned(), counts, ..TrafficResult::default() };
@@ -281,5 +298,23 @@ mod tests {
         assert_eq!(exit(&[&late, &slow]), Exit::NotValid);
         assert_eq!(exit(&[&slow]), Exit::Failed);
         assert_eq!(exit(&[&late, &lost]), Exit::Failed);
+    }
+
+    /// Without a rule of the scenario's own, sio-bench has one for itself.
+    #[test]
+    fn a_schedule_that_is_not_kept_is_none() {
+        let mut entries = load(GOOD, 0.5);
+        if let Entry::Load(load) = &mut entries[0] {
+            load.late = Summary { count: 9, p99: 60_000_000, ..Summary::default() };
+        }
+        let verdict = judge(&entries);
+        assert_eq!(verdict.exit, Exit::NotValid);
+        assert!(verdict.sentence.contains("sent 60.0ms or more behind their time"), "{}", verdict.sentence);
+        let mut fine = broken_rule("ruler.late p99 < 1s", RuleAbout::Ruler);
+        if let Entry::Rule(rule) = &mut fine {
+            (rule.verdict, rule.scenario) = (RuleVerdict::Holds, String::new());
+        }
+        entries.push(fine);
+        assert_eq!(judge(&entries).exit, Exit::Passed);
     }
 }

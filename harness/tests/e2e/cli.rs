@@ -222,8 +222,8 @@ fn an_impatient_user_interrupts_twice() {
 #[test]
 fn a_record_that_cannot_be_written_ends_the_run() {
     let place = Place::new();
-    let script = "trap '' XFSZ; ulimit -f 4; exec \"$0\" \"$@\"";
-    let args = ["run", &scenario("small.toml"), "--out", "out", "--quiet", "--set", "steady=20s"];
+    let script = "trap '' XFSZ; ulimit -f 16; exec \"$0\" \"$@\"";
+    let args = ["run", &scenario("small.toml"), "--out", "out", "--quiet", "--set", "steady=2s"];
     let mut command = Command::new("sh");
     command.args(["-c", script, env!("CARGO_BIN_EXE_sio-bench")]).args(args).current_dir(place.path());
     let output = command.output().unwrap();

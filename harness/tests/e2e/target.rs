@@ -31,7 +31,7 @@ ack = true
 name = "p"
 for = "1s"
 [slo]
-rules = ["t.unanswered = 0", "errors <= 0%"]
+rules = ["t.unanswered = 0", "errors <= 0%", "ruler.late p99 < 1m"]
 "#;
 
 fn run(place: &Place, target: &str, url: &str) -> (i32, String) {
