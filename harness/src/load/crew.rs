@@ -167,11 +167,16 @@ impl Crew {
             let slice = clock::now() + SLICE;
             let mut turns = 0;
             loop {
+                let now = clock::now();
+                if now >= slice {
+                    // Also when the schedule lags behind: what arrives is found only by asking.
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
                 if let Some(member) = self.pop(|queues| &mut queues.first) {
                     self.poll_member(member);
                     continue;
                 }
-                let now = clock::now();
                 let called = turns == 0 && self.bells.conductor.swap(false, Ordering::AcqRel);
                 if called || (turns == 0 && self.due.get().is_some_and(|due| due <= now)) {
                     if let Poll::Ready(end) = conductor.as_mut().poll(&mut Context::from_waker(&waker)) {
@@ -189,10 +194,6 @@ impl Crew {
                     return Poll::Pending;
                 };
                 self.poll_member(member);
-                if now >= slice {
-                    cx.waker().wake_by_ref();
-                    return Poll::Pending;
-                }
             }
         }));
         work.await
@@ -297,6 +298,27 @@ mod tests {
             // A timer of the runtime fires only if the runtime is asked.
             tokio::time::sleep(Duration::from_millis(10)).await;
         }));
+    }
+
+    /// However far the schedule lags behind, the runtime is asked what has arrived.
+    #[test]
+    fn a_schedule_that_never_catches_up_starves_nobody() {
+        let crew = Crew::default();
+        let heard = Rc::new(Cell::new(false));
+        let hears = heard.clone();
+        crew.spawn(async move {
+            tokio::time::sleep(Duration::from_millis(3)).await;
+            hears.set(true);
+        });
+        let sender = crew.spawn(std::future::pending());
+        block_on(crew.run(async {
+            let limit = clock::now() + Duration::from_secs(5);
+            while !heard.get() && clock::now() < limit {
+                crew.first(sender);
+                crew.give_way().await;
+            }
+        }));
+        assert!(heard.get());
     }
 
     #[test]
