@@ -17,6 +17,7 @@ mod log;
 mod mailbox;
 mod measure;
 mod message;
+mod place;
 pub mod plan;
 mod progress;
 mod random;

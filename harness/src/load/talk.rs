@@ -12,6 +12,7 @@ use tokio::time::{sleep_until, timeout};
 
 use super::log::{Arrival, fact};
 use super::mailbox::{Mailbox, Order};
+use super::place::Place;
 use super::stamp::Stamp;
 use super::user::OPEN_LIMIT;
 use super::worker::Local;
@@ -38,66 +39,6 @@ pub(super) enum End {
     Dropped(Leaving, Duration),
     /// The connection broke.
     Lost(String),
-}
-
-/// A user in one of its namespaces; outlives the session, since the next one may recover it.
-pub(super) struct Place {
-    namespace: String,
-    /// What it is owed, and got.
-    account: Option<Receiver>,
-    /// The account of a session that has been asked for and is not confirmed.
-    fresh: Option<Receiver>,
-    /// By which the server knows the session; without recovery there is none.
-    pid: Option<String>,
-    /// The last offset that was received.
-    offset: String,
-    confirmed: bool,
-    /// The session is the one it was before.
-    recovered: bool,
-}
-
-impl Place {
-    pub(super) fn new(namespace: &str) -> Self {
-        let namespace = namespace.to_owned();
-        Self {
-            namespace,
-            account: None,
-            fresh: None,
-            pid: None,
-            offset: String::new(),
-            confirmed: false,
-            recovered: false,
-        }
-    }
-
-    /// Whether the session could be recovered.
-    pub(super) fn may_recover(&self) -> bool {
-        self.pid.is_some() && !self.offset.is_empty() && self.account.is_some()
-    }
-
-    /// The session is over since `at`, for good.
-    pub(super) fn end(&mut self, local: &Local, user: u32, at: Nanos) {
-        if let Some(mut account) = self.account.take() {
-            account.end(at, &*local.window.borrow(), local.fates(user));
-        }
-        self.fresh = None;
-        self.pid = None;
-        self.offset.clear();
-    }
-
-    /// The connection broke while the session was being opened. What was let in and is not in its rooms must not be
-    /// asked back: it would never be.
-    pub(super) fn opening_failed(&mut self, local: &Local, user: u32) {
-        if std::mem::take(&mut self.confirmed) && !self.recovered {
-            self.end(local, user, local.now());
-        }
-        self.fresh = None;
-    }
-
-    /// Where a delivery is judged. Ahead of the confirmation it can only belong to what the session was.
-    fn current(&mut self) -> Option<&mut Receiver> {
-        if self.confirmed || self.account.is_some() { self.account.as_mut() } else { self.fresh.as_mut() }
-    }
 }
 
 /// A fence that has not been answered.
@@ -464,10 +405,8 @@ impl<'a> Talk<'a> {
         }
         if let Some(id) = incoming.id {
             self.connection.ack(&incoming.nsp, id, Args::none());
-        } else if let Some(place) = self.places.iter_mut().find(|place| place.namespace == *incoming.nsp)
-            && place.pid.is_some()
-        {
-            learn_offset(&mut place.offset, json);
+        } else if let Some(place) = self.places.iter_mut().find(|place| place.namespace == *incoming.nsp) {
+            place.learn_offset(json);
         }
         if let Some(reads) = local.crowd(self.number).reads {
             let bytes = json.len() + incoming.args.attachments().iter().map(|bytes| bytes.len()).sum::<usize>();
@@ -618,7 +557,7 @@ impl<'a> Talk<'a> {
 
 impl Local {
     /// Where fates of a user's messages are counted.
-    fn fates(&self, user: u32) -> impl FnMut(u32, u32, Fate) + '_ {
+    pub(super) fn fates(&self, user: u32) -> impl FnMut(u32, u32, Fate) + '_ {
         move |stream, seq, fate| {
             let window = self.window.borrow();
             let Some(index) = window.index(stream, seq) else { return };
@@ -636,38 +575,11 @@ fn fence_args() -> Args {
     Args::event(FENCE, ()).unwrap_or_default()
 }
 
-/// The offset stands behind the arguments of whatever can be recovered: the last of them, if it is a string.
-fn learn_offset(offset: &mut String, json: &str) {
-    let Some(inner) = json.strip_suffix("\"]") else { return };
-    if let Some((before, last)) = inner.rsplit_once('"')
-        && before.ends_with(',')
-    {
-        offset.clear();
-        offset.push_str(last);
-    }
-}
-
 /// Returns at an instant, if there is one.
 async fn until(at: Option<Instant>) {
     match at {
         // Most users never sleep, and should not hold what it takes.
         Some(at) => Box::pin(sleep_until(at.into())).await,
         None => pending().await,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn offsets_are_the_last_string() {
-        let mut offset = String::new();
-        learn_offset(&mut offset, r#"["msg","payload","z9.x"]"#);
-        assert_eq!(offset, "z9.x");
-        for nothing in [r#"["msg"]"#, r#"["msg",7]"#, r#"["msg",{"a":"b"}]"#, "[]", "x"] {
-            learn_offset(&mut offset, nothing);
-            assert_eq!(offset, "z9.x", "{nothing}");
-        }
     }
 }

@@ -4,8 +4,9 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::mailbox::{Mailbox, Order};
+use super::place::Place;
 use super::random::Dice;
-use super::talk::{End, Place, Talk};
+use super::talk::{End, Talk};
 use super::worker::Local;
 use crate::scenario::model::{Drop as Dropping, Leaving};
 
