@@ -148,7 +148,7 @@ struct Hunt<'a> {
     interrupt: Interrupt,
     points: Vec<Point>,
     trials: u64,
-    /// What was used up at the smallest load that broke the rules.
+    /// What was used up at the last load that broke the rules.
     limit: Option<String>,
 }
 
@@ -159,7 +159,7 @@ impl<'a> Hunt<'a> {
     async fn run(args: &'a CapacityArgs, search: Search, loaded: &Loaded) -> io::Result<Exit> {
         let name = format!("{}-capacity", loaded.scenario.name);
         let folder = args.run.out.clone().unwrap_or_else(|| run::fresh_folder(&name));
-        let recorder = Recorder::create(&folder)?;
+        let Some(recorder) = run::record_in(&folder) else { return Ok(Exit::Usage) };
         let interrupt = Interrupt::listen()?;
         let mut hunt = Self { args, search, recorder, interrupt, points: Vec::new(), trials: 0, limit: None };
         let (mut found, mut bounded) = (Vec::new(), Vec::new());
@@ -251,7 +251,7 @@ impl<'a> Hunt<'a> {
         }
         let verdict = match exit {
             Exit::Interrupted => "INTERRUPTED: the trials until then are above".to_owned(),
-            _ => "TARGET LOST: the last trial says why".to_owned(),
+            _ => format!("TARGET LOST: the record in trial-{:03} says why", self.trials),
         };
         self.finish(exit, verdict, false)
     }

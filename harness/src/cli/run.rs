@@ -1,6 +1,6 @@
 //! `sio-bench run`: reads everything, checks everything, and only then starts anything.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::{io, thread};
 
@@ -249,18 +249,17 @@ pub(super) fn now() -> Timestamp {
     Timestamp::try_from(clock::wall()).unwrap_or_default()
 }
 
+/// A record in a folder of its own; what is wrong with the folder has been said.
+pub(super) fn record_in(folder: &Path) -> Option<Recorder> {
+    let created = Recorder::create(folder).map_err(|error| {
+        complain(&format!("cannot write a record into {}: {error}\n  choose another with --out", folder.display()));
+    });
+    created.ok()
+}
+
 /// Runs a job to its end and returns its record; without a footer when nothing came of it, and that was said.
 pub(super) async fn execute(job: Job, quiet: bool, interrupt: &mut Interrupt) -> io::Result<(Exit, Vec<Entry>)> {
-    let mut recorder = match Recorder::create(&job.folder) {
-        Ok(recorder) => recorder,
-        Err(error) => {
-            complain(&format!(
-                "cannot write a record into {}: {error}\n  choose another with --out",
-                job.folder.display()
-            ));
-            return Ok((Exit::Usage, Vec::new()));
-        }
-    };
+    let Some(mut recorder) = record_in(&job.folder) else { return Ok((Exit::Usage, Vec::new())) };
     // The journal is for cases that read it; load runs measure the server, not its diary.
     let journal = job.plans.iter().all(Option::is_none);
     let options = job.loaded[0].scenario.target.started_with().0;

@@ -424,14 +424,12 @@ impl Polling {
             query.push_str(sid);
         }
         let method = if body.is_some() { Method::POST } else { Method::GET };
-        let mut request = Request::builder()
+        let request = Request::builder()
             .method(method)
             .uri(self.endpoint.engine_url(&query))
             .header(http::header::CONTENT_TYPE, "text/plain;charset=UTF-8");
-        for (name, value) in &self.endpoint.manner.headers {
-            request = request.header(name, value);
-        }
-        let request = request.body(Full::new(body.map(ByteString::into_bytes).unwrap_or_default()));
+        let request =
+            self.endpoint.manner.dress(request).body(Full::new(body.map(ByteString::into_bytes).unwrap_or_default()));
         let http = self.http.clone();
         Box::pin(async move {
             let request = request.map_err(|error| Error::Http(error.to_string()))?;

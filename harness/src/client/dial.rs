@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 
-use http::Uri;
+use http::{Uri, request};
 use hyper_util::client::legacy::connect::{Connected, Connection};
 use hyper_util::rt::TokioIo;
 use sio_protocol::Parser;
@@ -35,7 +35,7 @@ pub struct Manner {
 }
 
 impl Manner {
-    /// The usual one, with these settings of a scenario.
+    /// All settings; whose turn it is begins with the first address.
     pub fn new(
         headers: Vec<(String, String)>,
         query: String,
@@ -46,8 +46,16 @@ impl Manner {
         Arc::new(Self { headers, query, tls, sources, parser, turn: AtomicUsize::new(0) })
     }
 
+    /// Puts what every request says into the head of one.
+    pub(crate) fn dress(&self, mut request: request::Builder) -> request::Builder {
+        for (name, value) in &self.headers {
+            request = request.header(name, value);
+        }
+        request
+    }
+
     /// A TCP connection, from the address whose turn it is.
-    pub(super) async fn connect(&self, to: SocketAddr) -> io::Result<TcpStream> {
+    async fn connect(&self, to: SocketAddr) -> io::Result<TcpStream> {
         let alike: Vec<_> = self.sources.iter().filter(|source| source.is_ipv4() == to.is_ipv4()).collect();
         let Some(turn) = self.turn.fetch_add(1, Ordering::Relaxed).checked_rem(alike.len()) else {
             return TcpStream::connect(to).await;
@@ -60,10 +68,10 @@ impl Manner {
     /// A connection that speaks TLS if it has to.
     pub(super) async fn open(&self, to: SocketAddr, host: Option<&str>) -> io::Result<Stream> {
         let tcp = self.connect(to).await?;
+        tcp.set_nodelay(true)?;
         match host {
             None => Ok(Stream::Tcp(tcp)),
             Some(host) => {
-                tcp.set_nodelay(true)?;
                 let tls = self.tls.connector().map_err(io::Error::other)?.connect(server_name(host)?, tcp).await?;
                 Ok(Stream::Tls(Box::new(tls)))
             }
@@ -149,9 +157,7 @@ impl Service<Uri> for Dialer {
             let port = uri.port_u16().unwrap_or(if secure { 443 } else { 80 });
             let mut found = tokio::net::lookup_host((host.trim_matches(['[', ']']), port)).await?;
             let address = found.next().ok_or(io::ErrorKind::AddrNotAvailable)?;
-            let stream = manner.open(address, secure.then_some(host)).await?;
-            stream.tcp().set_nodelay(true)?;
-            Ok(TokioIo::new(stream))
+            Ok(TokioIo::new(manner.open(address, secure.then_some(host)).await?))
         })
     }
 }

@@ -35,7 +35,7 @@ pub struct Arrival {
     pub lag: Option<Duration>,
 }
 
-/// A connection without delays of its own.
+/// A connection that is read with the kernel's stamps.
 #[derive(Debug)]
 pub(super) struct Socket {
     stream: Stream,
@@ -43,11 +43,9 @@ pub(super) struct Socket {
 
 impl Socket {
     /// Takes a connection over.
-    pub(super) fn new(stream: Stream) -> io::Result<Self> {
-        let tcp = stream.tcp();
-        tcp.set_nodelay(true)?;
-        stamp::ask_for(tcp);
-        Ok(Self { stream })
+    pub(super) fn new(stream: Stream) -> Self {
+        stamp::ask_for(stream.tcp());
+        Self { stream }
     }
 
     /// Appends what has arrived to `buffer`. An error of kind `UnexpectedEof` when there will be no more.
@@ -121,7 +119,7 @@ pub async fn stamp_lag() -> io::Result<Option<Duration>> {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
     let near = TcpStream::connect(listener.local_addr()?).await?;
     let (mut far, _) = listener.accept().await?;
-    let mut socket = Socket::new(Stream::Tcp(near))?;
+    let mut socket = Socket::new(Stream::Tcp(near));
     // The kernel begins to stamp some time after the first socket has asked for it.
     for _ in 0..STAMP_ATTEMPTS {
         tokio::io::AsyncWriteExt::write_all(&mut far, b"x").await?;
@@ -232,7 +230,7 @@ mod tests {
     async fn pair() -> (Socket, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let near = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-        (Socket::new(Stream::Tcp(near)).unwrap(), listener.accept().await.unwrap().0)
+        (Socket::new(Stream::Tcp(near)), listener.accept().await.unwrap().0)
     }
 
     /// However late it is read, a message arrived when it arrived.

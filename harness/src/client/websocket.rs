@@ -43,7 +43,7 @@ impl WebSocket {
         let answer = shake_hands(&mut stream, &path, &endpoint.authority, headers, &[]).await;
         match answer.map_err(Error::WebSocket)? {
             Answer::Open(incoming) => Ok(Self {
-                socket: Socket::new(stream).map_err(Error::Connect)?,
+                socket: Socket::new(stream),
                 incoming,
                 arrival: None,
                 outgoing: BytesMut::new(),

@@ -78,20 +78,15 @@ async fn speaks_version_4(endpoint: &Endpoint, http: &Http) -> Result<(), Error>
 /// Leaves no session behind that would wait for its ping timeout.
 async fn close(endpoint: &Endpoint, http: &Http, sid: &str) {
     let url = endpoint.engine_url(&format!("EIO=4&transport=polling&sid={sid}"));
-    let request = with_headers(http::Request::post(url), endpoint)
+    let request = endpoint
+        .manner
+        .dress(http::Request::post(url))
         .header(http::header::CONTENT_TYPE, "text/plain;charset=UTF-8")
         .body(Full::new(Bytes::from_static(b"1")));
     if let Ok(request) = request {
         // A courtesy: whatever comes of it, the handshake was good.
         let _ = tokio::time::timeout(LIMIT, http.request(request)).await;
     }
-}
-
-fn with_headers(mut request: http::request::Builder, endpoint: &Endpoint) -> http::request::Builder {
-    for (name, value) in &endpoint.manner.headers {
-        request = request.header(name, value);
-    }
-    request
 }
 
 /// Payloads of revision 3 begin with the length of the first packet: `96:0{"sid":…}`.
@@ -106,7 +101,7 @@ fn wrong_version(url: &str) -> Error {
 }
 
 async fn get(endpoint: &Endpoint, http: &Http, query: &str) -> Result<(u16, String), Error> {
-    let request = with_headers(http::Request::get(endpoint.engine_url(query)), endpoint).body(Full::default());
+    let request = endpoint.manner.dress(http::Request::get(endpoint.engine_url(query))).body(Full::default());
     let request = request.map_err(|error| Error::Usage(format!("{}: {error}", endpoint.url)))?;
     let unreachable = |why: String| {
         Error::Unreachable(format!(

@@ -109,6 +109,11 @@ fn what_cannot_be_searched() {
         assert_eq!(code(&output), 2, "{said}");
         assert!(said.contains(problem), "{said}");
     }
+    std::fs::create_dir(place.out()).unwrap();
+    std::fs::write(place.out().join("run.jsonl"), "").unwrap();
+    let output = place.run(&["capacity", "small.toml", "--out", "out"]);
+    assert_eq!(code(&output), 2);
+    assert!(stderr(&output).contains("cannot write a record into out"), "{}", stderr(&output));
     let output = place.run(&["capacity", "fanout"]);
     assert_eq!(code(&output), 2);
     assert!(stderr(&output).contains("--range"), "{}", stderr(&output));
