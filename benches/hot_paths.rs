@@ -6,6 +6,7 @@ use std::hint::black_box;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use sio_bench::load::stamp::Stamp;
 use sio_bench::scenario::diagnostic::Diagnostics;
+use sio_bench::scenario::source::Source;
 use sio_oracle::Tri;
 use sio_oracle::board::{Answer, Fact, Facts, Receiver, Time};
 use sio_protocol::engine::Message;
@@ -96,11 +97,12 @@ fn board(c: &mut Criterion) {
 }
 
 fn scenario(c: &mut Criterion) {
-    let text = include_str!("../scenarios/conformance/rooms.toml");
+    let text = include_str!("../scenarios/conformance/rooms.toml").to_owned();
     let mut group = c.benchmark_group("scenario");
     group.throughput(Throughput::Bytes(text.len() as u64));
+    let source = Source { name: "rooms.toml".to_owned(), text };
     group.bench_function("parse rooms.toml", |b| {
-        b.iter(|| sio_bench::scenario::parse(black_box(text), &[], &mut Diagnostics::default()));
+        b.iter(|| sio_bench::scenario::parse(black_box(&source), &[], &mut Diagnostics::default()));
     });
     group.finish();
 }

@@ -136,7 +136,8 @@ impl Room {
         let request = Args::from_json(request, Vec::new());
         self.pump(&request, window, clock::now() + time / 10).await;
         let pid = target.info.pid;
-        let before = (clock::now(), self.state.deliveries.get(), cpu::own(), pid.and_then(cpu::group));
+        let of = |pid: Option<u32>| cpu::of(&pid.into_iter().collect::<Vec<_>>()).cpu;
+        let before = (clock::now(), self.state.deliveries.get(), cpu::own().cpu, of(pid));
         self.pump(&request, window, before.0 + time).await;
         let seconds = clock::now().duration_since(before.0).as_secs_f64();
         let deliveries = (self.state.deliveries.get() - before.1) as f64;
@@ -146,8 +147,8 @@ impl Room {
         };
         let measured = Measured {
             rate: deliveries / seconds,
-            target_cpu: micros(pid.and_then(cpu::group), before.3),
-            own_cpu: micros(cpu::own(), before.2),
+            target_cpu: micros(of(pid), before.3),
+            own_cpu: micros(cpu::own().cpu, before.2),
         };
         self.drain().await;
         measured

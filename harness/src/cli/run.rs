@@ -16,7 +16,7 @@ use crate::load::{self, Plan, Settings};
 use crate::play::{self, Stage};
 use crate::record::{Entry, Footer, Header, Host, Recorder, SCHEMA, ScenarioStart, TargetInfo};
 use crate::report::{judge, render};
-use crate::scenario::model::Upset;
+use crate::scenario::model::{ProcessId, Upset};
 use crate::scenario::{self, Loaded};
 use crate::target::{self, Choice, Fleet, Launch};
 
@@ -146,6 +146,13 @@ fn plain_cases_beside_load(loaded: &Loaded) -> Result<(), String> {
 /// The servers of the run. What the command line says is started as often as the scenario has nodes.
 pub(super) fn choices(option: Option<&str>, loaded: &[Loaded]) -> Result<Vec<Choice>, String> {
     let target = &loaded[0].scenario.target;
+    if let (None, Some(variable)) = (option, &target.unset) {
+        return Err(format!(
+            "{}: the environment variable {variable} is not set, and it says where the target is; nothing was sent\n  \
+             set it, or give --target",
+            loaded[0].source.name
+        ));
+    }
     let choices: Vec<_> = match (option, target.urls.as_slice()) {
         (None, urls) if !urls.is_empty() => urls.iter().map(|url| Choice::from(None, Some(url))).collect(),
         (option, urls) => {
@@ -162,6 +169,7 @@ pub(super) fn choices(option: Option<&str>, loaded: &[Loaded]) -> Result<Vec<Cho
     }
     for file in loaded {
         processes(file, &choices)?;
+        observed(file, &choices)?;
     }
     Ok(choices)
 }
@@ -178,6 +186,21 @@ fn processes(loaded: &Loaded, choices: &[Choice]) -> Result<(), String> {
         return Err(format!("{}: the chaos at node {node} cannot be: {why}; nothing was sent", loaded.source.name));
     }
     Ok(())
+}
+
+/// What a server costs that sio-bench did not start must be said.
+fn observed(loaded: &Loaded, choices: &[Choice]) -> Result<(), String> {
+    let process = loaded.scenario.observe.as_ref().and_then(|observe| observe.process.as_ref());
+    match process {
+        Some(ProcessId::Unset(variable)) if choices.iter().any(|choice| matches!(choice, Choice::Url(_))) => {
+            Err(format!(
+                "{}: the environment variable {variable} is not set, and it says which process to observe; nothing was sent\n  \
+             set it, or leave `process` out of [observe]",
+                loaded.source.name
+            ))
+        }
+        _ => Ok(()),
+    }
 }
 
 pub(super) fn plan(loaded: &Loaded, nodes: u32) -> Result<Option<Plan>, String> {

@@ -12,6 +12,7 @@ use http::{Method, Request};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use rustix::io::Errno;
 use sio_protocol::client::{self, Closed, Event};
 use sio_protocol::{Args, ByteString, Parser};
 use tokio::time::Sleep;
@@ -44,6 +45,9 @@ pub enum Error {
     /// The port does not answer.
     #[error("cannot connect: {0}")]
     Connect(#[source] io::Error),
+    /// This machine has no descriptor or port left for a connection.
+    #[error("this machine cannot open another connection: {0}")]
+    Starved(String),
     /// An HTTP request failed.
     #[error("HTTP: {0}")]
     Http(String),
@@ -72,6 +76,31 @@ pub enum Error {
     /// The namespace refused.
     #[error("refused: {0}")]
     Refused(String),
+}
+
+impl Error {
+    /// Why a socket could not be opened.
+    pub(super) fn connecting(error: io::Error) -> Self {
+        if is_starvation(&error) { Self::Starved(error.to_string()) } else { Self::Connect(error) }
+    }
+
+    /// Why an HTTP request had no answer.
+    pub(crate) fn requesting(error: &(dyn std::error::Error + 'static)) -> Self {
+        let mut cause = Some(error);
+        while let Some(error) = cause {
+            if error.downcast_ref().is_some_and(is_starvation) {
+                return Self::Starved(error.to_string());
+            }
+            cause = error.source();
+        }
+        Self::Http(causes(error))
+    }
+}
+
+/// Whether it is this machine's fault.
+fn is_starvation(error: &io::Error) -> bool {
+    let numbers = [Errno::MFILE, Errno::NFILE, Errno::ADDRNOTAVAIL].map(Errno::raw_os_error);
+    error.raw_os_error().is_some_and(|number| numbers.contains(&number))
 }
 
 type Answer = Pin<Box<dyn Future<Output = Result<ByteString, Error>>>>;
@@ -433,7 +462,7 @@ impl Polling {
         let http = self.http.clone();
         Box::pin(async move {
             let request = request.map_err(|error| Error::Http(error.to_string()))?;
-            let response = http.request(request).await.map_err(|error| Error::Http(causes(&error)))?;
+            let response = http.request(request).await.map_err(|error| Error::requesting(&error))?;
             let status = response.status();
             let body = Limited::new(response.into_body(), MAX_BODY).collect().await;
             let body = body.map_err(|error| Error::Http(error.to_string()))?.to_bytes();

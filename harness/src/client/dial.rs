@@ -17,9 +17,10 @@ use tokio_rustls::client::TlsStream;
 use tower_service::Service;
 
 use super::tls::{Tls, server_name};
+use super::wire_bytes::Counted;
 
 /// What all connections to a target have in common.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Manner {
     /// Sent with every HTTP request, the WebSocket's included.
     pub headers: Vec<(String, String)>,
@@ -31,7 +32,7 @@ pub struct Manner {
     pub sources: Vec<IpAddr>,
     /// What the server's packets are written by.
     pub parser: Parser,
-    turn: AtomicUsize,
+    turn: Arc<AtomicUsize>,
 }
 
 impl Manner {
@@ -43,7 +44,14 @@ impl Manner {
         sources: Vec<IpAddr>,
         parser: Parser,
     ) -> Arc<Self> {
-        Arc::new(Self { headers, query, tls, sources, parser, turn: AtomicUsize::new(0) })
+        Arc::new(Self { headers, query, tls, sources, parser, turn: Arc::default() })
+    }
+
+    /// The same, and one header more.
+    pub(crate) fn with_header(&self, name: &str, value: &str) -> Arc<Self> {
+        let mut more = self.clone();
+        more.headers.push((name.to_owned(), value.to_owned()));
+        Arc::new(more)
     }
 
     /// Puts what every request says into the head of one.
@@ -69,6 +77,7 @@ impl Manner {
     pub(super) async fn open(&self, to: SocketAddr, host: Option<&str>) -> io::Result<Stream> {
         let tcp = self.connect(to).await?;
         tcp.set_nodelay(true)?;
+        let tcp = Counted(tcp);
         match host {
             None => Ok(Stream::Tcp(tcp)),
             Some(host) => {
@@ -82,16 +91,16 @@ impl Manner {
 /// What carries the bytes.
 #[derive(Debug)]
 pub enum Stream {
-    Tcp(TcpStream),
-    Tls(Box<TlsStream<TcpStream>>),
+    Tcp(Counted),
+    Tls(Box<TlsStream<Counted>>),
 }
 
 impl Stream {
     /// The bare connection.
     pub(super) fn tcp(&self) -> &TcpStream {
         match self {
-            Self::Tcp(stream) => stream,
-            Self::Tls(stream) => stream.get_ref().0,
+            Self::Tcp(stream) => &stream.0,
+            Self::Tls(stream) => &stream.get_ref().0.0,
         }
     }
 }

@@ -6,9 +6,11 @@ mod endpoint;
 mod socket;
 mod tls;
 mod websocket;
+mod wire_bytes;
 
 pub use connection::{Connection, Error, Http, http_client};
 pub use dial::Manner;
 pub use endpoint::Endpoint;
 pub use socket::{Arrival, stamp_lag};
 pub use tls::{Tls, Trust};
+pub use wire_bytes::WireBytes;

@@ -11,6 +11,7 @@ use tokio::io::{AsyncRead as _, AsyncWrite as _, Interest, ReadBuf};
 use tokio::net::TcpStream;
 
 use super::dial::Stream;
+use super::wire_bytes::{self, Counted};
 use crate::clock;
 
 /// Bytes taken from the kernel at a time.
@@ -33,6 +34,8 @@ pub struct Arrival {
     pub at: Instant,
     /// Until they were read.
     pub lag: Option<Duration>,
+    /// How many had gathered until then, as far as one read took them.
+    pub bytes: usize,
 }
 
 /// A connection that is read with the kernel's stamps.
@@ -52,8 +55,8 @@ impl Socket {
     pub(super) fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut BytesMut) -> Poll<io::Result<Arrival>> {
         READING.with_borrow_mut(|reading| match &mut self.stream {
             Stream::Tcp(stream) => loop {
-                ready!(stream.poll_read_ready(cx))?;
-                if let Some(arrival) = Self::try_read(stream, reading, buffer)? {
+                ready!(stream.0.poll_read_ready(cx))?;
+                if let Some(arrival) = Self::try_read(&stream.0, reading, buffer)? {
                     return Poll::Ready(Ok(arrival));
                 }
             },
@@ -65,7 +68,7 @@ impl Socket {
                 }
                 buffer.extend_from_slice(read.filled());
                 // What the kernel stamped is not what came out of the decryption.
-                Poll::Ready(Ok(Arrival { at: clock::now(), lag: None }))
+                Poll::Ready(Ok(Arrival { at: clock::now(), lag: None, bytes: read.filled().len() }))
             }
         })
     }
@@ -82,7 +85,8 @@ impl Socket {
             (Some((0, _)), _) => Err(io::ErrorKind::UnexpectedEof.into()),
             (Some((length, stamp)), _) => {
                 buffer.extend_from_slice(&reading.scratch[..length]);
-                Ok(Some(arrival(stamp)))
+                wire_bytes::received(length);
+                Ok(Some(arrival(stamp, length)))
             }
             (None, Err(error)) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
             (None, Err(error)) => Err(error),
@@ -119,7 +123,7 @@ pub async fn stamp_lag() -> io::Result<Option<Duration>> {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
     let near = TcpStream::connect(listener.local_addr()?).await?;
     let (mut far, _) = listener.accept().await?;
-    let mut socket = Socket::new(Stream::Tcp(near));
+    let mut socket = Socket::new(Stream::Tcp(Counted(near)));
     // The kernel begins to stamp some time after the first socket has asked for it.
     for _ in 0..STAMP_ATTEMPTS {
         tokio::io::AsyncWriteExt::write_all(&mut far, b"x").await?;
@@ -140,9 +144,9 @@ const STAMP_ATTEMPTS: usize = 50;
 const TOGETHER: Duration = Duration::from_micros(20);
 
 /// When bytes with this stamp arrived, on the monotonic clock.
-fn arrival(stamp: Option<SystemTime>) -> Arrival {
+fn arrival(stamp: Option<SystemTime>, bytes: usize) -> Arrival {
     let mut now = clock::now();
-    let Some(stamp) = stamp else { return Arrival { at: now, lag: None } };
+    let Some(stamp) = stamp else { return Arrival { at: now, lag: None, bytes } };
     let mut lag = Duration::ZERO;
     // Whoever loses its core between the two clocks would take that for a time that the bytes have waited. The time of
     // day comes first: what remains of the mistake makes a message late, never early.
@@ -154,7 +158,7 @@ fn arrival(stamp: Option<SystemTime>) -> Arrival {
             break;
         }
     }
-    Arrival { at: now.checked_sub(lag).unwrap_or(now), lag: Some(lag) }
+    Arrival { at: now.checked_sub(lag).unwrap_or(now), lag: Some(lag), bytes }
 }
 
 /// The kernel's own time of receipt (`SO_TIMESTAMPNS`): of the last bytes that a read took.
@@ -230,7 +234,7 @@ mod tests {
     async fn pair() -> (Socket, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let near = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-        (Socket::new(Stream::Tcp(near)), listener.accept().await.unwrap().0)
+        (Socket::new(Stream::Tcp(Counted(near))), listener.accept().await.unwrap().0)
     }
 
     /// However late it is read, a message arrived when it arrived.

@@ -25,10 +25,10 @@ pub enum Trust {
 }
 
 /// The settings of TLS; what they cost is paid when the first connection needs it.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Tls {
     trust: Trust,
-    connector: OnceLock<Result<TlsConnector, String>>,
+    connector: Arc<OnceLock<Result<TlsConnector, String>>>,
 }
 
 impl fmt::Debug for Tls {
@@ -39,7 +39,7 @@ impl fmt::Debug for Tls {
 
 impl Tls {
     pub fn new(trust: Trust) -> Self {
-        Self { trust, connector: OnceLock::new() }
+        Self { trust, connector: Arc::default() }
     }
 
     /// What makes a connection of a TCP connection; the error says what is wrong with the settings.

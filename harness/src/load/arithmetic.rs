@@ -6,11 +6,12 @@ use std::sync::Arc;
 use sio_oracle::Tri;
 
 use super::chaos::timeline;
+use super::journey::expected;
 use super::plan::Plan;
 use super::schedule::Schedule;
 use crate::report::text::{count, plural};
 use crate::scenario::Loaded;
-use crate::scenario::model::{Transport, Upset};
+use crate::scenario::model::{Coming, Transport, Upset};
 
 /// Messages that are counted one by one; of more, the rest is taken to be like them.
 const COUNTED: usize = 2_000_000;
@@ -24,6 +25,7 @@ pub fn describe(loaded: &Loaded, plan: Plan) -> String {
     let plan = Arc::new(plan);
     let mut out = String::new();
     people(&mut out, loaded, &plan);
+    journeys(&mut out, loaded);
     messages(&mut out, loaded, &plan);
     let happenings = timeline(&loaded.scenario, &plan);
     for happening in happenings.iter().take(SHOWN) {
@@ -33,7 +35,9 @@ pub fn describe(loaded: &Loaded, plan: Plan) -> String {
         let _ = writeln!(out, "              and {} more times", happenings.len() - SHOWN);
     }
     let ports = local_ports();
-    let _ = write!(out, "  needs       {}", plural(plan.sockets(), "socket"));
+    let open = loaded.scenario.journeys.values().any(|journey| matches!(journey.coming, Coming::Open { .. }));
+    let more = if open { ", and those of whoever is there at a time" } else { "" };
+    let _ = write!(out, "  needs       {}{more}", plural(plan.sockets(), "socket"));
     match ports {
         Some(ports) => {
             let sources = loaded.scenario.target.sources.len().max(1) as u64;
@@ -83,6 +87,21 @@ fn people(out: &mut String, loaded: &Loaded, plan: &Plan) {
                 count(u64::from(rooms))
             );
         }
+    }
+}
+
+fn journeys(out: &mut String, loaded: &Loaded) {
+    for (name, journey) in &loaded.scenario.journeys {
+        let mut measured = 0;
+        journey.visit(&mut |step| measured += u64::from(step.deed.is_measured()));
+        let come = match journey.coming {
+            Coming::Closed { count: users, .. } => format!("{} at a time, again and again", count(u64::from(users))),
+            Coming::Open { rate: each, .. } => {
+                let all = expected(journey, &loaded.scenario.phases);
+                format!("{} come, about {} in all", rate(each.per_second), count(all as u64))
+            }
+        };
+        let _ = writeln!(out, "  {name:<11} {come}; {} of the flow are measured", plural(measured, "step"));
     }
 }
 

@@ -1,36 +1,39 @@
 //! CPU time and memory of processes, as Linux accounts for them.
 
+use std::collections::HashSet;
 use std::fs;
+
+use crate::record::Cost;
 
 /// Clock ticks per second of `/proc`: 100 on every Linux that matters.
 const TICKS: f64 = 100.0;
 
-/// CPU seconds of this process so far.
-pub fn own() -> Option<f64> {
-    Some(parse(&fs::read_to_string("/proc/self/stat").ok()?)?.seconds)
+/// What this process has cost so far.
+pub fn own() -> Cost {
+    let stat = fs::read_to_string("/proc/self/stat").ok().and_then(|text| parse(&text));
+    Cost { cpu: stat.as_ref().map(|stat| stat.seconds), memory: stat.map(|stat| stat.memory) }
 }
 
-/// Bytes that this process has in memory.
-pub fn own_memory() -> Option<u64> {
-    Some(parse(&fs::read_to_string("/proc/self/stat").ok()?)?.memory)
-}
-
-/// CPU seconds so far of a target that sio-bench started: its process group.
-pub fn group(leader: u32) -> Option<f64> {
-    members(leader).map(|all| all.iter().map(|stat| stat.seconds).sum())
-}
-
-/// Bytes that several targets have in memory; pages that their processes share count for each of them.
-pub fn memory(leaders: &[u32]) -> Option<u64> {
-    if leaders.is_empty() {
-        return None;
+/// What targets have cost so far: each with the processes of its group and what descends from it; nothing is known when
+/// one of them is not there. Memory that processes share counts for each of them.
+pub fn of(leaders: &[u32]) -> Cost {
+    let all: Option<Vec<Stat>> = leaders
+        .iter()
+        .map(|leader| members(*leader))
+        .collect::<Option<Vec<_>>>()
+        .map(|all| all.into_iter().flatten().collect());
+    match all {
+        Some(all) if !all.is_empty() => Cost {
+            cpu: Some(all.iter().map(|stat| stat.seconds).sum()),
+            memory: Some(all.iter().map(|stat| stat.memory).sum()),
+        },
+        _ => Cost::default(),
     }
-    leaders.iter().map(|leader| members(*leader).map(|all| all.iter().map(|stat| stat.memory).sum::<u64>())).sum()
 }
 
-/// The processes of a group; `None` if there are none.
+/// The processes of a group, those that descend from its leader, and that; `None` if there are none.
 fn members(leader: u32) -> Option<Vec<Stat>> {
-    let mut found = Vec::new();
+    let mut all = Vec::new();
     for entry in fs::read_dir("/proc").ok()?.flatten() {
         let is_process = entry.file_name().to_string_lossy().bytes().all(|byte| byte.is_ascii_digit());
         if !is_process {
@@ -40,19 +43,20 @@ fn members(leader: u32) -> Option<Vec<Stat>> {
         let Some(stat) = fs::read_to_string(entry.path().join("stat")).ok().and_then(|text| parse(&text)) else {
             continue;
         };
-        if stat.group == leader {
-            found.push(stat);
+        all.push(stat);
+    }
+    let mut mine: HashSet<u32> = all.iter().filter(|stat| stat.group == leader).map(|stat| stat.pid).collect();
+    mine.insert(leader);
+    loop {
+        let children = all.iter().filter(|stat| mine.contains(&stat.parent) && !mine.contains(&stat.pid));
+        let children: Vec<_> = children.map(|stat| stat.pid).collect();
+        if children.is_empty() {
+            break;
         }
+        mine.extend(children);
     }
-    (!found.is_empty()).then_some(found)
-}
-
-/// CPU seconds so far of several targets; unknown when it is of one of them.
-pub fn groups(leaders: &[u32]) -> Option<f64> {
-    if leaders.is_empty() {
-        return None;
-    }
-    leaders.iter().map(|leader| group(*leader)).sum()
+    all.retain(|stat| mine.contains(&stat.pid));
+    (!all.is_empty()).then_some(all)
 }
 
 /// CPU seconds so far that the host of this virtual machine gave to others while we wanted them.
@@ -63,6 +67,8 @@ pub fn stolen() -> Option<f64> {
 }
 
 struct Stat {
+    pid: u32,
+    parent: u32,
     group: u32,
     seconds: f64,
     /// Bytes.
@@ -75,7 +81,14 @@ fn parse(text: &str) -> Option<Stat> {
     let ticks = |index: usize| fields.get(index)?.parse::<f64>().ok();
     let pages: u64 = fields.get(21)?.parse().ok()?;
     let memory = pages * rustix::param::page_size() as u64;
-    Some(Stat { group: fields.get(2)?.parse().ok()?, seconds: (ticks(11)? + ticks(12)?) / TICKS, memory })
+    let number = |index: usize| fields.get(index)?.parse().ok();
+    Some(Stat {
+        pid: text.split_whitespace().next()?.parse().ok()?,
+        parent: number(1)?,
+        group: number(2)?,
+        seconds: (ticks(11)? + ticks(12)?) / TICKS,
+        memory,
+    })
 }
 
 #[cfg(test)]
@@ -87,14 +100,15 @@ mod tests {
         let line =
             "7 (a) b (c) S 1 42 42 0 -1 4194560 1 2 3 4 150 50 0 0 20 0 1 0 100 9000000 300 18446744073709551615";
         let stat = parse(line).unwrap();
-        assert_eq!((stat.group, stat.seconds), (42, 2.0));
+        assert_eq!((stat.pid, stat.parent, stat.group, stat.seconds), (7, 1, 42, 2.0));
         assert_eq!(stat.memory, 300 * rustix::param::page_size() as u64);
     }
 
     #[test]
     fn our_own_time_is_known() {
-        assert!(own().is_some());
-        assert!(own_memory().unwrap() > 1_000_000);
-        assert_eq!(memory(&[]), None);
+        assert!(own().cpu.is_some());
+        assert!(own().memory.unwrap() > 1_000_000);
+        assert_eq!(of(&[]), Cost::default());
+        assert_eq!(of(&[std::process::id()]).memory.map(|bytes| bytes > 1_000_000), Some(true));
     }
 }

@@ -28,6 +28,8 @@ type Life = Pin<Box<dyn Future<Output = ()>>>;
 #[derive(Default)]
 pub(super) struct Crew {
     members: RefCell<Vec<Member>>,
+    /// Places of those that have ended.
+    free: RefCell<Vec<u32>>,
     bells: Arc<Bells>,
     /// When the conductor wants to be polled, whatever the runtime's timers say.
     due: Cell<Option<Instant>>,
@@ -111,9 +113,15 @@ impl Crew {
     /// Adds a user; returns its number.
     pub(super) fn spawn(&self, life: impl Future<Output = ()> + 'static) -> u32 {
         let mut members = self.members.borrow_mut();
-        let member = members.len() as u32;
+        let place = self.free.borrow_mut().pop();
+        let member = place.unwrap_or(members.len() as u32);
         let bell = Arc::new(Bell { member, rung: AtomicBool::new(false), bells: self.bells.clone() });
-        members.push(Member { life: Some(Box::pin(life)), waker: bell.clone().into(), bell: bell.clone() });
+        let newcomer = Member { life: Some(Box::pin(life)), waker: bell.clone().into(), bell: bell.clone() };
+        match place {
+            // Whoever still rings for the one who was there before wakes the newcomer in vain.
+            Some(place) => members[place as usize] = newcomer,
+            None => members.push(newcomer),
+        }
         bell.ring(|queues| &mut queues.ready);
         member
     }
@@ -222,6 +230,8 @@ impl Crew {
         };
         if life.as_mut().poll(&mut Context::from_waker(&waker)).is_pending() {
             self.members.borrow_mut()[number as usize].life = Some(life);
+        } else {
+            self.free.borrow_mut().push(number);
         }
     }
 }

@@ -8,11 +8,15 @@ use super::log::{Entry, Seen, Window};
 use super::plan::Plan;
 use super::schedule::Emission;
 use super::witness::{Kind, Witness, Witnesses};
-use crate::record::Counts;
 use crate::record::histogram::{empty, record};
+use crate::record::{Counts, Visits};
 
 /// A message counts as sent late beyond this: a millisecond.
 const LATE: i64 = 1_000_000;
+
+/// Problems that are told apart; what a server says may be different each time.
+const KINDS: usize = 50;
+const OTHERS: &str = "other problems";
 
 /// Histograms that fill up between two snapshots, one per phase; made when the first value comes.
 #[derive(Default)]
@@ -36,8 +40,8 @@ impl Spread {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Key {
     pub(super) measure: Measure,
-    /// Index of the traffic; 0 for measures that have none.
-    pub(super) traffic: usize,
+    /// Index of the traffic or of the step; 0 for measures that have none.
+    pub(super) of: usize,
     pub(super) phase: usize,
     /// Population of the receivers; 0 for measures that do not tell them apart.
     pub(super) users: usize,
@@ -65,6 +69,12 @@ pub(super) enum Measure {
     Fence,
     /// From the kernel's receipt of bytes to their being read.
     Read,
+    /// Bytes that one read took.
+    Queue,
+    /// From a polling session to the WebSocket that carries it on.
+    Upgrade,
+    /// What a step of a flow took.
+    Step,
 }
 
 impl Measure {
@@ -80,6 +90,9 @@ impl Measure {
             Self::Reconnect => "reconnect",
             Self::Fence => "fence",
             Self::Read => "read",
+            Self::Queue => "queue",
+            Self::Upgrade => "upgrade",
+            Self::Step => "step",
         }
     }
 }
@@ -89,6 +102,8 @@ pub(super) struct Snapshot {
     pub(super) worker: usize,
     /// Users that are connected and in their rooms.
     pub(super) present: u64,
+    /// Visits under way.
+    pub(super) visiting: u64,
     pub(super) failed: u64,
     pub(super) lost: u64,
     pub(super) sent: u64,
@@ -96,6 +111,24 @@ pub(super) struct Snapshot {
     /// Deliveries that were wrong, and those that did not come.
     pub(super) wrong: u64,
     pub(super) histograms: Vec<(Key, Histogram<u64>)>,
+}
+
+/// How a visit ended.
+pub(super) enum VisitEnd {
+    Finished,
+    /// The target did not do what the flow says.
+    Failed(String),
+    /// This machine or its data ran out.
+    Starved(String),
+    /// The run was over first.
+    Cut,
+}
+
+/// Users whose steps were done and those whose were not, of one step in one phase.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Done {
+    pub(super) well: u64,
+    pub(super) failed: u64,
 }
 
 /// What a worker counts that belongs to no message.
@@ -126,11 +159,17 @@ pub(super) struct Tally {
     /// By phase of the loss: reconnections that asked for what they missed, and those that got it.
     pub(super) asked_back: Vec<(u64, u64)>,
     pub(super) problems: IndexMap<String, u64>,
+    /// By journey.
+    pub(super) visits: Vec<Visits>,
+    /// By step and phase.
+    pub(super) steps: Vec<Vec<Done>>,
 }
 
 impl Tally {
     /// Notes what went wrong with a user; one line for each kind, of which there are few.
     pub(super) fn problem(&mut self, what: String) {
+        let what =
+            if self.problems.len() < KINDS || self.problems.contains_key(&what) { what } else { OTHERS.to_owned() };
         *self.problems.entry(what).or_default() += 1;
     }
 }
@@ -154,6 +193,10 @@ pub(super) struct Measurements {
     reconnect: Spread,
     fence: Spread,
     read: Spread,
+    queue: Spread,
+    upgrade: Spread,
+    /// By step.
+    steps: Vec<Spread>,
     pub(super) tally: Tally,
     witnesses: Witnesses,
     /// What the first delivery of each traffic looked like.
@@ -167,7 +210,12 @@ impl Measurements {
     pub(super) fn new(plan: &Plan) -> Self {
         let traffics = plan.traffic.len();
         let spreads = || (0..traffics).map(|_| Spread::default()).collect();
-        let tally = Tally { asked_back: vec![(0, 0); plan.phases.len()], ..Tally::default() };
+        let tally = Tally {
+            asked_back: vec![(0, 0); plan.phases.len()],
+            visits: vec![Visits::default(); plan.journeys.len()],
+            steps: vec![vec![Done::default(); plan.phases.len()]; plan.steps.len()],
+            ..Tally::default()
+        };
         Self {
             counts: vec![vec![vec![Counts::default(); plan.populations.len()]; plan.phases.len()]; traffics],
             delivery: (0..traffics).map(|_| plan.populations.iter().map(|_| Spread::default()).collect()).collect(),
@@ -180,6 +228,9 @@ impl Measurements {
             reconnect: Spread::default(),
             fence: Spread::default(),
             read: Spread::default(),
+            queue: Spread::default(),
+            upgrade: Spread::default(),
+            steps: plan.steps.iter().map(|_| Spread::default()).collect(),
             tally,
             witnesses: Witnesses::default(),
             samples: vec![None; traffics],
@@ -210,9 +261,53 @@ impl Measurements {
         self.fence.record(phase, nanos);
     }
 
-    /// What arrived in `phase` had been with the kernel for so long.
-    pub(super) fn read(&mut self, phase: usize, nanos: u64) {
+    /// So many bytes that arrived in `phase` had been with the kernel for so long.
+    pub(super) fn read(&mut self, phase: usize, nanos: u64, bytes: u64) {
         self.read.record(phase, nanos);
+        self.queue.record(phase, bytes);
+    }
+
+    /// A visitor that was to come in `phase` came so much later.
+    pub(super) fn came(&mut self, phase: usize, late: u64) {
+        self.late.record(phase, late);
+    }
+
+    pub(super) fn visit_begins(&mut self, journey: usize) {
+        self.tally.visits[journey].begun += 1;
+    }
+
+    pub(super) fn visit_ends(&mut self, journey: usize, end: VisitEnd) {
+        let visits = &mut self.tally.visits[journey];
+        match &end {
+            VisitEnd::Finished => visits.finished += 1,
+            VisitEnd::Failed(_) => visits.failed += 1,
+            VisitEnd::Starved(_) => visits.starved += 1,
+            VisitEnd::Cut => visits.cut += 1,
+        }
+        if let VisitEnd::Failed(why) | VisitEnd::Starved(why) = end {
+            self.tally.problem(format!("a visit failed: {why}"));
+        }
+    }
+
+    /// A visitor was let in so long after it asked.
+    pub(super) fn visitor_connected(&mut self, nanos: u64) {
+        self.connect.record(0, nanos);
+    }
+
+    /// A step that began in `phase` was done.
+    pub(super) fn stepped(&mut self, step: usize, phase: usize, nanos: u64) {
+        self.tally.steps[step][phase].well += 1;
+        self.steps[step].record(phase, nanos);
+    }
+
+    /// A step that began in `phase` failed.
+    pub(super) fn stumbled(&mut self, step: usize, phase: usize) {
+        self.tally.steps[step][phase].failed += 1;
+    }
+
+    /// A session that was opened in `phase` has moved to a WebSocket.
+    pub(super) fn upgraded(&mut self, phase: usize, nanos: u64) {
+        self.upgrade.record(phase, nanos);
     }
 
     /// A message leaves now.
@@ -346,9 +441,9 @@ impl Measurements {
     /// Hands out what was measured since the last time.
     pub(super) fn snapshot(&mut self, worker: usize) -> Snapshot {
         let mut histograms = Vec::new();
-        let mut collect_of = |measure, traffic, users, spread: &mut Spread| {
+        let mut collect_of = |measure, of, users, spread: &mut Spread| {
             let taken = spread.take().into_iter();
-            histograms.extend(taken.map(|(phase, histogram)| (Key { measure, traffic, phase, users }, histogram)));
+            histograms.extend(taken.map(|(phase, histogram)| (Key { measure, of, phase, users }, histogram)));
         };
         for (traffic, spreads) in self.delivery.iter_mut().enumerate() {
             for (users, spread) in spreads.iter_mut().enumerate() {
@@ -370,9 +465,14 @@ impl Measurements {
         collect(Measure::Reconnect, 0, &mut self.reconnect);
         collect(Measure::Fence, 0, &mut self.fence);
         collect(Measure::Read, 0, &mut self.read);
+        collect(Measure::Queue, 0, &mut self.queue);
+        collect(Measure::Upgrade, 0, &mut self.upgrade);
+        self.steps.iter_mut().enumerate().for_each(|(step, spread)| collect(Measure::Step, step, spread));
+        let visiting = self.tally.visits.iter().map(Visits::under_way).sum();
         Snapshot {
             worker,
             present: self.tally.present,
+            visiting,
             failed: self.tally.failed,
             lost: self.tally.lost,
             sent: self.sent,

@@ -24,6 +24,7 @@ pub fn check(loaded: &Loaded) -> Result<(), String> {
     for (name, users) in &loaded.scenario.populations {
         auth(loaded, users).map_err(|problem| format!("[users.{name}] auth: {problem}"))?;
     }
+    super::journey::check(loaded)?;
     for (name, group) in &loaded.scenario.rooms {
         join(loaded, &group.join, name).map_err(|problem| format!("[rooms.{name}] join: {problem}"))?;
     }

@@ -1,12 +1,12 @@
 //! Everything about a load that follows from scenario and seed, except the messages (`schedule`): the same on one
 //! worker or sixteen.
 
-use indexmap::IndexMap;
+use indexmap::{IndexMap, IndexSet};
 use sio_oracle::Tri;
 
 use super::random::{Purpose, Stream};
 use crate::scenario::Scenario;
-use crate::scenario::model::{Phase, Population, Reach, RoomRef, Transport};
+use crate::scenario::model::{Coming, Journey, Phase, Population, Reach, RoomRef, Transport};
 
 /// Messages of one run: their numbers have four bytes.
 const MAX_EMISSIONS: f64 = 4e9;
@@ -20,6 +20,12 @@ pub struct Plan {
     pub rooms: Vec<Room>,
     pub phases: Vec<PhasePlan>,
     pub traffic: Vec<TrafficPlan>,
+    /// Names of the populations that follow a flow.
+    pub journeys: Vec<String>,
+    /// Connections of those of them that are always so many.
+    visitors: u64,
+    /// Names of what is measured in flows.
+    pub steps: IndexSet<String>,
     /// How many servers there are, each with rooms of its own.
     pub nodes: u32,
     /// For each room, the streams of node 0 that it is among the rooms of.
@@ -107,6 +113,9 @@ impl Plan {
             rooms,
             phases,
             traffic: Vec::new(),
+            journeys: scenario.journeys.keys().cloned().collect(),
+            steps: measured_steps(scenario),
+            visitors: scenario.journeys.values().map(connections).sum(),
             nodes,
             streams_per_node: 0,
         };
@@ -218,13 +227,33 @@ impl Plan {
             let each = user.transport.connections();
             if self.populations[user.population].linked { 1 + 3 * each } else { each }
         };
-        self.users.iter().map(with_link).sum()
+        self.visitors + self.users.iter().map(with_link).sum::<u64>()
     }
 
     /// Connections to the target that may be open at the same time.
     pub fn connections(&self) -> u64 {
-        self.users.iter().map(|user| user.transport.connections()).sum()
+        self.visitors + self.users.iter().map(|user| user.transport.connections()).sum::<u64>()
     }
+}
+
+/// What the visitors of a journey may need at the same time, as far as that can be known.
+fn connections(journey: &Journey) -> u64 {
+    let Coming::Closed { count, .. } = journey.coming else { return 0 };
+    let each = journey.transport.iter().map(|(transport, _)| transport.connections()).max().unwrap_or(1);
+    u64::from(count) * each
+}
+
+/// The names of everything that is measured in flows.
+fn measured_steps(scenario: &Scenario) -> IndexSet<String> {
+    let mut names = IndexSet::new();
+    for journey in scenario.journeys.values() {
+        journey.visit(&mut |step| {
+            if step.deed.is_measured() {
+                names.insert(step.name.clone());
+            }
+        });
+    }
+    names
 }
 
 fn rooms(scenario: &Scenario) -> (Vec<Room>, IndexMap<String, u32>) {

@@ -35,12 +35,17 @@ impl Live {
     pub(super) fn show(&mut self, progress: &Progress, asked: u64, sent_per_second: u64, delivered_per_second: u64) {
         let failed = if progress.failed > 0 { format!(", {} failed", count(progress.failed)) } else { String::new() };
         let wrong = if progress.wrong > 0 { format!("   {} WRONG", count(progress.wrong)) } else { String::new() };
+        let users = format!("users {}/{}", count(progress.open), count(asked));
+        let visits = format!("visits {}", count(progress.visiting));
+        let users = match (asked, progress.visiting) {
+            (0, _) => visits,
+            (_, 0) => users,
+            _ => format!("{users}   {visits}"),
+        };
         let text = format!(
-            "{:>4.0} s  {:<12} users {}/{}{failed}   sent {} ({}/s)   delivered {} ({}/s){wrong}",
+            "{:>4.0} s  {:<12} {users}{failed}   sent {} ({}/s)   delivered {} ({}/s){wrong}",
             progress.second,
             progress.phase,
-            count(progress.open),
-            count(asked),
             count(progress.sent),
             count(sent_per_second),
             count(progress.delivered),

@@ -14,9 +14,14 @@ pub(super) enum Purpose {
     Life = 5,
     /// Whom chaos meets.
     Chaos = 6,
+    /// When visitors come.
+    Coming = 7,
+    /// What a visitor draws.
+    Visit = 8,
 }
 
 /// Uniform numbers from `(seed, purpose, group, index)`.
+#[derive(Clone)]
 pub(super) struct Stream(ChaCha8Rng);
 
 impl Stream {
@@ -65,13 +70,22 @@ impl Dice {
         Self(Stream::new(seed, Purpose::Life, group, index).number())
     }
 
+    /// For one visit.
+    pub(super) fn of_visit(seed: u64, journey: usize, visitor: u64) -> Self {
+        Self(Stream::new(seed, Purpose::Visit, journey, visitor as u32).number())
+    }
+
     /// In (0, 1].
     pub(super) fn unit(&mut self) -> f64 {
+        unit(self.number())
+    }
+
+    pub(super) fn number(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        unit(z ^ (z >> 31))
+        z ^ (z >> 31)
     }
 }
 

@@ -9,7 +9,9 @@ use super::measure::{Key, Measure};
 use super::plan::Plan;
 use super::worker::WorkerResult;
 use crate::record::histogram::{empty, summary};
-use crate::record::{Counts, LoadResult, PhaseResult, Recovery, Summary, TrafficResult, Users};
+use crate::record::{
+    Counts, LoadResult, PhaseResult, Recovery, StepPhase, StepResult, Summary, TrafficResult, Users, Visits, Wire,
+};
 
 /// All distributions of a run, merged over workers and seconds.
 #[derive(Default)]
@@ -27,21 +29,16 @@ impl Histograms {
     pub(super) fn sum_for(
         &self,
         measure: Measure,
-        traffic: usize,
+        of: usize,
         users: usize,
         wanted: impl Fn(usize) -> bool,
     ) -> Option<Histogram<u64>> {
-        self.sum_of(|key| key.measure == measure && key.traffic == traffic && key.users == users && wanted(key.phase))
+        self.sum_of(|key| key.measure == measure && key.of == of && key.users == users && wanted(key.phase))
     }
 
     /// The sum over the phases that `wanted` takes; `None` when nothing was recorded.
-    pub(super) fn sum(
-        &self,
-        measure: Measure,
-        traffic: usize,
-        wanted: impl Fn(usize) -> bool,
-    ) -> Option<Histogram<u64>> {
-        self.sum_of(|key| key.measure == measure && key.traffic == traffic && wanted(key.phase))
+    pub(super) fn sum(&self, measure: Measure, of: usize, wanted: impl Fn(usize) -> bool) -> Option<Histogram<u64>> {
+        self.sum_of(|key| key.measure == measure && key.of == of && wanted(key.phase))
     }
 
     fn sum_of(&self, wanted: impl Fn(&Key) -> bool) -> Option<Histogram<u64>> {
@@ -53,8 +50,8 @@ impl Histograms {
         total
     }
 
-    fn summary(&self, measure: Measure, traffic: usize, wanted: impl Fn(usize) -> bool) -> Option<Summary> {
-        self.sum(measure, traffic, wanted).map(|histogram| summary(&histogram))
+    fn summary(&self, measure: Measure, of: usize, wanted: impl Fn(usize) -> bool) -> Option<Summary> {
+        self.sum(measure, of, wanted).map(|histogram| summary(&histogram))
     }
 }
 
@@ -102,14 +99,41 @@ pub(super) fn summarize(scenario: &str, plan: &Plan, workers: &[WorkerResult], h
         connect: histograms.summary(Measure::Connect, 0, |_| true).unwrap_or_default(),
         late: histograms.summary(Measure::Late, 0, measured).unwrap_or_default(),
         read: histograms.summary(Measure::Read, 0, measured).unwrap_or_default(),
+        queue: histograms.summary(Measure::Queue, 0, measured).unwrap_or_default(),
         late_by_phase: late_by_phase.collect(),
+        wire: Wire { received: sum(|worker| worker.wire.received), sent: sum(|worker| worker.wire.sent), payload: 0 },
         worker_time: workers.iter().filter_map(|worker| worker.time).collect(),
         foreign: sum(|worker| worker.tally.foreign),
         negative: sum(|worker| worker.tally.negative),
         unsettled: sum(|worker| worker.tally.unsettled),
+        upgrade: histograms.summary(Measure::Upgrade, 0, |_| true).unwrap_or_default(),
+        journeys: journeys(plan, workers),
+        steps: (0..plan.steps.len()).map(|index| step(index, plan, workers, histograms)).collect(),
         problems,
         ..LoadResult::default()
     }
+}
+
+fn journeys(plan: &Plan, workers: &[WorkerResult]) -> IndexMap<String, Visits> {
+    let sum = |journey: usize| workers.iter().fold(Visits::default(), |sum, worker| sum + worker.tally.visits[journey]);
+    plan.journeys.iter().enumerate().map(|(journey, name)| (name.clone(), sum(journey))).collect()
+}
+
+fn step(index: usize, plan: &Plan, workers: &[WorkerResult], histograms: &Histograms) -> StepResult {
+    let phases = plan.phases.iter().enumerate().map(|(number, phase)| {
+        let done = workers.iter().map(|worker| worker.tally.steps[index][number]);
+        let (well, failed) = done.fold((0, 0), |sum, done| (sum.0 + done.well, sum.1 + done.failed));
+        StepPhase {
+            name: phase.name.clone(),
+            measured: phase.measured,
+            seconds: (phase.end - phase.start) as f64 / 1e9,
+            done: well,
+            failed,
+            latency: histograms.summary(Measure::Step, index, |phase| phase == number).unwrap_or_default(),
+        }
+    });
+    let latency = histograms.summary(Measure::Step, index, |phase| plan.phases[phase].measured).unwrap_or_default();
+    StepResult { name: plan.steps[index].clone(), latency, phases: phases.collect() }
 }
 
 /// The latencies of a message, in the order of the report.

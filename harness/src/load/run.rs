@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::io;
+use std::rc::Rc;
 use std::sync::mpsc as thread_mpsc;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::thread::JoinHandle;
@@ -11,9 +12,11 @@ use tokio::sync::mpsc;
 
 use super::chaos::{Happening, timeline};
 use super::control::{Aborted, Control};
+use super::journey::{Guide, Visitors};
 use super::log::Log;
 use super::measure::{Key, Measure, Snapshot};
 use super::message::{self, Message};
+use super::observe::Observer;
 use super::plan::Plan;
 use super::progress::Live;
 use super::result::{Histograms, summarize};
@@ -72,7 +75,9 @@ pub async fn run(
         origin: None,
         live: Live::new(settings.quiet),
         before: (0, 0),
+        observer: Rc::new(Observer::new(loaded.scenario.observe.as_ref(), fleet.pids(), &shared.stage.http)),
     };
+    watch.observer.look().await;
     let played = RefCell::new(Vec::new());
     let (cpu, memory) = {
         let beside = cases::play_again_and_again(loaded, &shared, &played);
@@ -88,12 +93,16 @@ pub async fn run(
     for worker in &workers {
         watch.keep(&worker.snapshot);
     }
-    let Watch { histograms, hlog, live, .. } = watch;
+    let Watch { histograms, hlog, live, observer, .. } = watch;
     drop(live);
     let mut result = summarize(&loaded.scenario.name, &shared.plan, &workers, &histograms);
     result.violations = cut_out(loaded, &shared.plan, &workers, !fleet.pids().is_empty(), recorder)?;
     result.cpu = cpu;
     result.memory = memory;
+    result.wire.payload = payload(loaded, &result);
+    if let Some(problem) = observer.problem() {
+        result.problems.insert(problem, 1);
+    }
     result.fenced = shared.stage.fence;
     result.aborted = aborted;
     let rules = slo::decide(loaded, &shared.plan, &result, &histograms, &cases);
@@ -101,6 +110,17 @@ pub async fn run(
     hlog_thread.join().map_err(|_| io::Error::other("the writer of the .hlog panicked"))??;
     write_distributions(recorder, &shared.plan, &histograms)?;
     finish(recorder, result, rules)
+}
+
+/// Bytes of payload in all that was sent and delivered.
+fn payload(loaded: &Loaded, result: &LoadResult) -> u64 {
+    let traffic = loaded.scenario.traffic.values().zip(&result.traffic);
+    let bytes = traffic.map(|(spec, traffic)| {
+        let counts = traffic.counts;
+        let messages = counts.sent + counts.delivered + counts.may_delivered + counts.volatile_delivered;
+        messages * spec.payload_size as u64
+    });
+    bytes.sum()
 }
 
 fn share(loaded: &Loaded, plan: Plan, fleet: &Fleet, control: Control, workers: usize) -> Result<Shared, String> {
@@ -136,6 +156,8 @@ fn share(loaded: &Loaded, plan: Plan, fleet: &Fleet, control: Control, workers: 
         crowds,
         reconnect: scenario.target.reconnect,
         stage: Stage::new(first.endpoint.clone(), first.http.clone(), fleet.is_fenced()),
+        guide: Guide::new(loaded),
+        visitors: Visitors::new(scenario),
         nodes: fleet.nodes().iter().map(|node| RwLock::new(node.endpoint.clone())).collect(),
         control,
         connect_from: clock::now() + LEAD,
@@ -223,13 +245,14 @@ async fn upset_processes(shared: &Shared, fleet: &tokio::sync::Mutex<&mut Fleet>
 struct Watch<'a> {
     shared: &'a Shared,
     snapshots: mpsc::UnboundedReceiver<Snapshot>,
-    /// The last snapshot of each worker: present, failed, lost, sent, delivered, wrong.
-    latest: Vec<Option<[u64; 6]>>,
+    /// The last snapshot of each worker: present, failed, lost, sent, delivered, wrong, visiting.
+    latest: Vec<Option<[u64; 7]>>,
     histograms: Histograms,
     hlog: thread_mpsc::Sender<Interval>,
     origin: Option<std::time::Instant>,
     live: Live,
     before: (u64, u64),
+    observer: Rc<Observer<'a>>,
 }
 
 impl Watch<'_> {
@@ -243,9 +266,9 @@ impl Watch<'_> {
     ) -> (Cpu, Memory) {
         let shared = self.shared;
         let control = &shared.control;
-        let pids = fleet.pids();
         let cpu = Cell::new(Cpu::default());
-        let memory = || (cpu::own_memory(), cpu::memory(&pids));
+        let observer = self.observer.clone();
+        let memory = || (cpu::own().memory, observer.cost().memory);
         let grown = Cell::new([memory(), (None, None), (None, None)]);
         let timeline = async {
             control.barrier().await?;
@@ -254,13 +277,13 @@ impl Watch<'_> {
             grown.set([before_users, open, (None, None)]);
             let origin = clock::now() + LEAD;
             control.start(origin);
-            let before = (origin, cpu::own(), cpu::groups(&pids), cpu::stolen());
+            let before = (origin, cpu::own().cpu, observer.cost().cpu, cpu::stolen());
             control.barrier().await?;
             let difference = |now: Option<f64>, before: Option<f64>| Some(now? - before?);
             cpu.set(Cpu {
                 seconds: clock::now().duration_since(before.0).as_secs_f64(),
-                own: difference(cpu::own(), before.1),
-                target: difference(cpu::groups(&pids), before.2),
+                own: difference(cpu::own().cpu, before.1),
+                target: difference(observer.cost().cpu, before.2),
                 stolen: difference(cpu::stolen(), before.3),
             });
             grown.set([before_users, open, memory()]);
@@ -269,7 +292,8 @@ impl Watch<'_> {
         };
         let fleet = tokio::sync::Mutex::new(fleet);
         let chaos = upset_processes(shared, &fleet);
-        tokio::pin!(timeline, chaos, beside);
+        let observing = observer.follow();
+        tokio::pin!(timeline, chaos, beside, observing);
         let mut watch = tokio::time::interval(WATCH);
         loop {
             // Cancel-safe: timeline and chaos are pinned outside, the others hold nothing.
@@ -280,6 +304,7 @@ impl Watch<'_> {
                 }
                 why = &mut chaos => control.abort(&why),
                 () = &mut beside => {}
+                () = &mut observing => {}
                 Some(snapshot) = self.snapshots.recv() => {
                     self.origin = self.origin.or(control.origin());
                     self.keep_and_show(&snapshot, recorder);
@@ -322,9 +347,15 @@ impl Watch<'_> {
             // The writer ends early only when the disk is full; the join tells.
             let _ = self.hlog.send(interval);
         }
-        let numbers =
-            [snapshot.present, snapshot.failed, snapshot.lost, snapshot.sent, snapshot.delivered, snapshot.wrong];
-        self.latest[snapshot.worker] = Some(numbers);
+        self.latest[snapshot.worker] = Some([
+            snapshot.present,
+            snapshot.failed,
+            snapshot.lost,
+            snapshot.sent,
+            snapshot.delivered,
+            snapshot.wrong,
+            snapshot.visiting,
+        ]);
     }
 
     fn keep_and_show(&mut self, snapshot: &Snapshot, recorder: &mut Recorder) {
@@ -350,6 +381,10 @@ impl Watch<'_> {
             sent,
             delivered,
             wrong: total(5),
+            visiting: total(6),
+            own: cpu::own(),
+            target: self.observer.cost(),
+            metrics: self.observer.metrics(),
         };
         let rates = (sent.saturating_sub(self.before.0), delivered.saturating_sub(self.before.1));
         self.before = (sent, delivered);
@@ -370,9 +405,10 @@ fn tag(plan: &Plan, key: &Key) -> String {
     let phase = plan.phases.get(key.phase).map_or("", |phase| &phase.name).replace([' ', ','], "-");
     match key.measure {
         Measure::Connect => "connect".to_owned(),
-        Measure::Reconnect | Measure::Fence => format!("{}@{phase}", key.measure.name()),
-        Measure::Late | Measure::Read => format!("ruler.{}@{phase}", key.measure.name()),
-        measure => format!("{}.{}@{phase}", plan.traffic[key.traffic].name, measure.name()).replace([' ', ','], "-"),
+        Measure::Reconnect | Measure::Fence | Measure::Upgrade => format!("{}@{phase}", key.measure.name()),
+        Measure::Late | Measure::Read | Measure::Queue => format!("ruler.{}@{phase}", key.measure.name()),
+        Measure::Step => format!("{}@{phase}", plan.steps[key.of]).replace([' ', ','], "-"),
+        measure => format!("{}.{}@{phase}", plan.traffic[key.of].name, measure.name()).replace([' ', ','], "-"),
     }
 }
 
@@ -405,6 +441,11 @@ fn write_distributions(recorder: &Recorder, plan: &Plan, histograms: &Histograms
     }
     write("ruler.late".to_owned(), histograms.sum(Measure::Late, 0, measured))?;
     write("ruler.read".to_owned(), histograms.sum(Measure::Read, 0, measured))?;
+    for (index, step) in plan.steps.iter().enumerate() {
+        let name = step.replace([' ', '/', '\\'], "-");
+        write(format!("step.{name}"), histograms.sum(Measure::Step, index, measured))?;
+    }
+    write("upgrade".to_owned(), histograms.sum(Measure::Upgrade, 0, measured))?;
     write("reconnect".to_owned(), histograms.sum(Measure::Reconnect, 0, measured))?;
     write("fence".to_owned(), histograms.sum(Measure::Fence, 0, measured))?;
     write("connect".to_owned(), histograms.sum(Measure::Connect, 0, |_| true))

@@ -189,10 +189,12 @@ impl Iterator for Schedule {
 }
 
 /// The factor on every rate over time, as its integral: a phase of 10 s at 200 % is 20 load-seconds.
-struct LoadCurve {
+#[derive(Clone)]
+pub(super) struct LoadCurve {
     segments: Vec<Segment>,
 }
 
+#[derive(Clone)]
 struct Segment {
     start: f64,
     length: f64,
@@ -202,7 +204,7 @@ struct Segment {
 }
 
 impl LoadCurve {
-    fn new(phases: &[Phase]) -> Self {
+    pub(super) fn new(phases: &[Phase]) -> Self {
         let (mut start, mut before) = (0.0, 0.0);
         let segments = phases
             .iter()
@@ -223,7 +225,7 @@ impl LoadCurve {
     }
 
     /// The second at which the integral reaches `load`; `None` beyond the end.
-    fn inverse(&self, load: f64) -> Option<f64> {
+    pub(super) fn inverse(&self, load: f64) -> Option<f64> {
         let segment = self.segments.iter().find(|segment| load < segment.before + segment.area(segment.length))?;
         let wanted = load - segment.before;
         let slope = (segment.to - segment.from) / segment.length;

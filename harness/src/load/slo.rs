@@ -3,7 +3,7 @@
 use super::measure::Measure;
 use super::plan::Plan;
 use super::result::Histograms;
-use crate::record::{CaseResult, CaseVerdict, LoadResult, RuleResult, RuleVerdict, WorkerTime};
+use crate::record::{CaseResult, CaseVerdict, LoadResult, RuleResult, RuleVerdict, Visits, WorkerTime};
 use crate::report::text;
 use crate::scenario::Loaded;
 use crate::scenario::model::{Count, Latency, Metric, Rule, Stat};
@@ -67,6 +67,13 @@ impl Judge<'_> {
                     None => self.histograms.sum(measure, traffic, wanted),
                 }
             }
+            Metric::Step(name) => {
+                self.histograms.sum(Measure::Step, self.plan.steps.get_index_of(name.as_str())?, wanted)
+            }
+            // Upgrades come when users do, which may be ahead of what is measured.
+            Metric::Upgrade => {
+                self.histograms.sum(Measure::Upgrade, 0, |phase| named.is_none_or(|named| phase == named))
+            }
             Metric::Reconnect => self.histograms.sum(Measure::Reconnect, 0, wanted),
             Metric::Connect => self.histograms.sum(Measure::Connect, 0, |_| true),
             Metric::RulerRead => self.histograms.sum(Measure::Read, 0, wanted),
@@ -128,7 +135,9 @@ impl Judge<'_> {
 
     fn errors(&self) -> f64 {
         let users = &self.load.users;
-        (users.failed + users.lost) as f64 / users.asked.max(1) as f64
+        let visits = self.load.journeys.values().fold(Visits::default(), |sum, visits| sum + *visits);
+        let all = users.asked + visits.begun;
+        (users.failed + users.lost + visits.failed) as f64 / all.max(1) as f64
     }
 
     fn passed(&self, rule: &str) -> Option<f64> {

@@ -58,6 +58,8 @@ pub(super) struct Talk<'a> {
     connection: Connection,
     /// Between it and the target, if there is something.
     link: Option<Link>,
+    /// When the session was opened.
+    opened_at: Nanos,
     connected_at: Nanos,
     /// Messages whose acknowledgement has not come.
     acks: HashMap<u64, u32>,
@@ -126,6 +128,7 @@ impl<'a> Talk<'a> {
             places,
             connection,
             link,
+            opened_at: 0,
             connected_at: 0,
             acks: HashMap::new(),
             plain: VecDeque::new(),
@@ -181,7 +184,8 @@ impl<'a> Talk<'a> {
                 return Err(Error::Refused("the server put the user out of its namespace".to_owned()));
             }
             Event::Closed(why) => return Err(why.into()),
-            Event::Open(_) | Event::Upgraded => {}
+            Event::Open(_) => self.opened_at = self.arrived_at,
+            Event::Upgraded => self.local.upgraded(self.opened_at, self.local.now()),
         }
         Ok(())
     }
@@ -376,7 +380,7 @@ impl<'a> Talk<'a> {
         let again = std::mem::replace(&mut self.arrived_at, at) == at;
         let was_paused = std::mem::take(&mut self.was_paused);
         if let Some(lag) = arrival.lag.filter(|_| !again && !was_paused) {
-            self.local.read(at, lag);
+            self.local.read(at, lag, arrival.bytes);
         }
     }
 
@@ -387,7 +391,8 @@ impl<'a> Talk<'a> {
             Event::Ack(incoming) => self.acknowledged(&incoming),
             Event::Disconnect { .. } => return Some("the server put the user out of its namespace".to_owned()),
             Event::Closed(why) => return Some(why.to_string()),
-            Event::Open(_) | Event::Connect { .. } | Event::ConnectError { .. } | Event::Upgraded => {}
+            Event::Upgraded => self.local.upgraded(self.opened_at, self.local.now()),
+            Event::Open(_) | Event::Connect { .. } | Event::ConnectError { .. } => {}
         }
         None
     }

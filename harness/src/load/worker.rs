@@ -14,6 +14,7 @@ use tokio::task::LocalSet;
 use super::chaos::Happening;
 use super::control::{Aborted, Control};
 use super::crew::Crew;
+use super::journey::{self, Guide, Visitor, Visitors};
 use super::log::{Log, Window};
 use super::mailbox::{Mailbox, Order};
 use super::measure::{Measurements, PhaseCounts, Snapshot, Tally};
@@ -23,7 +24,7 @@ use super::ruler::ThreadTimes;
 use super::stamp::Stamp;
 use super::user;
 use super::witness::Witnesses;
-use crate::client::{Endpoint, http_client};
+use crate::client::{Endpoint, WireBytes, http_client};
 use crate::clock::{PreciseSleep, RunClock};
 use crate::play::Stage;
 use crate::record::WorkerTime;
@@ -61,6 +62,10 @@ pub(super) struct Shared {
     pub(super) joins: Vec<(Args, bool)>,
     pub(super) crowds: Vec<Behaviour>,
     pub(super) reconnect: Option<Reconnect>,
+    /// What those who follow a flow share.
+    pub(super) guide: Guide,
+    /// When they come.
+    pub(super) visitors: Visitors,
     pub(super) stage: Stage,
     /// Where each node listens; one that is started again may listen elsewhere.
     pub(super) nodes: Vec<RwLock<Endpoint>>,
@@ -100,6 +105,8 @@ pub(super) struct WorkerResult {
     pub(super) samples: Vec<Option<String>>,
     /// What the thread did with its time during the phases.
     pub(super) time: Option<WorkerTime>,
+    /// What went over its connections during the phases.
+    pub(super) wire: WireBytes,
     /// The last one.
     pub(super) snapshot: Snapshot,
 }
@@ -120,9 +127,16 @@ pub(super) struct Local {
     /// A user has opened, failed, been fenced or left.
     pub(super) ready: Notify,
     gone: Cell<u64>,
+    /// Visitors that have come and not gone.
+    visiting: Cell<u64>,
+    /// The phases are over, for those who follow a flow.
+    over: Cell<bool>,
+    ends: Notify,
     /// Messages below this have been handed to their senders.
     cursor: Cell<u32>,
     time: Cell<Option<WorkerTime>>,
+    /// What went over its connections during the phases.
+    wire: Cell<WireBytes>,
     number: usize,
 }
 
@@ -262,12 +276,57 @@ impl Local {
         }
     }
 
-    /// Bytes that arrived at `at` were read so much later.
-    pub(super) fn read(&self, at: Nanos, lag: Duration) {
+    /// So many bytes, the last of which arrived at `at`, were read so much later.
+    pub(super) fn read(&self, at: Nanos, lag: Duration, bytes: usize) {
         if self.clock.get().is_some() {
             let phase = self.plan.phase_at(at);
-            self.measurements.borrow_mut().read(phase, lag.as_nanos() as u64);
+            self.measurements.borrow_mut().read(phase, lag.as_nanos() as u64, bytes as u64);
         }
+    }
+
+    // ---- what happens to those who follow a flow
+
+    pub(super) fn guide(&self) -> &Guide {
+        &self.shared.guide
+    }
+
+    pub(super) fn is_over(&self) -> bool {
+        self.over.get()
+    }
+
+    /// Returns when the phases are over.
+    pub(super) async fn over(&self) {
+        while !self.over.get() {
+            self.ends.notified().await;
+        }
+    }
+
+    /// A visitor is through.
+    pub(super) fn visitor_gone(&self) {
+        self.visiting.set(self.visiting.get() - 1);
+        self.ready.notify_one();
+    }
+
+    /// A visitor was let in so long after it asked.
+    pub(super) fn visitor_connected(&self, took: Nanos) {
+        self.measurements.borrow_mut().visitor_connected(took.max(0) as u64);
+    }
+
+    /// A step that was begun at `began` was done.
+    pub(super) fn stepped(&self, step: &str, began: Nanos, took: Nanos) {
+        let Some(step) = self.plan.steps.get_index_of(step) else { return };
+        self.measurements.borrow_mut().stepped(step, self.plan.phase_at(began), took.max(0) as u64);
+    }
+
+    /// A step that was begun at `began` failed.
+    pub(super) fn stumbled(&self, step: &str, began: Nanos) {
+        let Some(step) = self.plan.steps.get_index_of(step) else { return };
+        self.measurements.borrow_mut().stumbled(step, self.plan.phase_at(began));
+    }
+
+    /// A session that was opened at `since` has moved to a WebSocket.
+    pub(super) fn upgraded(&self, since: Nanos, now: Nanos) {
+        self.measurements.borrow_mut().upgraded(self.plan.phase_at(since), (now - since).max(0) as u64);
     }
 
     /// The message that is due now.
@@ -310,8 +369,12 @@ async fn work(shared: Arc<Shared>, number: usize) -> std::io::Result<WorkerResul
         crew: Crew::default(),
         ready: Notify::new(),
         gone: Cell::new(0),
+        visiting: Cell::new(0),
+        over: Cell::new(false),
+        ends: Notify::new(),
         cursor: Cell::new(0),
         time: Cell::new(None),
+        wire: Cell::default(),
         number,
         shared,
     });
@@ -344,12 +407,14 @@ async fn phases(local: &Rc<Local>, mine: &[u32], sleep: &mut PreciseSleep) -> Re
     control.barrier().await?;
     let origin = control.started().await?;
     local.clock.set(Some(RunClock::starting_at(origin)));
-    let before = ThreadTimes::now();
+    let (before, bytes_before) = (ThreadTimes::now(), WireBytes::now());
     tokio::select! {
         () = emit(local, mine, RunClock::starting_at(origin), sleep) => {}
         () = roll(local, mine) => {}
         () = control.aborted() => return Err(Aborted),
     }
+    send_visitors_away(local);
+    local.wire.set(WireBytes::now().since(bytes_before));
     let seconds = local.now() as f64 / 1e9;
     local.time.set(before.zip(ThreadTimes::now()).map(|(before, now)| now.since(before, seconds)));
     // First the senders: when their fences are answered, the target has handled all they sent. Then the
@@ -390,40 +455,79 @@ async fn connect(local: &Rc<Local>, mine: &[u32], sleep: &mut PreciseSleep) {
         .await;
 }
 
-/// Hands each message to its sender at its intended time, and lets happen what happens; then waits for the end of
-/// the last phase.
+/// What the schedule has next.
+enum Due {
+    /// Message and sender.
+    Message(u32, u32),
+    Visitor(Visitor),
+    Happening(Happening),
+}
+
+/// Does what the schedule says at its intended times: hands messages to their senders, lets visitors in, lets happen
+/// what happens; then waits for the end of the last phase.
 async fn emit(local: &Rc<Local>, mine: &[u32], clock: RunClock, sleep: &mut PreciseSleep) {
     let workers = local.shared.workers;
+    let own = |visitor: &Visitor| visitor.number as usize % workers == local.number;
+    let mut visitors = local.shared.visitors.clone().filter(own).peekable();
     let mut happenings = local.shared.chaos.iter().filter(|happening| happening.is_about_users()).peekable();
-    for index in 0.. {
-        let next = local.window.borrow_mut().reach(index).map(|entry| (entry.emission.at, entry.emission.sender));
-        let Some((at, sender)) = next else { break };
-        while let Some(happening) = happenings.next_if(|happening| happening.at <= at) {
-            let _ = sleep.until(clock.at(happening.at)).await;
-            upset(local, mine, happening);
-        }
-        local.cursor.set(index);
-        if sender as usize % workers != local.number {
-            continue;
-        }
-        // A timer that fails would make the message early, and the run would say so.
-        local.crew.until(clock.at(at), async { _ = sleep.until(clock.at(at)).await }).await;
-        let mailbox = &local.mailboxes[&sender];
-        if mailbox.alive.get() {
-            local.crew.first(mailbox.member.get());
-            mailbox.post(Order::Send(index));
-            // Let the sender write before looking at the clock again: a burst must not pile up.
-            local.crew.give_way().await;
-        } else {
-            local.skip(index);
+    let mut index = 0;
+    loop {
+        let message = local.window.borrow_mut().reach(index).map(|entry| (entry.emission.at, entry.emission.sender));
+        let visitor = visitors.peek().map(|visitor| visitor.at);
+        let happening = happenings.peek().map(|happening| happening.at);
+        let next = [happening, visitor, message.map(|(at, _)| at)].into_iter().flatten().min();
+        let Some(at) = next else { break };
+        let due = match message {
+            _ if happening == next => happenings.next().cloned().map(Due::Happening),
+            _ if visitor == next => visitors.next().map(Due::Visitor),
+            message => message.map(|(_, sender)| Due::Message(index, sender)),
+        };
+        match due {
+            None => break,
+            Some(Due::Message(message, sender)) => {
+                local.cursor.set(message);
+                index += 1;
+                if sender as usize % workers != local.number {
+                    continue;
+                }
+                // A timer that fails would make the message early, and the run would say so.
+                local.crew.until(clock.at(at), async { _ = sleep.until(clock.at(at)).await }).await;
+                send(local, message, sender).await;
+            }
+            Some(Due::Visitor(visitor)) => {
+                local.crew.until(clock.at(at), async { _ = sleep.until(clock.at(at)).await }).await;
+                welcome(local, visitor).await;
+            }
+            Some(Due::Happening(happening)) => {
+                let _ = sleep.until(clock.at(at)).await;
+                upset(local, mine, &happening);
+            }
         }
     }
     local.cursor.set(u32::MAX);
-    for happening in happenings {
-        let _ = sleep.until(clock.at(happening.at)).await;
-        upset(local, mine, happening);
-    }
     let _ = sleep.until(clock.at(local.plan.length())).await;
+}
+
+async fn send(local: &Rc<Local>, message: u32, sender: u32) {
+    let mailbox = &local.mailboxes[&sender];
+    if mailbox.alive.get() {
+        local.crew.first(mailbox.member.get());
+        mailbox.post(Order::Send(message));
+        // Let the sender write before looking at the clock again: a burst must not pile up.
+        local.crew.give_way().await;
+    } else {
+        local.skip(message);
+    }
+}
+
+/// Lets somebody in who follows a flow.
+async fn welcome(local: &Rc<Local>, visitor: Visitor) {
+    let late = (local.now() - visitor.at as Nanos).max(0) as u64;
+    local.measurements.borrow_mut().came(local.plan.phase_at(visitor.at as Nanos), late);
+    local.visiting.set(local.visiting.get() + 1);
+    let member = local.crew.spawn(journey::follow(local.clone(), visitor));
+    local.crew.first(member);
+    local.crew.give_way().await;
 }
 
 fn upset(local: &Local, mine: &[u32], happening: &Happening) {
@@ -478,9 +582,16 @@ async fn fence(local: &Rc<Local>, mine: &[u32]) {
 }
 
 async fn leave(local: &Rc<Local>, mine: &[u32]) {
+    send_visitors_away(local);
     mine.iter().for_each(|user| local.mailboxes[user].post(Order::Quit));
-    let all = local.wait_until(|local| local.gone.get() >= mine.len() as u64);
+    let all = local.wait_until(|local| local.gone.get() >= mine.len() as u64 && local.visiting.get() == 0);
     let _ = tokio::time::timeout(LEAVE_LIMIT, all).await;
+}
+
+/// Ends the visits that are under way.
+fn send_visitors_away(local: &Local) {
+    local.over.set(true);
+    local.ends.notify_waiters();
 }
 
 async fn tick(local: Rc<Local>) {
@@ -520,5 +631,5 @@ fn collect(local: &Local) -> WorkerResult {
     // Users that did not say goodbye in time still hold the worker; what they add from here on is nobody's.
     let fresh = Measurements::new(&local.plan);
     let (counts, tally, witnesses, samples) = std::mem::replace(&mut *measurements, fresh).into_parts();
-    WorkerResult { counts, tally, witnesses, samples, time: local.time.get(), snapshot }
+    WorkerResult { counts, tally, witnesses, samples, time: local.time.get(), wire: local.wire.get(), snapshot }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::answer;
 use super::player::{Outcome, Player};
 use super::transcript::clip;
 use super::{ANSWER, Stop};
@@ -165,35 +166,8 @@ impl Player<'_> {
             Err(why) => why.clone(),
         };
         self.note(format!("{name} ◀ {shown}"));
-        self.compare_answer(pattern, &answer).map_err(|why| Stop::Fail(format!("{why}; the answer is {shown}")))
-    }
-
-    fn compare_answer(&mut self, pattern: &AnswerPattern, answer: &Result<Response, String>) -> Result<(), String> {
-        let response = match answer {
-            Ok(response) => response,
-            Err(_) if pattern.status.contains(&0) => return Ok(()),
-            Err(_) => return Err("expected an answer".to_owned()),
-        };
-        if !pattern.status.is_empty() && !pattern.status.contains(&response.status) {
-            let wanted: Vec<_> = pattern.status.iter().map(ToString::to_string).collect();
-            return Err(format!("expected status {}, found {}", wanted.join(" or "), response.status));
-        }
-        for (name, wanted) in &pattern.headers {
-            match (wanted, response.header(name)) {
-                (None, None) => {}
-                (None, Some(found)) => return Err(format!("expected no header {name}, found {found:?}")),
-                (Some(_), None) => return Err(format!("expected a header {name}")),
-                (Some(wanted), Some(found)) => {
-                    self.scope.matches_raw(wanted, found).map_err(|why| format!("header {name}: {why}"))?;
-                }
-            }
-        }
-        if pattern.body.is_none() && pattern.json.is_none() {
-            return Ok(());
-        }
-        let body = String::from_utf8_lossy(&response.body);
-        let text = pattern.body.as_deref().unwrap_or_default();
-        self.matches_text(text, pattern.json.as_ref(), &body).map_err(|why| format!("the body differs: {why}"))
+        answer::compare(&mut self.scope, pattern, answer.as_ref())
+            .map_err(|why| Stop::Fail(format!("{why}; the answer is {shown}")))
     }
 
     /// Whether a request is still unanswered; what has been written so far by the target is looked at.

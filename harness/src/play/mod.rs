@@ -1,5 +1,6 @@
 //! Cases: deterministic scripts over named clients.
 
+pub(crate) mod answer;
 mod client;
 mod http;
 mod journal;

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use sio_protocol::Value;
 
+use super::answer;
 use super::client::Wire;
 use super::player::{Outcome, Player};
 use super::transcript::{self, clip};
@@ -301,7 +302,9 @@ impl Player<'_> {
 
     fn matches_raw(&mut self, pattern: &RawPattern, json: Option<&Template>, arrival: &Arrival) -> Result<(), String> {
         match (pattern, arrival) {
-            (RawPattern::Text(pieces), Arrival::Text(text)) => self.matches_text(pieces, json, text),
+            (RawPattern::Text(pieces), Arrival::Text(text)) => {
+                answer::matches_text(&mut self.scope, pieces, json, text)
+            }
             (RawPattern::Binary(template), Arrival::Binary(bytes)) => {
                 let any = matches!(template, Template::Text(pieces) if matches!(pieces.as_slice(), [Piece::Expr(crate::scenario::template::Expr::Any(_))]));
                 if any {
@@ -320,16 +323,6 @@ impl Player<'_> {
             (RawPattern::Binary(_), _) => Err("expected a binary packet".to_owned()),
             (RawPattern::Pong(_), _) => Err("expected the answer to a WebSocket ping".to_owned()),
         }
-    }
-
-    /// Text, and JSON behind it if that is asked for.
-    pub(super) fn matches_text(&mut self, pieces: &[Piece], json: Option<&Template>, text: &str) -> Result<(), String> {
-        let Some(json) = json else { return self.scope.matches_raw(pieces, text) };
-        let prefix = self.scope.render_string(pieces)?;
-        let Some(rest) = text.strip_prefix(&prefix) else { return Err(format!("expected {prefix} and then JSON")) };
-        let value: Value =
-            serde_json::from_str(rest).map_err(|error| format!("what follows {prefix:?} is not JSON ({error})"))?;
-        self.scope.matches(json, &value)
     }
 
     async fn closed(

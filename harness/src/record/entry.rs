@@ -228,12 +228,32 @@ pub struct Progress {
     pub second: f64,
     pub phase: String,
     pub open: u64,
+    /// Visits under way.
+    #[serde(default)]
+    pub visiting: u64,
     pub failed: u64,
     pub sent: u64,
     pub delivered: u64,
     /// Deliveries that were wrong so far, and those known to be missing.
     #[serde(default)]
     pub wrong: u64,
+    /// What both sides cost by now, as far as it is known.
+    #[serde(default)]
+    pub own: Cost,
+    #[serde(default)]
+    pub target: Cost,
+    /// The metrics of `[observe]`.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub metrics: IndexMap<String, f64>,
+}
+
+/// What a side has cost so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Cost {
+    /// CPU seconds since its start.
+    pub cpu: Option<f64>,
+    /// Bytes in memory.
+    pub memory: Option<u64>,
 }
 
 /// What came of a load.
@@ -246,7 +266,16 @@ pub struct LoadResult {
     pub nodes: u64,
     pub users: Users,
     pub traffic: Vec<TrafficResult>,
+    /// Visits of the populations that follow a flow.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub journeys: IndexMap<String, Visits>,
+    /// What was measured in flows.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub steps: Vec<StepResult>,
     pub connect: Summary,
+    /// From a polling session to the WebSocket that carries it on.
+    #[serde(default)]
+    pub upgrade: Summary,
     /// From the loss of a connection to being in all rooms again; by the phase of the loss.
     #[serde(default)]
     pub reconnect: IndexMap<String, Summary>,
@@ -262,7 +291,13 @@ pub struct LoadResult {
     /// counted to the kernel's receipt, so this is in none of them.
     #[serde(default)]
     pub read: Summary,
+    /// Bytes that one read took: what had gathered with the kernel meanwhile, at most 64 KiB.
+    #[serde(default)]
+    pub queue: Summary,
     pub late_by_phase: IndexMap<String, Summary>,
+    /// What went over the connections during the phases.
+    #[serde(default)]
+    pub wire: Wire,
     /// What each worker did with its time during the phases, as far as the kernel tells.
     #[serde(default)]
     pub worker_time: Vec<WorkerTime>,
@@ -326,6 +361,71 @@ pub struct Users {
     /// Times that the scenario's chaos held a connection.
     #[serde(default)]
     pub stalled: u64,
+}
+
+/// Visits of one population that follows a flow.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Visits {
+    pub begun: u64,
+    /// Through the whole flow.
+    pub finished: u64,
+    /// The target did not do what the flow says.
+    pub failed: u64,
+    /// This machine had no descriptor or port left, or a feed no row.
+    pub starved: u64,
+    /// Under way when the run was over.
+    pub cut: u64,
+}
+
+impl Visits {
+    /// Those that have begun and not ended.
+    pub fn under_way(&self) -> u64 {
+        self.begun.saturating_sub(self.finished + self.failed + self.starved + self.cut)
+    }
+}
+
+impl std::ops::Add for Visits {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            begun: self.begun + other.begun,
+            finished: self.finished + other.finished,
+            failed: self.failed + other.failed,
+            starved: self.starved + other.starved,
+            cut: self.cut + other.cut,
+        }
+    }
+}
+
+/// One step of a flow, or all steps of the same name.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct StepResult {
+    pub name: String,
+    /// Over the measured phases.
+    pub latency: Summary,
+    pub phases: Vec<StepPhase>,
+}
+
+/// A step, as far as it began in one phase.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct StepPhase {
+    pub name: String,
+    pub measured: bool,
+    pub seconds: f64,
+    pub done: u64,
+    pub failed: u64,
+    pub latency: Summary,
+}
+
+/// Bytes of TCP streams, with everything that is in them: frames, heads of requests, TLS.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Wire {
+    pub received: u64,
+    pub sent: u64,
+    /// Bytes of payload in what was sent and delivered, as the scenario has them.
+    #[serde(default)]
+    pub payload: u64,
 }
 
 /// Shares of the time of the phases.

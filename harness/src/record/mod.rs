@@ -11,9 +11,10 @@ mod writer;
 
 pub use capacity::{Capacity, Trial, TrialVerdict};
 pub use entry::{
-    CapabilityResult, CaseResult, CaseVerdict, Counts, Cpu, Entry, Failure, Footer, Growth, Header, Host, LoadResult,
-    LoadViolation, Memory, PhaseResult, Progress, Recovery, RuleAbout, RuleInfo, RuleResult, RuleVerdict,
-    ScenarioStart, SuiteInfo, Summary, TargetInfo, TrafficResult, Users, WorkerTime,
+    CapabilityResult, CaseResult, CaseVerdict, Cost, Counts, Cpu, Entry, Failure, Footer, Growth, Header, Host,
+    LoadResult, LoadViolation, Memory, PhaseResult, Progress, Recovery, RuleAbout, RuleInfo, RuleResult, RuleVerdict,
+    ScenarioStart, StepPhase, StepResult, SuiteInfo, Summary, TargetInfo, TrafficResult, Users, Visits, Wire,
+    WorkerTime,
 };
 pub use writer::{Recorder, read};
 

@@ -3,10 +3,10 @@
 use std::fmt::Write as _;
 
 use super::capacity::{capacity_text, trial_line};
-use super::text::{count, plural, time};
+use super::text::{bytes, count, plural, time};
 use crate::record::{
     CaseResult, Counts, Cpu, Entry, Growth, Header, LoadResult, RuleResult, RuleVerdict, ScenarioStart, Summary,
-    TrafficResult, WorkerTime,
+    TrafficResult, Users, WorkerTime,
 };
 
 /// Renders a whole record. The same text comes out at the end of a run and of `sio-bench report`.
@@ -78,21 +78,21 @@ fn render_case(out: &mut String, case: &CaseResult) {
 pub fn load_table(load: &LoadResult) -> String {
     let mut out = String::new();
     let users = &load.users;
-    let _ = writeln!(
-        out,
-        "\n  users       {} asked   {} open   {} failed   {} lost",
-        count(users.asked),
-        count(users.open),
-        count(users.failed),
-        count(users.lost)
-    );
+    out.push('\n');
+    if users.asked > 0 {
+        render_users(&mut out, users);
+    }
     render_lives(&mut out, load);
+    render_journeys(&mut out, load);
     for traffic in &load.traffic {
         render_traffic(&mut out, traffic);
     }
     render_strength(&mut out, load);
     let _ = writeln!(out, "\n  {:<22}{LATENCY_HEAD}", "");
     render_latency(&mut out, "connect", &load.connect);
+    if load.upgrade.count > 0 {
+        render_latency(&mut out, "upgrade", &load.upgrade);
+    }
     for (phase, summary) in &load.reconnect {
         render_latency(&mut out, &format!("reconnect, {phase}"), summary);
     }
@@ -103,9 +103,28 @@ pub fn load_table(load: &LoadResult) -> String {
     if load.read.count > 0 {
         render_latency(&mut out, "ruler read", &load.read);
     }
+    if load.queue.count > 0 {
+        let queue = &load.queue;
+        let _ = write!(out, "  {:<22}", "ruler queue");
+        for value in [queue.p50, queue.p90, queue.p99, queue.p999, queue.max] {
+            let _ = write!(out, "{:>10}", bytes(value as f64));
+        }
+        out.push('\n');
+    }
     render_cpu(&mut out, &load.cpu, load);
     render_remarks(&mut out, load);
     out
+}
+
+fn render_users(out: &mut String, users: &Users) {
+    let _ = writeln!(
+        out,
+        "  users       {} asked   {} open   {} failed   {} lost",
+        count(users.asked),
+        count(users.open),
+        count(users.failed),
+        count(users.lost)
+    );
 }
 
 /// Comings and goings, when there were any.
@@ -132,6 +151,37 @@ fn render_lives(out: &mut String, load: &LoadResult) {
             count(recovery.asked),
             share * 100.0
         );
+    }
+}
+
+/// Visits of those that follow a flow, and what its steps took.
+fn render_journeys(out: &mut String, load: &LoadResult) {
+    for (name, visits) in &load.journeys {
+        let starved = match visits.starved {
+            0 => String::new(),
+            starved => format!("   {} not possible here", count(starved)),
+        };
+        let _ = writeln!(
+            out,
+            "  {name:<11} {} visits   {} finished   {} failed   {} under way at the end{starved}",
+            count(visits.begun),
+            count(visits.finished),
+            count(visits.failed),
+            count(visits.cut)
+        );
+    }
+    let Some(first) = load.steps.first() else { return };
+    for (index, phase) in first.phases.iter().enumerate().filter(|(_, phase)| phase.measured) {
+        let _ = writeln!(out, "\n  {:<22}{LATENCY_HEAD}      each second", phase.name);
+        for step in &load.steps {
+            let phase = &step.phases[index];
+            let mut line = latency_line(&step.name, &phase.latency);
+            let _ = write!(line, "{:>15.1}", phase.done as f64 / phase.seconds);
+            if phase.failed > 0 {
+                let _ = write!(line, "   {} failed", count(phase.failed));
+            }
+            let _ = writeln!(out, "{line}");
+        }
     }
 }
 
@@ -205,15 +255,18 @@ fn deliveries(counts: &Counts) -> String {
 }
 
 fn render_latency(out: &mut String, name: &str, summary: &Summary) {
+    let _ = writeln!(out, "{}", latency_line(name, summary));
+}
+
+fn latency_line(name: &str, summary: &Summary) -> String {
     if summary.count == 0 {
-        let _ = writeln!(out, "  {name:<22}  no samples");
-        return;
+        return format!("  {name:<22}{:>50}", "no samples");
     }
-    let _ = write!(out, "  {name:<22}");
+    let mut line = format!("  {name:<22}");
     for value in [summary.p50, summary.p90, summary.p99, summary.p999, summary.max] {
-        let _ = write!(out, "{:>10}", time(value as f64));
+        let _ = write!(line, "{:>10}", time(value as f64));
     }
-    out.push('\n');
+    line
 }
 
 fn render_cpu(out: &mut String, cpu: &Cpu, load: &LoadResult) {
@@ -236,6 +289,7 @@ fn render_cpu(out: &mut String, cpu: &Cpu, load: &LoadResult) {
         plural(load.workers as u64, "worker")
     );
     render_memory(out, load);
+    render_wire(out, load);
     let worst = |share: fn(&WorkerTime) -> f64| load.worker_time.iter().map(share).reduce(f64::max);
     if let (Some(busy), Some(waited)) = (worst(|time| time.busy), worst(|time| time.waited)) {
         let (busy, waited) = (busy * 100.0, waited * 100.0);
@@ -263,6 +317,20 @@ fn render_memory(out: &mut String, load: &LoadResult) {
         let (target, own) = (target.unwrap_or_else(unknown), own.unwrap_or_else(unknown));
         let _ = writeln!(out, "  memory      target {target}   sio-bench {own}");
     }
+}
+
+/// What went over the connections, and what of it was wanted.
+fn render_wire(out: &mut String, load: &LoadResult) {
+    let wire = &load.wire;
+    if wire.received + wire.sent == 0 {
+        return;
+    }
+    let each = match wire.payload {
+        0 => String::new(),
+        payload => format!("   {:.2} bytes per byte of payload", (wire.received + wire.sent) as f64 / payload as f64),
+    };
+    let (sent, received) = (bytes(wire.sent as f64), bytes(wire.received as f64));
+    let _ = writeln!(out, "  wire        {sent} sent   {received} received{each}");
 }
 
 fn render_remarks(out: &mut String, load: &LoadResult) {
@@ -293,7 +361,7 @@ fn render_remarks(out: &mut String, load: &LoadResult) {
     if load.foreign > 0 {
         let _ = writeln!(out, "  {} carried no stamp of this run", plural(load.foreign, "event"));
     }
-    if !load.fenced {
+    if !load.fenced && !load.traffic.is_empty() {
         let _ = writeln!(out, "  the target has no fence: losses were decided by waiting");
     }
     out.push('\n');

@@ -29,6 +29,22 @@ pub fn time(nanos: f64) -> String {
     format!("{value:.digits$} {unit}")
 }
 
+/// A number of bytes with three significant digits: `512 B`, `12.3 kB`, `1.23 MB`.
+pub fn bytes(value: f64) -> String {
+    let (value, unit) = match value {
+        v if v >= 1e9 => (v / 1e9, "GB"),
+        v if v >= 1e6 => (v / 1e6, "MB"),
+        v if v >= 1e3 => (v / 1e3, "kB"),
+        v => return format!("{v:.0} B"),
+    };
+    let digits = match value {
+        v if v >= 99.95 => 0,
+        v if v >= 9.995 => 1,
+        _ => 2,
+    };
+    format!("{value:.digits$} {unit}")
+}
+
 /// `1 user`, `3 users`.
 pub fn plural(value: u64, noun: &str) -> String {
     let number = count(value);
@@ -51,6 +67,7 @@ mod tests {
         assert_eq!((count(0), count(999), count(1_234_567)), ("0".into(), "999".into(), "1,234,567".into()));
         let times = [12.0, 4_200.0, 420_000.0, 12_340_000.0, 123_400_000.0, 1_230_000_000.0].map(time);
         assert_eq!(times, ["12.0 ns", "4.20 us", "0.42 ms", "12.3 ms", "123 ms", "1.23 s"]);
+        assert_eq!([512.0, 12_340.0, 1_230_000.0].map(bytes), ["512 B", "12.3 kB", "1.23 MB"]);
         assert_eq!((plural(1, "user"), plural(2_000, "user")), ("1 user".into(), "2,000 users".into()));
     }
 }

@@ -76,6 +76,13 @@ fn validity_problems(entries: &[Entry]) -> Vec<String> {
             let asked = plural(load.users.asked, "user");
             problems.push(format!("{} of {asked} could not be opened", count(load.users.failed)));
         }
+        let starved: u64 = load.journeys.values().map(|visits| visits.starved).sum();
+        if starved > 0 {
+            problems.push(format!(
+                "{} could not be made, for want of descriptors, ports or rows on this side",
+                plural(starved, "visit")
+            ));
+        }
         if load.unsettled > 0 {
             let users = plural(load.unsettled, "user");
             problems.push(format!("{users} did not answer the last fence, so losses are not decided"));
@@ -99,7 +106,7 @@ fn validity_problems(entries: &[Entry]) -> Vec<String> {
             ));
         }
         let late = Duration::from_nanos(load.late.p99);
-        if late > LATEST && !says_how_late(entries, &load.scenario) {
+        if late > LATEST && !has_rule(entries, &load.scenario, "ruler.late ") {
             problems.push(format!(
                 "sio-bench was late: 1 % of the messages were sent {late:.1?} or more behind their time; use more `--workers`, \
                  or less load, or say with a rule over `ruler.late` how late is fine"
@@ -124,10 +131,10 @@ fn validity_problems(entries: &[Entry]) -> Vec<String> {
     problems
 }
 
-/// Whether a rule of the scenario is about the lateness of sio-bench.
-fn says_how_late(entries: &[Entry], scenario: &str) -> bool {
-    let is_late = |rule: &RuleResult| rule.scenario == scenario && rule.rule.starts_with("ruler.late ");
-    entries.iter().any(|entry| matches!(entry, Entry::Rule(rule) if is_late(rule)))
+/// Whether a rule of the scenario is about that measure; `measure` ends in a space.
+fn has_rule(entries: &[Entry], scenario: &str, measure: &str) -> bool {
+    let is_about = |rule: &RuleResult| rule.scenario == scenario && rule.rule.starts_with(measure);
+    entries.iter().any(|entry| matches!(entry, Entry::Rule(rule) if is_about(rule)))
 }
 
 fn broken(entries: &[Entry], about: RuleAbout) -> impl Iterator<Item = String> {
@@ -171,6 +178,10 @@ fn weak(entries: &[Entry]) -> Vec<String> {
         if load.users.lost > 0 {
             failures.push(format!("{} lost the connection", plural(load.users.lost, "user")));
         }
+        let failed: u64 = load.journeys.values().map(|visits| visits.failed).sum();
+        if failed > 0 && !has_rule(entries, &load.scenario, "errors ") {
+            failures.push(format!("{} failed", plural(failed, "visit")));
+        }
     }
     failures
 }
@@ -186,7 +197,11 @@ fn successes(entries: &[Entry]) -> Vec<String> {
         successes.push(plural(known, "known deviation"));
     }
     for load in loads(entries) {
-        if load.traffic.is_empty() {
+        for (name, visits) in &load.journeys {
+            let (finished, failed) = (count(visits.finished), count(visits.failed));
+            successes.push(format!("{finished} visits of {name} finished, {failed} failed"));
+        }
+        if load.traffic.is_empty() && load.users.asked > 0 {
             successes.push(format!("{} held", plural(load.users.open, "user")));
         }
         for traffic in &load.traffic {

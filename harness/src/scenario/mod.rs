@@ -43,13 +43,13 @@ impl Loaded {
 /// Parses and checks a file. The error is the text to show; nothing has been sent.
 pub fn load(source: Source, overrides: &[Override], seed: Option<u64>) -> Result<Loaded, String> {
     let mut diagnostics = Diagnostics::default();
-    let lowered = parse(&source.text, overrides, &mut diagnostics);
+    let lowered = parse(&source, overrides, &mut diagnostics);
     if diagnostics.is_empty() {
-        for (what, span) in &lowered.not_yet {
-            diagnostics.error(span.clone(), format_args!("{what} cannot be run by this version"));
+        for (problem, span) in &lowered.not_yet {
+            diagnostics.error(span.clone(), problem);
         }
         if !lowered.not_yet.is_empty() {
-            diagnostics.note("the file is well-formed; what it asks for is planned and not there yet");
+            diagnostics.note("the file is well-formed, and cannot be run as things are");
         }
     }
     if !diagnostics.is_empty() {
@@ -61,10 +61,10 @@ pub fn load(source: Source, overrides: &[Override], seed: Option<u64>) -> Result
     Ok(Loaded { source, scenario, vars })
 }
 
-/// Parses and lowers a text.
-pub fn parse(text: &str, overrides: &[Override], diagnostics: &mut Diagnostics) -> Lowered {
-    let root = node::parse(text, diagnostics);
-    lower::lower(&root, text, overrides, diagnostics)
+/// Parses and lowers a file.
+pub fn parse(source: &Source, overrides: &[Override], diagnostics: &mut Diagnostics) -> Lowered {
+    let root = node::parse(&source.text, diagnostics);
+    lower::lower(&root, source, overrides, diagnostics)
 }
 
 fn show(kind: &node::Kind) -> String {

@@ -17,6 +17,20 @@ pub struct Source {
     pub text: String,
 }
 
+impl Source {
+    /// The text of a file in the same folder, on the disk or inside the binary.
+    pub fn beside(&self, name: &str) -> Result<String, String> {
+        let path = Path::new(&self.name).with_file_name(name);
+        match fs::read_to_string(&path) {
+            Ok(text) => Ok(text),
+            Err(error) => {
+                let text = path.strip_prefix("scenarios").ok().and_then(Path::to_str).and_then(shipped);
+                text.ok_or_else(|| format!("cannot read {}: {error}", path.display()))
+            }
+        }
+    }
+}
+
 /// The files that `path` names: a file, every `.toml` below a folder, or a scenario that comes with the
 /// program, with or without `scenarios/` and `.toml`.
 pub fn find(path: &Path) -> Result<Vec<Source>, String> {

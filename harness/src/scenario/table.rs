@@ -5,17 +5,21 @@ use std::time::Duration;
 use super::diagnostic::Diagnostics;
 use super::node::{Key, Kind, Node, Span};
 use super::quantity::{self, Rate};
+use super::source::Source;
 use super::vars::Vars;
 
 /// What lowering needs everywhere.
 pub struct Context<'a> {
     pub diagnostics: &'a mut Diagnostics,
+    pub source: &'a Source,
     pub vars: &'a Vars,
-    /// What is understood but cannot be run by this version, with its place.
+    /// Why the file cannot be run although it is well-formed, with the place.
     pub not_yet: &'a mut Vec<(String, Span)>,
     /// Names of tables such as `[users.people]`, well-formed or not: what is wrong with one is said once, and
     /// not again wherever it is used.
     pub declared: Vec<(&'static str, String)>,
+    /// Those of the populations that follow a flow.
+    pub travellers: Vec<String>,
 }
 
 impl Context<'_> {
@@ -74,7 +78,7 @@ impl<'n> Table<'n> {
     /// Notes that a key is understood but not run yet.
     pub fn not_yet(&mut self, name: &'static str, cx: &mut Context<'_>) -> Option<&'n Node> {
         let (key, node) = self.entry(name)?;
-        cx.not_yet.push((format!("`{name}`"), key.span.clone()));
+        cx.not_yet.push((format!("`{name}` cannot be run by this version"), key.span.clone()));
         Some(node)
     }
 

@@ -4,6 +4,7 @@
 //! literal `${`.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use sio_protocol::Value;
 
@@ -282,6 +283,8 @@ pub struct Scope {
     pub vars: BTreeMap<String, Value>,
     /// The arguments of the last emit, without the event's name.
     pub sent: Vec<Value>,
+    /// What `${pick …}` picks from, besides variables.
+    pub lists: Arc<BTreeMap<String, Vec<Value>>>,
     /// State of the generator behind `${int …}`, `${pick …}` and `${uuid}`.
     pub random: u64,
 }
@@ -335,14 +338,15 @@ impl Scope {
         Ok(text)
     }
 
-    /// The value of a variable, or of an item of a list: `${pair.0}`.
+    /// The value of a variable, of an item of a list (`${pair.0}`), or of a field of a table (`${account.email}`).
     fn lookup(&self, name: &str) -> Option<Value> {
         if let Some(value) = self.vars.get(name) {
             return Some(value.clone());
         }
-        let (list, index) = name.rsplit_once('.')?;
-        match self.vars.get(list)? {
-            Value::Array(items) => items.get(index.parse::<usize>().ok()?).cloned(),
+        let (whole, part) = name.rsplit_once('.')?;
+        match self.vars.get(whole)? {
+            Value::Array(items) => items.get(part.parse::<usize>().ok()?).cloned(),
+            table @ Value::Object(_) => table.get(part).cloned(),
             _ => None,
         }
     }
@@ -395,13 +399,17 @@ impl Scope {
                 Err(_) => return Err(format!("the environment variable {name} is not set")),
             },
             Expr::Var(name) => self.lookup(name).ok_or_else(|| format!("`{name}` has no value here"))?,
-            Expr::Pick(name) => match self.vars.get(name).cloned() {
-                Some(Value::Array(items)) if !items.is_empty() => {
-                    let index = self.next_random() as usize % items.len();
-                    items[index].clone()
+            Expr::Pick(name) => {
+                let random = self.next_random() as usize;
+                let items = match self.vars.get(name) {
+                    Some(Value::Array(items)) => Some(items),
+                    _ => self.lists.get(name),
+                };
+                match items {
+                    Some(items) if !items.is_empty() => items[random % items.len()].clone(),
+                    _ => return Err(format!("`pick {name}`: {name} is not a list with anything in it")),
                 }
-                _ => return Err(format!("`pick {name}`: {name} is not a list with anything in it")),
-            },
+            }
             Expr::Any(_) | Expr::Save(_) | Expr::Not(_) => {
                 return Err("`any`, `not` and `save` match, they cannot be sent".to_owned());
             }

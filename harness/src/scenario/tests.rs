@@ -4,8 +4,12 @@ use proptest::prelude::*;
 
 use super::*;
 
+fn named(text: &str) -> Source {
+    Source { name: "t.toml".to_owned(), text: text.to_owned() }
+}
+
 fn errors(text: &str) -> String {
-    load(Source { name: "t.toml".to_owned(), text: text.to_owned() }, &[], None).unwrap_err()
+    load(named(text), &[], None).unwrap_err()
 }
 
 #[test]
@@ -15,15 +19,85 @@ fn every_scenario_that_ships_is_well_formed() {
     assert!(files.len() >= 5);
     for file in files {
         let mut diagnostics = Diagnostics::default();
-        parse(&file.text, &[], &mut diagnostics);
+        parse(&file, &[], &mut diagnostics);
         assert!(diagnostics.is_empty(), "{}", diagnostics.render(&file.name, &file.text));
     }
 }
 
 #[test]
 fn what_is_not_there_yet_is_refused_by_name() {
-    let text = errors("name = \"x\"\n[users.a]\narrive = \"5/s\"\n[[phase]]\nname = \"p\"\nfor = \"1s\"\n");
-    assert!(text.contains("`arrive` cannot be run by this version"), "{text}");
+    let text = errors("name = \"x\"\ninclude = [\"y\"]\n[users.a]\ncount = 5\n[[phase]]\nname = \"p\"\nfor = \"1s\"\n");
+    assert!(text.contains("`include` cannot be run by this version"), "{text}");
+}
+
+/// A population with a flow, and what must be said of it.
+fn flow_errors(users: &str) -> String {
+    errors(&format!(
+        "name = \"x\"\n[feeds.people]\nvalues = [{{ name = \"ann\" }}]\n[users.v]\n{users}\n\
+         [[phase]]\nname = \"p\"\nfor = \"1s\"\n"
+    ))
+}
+
+#[test]
+fn mistakes_in_flows_are_said() {
+    let arrive = "arrive = \"5/s\"\n";
+    for (users, expected) in [
+        ("arrive = \"5/s\"".to_owned(), "those who arrive follow a flow, and there is none"),
+        (
+            "count = 1\narrive = \"5/s\"\nflow = [{ connect = \"/\" }]".to_owned(),
+            "`count` and `arrive` exclude each other",
+        ),
+        ("arrive = \"5\"\nflow = [{ connect = \"/\" }]".to_owned(), "`5` has no unit"),
+        (format!("{arrive}connect = \"1/s\"\nflow = [{{ connect = \"/\" }}]"), "`connect` goes with `count`"),
+        (format!("{arrive}flow = []"), "a flow needs at least one step"),
+        (format!("{arrive}in = {{ a = 1 }}\nflow = [{{ connect = \"/\" }}]"), "users with a flow have no `in`"),
+        (format!("{arrive}flow = [{{ conect = \"/\" }}]"), "did you mean `connect`?"),
+        (format!("{arrive}flow = [{{ at = \"a\", connect = \"/\" }}]"), "a flow has one visitor"),
+        (format!("{arrive}flow = [{{ silent = true }}]"), "`silent` is for cases, not for flows"),
+        (format!("{arrive}flow = [{{ think = \"2s\", name = \"pause\" }}]"), "`pause` has no time of its own"),
+        (format!("{arrive}flow = [{{ think = \"5s..2s\" }}]"), "`5s..2s` runs backwards"),
+        (format!("{arrive}flow = [{{ repeat = \"5..2\", steps = [] }}]"), "expected a number of rounds"),
+        (format!("{arrive}flow = [{{ emit = [\"a\"], share = \"120%\" }}]"), "expected a share from 0% to 100%"),
+        (format!("{arrive}flow = [{{ emit = [\"a\", \"${{people.nam}}\"] }}]"), "unknown variable `people.nam`"),
+        (format!("{arrive}flow = [{{ emit = [\"a\", \"${{hits}}\"] }}]"), "unknown variable `hits`"),
+        (
+            format!("{arrive}flow = [{{ http = {{ get = \"/\" }}, save = {{ a = \"token\" }} }}]"),
+            "expected a JSONPath such as $.token",
+        ),
+        (format!("{arrive}flow = [{{ http = {{ get = \"/\", chunked = true }} }}]"), "are for cases, not for flows"),
+    ] {
+        let text = flow_errors(&users);
+        assert!(text.contains(expected), "{users}: {text}");
+    }
+}
+
+#[test]
+fn mistakes_in_feeds_are_said() {
+    let feed = |feed: &str| errors(&format!("name = \"x\"\n[feeds.f]\n{feed}\n"));
+    assert!(feed("file = \"nowhere.csv\"").contains("cannot read nowhere.csv"));
+    assert!(feed("").contains("a feed has one of `file` and `values`"));
+    assert!(feed("values = []").contains("a feed needs at least one value"));
+    assert!(feed("values = [1]\nhand_out = \"random\"").contains("known here: once in turn at random"));
+}
+
+#[test]
+fn a_rule_may_name_a_step_of_several_words() {
+    let text = |rule: &str| {
+        format!(
+            "name = \"x\"\n[users.v]\narrive = \"5/s\"\nflow = [\n{{ connect = \"/\" }},\n\
+             {{ emit = [\"ask\"], ack = true, name = \"first\" }},\n{{ expect = [\"price\"], name = \"first price\" }},\n]\n\
+             [[phase]]\nname = \"p\"\nfor = \"1s\"\n[slo]\nrules = [\"{rule}\"]\n"
+        )
+    };
+    let metric = |rule: &str| load(named(&text(rule)), &[], None).unwrap().scenario.slo.remove(0).metric;
+    assert_eq!(metric("first p99 < 1s"), model::Metric::Step("first".to_owned()));
+    assert_eq!(metric("first price p99 < 1s in p"), model::Metric::Step("first price".to_owned()));
+    assert_eq!(metric("connect / p50 < 1s"), model::Metric::Step("connect /".to_owned()));
+    assert_eq!(metric("connect p50 < 1s"), model::Metric::Connect);
+    let wrong = errors(&text("frist p99 < 1s"));
+    assert!(wrong.contains("did you mean `first`?"), "{wrong}");
+    let wrong = errors(&text("first price p99 > soon"));
+    assert!(wrong.contains("t.toml:13:29"), "the bound is pointed at: {wrong}");
 }
 
 #[test]
@@ -43,7 +117,7 @@ proptest! {
     #[test]
     fn no_text_panics_and_every_span_lies_inside(text in ".{0,200}") {
         let mut diagnostics = Diagnostics::default();
-        parse(&text, &[], &mut diagnostics);
+        parse(&named(&text), &[], &mut diagnostics);
         for span in diagnostics.spans() {
             prop_assert!(span.start <= span.end && span.end <= text.len(), "{span:?} of {}", text.len());
         }
@@ -60,7 +134,7 @@ proptest! {
         let end = (end..=text.len()).find(|&at| text.is_char_boundary(at)).unwrap();
         text.replace_range(start..end, &insert);
         let mut diagnostics = Diagnostics::default();
-        parse(&text, &[], &mut diagnostics);
+        parse(&named(&text), &[], &mut diagnostics);
         for span in diagnostics.spans() {
             prop_assert!(span.start <= span.end && span.end <= text.len());
         }

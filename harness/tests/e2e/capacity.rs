@@ -1,8 +1,6 @@
 //! The search for the largest load.
 
-use sio_reference_server::{Options, Server};
-
-use crate::common::{Place, code, stderr, stdout};
+use crate::common::{Place, code, listen, stderr, stdout};
 
 const SCENARIO: &str = r#"
 name = "small"
@@ -31,30 +29,21 @@ rules = ["errors <= 0%", "capacity >= 60/s", "ruler.late p99 < 1m"]
 
 /// Answers one event each ten milliseconds, in their order: a hundred a second is all it has.
 fn slow() -> String {
-    let (told, url) = std::sync::mpsc::channel();
-    std::thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(async {
-            let (queue, mut queued) = tokio::sync::mpsc::unbounded_channel::<sio_reference_server::Event>();
-            tokio::spawn(async move {
-                let mut clock = tokio::time::interval(std::time::Duration::from_millis(10));
-                clock.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-                while let Some(event) = queued.recv().await {
-                    clock.tick().await;
-                    event.ack(event.args.clone());
-                }
-            });
-            let server = Server::new(Options::default());
-            server.of("/").on_connection(move |socket| {
-                let queue = queue.clone();
-                socket.on("message-with-ack", move |_, event| _ = queue.send(event));
-            });
-            let listener = server.listen("127.0.0.1:0").await.unwrap();
-            told.send(format!("http://{}", listener.local_addr())).unwrap();
-            listener.run().await.unwrap();
+    listen(|server| {
+        let (queue, mut queued) = tokio::sync::mpsc::unbounded_channel::<sio_reference_server::Event>();
+        tokio::spawn(async move {
+            let mut clock = tokio::time::interval(std::time::Duration::from_millis(10));
+            clock.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+            while let Some(event) = queued.recv().await {
+                clock.tick().await;
+                event.ack(event.args.clone());
+            }
         });
-    });
-    url.recv().unwrap()
+        server.of("/").on_connection(move |socket| {
+            let queue = queue.clone();
+            socket.on("message-with-ack", move |_, event| _ = queue.send(event));
+        });
+    })
 }
 
 fn search(place: &Place, range: &str, url: &str) -> (i32, String) {

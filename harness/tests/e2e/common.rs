@@ -8,6 +8,7 @@ use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
+use sio_reference_server::{Options, Server as Io};
 use tempfile::TempDir;
 
 /// Held for writing by a test that measures time, for reading by all others.
@@ -108,6 +109,10 @@ impl Server {
         said
     }
 
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     pub fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
     }
@@ -118,6 +123,22 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// A server with events of its own, until the tests are over; returns its URL.
+pub fn listen(set_up: impl FnOnce(&Io) + Send + 'static) -> String {
+    let (told, url) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let server = Io::new(Options::default());
+            set_up(&server);
+            let listener = server.listen("127.0.0.1:0").await.unwrap();
+            told.send(format!("http://{}", listener.local_addr())).unwrap();
+            listener.run().await.unwrap();
+        });
+    });
+    url.recv().unwrap()
 }
 
 /// A run in progress.
@@ -203,6 +224,8 @@ pub fn redactions() -> insta::Settings {
         (r"linux \w+,", "[system],"),
         (r"  stolen .*\n", ""),
         (r"[\d.]+ MiB( \([\d.]+ KiB per user\))?", "[size]"),
+        (r"  ruler queue .*\n", ""),
+        (r"(?m)^  wire .*\n", ""),
         (r"[\d,]+ sent late", "[n] sent late"),
         (r"[\d,]+ deliveries/s", "[n] deliveries/s"),
         (r#""sid":"[^"]*""#, r#""sid":"[sid]""#),

@@ -8,6 +8,7 @@ mod conformance;
 mod evil;
 mod explore;
 mod faulty;
+mod journeys;
 mod lives;
 mod selftest;
 mod standard;

@@ -2,11 +2,9 @@
 
 use std::collections::HashSet;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, mpsc};
+use std::sync::{Arc, Mutex};
 
-use sio_reference_server::{Options, Server};
-
-use crate::common::{Place, code, stderr, stdout};
+use crate::common::{Place, code, listen, stderr, stdout};
 
 const CASE: &str = r#"
 name = "seen"
@@ -48,24 +46,15 @@ struct Seen(Mutex<Vec<Sight>>);
 type Sight = (Option<String>, String, Option<IpAddr>);
 
 fn server(seen: Arc<Seen>) -> String {
-    let (told, url) = mpsc::channel();
-    std::thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(async {
-            let server = Server::new(Options::default());
-            server.of("/").on_connection(move |socket| {
-                let handshake = socket.handshake();
-                let token = handshake.headers().get("x-token").map(|value| value.to_str().unwrap().to_owned());
-                let address = handshake.address().map(|address| address.ip());
-                seen.0.lock().unwrap().push((token, handshake.query().to_owned(), address));
-                socket.on("message-with-ack", |_, event| event.ack(event.args.clone()));
-            });
-            let listener = server.listen("127.0.0.1:0").await.unwrap();
-            told.send(format!("http://{}", listener.local_addr())).unwrap();
-            listener.run().await.unwrap();
+    listen(move |server| {
+        server.of("/").on_connection(move |socket| {
+            let handshake = socket.handshake();
+            let token = handshake.headers().get("x-token").map(|value| value.to_str().unwrap().to_owned());
+            let address = handshake.address().map(|address| address.ip());
+            seen.0.lock().unwrap().push((token, handshake.query().to_owned(), address));
+            socket.on("message-with-ack", |_, event| event.ack(event.args.clone()));
         });
-    });
-    url.recv().unwrap()
+    })
 }
 
 #[test]

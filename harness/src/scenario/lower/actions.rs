@@ -5,7 +5,7 @@ use indexmap::IndexMap;
 use crate::scenario::model::{Ack, Action, Invocation};
 use crate::scenario::node::{Key, Kind, Node};
 use crate::scenario::table::{self, Context, Table};
-use crate::scenario::template::{self, Expr, Template};
+use crate::scenario::template::{self, Expr, Piece, Template};
 
 pub(super) fn lower(node: &Node, cx: &mut Context<'_>) -> IndexMap<String, Action> {
     let mut actions = IndexMap::new();
@@ -117,4 +117,42 @@ pub(super) fn invocation(node: &Node, actions: &IndexMap<String, Action>, cx: &m
     }
     let args = items[1..].iter().map(|item| template::parse(item, cx.diagnostics)).collect();
     Some(Invocation { action: name.to_owned(), args })
+}
+
+/// What an action emits and which acknowledgement it asks for, with its parameters replaced by what is passed.
+pub(super) fn substitute(action: &Action, args: &[Template]) -> (Vec<Template>, Option<Ack>) {
+    let lookup = |name: &str| action.params.iter().position(|param| param == name).map(|index| &args[index]);
+    let all = |templates: &[Template]| templates.iter().map(|template| replace(template, &lookup)).collect();
+    let ack = action.ack.as_ref().map(|ack| match ack {
+        Ack::Any => Ack::Any,
+        Ack::OneOf(lists) => Ack::OneOf(lists.iter().map(|list| all(list)).collect()),
+    });
+    (all(&action.emit), ack)
+}
+
+fn replace<'a>(template: &Template, lookup: &impl Fn(&str) -> Option<&'a Template>) -> Template {
+    match template {
+        Template::Text(pieces) => match pieces.as_slice() {
+            [Piece::Expr(Expr::Var(name))] => lookup(name).cloned().unwrap_or_else(|| template.clone()),
+            pieces => Template::Text(pieces.iter().flat_map(|piece| replace_piece(piece, lookup)).collect()),
+        },
+        Template::Array(items) => Template::Array(items.iter().map(|item| replace(item, lookup)).collect()),
+        Template::Table(fields, open) => {
+            let fields = fields.iter().map(|(key, value)| (key.clone(), replace(value, lookup)));
+            Template::Table(fields.collect(), *open)
+        }
+        // The last two match and are never sent.
+        Template::Bool(_) | Template::Int(_) | Template::Float(_) | Template::AnyOrder(_) | Template::Contains(_) => {
+            template.clone()
+        }
+    }
+}
+
+fn replace_piece<'a>(piece: &Piece, lookup: &impl Fn(&str) -> Option<&'a Template>) -> Vec<Piece> {
+    if let Piece::Expr(Expr::Var(name)) = piece
+        && let Some(Template::Text(pieces)) = lookup(name)
+    {
+        return pieces.clone();
+    }
+    vec![piece.clone()]
 }

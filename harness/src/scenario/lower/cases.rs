@@ -7,7 +7,6 @@ use indexmap::IndexMap;
 use super::{actions, steps};
 use crate::scenario::model::{Action, Case, Choice, Class, Client, Options, Origin, Transport};
 use crate::scenario::node::{Kind, Node};
-use crate::scenario::quantity;
 use crate::scenario::table::{self, Context, Table};
 use crate::scenario::template::{self, Piece, Template};
 
@@ -370,22 +369,6 @@ fn label(node: &Node) -> String {
         label.push('…');
     }
     label
-}
-
-/// A fixed time. Ranges and distributions belong to user flows.
-pub(super) fn wait(node: &Node, cx: &mut Context<'_>) -> Option<Duration> {
-    let text = table::string(node, cx)?;
-    if text.contains("..") || text.starts_with("exp ") {
-        cx.not_yet.push(("a random think time".to_owned(), node.span.clone()));
-        return None;
-    }
-    match quantity::duration(&text) {
-        Ok(time) => Some(time),
-        Err(problem) => {
-            cx.diagnostics.error(node.span.clone(), format_args!("expected a time such as \"200ms\": {problem}"));
-            None
-        }
-    }
 }
 
 #[cfg(test)]

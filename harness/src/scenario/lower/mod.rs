@@ -2,7 +2,10 @@
 
 mod actions;
 pub(super) mod cases;
+mod feeds;
+mod flow;
 mod load;
+mod observe;
 mod raw;
 mod search;
 mod slo;
@@ -11,31 +14,39 @@ mod target;
 
 use indexmap::IndexMap;
 
-use self::load::World;
+use self::load::{Around, Users, World};
 use super::diagnostic::Diagnostics;
 use super::model::{Scenario, Target};
 use super::node::{Kind, Node, Span};
+use super::source::Source;
 use super::table::{self, Context, Table};
 use super::vars::{Override, Vars};
 
 /// What lowering found.
 pub struct Lowered {
     pub scenario: Scenario,
-    /// Understood, but not run by this version.
+    /// Why it cannot be run although it is well-formed.
     pub not_yet: Vec<(String, Span)>,
     pub vars: Vars,
 }
 
 /// Lowers a whole file.
-pub fn lower(root: &Node, source: &str, overrides: &[Override], diagnostics: &mut Diagnostics) -> Lowered {
+pub fn lower(root: &Node, source: &Source, overrides: &[Override], diagnostics: &mut Diagnostics) -> Lowered {
     let vars_node = match &root.kind {
         Kind::Table(entries) => entries.iter().find(|(key, _)| key.name == "vars").map(|(_, node)| node),
         _ => None,
     };
     let vars = Vars::read(vars_node, overrides, diagnostics);
     let mut not_yet = Vec::new();
-    let mut cx = Context { diagnostics, vars: &vars, not_yet: &mut not_yet, declared: declared(root) };
-    let scenario = file(root, source, &mut cx);
+    let mut cx = Context {
+        diagnostics,
+        source,
+        vars: &vars,
+        not_yet: &mut not_yet,
+        declared: declared(root),
+        travellers: Vec::new(),
+    };
+    let scenario = file(root, &mut cx);
     Lowered { scenario, not_yet, vars }
 }
 
@@ -43,7 +54,7 @@ pub fn lower(root: &Node, source: &str, overrides: &[Override], diagnostics: &mu
 fn declared(root: &Node) -> Vec<(&'static str, String)> {
     let Kind::Table(entries) = &root.kind else { return Vec::new() };
     let mut names = Vec::new();
-    for table in ["rooms", "users", "traffic", "actions"] {
+    for table in ["rooms", "users", "traffic", "actions", "feeds"] {
         let node = entries.iter().find(|(key, _)| key.name == table).map(|(_, node)| &node.kind);
         if let Some(Kind::Table(inner)) = node {
             let bare = |name: &str| name.split('(').next().unwrap_or(name).trim().to_owned();
@@ -53,7 +64,7 @@ fn declared(root: &Node) -> Vec<(&'static str, String)> {
     names
 }
 
-fn file(root: &Node, source: &str, cx: &mut Context<'_>) -> Scenario {
+fn file(root: &Node, cx: &mut Context<'_>) -> Scenario {
     let Some(mut top) = Table::new(root, "a scenario", cx) else { return empty() };
     top.get("vars");
     let name = top.require("name", cx).and_then(|node| table::string(node, cx)).unwrap_or_default();
@@ -71,7 +82,17 @@ fn file(root: &Node, source: &str, cx: &mut Context<'_>) -> Scenario {
     let cases = case_nodes.iter().flat_map(|node| cases::lower(node, &whole, cx)).collect();
 
     let rooms = named(top.get("rooms"), "[rooms]", cx, |node, _, cx| load::rooms(node, &actions, cx));
-    let populations = named(top.get("users"), "[users]", cx, |node, _, cx| load::population(node, &rooms, cx));
+    let feeds = named(top.get("feeds"), "[feeds]", cx, |node, _, cx| feeds::lower(node, cx));
+    let around = Around { rooms: &rooms, flow: flow::World { actions: &actions, feeds: &feeds } };
+    let users = named(top.get("users"), "[users]", cx, |node, _, cx| load::users(node, &around, cx));
+    let (mut populations, mut journeys) = (IndexMap::new(), IndexMap::new());
+    for (name, users) in users {
+        match users {
+            Users::Staying(population) => _ = populations.insert(name, population),
+            Users::Travelling(journey) => _ = journeys.insert(name, journey),
+        }
+    }
+    cx.travellers = journeys.keys().cloned().collect();
     let world = World { actions: &actions, populations: &populations, rooms: &rooms };
     let traffic = named(top.get("traffic"), "[traffic]", cx, |node, _, cx| load::traffic(node, &world, cx));
     let phase_nodes = top.get("phase").and_then(|node| table::array(node, "[[phase]] tables", cx)).unwrap_or_default();
@@ -84,9 +105,7 @@ fn file(root: &Node, source: &str, cx: &mut Context<'_>) -> Scenario {
     }
     let chaos_nodes = top.get("chaos").and_then(|node| table::array(node, "[[chaos]] tables", cx)).unwrap_or_default();
     chaos.extend(chaos_nodes.iter().filter_map(|node| load::chaos(node, &phases, &populations, cx)));
-    for unused in ["observe", "feeds"] {
-        top.not_yet(unused, cx);
-    }
+    let observe = top.get("observe").and_then(|node| observe::lower(node, cx));
     let mut scenario = Scenario {
         name,
         about,
@@ -97,17 +116,20 @@ fn file(root: &Node, source: &str, cx: &mut Context<'_>) -> Scenario {
         cases,
         rooms,
         populations,
+        journeys,
+        feeds,
         traffic,
         phases,
         chaos,
         slo: Vec::new(),
         search: None,
+        observe,
     };
     if let Some(node) = top.get("slo") {
-        scenario.slo = slo::lower(node, source, &scenario, cx);
+        scenario.slo = slo::lower(node, &scenario, cx);
     }
     if let Some(node) = top.get("search") {
-        scenario.search = search::lower(node, source, &scenario, cx);
+        scenario.search = search::lower(node, &scenario, cx);
     }
     check_whole(&scenario, root, cx);
     top.finish(cx);
@@ -116,11 +138,7 @@ fn file(root: &Node, source: &str, cx: &mut Context<'_>) -> Scenario {
 
 /// What only the whole file shows.
 fn check_whole(scenario: &Scenario, root: &Node, cx: &mut Context<'_>) {
-    if scenario.cases.is_empty()
-        && scenario.populations.is_empty()
-        && cx.diagnostics.is_empty()
-        && cx.not_yet.is_empty()
-    {
+    if scenario.cases.is_empty() && !scenario.has_load() && cx.diagnostics.is_empty() && cx.not_yet.is_empty() {
         cx.diagnostics.error(root.span.start..root.span.start, "there is nothing to run");
         cx.diagnostics.note("a scenario has at least one [[case]] or one [users.NAME]");
     }
@@ -171,10 +189,13 @@ fn empty() -> Scenario {
         cases: vec![],
         rooms: IndexMap::new(),
         populations: IndexMap::new(),
+        journeys: IndexMap::new(),
+        feeds: IndexMap::new(),
         traffic: IndexMap::new(),
         phases: vec![],
         chaos: vec![],
         slo: vec![],
         search: None,
+        observe: None,
     }
 }

@@ -118,6 +118,13 @@ pub(super) fn closed(node: &Node, table: &mut Table<'_>, cx: &mut Context<'_>) -
 
 /// `http = { get = "?…" }` and what its answer must be.
 pub(super) fn http(node: &Node, step: &mut Table<'_>, cx: &mut Context<'_>) -> Option<Verb> {
+    let request = request(node, cx)?;
+    let later = step.get("later").and_then(|node| table::string(node, cx));
+    Some(Verb::Http { request: Box::new(request), later, answer: answer(step, cx), until: until(step, cx) })
+}
+
+/// `{ get = "?…" }`
+pub(super) fn request(node: &Node, cx: &mut Context<'_>) -> Option<HttpRequest> {
     let mut table = Table::new(node, "a request", cx)?;
     let mut found = None;
     for method in METHODS {
@@ -144,9 +151,7 @@ pub(super) fn http(node: &Node, step: &mut Table<'_>, cx: &mut Context<'_>) -> O
         cx.diagnostics.error(node.span.clone(), "`body` and `json` exclude each other");
     }
     table.finish(cx);
-    let request = HttpRequest { method: method.to_uppercase(), path, headers, body, json, chunked, stop_after, claims };
-    let later = step.get("later").and_then(|node| table::string(node, cx));
-    Some(Verb::Http { request: Box::new(request), later, answer: answer(step, cx), until: until(step, cx) })
+    Some(HttpRequest { method: method.to_uppercase(), path, headers, body, json, chunked, stop_after, claims })
 }
 
 /// `until = true`: again and again, until it is as asked for.

@@ -6,7 +6,7 @@ use crate::scenario::node::Node;
 use crate::scenario::quantity;
 use crate::scenario::table::{self, Context, Table};
 
-pub(super) fn lower(node: &Node, source: &str, scenario: &Scenario, cx: &mut Context<'_>) -> Option<Search> {
+pub(super) fn lower(node: &Node, scenario: &Scenario, cx: &mut Context<'_>) -> Option<Search> {
     let mut table = Table::new(node, "[search]", cx)?;
     let raise = table.require("raise", cx).and_then(|node| table::string(node, cx));
     let range = table.require("range", cx).and_then(|node| {
@@ -14,7 +14,7 @@ pub(super) fn lower(node: &Node, source: &str, scenario: &Scenario, cx: &mut Con
         quantity::range(&text).map_err(|problem| cx.diagnostics.error(node.span.clone(), problem)).ok()
     });
     let until = table.get("until").and_then(|node| table::array(node, "an array of rules", cx)).unwrap_or_default();
-    let until = until.iter().filter_map(|node| slo::rule(node, source, scenario, cx)).map(|rule| rule.negated());
+    let until = until.iter().filter_map(|node| slo::rule(node, scenario, cx)).map(|rule| rule.negated());
     let until = until.collect();
     let hold = table.get("hold").map_or(Some(None), |node| table::duration(node, cx).map(Some));
     let resolution = table.get("resolution").map_or(Some(Search::RESOLUTION), |node| {

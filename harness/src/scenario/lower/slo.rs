@@ -1,5 +1,6 @@
 //! `[slo]`: `"tell.delivery p99 < 50ms in steady"`.
 
+use super::flow;
 use crate::scenario::model::{Count, Latency, Metric, Op, Rule, Scenario, Stat};
 use crate::scenario::node::{Node, Span};
 use crate::scenario::quantity;
@@ -20,11 +21,10 @@ const COUNTS: [(&str, Count); 6] = [
     ("missed", Count::Missed),
     ("unanswered", Count::Unanswered),
 ];
-/// Words of the format that this version does not measure.
-const NOT_YET: [&str; 1] = ["upgrade"];
 /// Measures of the whole run.
-const PLAIN: [(&str, Metric); 10] = [
+const PLAIN: [(&str, Metric); 11] = [
     ("connect", Metric::Connect),
+    ("upgrade", Metric::Upgrade),
     ("reconnect", Metric::Reconnect),
     ("recovered", Metric::Recovered),
     ("errors", Metric::Errors),
@@ -36,10 +36,10 @@ const PLAIN: [(&str, Metric); 10] = [
     ("ruler.wait", Metric::RulerWait),
 ];
 
-pub(super) fn lower(node: &Node, source: &str, scenario: &Scenario, cx: &mut Context<'_>) -> Vec<Rule> {
+pub(super) fn lower(node: &Node, scenario: &Scenario, cx: &mut Context<'_>) -> Vec<Rule> {
     let Some(mut table) = Table::new(node, "[slo]", cx) else { return Vec::new() };
     let rules = table.require("rules", cx).and_then(|node| table::array(node, "an array of rules", cx));
-    let rules = rules.unwrap_or_default().iter().filter_map(|node| rule(node, source, scenario, cx)).collect();
+    let rules = rules.unwrap_or_default().iter().filter_map(|node| rule(node, scenario, cx)).collect();
     table.finish(cx);
     rules
 }
@@ -72,15 +72,12 @@ impl<'a> Words<'a> {
     }
 }
 
-pub(super) fn rule(node: &Node, source: &str, scenario: &Scenario, cx: &mut Context<'_>) -> Option<Rule> {
+pub(super) fn rule(node: &Node, scenario: &Scenario, cx: &mut Context<'_>) -> Option<Rule> {
     let Some(text) = node.as_str() else {
         cx.diagnostics.error(node.span.clone(), format_args!("a rule is a string, not {}", node.describe()));
         return None;
     };
-    let mut words = Words::new(text, &node.span);
-    let (word, span) = words.next();
-    let metric =
-        if word == "case" { Metric::Case(words.next().0.to_owned()) } else { metric(word, span, scenario, cx)? };
+    let (metric, mut words) = measured(text, &node.span, scenario, cx)?;
     let (mut word, mut span) = words.next();
     let stat = match stat(word) {
         Some(stat) => {
@@ -110,8 +107,26 @@ pub(super) fn rule(node: &Node, source: &str, scenario: &Scenario, cx: &mut Cont
         }
     };
     let (phase, users) = scope(words, &metric, node, scenario, cx).ok()?;
-    let place = line_and_column(source, node.span.start);
+    let place = line_and_column(&cx.source.text, node.span.start);
     Some(Rule { text: text.to_owned(), metric, stat, op, bound, phase, users, span: node.span.clone(), place })
+}
+
+/// What the rule begins with, and the words behind it.
+fn measured<'a>(text: &'a str, span: &Span, scenario: &Scenario, cx: &mut Context<'_>) -> Option<(Metric, Words<'a>)> {
+    // Steps have names of several words; the longest that fits is meant.
+    let names = flow::measured(&scenario.journeys);
+    let fits = |name: &&&str| text.strip_prefix(**name).is_some_and(|rest| rest.starts_with(' '));
+    if let Some(name) = names.iter().filter(fits).max_by_key(|name| name.len()) {
+        let behind = Words::new(&text[name.len()..], &(span.start + name.len()..span.end));
+        return Some((Metric::Step((*name).to_owned()), behind));
+    }
+    let mut words = Words::new(text, span);
+    let (word, span) = words.next();
+    let metric = match word {
+        "case" => Metric::Case(words.next().0.to_owned()),
+        word => metric(word, span, scenario, cx)?,
+    };
+    Some((metric, words))
 }
 
 fn metric(word: &str, span: Span, scenario: &Scenario, cx: &mut Context<'_>) -> Option<Metric> {
@@ -135,11 +150,6 @@ fn metric(word: &str, span: Span, scenario: &Scenario, cx: &mut Context<'_>) -> 
     {
         return None; // its own mistake has been reported
     }
-    // Without traffic of its own the file cannot say what a word means; flows will name their steps.
-    if NOT_YET.contains(&word) || (scenario.traffic.is_empty() && !cx.not_yet.is_empty()) {
-        cx.not_yet.push((format!("the measure `{word}`"), span));
-        return None;
-    }
     let known: Vec<_> = scenario
         .traffic
         .keys()
@@ -148,6 +158,7 @@ fn metric(word: &str, span: Span, scenario: &Scenario, cx: &mut Context<'_>) -> 
             words.map(move |word| format!("{name}.{word}"))
         })
         .chain(PLAIN.iter().map(|(name, _)| (*name).to_owned()))
+        .chain(flow::measured(&scenario.journeys).into_iter().map(ToOwned::to_owned))
         .collect();
     cx.diagnostics.unknown(span, "measure", word, &known);
     None

@@ -1,9 +1,10 @@
 //! The steps of a case: one verb each.
 
 use indexmap::IndexMap;
+use sio_protocol::Value;
 
 use super::{actions, cases, raw};
-use crate::scenario::model::{Action, Choice, Client, Drop, Step, Verb};
+use crate::scenario::model::{Action, Choice, Client, Drop, Feed, Step, Verb};
 use crate::scenario::node::{Kind, Node};
 use crate::scenario::table::{self, Context, Table};
 use crate::scenario::template::{self, Expr, Template};
@@ -40,16 +41,22 @@ pub(in crate::scenario) const VERBS: [&str; 26] = [
 ];
 
 /// Keys of a step that are no verbs.
-pub(in crate::scenario) const MODIFIERS: [&str; 26] = [
+pub(in crate::scenario) const MODIFIERS: [&str; 28] = [
     "at", "nsp", "within", "after", "name", "ack", "one_of", "auth", "refused", "times", "in_order", "reply", "steps",
     "as", "json", "status", "body", "header", "later", "behind", "drain", "of", "kinds", "code", "bytes", "until",
+    "save", "share",
 ];
 
 /// The names a case may use.
 pub(super) struct Names<'a> {
-    clients: &'a IndexMap<String, Client>,
+    /// There are none in a flow.
+    clients: Option<&'a IndexMap<String, Client>>,
     pub(super) actions: &'a IndexMap<String, Action>,
-    vars: Vec<String>,
+    pub(super) vars: Vec<String>,
+    /// Those of the variables whose fields are known.
+    feeds: Vec<String>,
+    /// Those of the feeds whose rows are used.
+    pub(super) used: Vec<String>,
 }
 
 impl<'a> Names<'a> {
@@ -61,11 +68,23 @@ impl<'a> Names<'a> {
         let mut vars: Vec<String> = variant.into_iter().flatten().map(|choice| choice.name.clone()).collect();
         vars.extend(["nsp", "id", "host"].map(ToOwned::to_owned));
         vars.extend(clients.keys().flat_map(|name| ["id", "sid", "pid"].map(|key| format!("{name}.{key}"))));
-        Self { clients, actions, vars }
+        Self { clients: Some(clients), actions, vars, feeds: Vec::new(), used: Vec::new() }
+    }
+
+    /// What the steps of a flow may name.
+    pub(super) fn of_visitor(actions: &'a IndexMap<String, Action>, feeds: &IndexMap<String, Feed>) -> Self {
+        let mut vars = vec!["visitor".to_owned()];
+        for (name, feed) in feeds {
+            vars.push(name.clone());
+            if let Some(Value::Object(columns)) = feed.rows.first() {
+                vars.extend(columns.iter().map(|(column, _)| format!("{name}.{column}")));
+            }
+        }
+        Self { clients: None, actions, vars, feeds: feeds.keys().cloned().collect(), used: Vec::new() }
     }
 
     /// Names that must be known; `save` makes one known from here on.
-    fn check(&mut self, node: &Node, template: &Template, cx: &mut Context<'_>) {
+    pub(super) fn check(&mut self, node: &Node, template: &Template, cx: &mut Context<'_>) {
         let mut used = Vec::new();
         template.visit(&mut |expr| match expr {
             Expr::Save(name) => self.vars.push(name.clone()),
@@ -82,9 +101,18 @@ impl<'a> Names<'a> {
             | Expr::Seq
             | Expr::Env(_) => {}
         });
+        template.visit(&mut |expr| {
+            if let Expr::Var(name) = expr {
+                let feed = name.split('.').next().unwrap_or(name);
+                if self.feeds.iter().any(|known| known == feed) && !self.used.iter().any(|known| known == feed) {
+                    self.used.push(feed.to_owned());
+                }
+            }
+        });
         for name in used {
             let list = name.rsplit_once('.').map_or(name.as_str(), |(list, _)| list);
-            let known = self.vars.iter().any(|var| *var == name || *var == list);
+            let open = |var: &String| *var == list && !self.feeds.iter().any(|feed| feed == list);
+            let known = self.vars.iter().any(|var| *var == name || open(var));
             if !known && cx.vars.get(&name).is_none() {
                 let known: Vec<_> = self.vars.iter().map(String::as_str).chain(cx.vars.names()).collect();
                 cx.diagnostics.unknown(node.span.clone(), "variable", &name, &known);
@@ -121,7 +149,7 @@ fn step(node: &Node, names: &mut Names<'_>, cx: &mut Context<'_>) -> Option<Step
 }
 
 /// The one verb of a step. Two are an error, and a key that is nearly a verb is taken for a misspelt one.
-fn the_verb(node: &Node, cx: &mut Context<'_>) -> Option<&'static str> {
+pub(super) fn the_verb(node: &Node, cx: &mut Context<'_>) -> Option<&'static str> {
     let Kind::Table(entries) = &node.kind else {
         cx.diagnostics.error(node.span.clone(), format_args!("a step is a table, not {}", node.describe()));
         return None;
@@ -156,10 +184,10 @@ fn at(node: &Node, names: &Names<'_>, cx: &mut Context<'_>) -> Vec<String> {
     let mut clients = Vec::new();
     for node in nodes {
         let Some(name) = table::string(node, cx) else { continue };
-        if names.clients.contains_key(&name) {
+        if names.clients.is_some_and(|clients| clients.contains_key(&name)) {
             clients.push(name);
         } else {
-            let known: Vec<_> = names.clients.keys().collect();
+            let known: Vec<_> = names.clients.into_iter().flat_map(IndexMap::keys).collect();
             cx.diagnostics.unknown(node.span.clone(), "client", &name, &known);
         }
     }
@@ -212,7 +240,7 @@ fn verb(name: &'static str, table: &mut Table<'_>, names: &mut Names<'_>, cx: &m
             of: table.get("of").map(|node| template::parse(node, cx.diagnostics)),
             kinds: table.get("kinds").and_then(|node| table::strings(node, cx)).unwrap_or_default(),
         },
-        "think" | "wait" => Verb::Wait(cases::wait(node, cx)?),
+        "think" | "wait" => Verb::Wait(super::flow::fixed(node, cx)?),
         "repeat" => {
             let times = table::count(node, 0, cx)?;
             let name = table.get("as").and_then(|node| table::string(node, cx));

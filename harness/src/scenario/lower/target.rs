@@ -17,10 +17,10 @@ pub(super) fn lower(node: &Node, cx: &mut Context<'_>) -> Target {
     let Some(mut table) = Table::new(node, "[target]", cx) else { return Target::default() };
     let mut target = Target::default();
     match (table.get("url"), table.get("urls")) {
-        (Some(node), None) => target.urls.extend(url(node, cx)),
+        (Some(node), None) => target.urls.extend(url(node, &mut target.unset, cx)),
         (None, Some(node)) => {
             let urls = table::array(node, "an array of URLs", cx).unwrap_or_default();
-            target.urls.extend(urls.iter().filter_map(|node| url(node, cx)));
+            target.urls.extend(urls.iter().filter_map(|node| url(node, &mut target.unset, cx)));
         }
         (Some(_), Some(node)) => {
             cx.diagnostics.error(node.span.clone(), "`url` and `urls` exclude each other");
@@ -130,13 +130,13 @@ fn within(node: &Node, least: f64, most: f64, cx: &mut Context<'_>) -> Option<f6
 }
 
 /// A URL may come from the environment; a missing variable is an error when it is needed, not before.
-fn url(node: &Node, cx: &mut Context<'_>) -> Option<String> {
+fn url(node: &Node, unset: &mut Option<String>, cx: &mut Context<'_>) -> Option<String> {
     let text = node.as_str()?;
     match text.strip_prefix("${env.").and_then(|rest| rest.strip_suffix('}')) {
         Some(variable) => match std::env::var(variable) {
             Ok(url) => Some(url),
             Err(_) => {
-                cx.not_yet.push((format!("`url`: the environment variable {variable} is not set"), node.span.clone()));
+                *unset = Some(variable.to_owned());
                 None
             }
         },

@@ -6,7 +6,7 @@ mod users;
 
 pub(super) use chaos::lower as chaos;
 pub(super) use traffic::{World, lower as traffic};
-pub(super) use users::lower as population;
+pub(super) use users::{Around, Users, lower as users};
 
 use indexmap::IndexMap;
 
@@ -32,6 +32,11 @@ fn population_name(node: &Node, populations: &IndexMap<String, Population>, cx: 
     let name = table::string(node, cx)?;
     if populations.contains_key(&name) {
         return Some(name);
+    }
+    if cx.travellers.contains(&name) {
+        cx.diagnostics.error(node.span.clone(), format_args!("`{name}` follow a flow, and do only what that says"));
+        cx.diagnostics.note("name users without a flow; there may be both in a scenario");
+        return None;
     }
     let known: Vec<_> = populations.keys().map(String::as_str).collect();
     cx.unknown_name("users", node.span.clone(), "population", &name, &known);

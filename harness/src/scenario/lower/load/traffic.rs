@@ -8,7 +8,7 @@ use crate::load::stamp;
 use crate::scenario::model::{Action, Arrivals, Population, Reach, RoomGroup, RoomRef, Traffic};
 use crate::scenario::node::{Kind, Node};
 use crate::scenario::table::{self, Context, Table};
-use crate::scenario::template::{Expr, Piece, Template};
+use crate::scenario::template::{Expr, Template};
 
 /// What a traffic may refer to.
 pub(in crate::scenario::lower) struct World<'a> {
@@ -29,7 +29,8 @@ pub(in crate::scenario::lower) fn lower(node: &Node, world: &World<'_>, cx: &mut
         (Some(invocation), None) => {
             let invocation = invocation?;
             let action = &world.actions[&invocation.action];
-            (substitute(action, &invocation.args), own_ack.is_some() || action.ack.is_some())
+            let (emit, ack) = actions::substitute(action, &invocation.args);
+            (emit, own_ack.or(ack).is_some())
         }
         (None, Some(emit)) => (emit?, own_ack.is_some()),
         _ => {
@@ -125,7 +126,7 @@ fn says_room(emit: &[Template]) -> bool {
     found
 }
 
-fn arrivals(node: &Node, cx: &mut Context<'_>) -> Option<Arrivals> {
+pub(super) fn arrivals(node: &Node, cx: &mut Context<'_>) -> Option<Arrivals> {
     let name = table::string(node, cx)?;
     match name.as_str() {
         "poisson" => Some(Arrivals::Poisson),
@@ -202,39 +203,6 @@ fn room_ref(node: &Node, groups: &IndexMap<String, RoomGroup>, cx: &mut Context<
     let known: Vec<_> = groups.iter().map(|(name, rooms)| format!("{name}-0 to {name}-{}", rooms.count - 1)).collect();
     cx.diagnostics.note(format_args!("there are ${{room}}, ${{room.next}}, {}", known.join(", ")));
     None
-}
-
-/// The parameters of an action, replaced by what the traffic passes.
-pub(crate) fn substitute(action: &Action, args: &[Template]) -> Vec<Template> {
-    let lookup = |name: &str| action.params.iter().position(|param| param == name).map(|index| &args[index]);
-    action.emit.iter().map(|template| replace(template, &lookup)).collect()
-}
-
-fn replace<'a>(template: &Template, lookup: &impl Fn(&str) -> Option<&'a Template>) -> Template {
-    match template {
-        Template::Text(pieces) => match pieces.as_slice() {
-            [Piece::Expr(Expr::Var(name))] => lookup(name).cloned().unwrap_or_else(|| template.clone()),
-            pieces => Template::Text(pieces.iter().flat_map(|piece| replace_piece(piece, lookup)).collect()),
-        },
-        Template::Array(items) => Template::Array(items.iter().map(|item| replace(item, lookup)).collect()),
-        Template::Table(fields, open) => {
-            let fields = fields.iter().map(|(key, value)| (key.clone(), replace(value, lookup)));
-            Template::Table(fields.collect(), *open)
-        }
-        // The last two match and are never sent.
-        Template::Bool(_) | Template::Int(_) | Template::Float(_) | Template::AnyOrder(_) | Template::Contains(_) => {
-            template.clone()
-        }
-    }
-}
-
-fn replace_piece<'a>(piece: &Piece, lookup: &impl Fn(&str) -> Option<&'a Template>) -> Vec<Piece> {
-    if let Piece::Expr(Expr::Var(name)) = piece
-        && let Some(Template::Text(pieces)) = lookup(name)
-    {
-        return pieces.clone();
-    }
-    vec![piece.clone()]
 }
 
 /// A message without its stamp could not be recognised.

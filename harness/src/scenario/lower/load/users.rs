@@ -4,34 +4,108 @@ use std::time::Duration;
 
 use indexmap::IndexMap;
 
+use super::super::flow;
 use super::bounded;
-use crate::scenario::model::{Churn, Leaving, Population, RoomGroup, Transport};
+use crate::scenario::model::{Arrivals, Churn, Coming, Journey, Leaving, Population, RoomGroup, Transport};
 use crate::scenario::node::{Kind, Node};
+use crate::scenario::quantity::Rate;
 use crate::scenario::table::{self, Context, Table};
 use crate::scenario::template;
 use crate::wire::Path;
 
-pub(in crate::scenario::lower) fn lower(
-    node: &Node,
-    rooms: &IndexMap<String, RoomGroup>,
-    cx: &mut Context<'_>,
-) -> Option<Population> {
+/// One `[users.X]`.
+pub(in crate::scenario::lower) enum Users {
+    /// They stay in their rooms.
+    Staying(Population),
+    /// They follow a flow.
+    Travelling(Journey),
+}
+
+/// What users may refer to.
+pub(in crate::scenario::lower) struct Around<'a> {
+    pub(in crate::scenario::lower) rooms: &'a IndexMap<String, RoomGroup>,
+    pub(in crate::scenario::lower) flow: flow::World<'a>,
+}
+
+pub(in crate::scenario::lower) fn lower(node: &Node, around: &Around<'_>, cx: &mut Context<'_>) -> Option<Users> {
     let mut table = Table::new(node, "a population", cx)?;
-    let count_node = table.get("count");
-    let arrive = table.entry("arrive");
-    match (count_node, arrive) {
-        (Some(count), Some((key, _))) => {
+    match table.get("flow") {
+        Some(flow) => travelling(flow, table, around, cx).map(Users::Travelling),
+        None => staying(table, around.rooms, cx).map(Users::Staying),
+    }
+}
+
+/// Those whose users follow a flow have these keys.
+fn travelling(node: &Node, mut table: Table<'_>, around: &Around<'_>, cx: &mut Context<'_>) -> Option<Journey> {
+    let coming = coming(&mut table, cx);
+    let transport = table.get("transport").map_or_else(|| Some(vec![(Transport::WebSocket, 1)]), |n| weights(n, cx));
+    let steps = flow::lower(node, &around.flow, cx);
+    for (key, instead) in [
+        ("in", "a step such as { do = [\"join\", \"lobby-1\"] }"),
+        ("namespace", "a step such as { connect = \"/chat\" }"),
+        ("auth", "`auth` of the step that connects"),
+        ("churn", "a last step such as { disconnect = true }"),
+        ("recovery", "users without a flow"),
+        ("reads", "users without a flow"),
+        ("link", "users without a flow"),
+    ] {
+        if let Some((key, _)) = table.entry(key) {
+            cx.diagnostics.error(key.span.clone(), format_args!("users with a flow have no `{}`", key.name));
+            cx.diagnostics.note(format_args!("use {instead}"));
+        }
+    }
+    table.finish(cx);
+    let (steps, feeds) = steps?;
+    Some(Journey { coming: coming?, transport: transport?, steps, feeds })
+}
+
+/// `count` and `connect`, or `arrive` and `arrivals`.
+fn coming(table: &mut Table<'_>, cx: &mut Context<'_>) -> Option<Coming> {
+    let (count, arrive) = (table.entry("count"), table.entry("arrive"));
+    let (connect, arrivals) = (table.entry("connect"), table.entry("arrivals"));
+    match (count, arrive) {
+        (Some((_, count)), None) => {
+            if let Some((key, _)) = arrivals {
+                cx.diagnostics.error(key.span.clone(), "`arrivals` goes with `arrive`; `count` goes with `connect`");
+            }
+            let count = bounded(count, cx);
+            Some(Coming::Closed { count: count?, connect: connect_rate(connect.map(|(_, node)| node), cx)? })
+        }
+        (None, Some((_, rate))) => {
+            if let Some((key, _)) = connect {
+                cx.diagnostics.error(key.span.clone(), "`connect` goes with `count`; `arrive` is a rate itself");
+            }
+            let arrivals = arrivals.map_or(Some(Arrivals::Poisson), |(_, node)| super::traffic::arrivals(node, cx));
+            Some(Coming::Open { rate: table::rate(rate, cx)?, arrivals: arrivals? })
+        }
+        (Some((_, count)), Some((key, _))) => {
             cx.diagnostics.error(key.span.clone(), "`count` and `arrive` exclude each other");
             cx.diagnostics.see(count.span.clone(), "a fixed number of users");
             cx.diagnostics
                 .note("`count` keeps that many users; `arrive` lets new ones come, however slow the target is");
+            None
         }
-        (None, Some((key, _))) => cx.not_yet.push(("`arrive`".to_owned(), key.span.clone())),
-        (None, None) => cx.diagnostics.error(table.span(), "a population needs `count` or `arrive`"),
-        (Some(_), None) => {}
+        (None, None) => {
+            cx.diagnostics.error(table.span(), "a population needs `count` or `arrive`");
+            None
+        }
     }
-    let count = count_node.and_then(|node| bounded(node, cx));
-    let connect = table.get("connect").and_then(|node| table::rate(node, cx));
+}
+
+fn connect_rate(node: Option<&Node>, cx: &mut Context<'_>) -> Option<Rate> {
+    node.map_or(Some(Rate { per_second: 500.0 }), |node| table::rate(node, cx))
+}
+
+fn staying(mut table: Table<'_>, rooms: &IndexMap<String, RoomGroup>, cx: &mut Context<'_>) -> Option<Population> {
+    let coming = match table.entry("arrive") {
+        Some((key, _)) if table.get("count").is_none() => {
+            cx.diagnostics.error(key.span.clone(), "those who arrive follow a flow, and there is none");
+            cx.diagnostics
+                .note("say what they do with flow = [ … ]; users that stay and come and go have `count` and `churn`");
+            None
+        }
+        _ => coming(&mut table, cx),
+    };
     let transport = table.get("transport").map_or_else(|| Some(vec![(Transport::WebSocket, 1)]), |n| weights(n, cx));
     let memberships = table.get("in").map_or_else(Vec::new, |node| memberships(node, rooms, cx));
     let namespaces = match table.get("namespace") {
@@ -52,14 +126,12 @@ pub(in crate::scenario::lower) fn lower(
         Some(node) => Some(link(node, cx)?),
         None => None,
     };
-    for unused in ["flow", "driver"] {
-        table.not_yet(unused, cx);
-    }
+    table.not_yet("driver", cx);
     table.finish(cx);
-    let connect = connect.unwrap_or(crate::scenario::quantity::Rate { per_second: 500.0 });
+    let Coming::Closed { count, connect } = coming? else { return None };
     let namespaces = all_namespaces(namespaces, &memberships, rooms);
     Some(Population {
-        count: count?,
+        count,
         connect,
         transport: transport?,
         rooms: memberships,

@@ -1,0 +1,150 @@
+//! The connection of a visitor: reads it whatever the visitor waits for, and keeps what arrives.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use sio_oracle::board::Nanos;
+use sio_protocol::client::Event;
+use sio_protocol::{Args, Incoming};
+
+use crate::client::{Connection, Error};
+use crate::clock;
+use crate::load::worker::Local;
+
+/// Events that are kept until some step expects them; the oldest go first.
+const KEPT: usize = 256;
+
+/// What has happened on a connection.
+#[derive(Debug)]
+pub(super) enum Heard {
+    /// An event is in the inbox.
+    Event,
+    Ack(Incoming),
+    Joined(String),
+    /// Namespace, and the body of the CONNECT_ERROR.
+    Refused(String, String),
+}
+
+/// An event that no step has expected yet.
+pub(super) struct Letter {
+    pub(super) incoming: Incoming,
+    pub(super) at: Nanos,
+}
+
+pub(super) struct Guest<'a> {
+    local: &'a Local,
+    pub(super) connection: Connection,
+    /// Namespaces that have let the visitor in.
+    pub(super) joined: Vec<String>,
+    pub(super) inbox: VecDeque<Letter>,
+    /// Whether events that want an answer wait for a step that gives it.
+    keeps_questions: bool,
+    /// When what was heard last arrived.
+    pub(super) heard_at: Nanos,
+    /// When the session was opened.
+    opened_at: Nanos,
+}
+
+impl<'a> Guest<'a> {
+    pub(super) fn new(local: &'a Local, connection: Connection, keeps_questions: bool) -> Self {
+        let now = local.now();
+        Self {
+            local,
+            connection,
+            joined: Vec::new(),
+            inbox: VecDeque::new(),
+            keeps_questions,
+            heard_at: now,
+            opened_at: now,
+        }
+    }
+
+    /// What happens next; `None` when nothing has until `deadline`. The error says why the connection is gone.
+    pub(super) async fn hear(&mut self, deadline: Instant) -> Result<Option<Heard>, Error> {
+        loop {
+            // Cancel-safe: the connection keeps what it has read.
+            let Ok(event) = tokio::time::timeout_at(deadline.into(), self.connection.next()).await else {
+                return Ok(None);
+            };
+            self.note_arrival();
+            if let Some(heard) = self.take(event)? {
+                return Ok(Some(heard));
+            }
+        }
+    }
+
+    /// Reads on for a while.
+    pub(super) async fn linger(&mut self, length: Duration) -> Result<(), Error> {
+        let end = clock::now() + length;
+        while self.hear(end).await?.is_some() {}
+        Ok(())
+    }
+
+    fn take(&mut self, event: Event) -> Result<Option<Heard>, Error> {
+        Ok(match event {
+            Event::Event(incoming) => {
+                self.keep(incoming);
+                Some(Heard::Event)
+            }
+            Event::Ack(incoming) => Some(Heard::Ack(incoming)),
+            Event::Connect { nsp, .. } => {
+                self.joined.push(nsp.to_string());
+                Some(Heard::Joined(nsp.to_string()))
+            }
+            Event::ConnectError { nsp, body } => Some(Heard::Refused(nsp.to_string(), body.to_string())),
+            Event::Disconnect { .. } => {
+                return Err(Error::Refused("the server put the visitor out of its namespace".to_owned()));
+            }
+            Event::Closed(why) => return Err(why.into()),
+            Event::Upgraded => {
+                self.local.upgraded(self.opened_at, self.local.now());
+                None
+            }
+            Event::Open(_) => {
+                self.opened_at = self.local.now();
+                None
+            }
+        })
+    }
+
+    fn keep(&mut self, incoming: Incoming) {
+        if !self.keeps_questions {
+            self.answer(&incoming, Args::none());
+        }
+        if self.inbox.len() == KEPT
+            && let Some(letter) = self.inbox.pop_front()
+        {
+            self.drop_letter(&letter);
+        }
+        self.inbox.push_back(Letter { incoming, at: self.heard_at });
+    }
+
+    /// What nobody has expected is of no interest any more.
+    pub(super) fn forget(&mut self) {
+        while let Some(letter) = self.inbox.pop_front() {
+            self.drop_letter(&letter);
+        }
+    }
+
+    fn drop_letter(&mut self, letter: &Letter) {
+        if self.keeps_questions {
+            self.answer(&letter.incoming, Args::none());
+        }
+    }
+
+    /// Acknowledges an event that wants it.
+    pub(super) fn answer(&mut self, incoming: &Incoming, args: Args) {
+        if let Some(id) = incoming.id {
+            self.connection.ack(&incoming.nsp, id, args);
+        }
+    }
+
+    fn note_arrival(&mut self) {
+        let Some(arrival) = self.connection.arrival() else { return self.heard_at = self.local.now() };
+        let at = self.local.time_of(arrival.at);
+        let again = std::mem::replace(&mut self.heard_at, at) == at;
+        if let Some(lag) = arrival.lag.filter(|_| !again) {
+            self.local.read(at, lag, arrival.bytes);
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! Requests of visitors beside their sockets: a login, for example. They are users' requests, so connections are
+//! kept open and cookies are shown again.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::Request;
+use http_body_util::{BodyExt as _, Full, Limited};
+use serde_json_path::JsonPath;
+use sio_protocol::Value;
+
+use super::walk::{Trouble, Walk};
+use crate::client::Error;
+use crate::play::answer;
+use crate::scenario::model::{AnswerPattern, HttpRequest, RawPacket};
+use crate::scenario::template::Template;
+use crate::wire::Response;
+
+/// The largest body that is taken.
+const MAX_BODY: usize = 16 * 1024 * 1024;
+
+/// What a server wants to be shown again.
+#[derive(Debug, Default)]
+pub(super) struct Cookies(Vec<(String, String)>);
+
+impl Cookies {
+    /// Takes what an answer sets; a visit is too short for anything to expire.
+    fn learn(&mut self, response: &Response) {
+        let set = response.headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case("set-cookie"));
+        for (_, value) in set {
+            let pair = value.split(';').next().unwrap_or_default();
+            let Some((name, value)) = pair.split_once('=') else { continue };
+            self.0.retain(|(known, _)| known != name.trim());
+            self.0.push((name.trim().to_owned(), value.trim().to_owned()));
+        }
+    }
+
+    /// The value of the `Cookie` header, if there is anything to show.
+    pub(super) fn header(&self) -> Option<String> {
+        let pairs: Vec<_> = self.0.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        (!pairs.is_empty()).then(|| pairs.join("; "))
+    }
+}
+
+impl Walk<'_> {
+    /// Sends a request, compares its answer and keeps what is asked for.
+    pub(super) async fn request(
+        &mut self,
+        spec: &HttpRequest,
+        pattern: &AnswerPattern,
+        save: &[(String, JsonPath)],
+        within: Duration,
+    ) -> Result<(), Trouble> {
+        let request = self.prepare(spec)?;
+        let sending = self.local.stage.http.request(request);
+        let whole = async {
+            let response = sending.await.map_err(|error| Error::requesting(&error))?;
+            let (head, body) = response.into_parts();
+            let body = Limited::new(body, MAX_BODY).collect().await;
+            let body = body.map_err(|error| Error::Http(error.to_string()))?.to_bytes();
+            let text = |value: &http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+            let headers = head.headers.iter().map(|(name, value)| (name.to_string(), text(value))).collect();
+            Ok::<_, Error>(Response { status: head.status.as_u16(), headers, body })
+        };
+        let answer = tokio::time::timeout(within, whole).await;
+        let answer = answer.map_err(|_| Trouble::Target(format!("not answered within {within:?}")))?;
+        let response = answer.map_err(Trouble::of)?;
+        self.cookies.learn(&response);
+        answer::compare(&mut self.scope, pattern, Ok(&response)).map_err(Trouble::Target)?;
+        self.save(save, &response.body)
+    }
+
+    fn prepare(&mut self, spec: &HttpRequest) -> Result<Request<Full<Bytes>>, Trouble> {
+        let path = self.scope.render_string(&spec.path).map_err(Trouble::Target)?;
+        let endpoint = self.endpoint();
+        let url = match (path.starts_with("http://") || path.starts_with("https://"), path.starts_with('?')) {
+            (true, _) => path,
+            (false, true) => format!("{}{}{path}", endpoint.url, endpoint.path),
+            (false, false) => format!("{}{path}", endpoint.url),
+        };
+        let mut request = endpoint.manner.dress(Request::builder().method(spec.method.as_str()).uri(url));
+        for (name, value) in &spec.headers {
+            request = request.header(name, self.text(value)?);
+        }
+        let mut body = Vec::new();
+        for packet in &spec.body {
+            match packet {
+                RawPacket::Text(pieces) => {
+                    body.extend(self.scope.render_string(pieces).map_err(Trouble::Target)?.into_bytes());
+                }
+                RawPacket::Binary(template) | RawPacket::Bytes(template) => body.extend(self.bytes(template)?),
+                RawPacket::Frame { .. } => return Err(Trouble::Target("a request has no frames".to_owned())),
+            }
+        }
+        if let Some(json) = &spec.json {
+            let value = self.scope.render(json).map_err(Trouble::Target)?;
+            request = request.header(http::header::CONTENT_TYPE, "application/json");
+            body = value.to_string().into_bytes();
+        }
+        request.body(Full::new(body.into())).map_err(|error| Trouble::Target(format!("not a request: {error}")))
+    }
+
+    fn bytes(&mut self, template: &Template) -> Result<Vec<u8>, Trouble> {
+        match self.scope.render(template).map_err(Trouble::Target)? {
+            Value::Binary(bytes) => Ok(bytes.to_vec()),
+            Value::String(text) => Ok(text.into_bytes()),
+            other => Err(Trouble::Target(format!("expected bytes, found {other}"))),
+        }
+    }
+
+    fn save(&mut self, save: &[(String, JsonPath)], body: &[u8]) -> Result<(), Trouble> {
+        if save.is_empty() {
+            return Ok(());
+        }
+        let body: serde_json::Value = serde_json::from_slice(body)
+            .map_err(|error| Trouble::Target(format!("the body is not JSON, so nothing can be saved: {error}")))?;
+        for (name, path) in save {
+            let found = path.query(&body).first();
+            let found = found.ok_or_else(|| Trouble::Target(format!("the body has nothing at {path}")))?;
+            let value: Value =
+                serde_json::from_value(found.clone()).map_err(|error| Trouble::Target(error.to_string()))?;
+            self.scope.vars.insert(name.clone(), value);
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cookies_are_shown_again_and_replaced() {
+        let mut cookies = Cookies::default();
+        assert_eq!(cookies.header(), None);
+        let set = |value: &str| ("Set-Cookie".to_owned(), value.to_owned());
+        let headers = vec![set("sid=1; Path=/; HttpOnly"), set("lang=de"), set("broken"), set("sid=2")];
+        cookies.learn(&Response { status: 200, headers, body: Bytes::new() });
+        assert_eq!(cookies.header().as_deref(), Some("lang=de; sid=2"));
+    }
+}

@@ -1,0 +1,205 @@
+//! Users that follow a flow: when they come (`visitors`), and what each of them does (`walk`) with its connection
+//! (`guest`) and over HTTP (`http`).
+
+mod guest;
+mod http;
+mod visitors;
+mod walk;
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use indexmap::IndexMap;
+use sio_oracle::board::Nanos;
+use sio_protocol::Value;
+
+pub(super) use self::visitors::{Visitor, Visitors, expected};
+use self::walk::{Trouble, Walk};
+use super::measure::VisitEnd;
+use super::random::Dice;
+use super::worker::Local;
+use crate::scenario::Loaded;
+use crate::scenario::model::{Coming, Deed, FlowStep, HandOut, Journey, Transport};
+use crate::scenario::template::{Scope, Template};
+
+/// Who has failed, and comes again, waits for so long: a target that refuses is not to be hammered.
+const AFTER_FAILURE: Duration = Duration::from_secs(1);
+
+/// What all visitors of a run share.
+pub(super) struct Guide {
+    journeys: IndexMap<String, Journey>,
+    /// What every visitor knows: `[vars]`, and the rows that can be picked from.
+    scope: Scope,
+    /// How the rows of each feed are handed out, and how many have been.
+    feeds: Vec<(String, HandOut, AtomicU64)>,
+    /// For each journey, whether some event is answered by a step and not at once.
+    replies: Vec<bool>,
+}
+
+impl Guide {
+    /// Takes the journeys out of a scenario.
+    pub(super) fn new(loaded: &Loaded) -> Self {
+        let scenario = &loaded.scenario;
+        let mut scope = Scope { random: scenario.seed, ..Scope::default() };
+        for (name, value) in &loaded.vars {
+            scope.vars.insert(name.clone(), Value::from(value.as_str()));
+        }
+        let lists: BTreeMap<String, Vec<Value>> =
+            scenario.feeds.iter().map(|(name, feed)| (name.clone(), feed.rows.clone())).collect();
+        scope.lists = Arc::new(lists);
+        let replies = scenario.journeys.values().map(|journey| {
+            let mut replies = false;
+            journey.visit(&mut |step| replies |= matches!(step.deed, Deed::Expect { reply: Some(_), .. }));
+            replies
+        });
+        Self {
+            replies: replies.collect(),
+            feeds: scenario.feeds.iter().map(|(name, feed)| (name.clone(), feed.hand_out, AtomicU64::new(0))).collect(),
+            journeys: scenario.journeys.clone(),
+            scope,
+        }
+    }
+
+    /// How often each transport is used by a journey's visitors.
+    fn transports(&self, journey: usize) -> &[(Transport, u32)] {
+        &self.journeys[journey].transport
+    }
+
+    /// Whether events that want an answer wait for a step that gives it.
+    fn keeps_questions(&self, journey: usize) -> bool {
+        self.replies[journey]
+    }
+
+    /// What a new visitor knows. The error names a feed that has no row left.
+    fn scope(&self, journey: usize, dice: &mut Dice, visitor: u64) -> Result<Scope, String> {
+        let mut scope = self.scope.clone();
+        scope.random = dice.number();
+        scope.vars.insert("visitor".to_owned(), Value::Number(visitor.into()));
+        let own = &self.journeys[journey].feeds;
+        for (name, hand_out, handed) in self.feeds.iter().filter(|(name, ..)| own.contains(name)) {
+            let rows = &self.scope.lists[name];
+            let row = match hand_out {
+                HandOut::AtRandom => (dice.unit() * rows.len() as f64) as usize % rows.len(),
+                HandOut::InTurn => handed.fetch_add(1, Ordering::Relaxed) as usize % rows.len(),
+                HandOut::Once => handed.fetch_add(1, Ordering::Relaxed) as usize,
+            };
+            let row = rows.get(row).ok_or_else(|| format!("[feeds.{name}] has no row left of {}", rows.len()))?;
+            scope.vars.insert(name.clone(), row.clone());
+        }
+        Ok(scope)
+    }
+}
+
+/// Whether the flows can be followed; the error says which cannot, and why.
+pub(super) fn check(loaded: &Loaded) -> Result<(), String> {
+    enough_rows(loaded)?;
+    for (name, journey) in &loaded.scenario.journeys {
+        let mut problem = None;
+        journey.visit(&mut |step| {
+            if let Err(why) = check_step(step) {
+                problem.get_or_insert(format!("[users.{name}] flow, {}: {why}", loaded.place(step.span.start)));
+            }
+        });
+        problem.map_or(Ok(()), Err)?;
+    }
+    Ok(())
+}
+
+/// Whether feeds whose rows are handed out once have one for everybody.
+fn enough_rows(loaded: &Loaded) -> Result<(), String> {
+    let scenario = &loaded.scenario;
+    for (name, feed) in scenario.feeds.iter().filter(|(_, feed)| feed.hand_out == HandOut::Once) {
+        let journeys = scenario.journeys.values().filter(|journey| journey.feeds.contains(name));
+        let wanted: f64 = journeys.map(|journey| expected(journey, &scenario.phases)).sum();
+        if wanted > feed.rows.len() as f64 {
+            return Err(format!(
+                "[feeds.{name}] at {}: about {wanted:.0} visitors come, and there are {} rows, each to be handed out once; \
+                 add rows, or say hand_out = \"in turn\"",
+                loaded.place(feed.span.start),
+                feed.rows.len()
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// The environment is known before anything is sent.
+fn check_step(step: &FlowStep) -> Result<(), String> {
+    use crate::scenario::template::Expr;
+    let mut missing = None;
+    let mut look = |template: &Template| {
+        template.visit(&mut |expr| match expr {
+            Expr::Env(name) if std::env::var_os(name).is_none() => {
+                missing.get_or_insert(format!("the environment variable {name} is not set"));
+            }
+            Expr::Payload | Expr::Seq => {
+                missing.get_or_insert("`payload` and `seq` belong to [traffic]".to_owned());
+            }
+            _ => {}
+        });
+    };
+    match &step.deed {
+        Deed::Connect { nsp, auth } => {
+            look(nsp);
+            auth.iter().for_each(&mut look);
+        }
+        Deed::Emit { args, .. } => args.iter().for_each(&mut look),
+        Deed::Expect { events, .. } => events.iter().flatten().for_each(&mut look),
+        Deed::Http { request, .. } => {
+            look(&Template::Text(request.path.clone()));
+            request.json.iter().for_each(&mut look);
+            request.headers.iter().for_each(|(_, value)| look(value));
+        }
+        Deed::Disconnect | Deed::Drop(_) | Deed::Think(_) | Deed::Repeat { .. } => {}
+    }
+    missing.map_or(Ok(()), Err)
+}
+
+/// The visits of one visitor: one after another if there are to be always so many, or one alone.
+pub(super) async fn follow(local: Rc<Local>, visitor: Visitor) {
+    let mut number = visitor.number;
+    let mut intended = Some(visitor.at as Nanos);
+    while !local.is_over() {
+        let failed = visit(&local, visitor.journey, number, intended.take()).await;
+        let Coming::Closed { count, .. } = local.guide().journeys[visitor.journey].coming else { break };
+        number += u64::from(count);
+        if failed {
+            tokio::select! {
+                () = local.over() => {}
+                () = tokio::time::sleep(AFTER_FAILURE) => {}
+            }
+        }
+    }
+    local.visitor_gone();
+}
+
+/// One visit; tells whether it failed.
+async fn visit(local: &Local, journey: usize, number: u64, intended: Option<Nanos>) -> bool {
+    local.measurements.borrow_mut().visit_begins(journey);
+    let mut dice = Dice::of_visit(local.plan.seed, journey, number);
+    let end = match local.guide().scope(journey, &mut dice, number) {
+        Err(why) => VisitEnd::Starved(why),
+        Ok(scope) => {
+            let mut walk = Walk::new(local, journey, number, scope, dice, intended);
+            let walked = tokio::select! {
+                biased;
+                () = local.over() => None,
+                walked = walk.steps(&local.guide().journeys[journey].steps) => Some(walked),
+            };
+            let polite = !matches!(walked, Some(Err(_)));
+            Box::pin(walk.leave(polite)).await;
+            match walked {
+                None => VisitEnd::Cut,
+                Some(Ok(())) => VisitEnd::Finished,
+                Some(Err(Trouble::Target(why))) => VisitEnd::Failed(why),
+                Some(Err(Trouble::Own(why))) => VisitEnd::Starved(why),
+            }
+        }
+    };
+    let failed = matches!(end, VisitEnd::Failed(_) | VisitEnd::Starved(_));
+    local.measurements.borrow_mut().visit_ends(journey, end);
+    failed
+}

@@ -1,0 +1,371 @@
+//! One visit: the steps of a flow, one after another.
+
+use std::time::{Duration, Instant};
+
+use sio_oracle::board::Nanos;
+use sio_protocol::{Args, Value};
+
+use super::guest::{Guest, Heard};
+use super::http::Cookies;
+use crate::client::{Connection, Endpoint, Error};
+use crate::clock;
+use crate::load::random::Dice;
+use crate::load::worker::Local;
+use crate::scenario::model::{Ack, Deed, Drop as Dropping, FlowStep, Think, Transport};
+use crate::scenario::template::{Scope, Template};
+
+/// Why a visit is over before its end.
+#[derive(Debug)]
+pub(super) enum Trouble {
+    /// The target did not do what the flow says.
+    Target(String),
+    /// This machine could not go on; the target has nothing to do with it.
+    Own(String),
+}
+
+impl Trouble {
+    pub(super) fn of(error: Error) -> Self {
+        match error {
+            Error::Starved(_) => Self::Own(error.to_string()),
+            error => Self::Target(error.to_string()),
+        }
+    }
+
+    fn at(self, step: &FlowStep) -> Self {
+        match self {
+            Self::Target(why) => Self::Target(format!("{}: {why}", step.name)),
+            Self::Own(why) => Self::Own(why),
+        }
+    }
+}
+
+type Outcome<T = ()> = Result<T, Trouble>;
+
+fn failed<T>(why: impl Into<String>) -> Outcome<T> {
+    Err(Trouble::Target(why.into()))
+}
+
+pub(super) struct Walk<'a> {
+    pub(super) local: &'a Local,
+    journey: usize,
+    number: u64,
+    pub(super) scope: Scope,
+    dice: Dice,
+    pub(super) cookies: Cookies,
+    guest: Option<Guest<'a>>,
+    /// Joined last.
+    nsp: String,
+    /// What is expected is counted from here: the last request, or the last event that was expected.
+    since: Nanos,
+    /// When the visitor was to come, until it has begun.
+    intended: Option<Nanos>,
+}
+
+impl<'a> Walk<'a> {
+    pub(super) fn new(
+        local: &'a Local,
+        journey: usize,
+        number: u64,
+        scope: Scope,
+        dice: Dice,
+        intended: Option<Nanos>,
+    ) -> Self {
+        let since = local.now();
+        let (cookies, nsp) = (Cookies::default(), "/".to_owned());
+        Self { local, journey, number, scope, dice, cookies, guest: None, nsp, since, intended }
+    }
+
+    /// Does the steps, and notes what they took.
+    pub(super) async fn steps(&mut self, steps: &[FlowStep]) -> Outcome {
+        for step in steps {
+            if step.share < 1.0 && self.dice.unit() > step.share {
+                continue;
+            }
+            // Who comes late because sio-bench is late has waited since it was to come.
+            let began = self.intended.take().unwrap_or_else(|| self.local.now());
+            match self.step(step, began).await {
+                Ok(Some(took)) => self.local.stepped(&step.name, began, took),
+                Ok(None) => {}
+                Err(trouble) => {
+                    if step.deed.is_measured() {
+                        self.local.stumbled(&step.name, began);
+                    }
+                    return Err(trouble.at(step));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Does one step; returns what it took, if that says something about the target.
+    async fn step(&mut self, step: &FlowStep, began: Nanos) -> Outcome<Option<Nanos>> {
+        let deadline = clock::now() + step.within;
+        match &step.deed {
+            Deed::Connect { nsp, auth } => {
+                let connected = self.connect(nsp, auth.as_ref(), deadline, step.within).await?;
+                self.since = connected;
+                self.local.visitor_connected(connected - began);
+                Ok(Some(connected - began))
+            }
+            Deed::Emit { args, ack } => {
+                let nsp = self.namespace(step)?;
+                let answered = self.emit(&nsp, args, ack.as_ref(), deadline, step.within).await?;
+                Ok(answered.map(|at| at - self.since))
+            }
+            Deed::Expect { events, times, reply } => {
+                let nsp = self.namespace(step)?;
+                let mut took = 0;
+                for _ in 0..*times {
+                    let at = self.expect(&nsp, events, reply.as_deref(), deadline, step.within).await?;
+                    took += at - self.since;
+                    self.since = at;
+                }
+                Ok(Some(took))
+            }
+            Deed::Http { request, answer, save } => {
+                self.request(request, answer, save, step.within).await?;
+                self.since = self.local.now();
+                Ok(Some(self.since - began))
+            }
+            Deed::Disconnect => {
+                if let Some(guest) = self.guest.take() {
+                    guest.connection.close().await;
+                }
+                Ok(None)
+            }
+            Deed::Drop(how) => {
+                if let Some(guest) = self.guest.take() {
+                    vanish(guest.connection, *how);
+                }
+                Ok(None)
+            }
+            Deed::Think(think) => {
+                let length = self.length(*think);
+                match &mut self.guest {
+                    Some(guest) => guest.linger(length).await.map_err(Trouble::of)?,
+                    None => tokio::time::sleep(length).await,
+                }
+                Ok(None)
+            }
+            Deed::Repeat { times: (from, to), name, steps } => {
+                let times = from + (self.dice.unit() * (to - from + 1) as f64) as u64;
+                for round in 1..=times.min(*to) {
+                    if let Some(name) = name {
+                        self.scope.vars.insert(name.clone(), Value::Number(round.into()));
+                    }
+                    Box::pin(self.steps(steps)).await?;
+                }
+                Ok(None)
+            }
+        }
+    }
+
+    // ---- what the steps need
+
+    pub(super) fn endpoint(&self) -> Endpoint {
+        let node = (self.number % u64::from(self.local.plan.nodes)) as u32;
+        let mut endpoint = self.local.endpoint(node);
+        if let Some(cookie) = self.cookies.header() {
+            endpoint.manner = endpoint.manner.with_header("Cookie", &cookie);
+        }
+        endpoint
+    }
+
+    pub(super) fn text(&mut self, template: &Template) -> Outcome<String> {
+        match self.scope.render(template).map_err(Trouble::Target)? {
+            Value::String(text) => Ok(text),
+            other => Ok(other.to_string()),
+        }
+    }
+
+    fn namespace(&mut self, step: &FlowStep) -> Outcome<String> {
+        match &step.nsp {
+            Some(nsp) => self.text(nsp),
+            None => Ok(self.nsp.clone()),
+        }
+    }
+
+    fn guest(&mut self) -> Outcome<&mut Guest<'a>> {
+        self.guest.as_mut().ok_or_else(|| Trouble::Target("the visitor is not connected".to_owned()))
+    }
+
+    fn transport(&mut self) -> Transport {
+        let weights = self.local.guide().transports(self.journey);
+        let total: u32 = weights.iter().map(|(_, weight)| weight).sum();
+        let mut pick = (self.dice.unit() * f64::from(total)) as u32;
+        for (transport, weight) in weights {
+            if pick < *weight {
+                return *transport;
+            }
+            pick -= weight;
+        }
+        weights.last().map_or(Transport::WebSocket, |(transport, _)| *transport)
+    }
+
+    fn length(&mut self, think: Think) -> Duration {
+        match think {
+            Think::Between(from, to) => from + to.saturating_sub(from).mul_f64(self.dice.unit()),
+            Think::Exponential(mean) => mean.mul_f64(-self.dice.unit().ln()),
+        }
+    }
+
+    /// Joins a namespace; returns when it has let the visitor in.
+    async fn connect(
+        &mut self,
+        nsp: &Template,
+        auth: Option<&Template>,
+        deadline: Instant,
+        within: Duration,
+    ) -> Outcome<Nanos> {
+        let nsp = self.text(nsp)?;
+        let auth = match auth {
+            Some(auth) => self.scope.render(auth).map_err(Trouble::Target)?.to_string(),
+            None => String::new(),
+        };
+        if self.guest.is_none() {
+            let (endpoint, transport) = (self.endpoint(), self.transport());
+            let opening = Connection::open(&endpoint, &self.local.stage.http, transport);
+            let opened = tokio::time::timeout_at(deadline.into(), opening).await;
+            let opened = opened.map_err(|_| Trouble::Target(format!("not open within {within:?}")))?;
+            let connection = opened.map_err(Trouble::of)?;
+            self.guest = Some(Guest::new(self.local, connection, self.local.guide().keeps_questions(self.journey)));
+        }
+        let guest = self.guest()?;
+        guest.connection.connect(&nsp, &auth);
+        loop {
+            match guest.hear(deadline).await.map_err(Trouble::of)? {
+                Some(Heard::Joined(name)) if name == nsp => {
+                    let at = guest.heard_at;
+                    self.nsp = nsp;
+                    return Ok(at);
+                }
+                Some(Heard::Refused(name, body)) if name == nsp => return failed(format!("refused: {body}")),
+                Some(_) => {}
+                None => return failed(format!("not connected within {within:?}")),
+            }
+        }
+    }
+
+    /// Sends an event; returns when its acknowledgement arrived, if it asks for one.
+    async fn emit(
+        &mut self,
+        nsp: &str,
+        args: &[Template],
+        ack: Option<&Ack>,
+        deadline: Instant,
+        within: Duration,
+    ) -> Outcome<Option<Nanos>> {
+        let values: Result<Vec<_>, String> = args.iter().map(|arg| self.scope.render(arg)).collect();
+        let values = values.map_err(Trouble::Target)?;
+        self.scope.sent = values[1..].to_vec();
+        let now = self.local.now();
+        let guest = self.guest()?;
+        if !guest.joined.iter().any(|name| name == nsp) {
+            return failed(format!("the visitor is not in {nsp}"));
+        }
+        guest.forget();
+        let id = guest.connection.emit(nsp, Args::from_values(&values), ack.is_some());
+        let Some(ack) = ack else {
+            // The write leaves with the next poll.
+            guest.linger(Duration::ZERO).await.map_err(Trouble::of)?;
+            self.since = now;
+            return Ok(None);
+        };
+        let (answer, at) = loop {
+            match guest.hear(deadline).await.map_err(Trouble::of)? {
+                Some(Heard::Ack(incoming)) if incoming.id == id && *incoming.nsp == *nsp => {
+                    break (incoming.args, guest.heard_at);
+                }
+                Some(_) => {}
+                None => return failed(format!("not acknowledged within {within:?}")),
+            }
+        };
+        self.since = now;
+        self.compare_ack(ack, &answer)?;
+        Ok(Some(at))
+    }
+
+    fn compare_ack(&mut self, ack: &Ack, answer: &Args) -> Outcome {
+        let Ack::OneOf(lists) = ack else { return Ok(()) };
+        let values = answer.to_values().map_err(|error| Trouble::Target(format!("the acknowledgement: {error}")))?;
+        let mut why = String::new();
+        for list in lists {
+            match self.scope.match_all(list, &values) {
+                Ok(()) => return Ok(()),
+                Err(differs) => why = differs,
+            }
+        }
+        failed(format!("the acknowledgement differs: {why}"))
+    }
+
+    /// Waits for an event that is as one of these; returns when it arrived. What came since the last request counts.
+    async fn expect(
+        &mut self,
+        nsp: &str,
+        events: &[Vec<Template>],
+        reply: Option<&[Template]>,
+        deadline: Instant,
+        within: Duration,
+    ) -> Outcome<Nanos> {
+        loop {
+            if let Some(at) = self.take_expected(nsp, events, reply)? {
+                return Ok(at);
+            }
+            if self.guest()?.hear(deadline).await.map_err(Trouble::of)?.is_none() {
+                return failed(format!("did not come within {within:?}"));
+            }
+        }
+    }
+
+    fn take_expected(
+        &mut self,
+        nsp: &str,
+        events: &[Vec<Template>],
+        reply: Option<&[Template]>,
+    ) -> Outcome<Option<Nanos>> {
+        let Some(guest) = &mut self.guest else { return failed("the visitor is not connected") };
+        let scope = &mut self.scope;
+        let place = guest.inbox.iter().position(|letter| {
+            *letter.incoming.nsp == *nsp
+                && letter
+                    .incoming
+                    .args
+                    .to_values()
+                    .is_ok_and(|values| events.iter().any(|event| scope.match_all(event, &values).is_ok()))
+        });
+        let Some(letter) = place.and_then(|place| guest.inbox.remove(place)) else { return Ok(None) };
+        if letter.incoming.id.is_some()
+            && let Some(reply) = reply
+        {
+            let values: Result<Vec<_>, String> = reply.iter().map(|value| scope.render(value)).collect();
+            guest.answer(&letter.incoming, Args::from_values(&values.map_err(Trouble::Target)?));
+        }
+        Ok(Some(letter.at))
+    }
+
+    /// The visit is over.
+    pub(super) async fn leave(self, politely: bool) {
+        if let Some(guest) = self.guest
+            && politely
+        {
+            guest.connection.close().await;
+        }
+    }
+}
+
+/// Goes as networks do.
+fn vanish(connection: Connection, how: Dropping) {
+    match how {
+        Dropping::Close => drop(connection),
+        Dropping::Reset => connection.reset(),
+        Dropping::Silence => {
+            let silence =
+                connection.handshake().map_or(0, |handshake| handshake.ping_interval + handshake.ping_timeout);
+            // Open, and never looked at again, until the server must have noticed.
+            tokio::task::spawn_local(async move {
+                tokio::time::sleep(Duration::from_millis(silence + 1_000)).await;
+                drop(connection);
+            });
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! `[rooms]`, `[users]`, `[traffic]`, `[[phase]]` and `[[chaos]]`.
+
+use std::time::Duration;
+
+use super::{Drop, Transport};
+use crate::scenario::quantity::Rate;
+use crate::scenario::template::Template;
+use crate::wire::Path;
+
+/// `[rooms.X]`: rooms `X-0` to `X-(count-1)`.
+#[derive(Debug)]
+pub struct RoomGroup {
+    pub count: u32,
+    pub namespace: String,
+    pub join: Invocation,
+}
+
+/// A call of an action: `["join", "${room}"]`.
+#[derive(Clone, Debug)]
+pub struct Invocation {
+    pub action: String,
+    pub args: Vec<Template>,
+}
+
+/// `[users.X]`
+#[derive(Debug)]
+pub struct Population {
+    pub count: u32,
+    pub connect: Rate,
+    /// Weights.
+    pub transport: Vec<(Transport, u32)>,
+    /// Room group and how many of its rooms each user is in.
+    pub rooms: Vec<(String, u32)>,
+    /// Joined over the one connection, in this order.
+    pub namespaces: Vec<String>,
+    /// Sent with each CONNECT.
+    pub auth: Option<Template>,
+    /// Whether a user that lost its connection asks for what it missed.
+    pub recovery: bool,
+    pub churn: Option<Churn>,
+    /// Bytes that a user reads in a second; all there are, if it is not said.
+    pub reads: Option<usize>,
+    /// A relay between each user and the target.
+    pub link: Option<Path>,
+}
+
+/// `churn`: users leave and are replaced.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Churn {
+    /// The mean of an exponential distribution.
+    pub stay: Duration,
+    pub leave: Leaving,
+    /// Until the next one comes in.
+    pub away: (Duration, Duration),
+}
+
+/// How a user leaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Leaving {
+    /// With a DISCONNECT, when everything that was meant for it has come.
+    Politely,
+    /// As networks do.
+    Dropped(Drop),
+}
+
+impl Leaving {
+    pub const NAMES: [&str; 4] = ["disconnect", "close", "reset", "silence"];
+
+    pub fn from_name(name: &str) -> Option<Self> {
+        if name == Self::NAMES[0] { Some(Self::Politely) } else { Drop::from_name(name).map(Self::Dropped) }
+    }
+}
+
+impl Leaving {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Politely => Self::NAMES[0],
+            Self::Dropped(Drop::Close) => Self::NAMES[1],
+            Self::Dropped(Drop::Reset) => Self::NAMES[2],
+            Self::Dropped(Drop::Silence) => Self::NAMES[3],
+        }
+    }
+}
+
+/// `[traffic.X]`
+#[derive(Debug)]
+pub struct Traffic {
+    pub by: String,
+    pub rate: Rate,
+    pub arrivals: Arrivals,
+    /// Event and arguments, with `${room}`, `${room.next}` and `${payload}`.
+    pub emit: Vec<Template>,
+    pub ack: bool,
+    pub payload_size: usize,
+    pub binary: bool,
+    pub namespace: String,
+    /// The group a message's room is drawn from; without one it has none.
+    pub room_group: Option<String>,
+    /// Nobody, if it is not said: then the acknowledgement is what counts.
+    pub reaches: Option<Reach>,
+}
+
+/// `reaches`: who must get a message.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reach {
+    /// Who is in one of these; everybody in the namespace, if there are none.
+    pub rooms: Vec<RoomRef>,
+    /// And in none of these.
+    pub except: Vec<RoomRef>,
+    pub except_sender: bool,
+    /// It may be dropped.
+    pub volatile: bool,
+}
+
+/// A room as a traffic names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RoomRef {
+    /// `${room}`: one of the sender's, drawn for each message.
+    Drawn,
+    /// `${room.next}`: the one after it in its group.
+    Next,
+    /// `all-0`: always the same.
+    Named { group: String, index: u32 },
+}
+
+/// Something that happens to users or to the target.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Chaos {
+    /// The phase in which it happens; the whole run, if it is not said.
+    pub phase: Option<usize>,
+    /// After the start of that.
+    pub after: Duration,
+    /// Again and again until its end.
+    pub every: Option<Duration>,
+    pub upset: Upset,
+}
+
+/// What happens.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Upset {
+    /// A share of the users leaves.
+    Drop { share: f64, of: Option<String>, how: Leaving },
+    /// The links of a share of the users carry nothing for so long.
+    Stall { share: f64, of: Option<String>, length: Duration },
+    /// The target's process stands still for so long.
+    Freeze { length: Duration, node: u32 },
+    /// The target's process is ended, and started again after so long.
+    Restart { kill: bool, down: Duration, node: u32 },
+}
+
+/// How the gaps between messages are spread.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Arrivals {
+    Poisson,
+    Even,
+}
+
+/// `[[phase]]`
+#[derive(Clone, Debug)]
+pub struct Phase {
+    pub name: String,
+    pub length: Duration,
+    /// Factor on every rate at the start and at the end.
+    pub load: (f64, f64),
+    pub measured: bool,
+}

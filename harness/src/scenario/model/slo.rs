@@ -1,0 +1,169 @@
+//! `[slo]`: rules over what is measured.
+
+use crate::record::RuleAbout;
+use crate::scenario::node::Span;
+
+/// One line of `[slo]`.
+#[derive(Clone, Debug)]
+pub struct Rule {
+    pub text: String,
+    pub metric: Metric,
+    pub stat: Stat,
+    pub op: Op,
+    /// Nanoseconds, a count, or a share of 1; which one follows from the metric.
+    pub bound: f64,
+    pub phase: Option<String>,
+    /// The population whose deliveries are meant.
+    pub users: Option<String>,
+    pub span: Span,
+    /// Line and column in the file, from 1.
+    pub place: (usize, usize),
+}
+
+impl Rule {
+    /// The rule that holds when this one does not.
+    #[must_use]
+    pub fn negated(mut self) -> Self {
+        let op = self.op.negated();
+        let (old, new) = (format!(" {} ", self.op.symbol()), format!(" {} ", op.symbol()));
+        self.text = self.text.replacen(&old, &new, 1);
+        self.op = op;
+        self
+    }
+}
+
+/// What a rule is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Metric {
+    Latency {
+        traffic: String,
+        of: Latency,
+    },
+    Count {
+        traffic: String,
+        of: Count,
+    },
+    /// What a step of a flow took.
+    Step(String),
+    Connect,
+    /// From the first packet over polling to the WebSocket that carries the session.
+    Upgrade,
+    RulerLate,
+    /// From the kernel's receipt of bytes to their being read.
+    RulerRead,
+    /// Users that failed or were lost and visits that failed, as a share of all users and visits.
+    Errors,
+    /// From the loss of a connection to being in all rooms again.
+    Reconnect,
+    /// The share of the time in which the busiest worker of sio-bench ran.
+    RulerBusy,
+    /// The share of the time in which a worker of sio-bench could have run and waited for a core; of the worst.
+    RulerWait,
+    /// Of the reconnections that asked for it, those that got their session back, as a share.
+    Recovered,
+    /// Of the pairs of message and user, those of which it is certain whether they were owed, as a share.
+    Strength,
+    Case(String),
+    /// The largest load that a search has found; a run has none.
+    Capacity,
+}
+
+impl Metric {
+    /// What a rule over it is about.
+    pub fn about(&self) -> RuleAbout {
+        match self {
+            Self::RulerLate | Self::RulerRead | Self::RulerBusy | Self::RulerWait => RuleAbout::Ruler,
+            Self::Count { of: Count::Missing | Count::Duplicate | Count::Stray | Count::Disorder, .. }
+            | Self::Case(_) => RuleAbout::Facts,
+            _ => RuleAbout::Figures,
+        }
+    }
+
+    /// Whether it is a distribution of times.
+    pub fn is_latency(&self) -> bool {
+        matches!(
+            self,
+            Self::Latency { .. }
+                | Self::Step(_)
+                | Self::Connect
+                | Self::Upgrade
+                | Self::Reconnect
+                | Self::RulerLate
+                | Self::RulerRead
+        )
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Latency {
+    Delivery,
+    Service,
+    First,
+    Complete,
+    /// From the intended time to the sender's acknowledgement.
+    Ack,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Count {
+    Missing,
+    Duplicate,
+    Stray,
+    Disorder,
+    /// Sent while the receiver was away, and lost to it.
+    Missed,
+    /// Sent, and never acknowledged.
+    Unanswered,
+}
+
+/// Which value of a distribution.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Stat {
+    /// The value itself: a count or a share.
+    Plain,
+    Quantile(f64),
+    Max,
+    Mean,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Op {
+    Less,
+    AtMost,
+    Equal,
+    AtLeast,
+    Greater,
+}
+
+impl Op {
+    /// What holds when this does not.
+    fn negated(self) -> Self {
+        match self {
+            Self::Less => Self::AtLeast,
+            // What is not equal is more: such rules are about what should be zero.
+            Self::AtMost | Self::Equal => Self::Greater,
+            Self::AtLeast => Self::Less,
+            Self::Greater => Self::AtMost,
+        }
+    }
+
+    pub fn symbol(self) -> &'static str {
+        match self {
+            Self::Less => "<",
+            Self::AtMost => "<=",
+            Self::Equal => "=",
+            Self::AtLeast => ">=",
+            Self::Greater => ">",
+        }
+    }
+
+    pub fn holds(self, value: f64, bound: f64) -> bool {
+        match self {
+            Self::Less => value < bound,
+            Self::AtMost => value <= bound,
+            Self::Equal => (value - bound).abs() < f64::EPSILON,
+            Self::AtLeast => value >= bound,
+            Self::Greater => value > bound,
+        }
+    }
+}
