@@ -16,6 +16,7 @@ pub mod conform;
 pub mod exit;
 pub mod explore;
 pub mod interrupt;
+pub mod live;
 pub mod load;
 pub mod play;
 pub mod record;

@@ -123,7 +123,7 @@ fn search_of(args: &CapacityArgs, loaded: &Loaded) -> Result<Search, String> {
 fn job(args: &CapacityArgs, search: &Search, value: f64, number: u32, folder: &Path) -> Result<Job, String> {
     let mut run = args.run.clone();
     run.overrides.push((search.raise.clone(), plain(value, &search.unit)));
-    run.out = Some(folder.to_owned());
+    (run.out, run.quiet) = (Some(folder.to_owned()), true);
     run::prepare(&run, |loaded| {
         let scenario = &mut loaded.scenario;
         if run.seed.is_none() {
@@ -213,7 +213,7 @@ impl<'a> Hunt<'a> {
             }
         };
         let workers = job.workers;
-        let (exit, entries) = run::execute(job, true, &mut self.interrupt).await?;
+        let (exit, entries) = run::execute(job, &mut self.interrupt).await?;
         if self.recorder.entries().is_empty() {
             let first = entries.iter().filter(|entry| matches!(entry, Entry::Header(_) | Entry::Scenario(_)));
             first.cloned().try_for_each(|entry| self.recorder.add(entry))?;

@@ -14,12 +14,14 @@ mod selftest;
 mod serve;
 mod verify;
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 use sio_reference_server::cli::ServeArgs;
 
 use crate::exit::Exit;
+use crate::live::Audience;
 use crate::scenario::Override;
 
 const EXAMPLES: &str = "\
@@ -125,6 +127,21 @@ struct RunArgs {
     /// No progress on standard error
     #[arg(long, short)]
     quiet: bool,
+
+    /// Serve the figures of the run to Prometheus, under /metrics
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    metrics: Option<SocketAddr>,
+
+    /// Send the figures of the run to an OpenTelemetry collector (OTLP over HTTP, port 4318 as a rule)
+    #[arg(long, value_name = "URL")]
+    otlp: Option<String>,
+}
+
+impl RunArgs {
+    /// To whom the run is shown.
+    fn audience(&self) -> Audience {
+        Audience { quiet: self.quiet, metrics: self.metrics, otlp: self.otlp.clone() }
+    }
 }
 
 fn parse_override(text: &str) -> Result<Override, String> {

@@ -12,11 +12,12 @@ use crate::client::Manner;
 use crate::clock;
 use crate::exit::Exit;
 use crate::interrupt::Interrupt;
+use crate::live::Audience;
 use crate::load::{self, Plan, Settings};
 use crate::play::{self, Stage};
 use crate::record::{Entry, Footer, Header, Host, Recorder, SCHEMA, ScenarioStart, TargetInfo};
 use crate::report::{judge, render};
-use crate::scenario::model::{ProcessId, Upset};
+use crate::scenario::model::{Driver, ProcessId, Upset};
 use crate::scenario::{self, Loaded};
 use crate::target::{self, Choice, Fleet, Launch};
 
@@ -33,6 +34,8 @@ pub(super) struct Job {
     manner: Arc<Manner>,
     pub(super) workers: usize,
     folder: PathBuf,
+    /// To whom it is shown.
+    pub(super) audience: Audience,
 }
 
 pub(super) fn run(args: &RunArgs) -> Exit {
@@ -52,7 +55,7 @@ pub(super) fn run(args: &RunArgs) -> Exit {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let done = runtime.and_then(|runtime| {
         runtime.block_on(async {
-            let (exit, entries) = execute(job, args.quiet, &mut Interrupt::listen()?).await?;
+            let (exit, entries) = execute(job, &mut Interrupt::listen()?).await?;
             if matches!(entries.last(), Some(Entry::Footer(_))) {
                 let mut text = render(&entries);
                 text.push_str(&format!("record: {}\n", folder.display()));
@@ -92,13 +95,16 @@ pub(super) fn prepare(args: &RunArgs, adapt: impl Fn(&mut Loaded)) -> Result<Job
     let own = plans.iter().flatten().map(Plan::connections).max().unwrap_or(0);
     enough_ports(own, loaded[0].scenario.target.sources.len() as u64, choices.len() as u64)?;
     links_without_tls(&loaded, &choices)?;
+    goose_as_it_can(&loaded, &choices)?;
     let first = &loaded[0].scenario;
     let path = first.target.path.clone();
     let manner = target::manner(&loaded[0])?;
     let cores = thread::available_parallelism().map_or(1, usize::from);
     let workers = args.workers.map_or(cores.saturating_sub(1).max(1), usize::from);
     let folder = args.out.clone().unwrap_or_else(|| default_folder(&loaded));
-    Ok(Job { loaded, plans, choices, path, manner, workers, folder })
+    let audience = args.audience();
+    audience.check()?;
+    Ok(Job { loaded, plans, choices, path, manner, workers, folder, audience })
 }
 
 /// Reads and checks all scenarios; the error has every problem of every file.
@@ -254,6 +260,23 @@ fn links_without_tls(loaded: &[Loaded], choices: &[Choice]) -> Result<(), String
     }
 }
 
+/// goose brings its own HTTP client, which knows nothing of what sio-bench's is told.
+fn goose_as_it_can(loaded: &[Loaded], choices: &[Choice]) -> Result<(), String> {
+    let by_goose = |file: &&Loaded| file.scenario.populations.values().any(|users| users.driver == Driver::Goose);
+    let Some(file) = loaded.iter().find(by_goose) else { return Ok(()) };
+    let secure = choices.iter().any(|choice| matches!(choice, Choice::Url(url) if url.starts_with("https:")));
+    let why = if !cfg!(feature = "goose") {
+        "this build is without it (cargo feature `goose`)"
+    } else if secure {
+        "it is for http:// only"
+    } else if !file.scenario.target.sources.is_empty() {
+        "it does not connect from `source_ips`"
+    } else {
+        return Ok(());
+    };
+    Err(format!("{}: `driver = \"goose\"` cannot be: {why}; nothing was sent", file.source.name))
+}
+
 fn default_folder(loaded: &[Loaded]) -> PathBuf {
     fresh_folder(if loaded.len() == 1 { loaded[0].scenario.name.as_str() } else { "several" })
 }
@@ -281,7 +304,7 @@ pub(super) fn record_in(folder: &Path) -> Option<Recorder> {
 }
 
 /// Runs a job to its end and returns its record; without a footer when nothing came of it, and that was said.
-pub(super) async fn execute(job: Job, quiet: bool, interrupt: &mut Interrupt) -> io::Result<(Exit, Vec<Entry>)> {
+pub(super) async fn execute(job: Job, interrupt: &mut Interrupt) -> io::Result<(Exit, Vec<Entry>)> {
     let Some(mut recorder) = record_in(&job.folder) else { return Ok((Exit::Usage, Vec::new())) };
     // The journal is for cases that read it; load runs measure the server, not its diary.
     let journal = job.plans.iter().all(Option::is_none);
@@ -311,7 +334,7 @@ pub(super) async fn execute(job: Job, quiet: bool, interrupt: &mut Interrupt) ->
         }
     };
     recorder.add(Entry::Header(header(fleet.first().info.clone())))?;
-    let lost = perform(quiet, job, &mut fleet, &mut recorder, interrupt).await?;
+    let lost = perform(job, &mut fleet, &mut recorder, interrupt).await?;
     fleet.stop().await;
     let exit = finish(&mut recorder, lost)?;
     Ok((exit, recorder.entries().to_vec()))
@@ -329,13 +352,12 @@ fn take_back(recorder: Recorder, launch: &Launch) {
 
 /// Runs every scenario. Returns why the target was lost, if it was while cases were played.
 async fn perform(
-    quiet: bool,
     job: Job,
     fleet: &mut Fleet,
     recorder: &mut Recorder,
     interrupt: &mut Interrupt,
 ) -> io::Result<Option<String>> {
-    let settings = Settings { workers: job.workers, quiet };
+    let settings = Settings { workers: job.workers, audience: job.audience };
     for (loaded, plan) in job.loaded.iter().zip(job.plans) {
         recorder.add(Entry::Scenario(start(loaded)))?;
         let target = fleet.first();
@@ -354,7 +376,7 @@ async fn perform(
             }
         }
         if let Some(plan) = plan {
-            load::run(loaded, plan, fleet, recorder, settings, &cases, interrupt).await?;
+            load::run(loaded, plan, fleet, recorder, &settings, &cases, interrupt).await?;
         }
         if stopped_early(recorder) {
             break;

@@ -8,8 +8,7 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::{Method, Request};
-use http_body_util::{BodyExt as _, Full, Limited};
+use http_body_util::Full;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use rustix::io::Errno;
@@ -17,6 +16,7 @@ use sio_protocol::client::{self, Closed, Event};
 use sio_protocol::{Args, ByteString, Parser};
 use tokio::time::Sleep;
 
+use super::carrier::{Answer, Carrier, Message};
 use super::dial::{Dialer, Manner};
 use super::endpoint::Endpoint;
 use super::socket::Arrival;
@@ -24,8 +24,6 @@ use super::websocket::WebSocket;
 use crate::clock;
 use crate::scenario::model::Transport;
 
-/// The largest body taken from a target.
-const MAX_BODY: usize = 64 * 1024 * 1024;
 /// How long a goodbye may take.
 const GOODBYE: Duration = Duration::from_secs(1);
 
@@ -103,7 +101,6 @@ fn is_starvation(error: &io::Error) -> bool {
     error.raw_os_error().is_some_and(|number| numbers.contains(&number))
 }
 
-type Answer = Pin<Box<dyn Future<Output = Result<ByteString, Error>>>>;
 type Opening = Pin<Box<dyn Future<Output = Result<WebSocket, Error>>>>;
 
 enum Link {
@@ -113,7 +110,9 @@ enum Link {
 }
 
 struct Polling {
-    http: Http,
+    carrier: Carrier,
+    /// When what was received last had come, if that is known.
+    arrival: Option<Arrival>,
     endpoint: Endpoint,
     sid: Option<String>,
     get: Option<Answer>,
@@ -149,6 +148,16 @@ impl Connection {
         transport: Transport,
         parser: Parser,
     ) -> Result<Self, Error> {
+        Self::open_by(endpoint, Carrier::Own(http.clone()), transport, parser).await
+    }
+
+    /// As [`open_with`](Self::open_with), over an HTTP client of any kind.
+    pub async fn open_by(
+        endpoint: &Endpoint,
+        carrier: Carrier,
+        transport: Transport,
+        parser: Parser,
+    ) -> Result<Self, Error> {
         use sio_protocol::server::Transport as Wire;
         let (wire, link) = match transport {
             Transport::WebSocket => {
@@ -156,7 +165,8 @@ impl Connection {
             }
             Transport::Polling | Transport::Upgrade => {
                 let polling = Polling {
-                    http: http.clone(),
+                    carrier,
+                    arrival: None,
                     endpoint: endpoint.clone(),
                     sid: None,
                     get: None,
@@ -317,7 +327,8 @@ impl Connection {
     pub fn arrival(&self) -> Option<Arrival> {
         match &self.link {
             Link::WebSocket(socket) => socket.arrival(),
-            Link::Polling(_) | Link::Gone => None,
+            Link::Polling(polling) => polling.arrival,
+            Link::Gone => None,
         }
     }
 
@@ -401,7 +412,10 @@ fn drive_polling(machine: &mut client::Connection, polling: &mut Polling, cx: &m
     }
     if let Some(answer) = poll_slot(&mut polling.get, cx) {
         match answer {
-            Ok(body) => machine.payload(&body, clock::now()),
+            Ok((body, arrival)) => {
+                polling.arrival = arrival;
+                machine.payload(&body, clock::now());
+            }
             Err(error) => machine.lost(error.to_string()),
         }
         polling.learn_sid(machine);
@@ -434,7 +448,7 @@ fn drive_polling(machine: &mut client::Connection, polling: &mut Polling, cx: &m
     Progress::Idle
 }
 
-fn poll_slot(slot: &mut Option<Answer>, cx: &mut Context<'_>) -> Option<Result<ByteString, Error>> {
+fn poll_slot(slot: &mut Option<Answer>, cx: &mut Context<'_>) -> Option<Result<(ByteString, Option<Arrival>), Error>> {
     match slot.as_mut()?.as_mut().poll(cx) {
         Poll::Ready(answer) => {
             *slot = None;
@@ -452,26 +466,8 @@ impl Polling {
             query.push_str("&sid=");
             query.push_str(sid);
         }
-        let method = if body.is_some() { Method::POST } else { Method::GET };
-        let request = Request::builder()
-            .method(method)
-            .uri(self.endpoint.engine_url(&query))
-            .header(http::header::CONTENT_TYPE, "text/plain;charset=UTF-8");
-        let request =
-            self.endpoint.manner.dress(request).body(Full::new(body.map(ByteString::into_bytes).unwrap_or_default()));
-        let http = self.http.clone();
-        Box::pin(async move {
-            let request = request.map_err(|error| Error::Http(error.to_string()))?;
-            let response = http.request(request).await.map_err(|error| Error::requesting(&error))?;
-            let status = response.status();
-            let body = Limited::new(response.into_body(), MAX_BODY).collect().await;
-            let body = body.map_err(|error| Error::Http(error.to_string()))?.to_bytes();
-            if !status.is_success() {
-                let body = String::from_utf8_lossy(&body).into_owned();
-                return Err(Error::Status { status: status.as_u16(), body });
-            }
-            ByteString::try_from(body).map_err(|error| Error::Http(format!("a body is not UTF-8: {error}")))
-        })
+        let opens = self.sid.is_none();
+        self.carrier.send(&self.endpoint, Message { query, body, opens })
     }
 
     /// The session's id stands in the handshake, which the machine has just read.

@@ -1,5 +1,6 @@
 //! The one Socket.IO client: the sans-I/O machine of `sio-protocol` on tokio sockets.
 
+mod carrier;
 mod connection;
 mod dial;
 mod endpoint;
@@ -8,6 +9,7 @@ mod tls;
 mod websocket;
 mod wire_bytes;
 
+pub use carrier::Carrier;
 pub use connection::{Connection, Error, Http, http_client};
 pub use dial::Manner;
 pub use endpoint::Endpoint;

@@ -1,51 +1,44 @@
 //! The coordinator of a load: starts the workers, keeps the clock, watches the target, collects the result.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::io;
-use std::rc::Rc;
 use std::sync::mpsc as thread_mpsc;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, RwLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime};
 
-use tokio::sync::mpsc;
-
-use super::chaos::{Happening, timeline};
-use super::control::{Aborted, Control};
+use super::chaos::timeline;
+use super::control::Control;
+use super::goose;
 use super::journey::{Guide, Visitors};
 use super::log::Log;
-use super::measure::{Key, Measure, Snapshot};
+use super::measure::Measure;
 use super::message::{self, Message};
 use super::observe::Observer;
 use super::plan::Plan;
-use super::progress::Live;
 use super::result::{Histograms, summarize};
 use super::schedule::Schedule;
+use super::watch::Watch;
 use super::witness;
 use super::worker::{self, Behaviour, Shared, WorkerResult};
-use super::{cases, cpu, slo};
+use super::{cases, slo};
 use crate::clock;
 use crate::interrupt::Interrupt;
+use crate::live::{Audience, Frame, Live};
 use crate::play::Stage;
 use crate::record::histogram::{Interval, write_hgrm, write_hlog};
-use crate::record::{
-    CaseResult, Cpu, Entry, Growth, LoadResult, LoadViolation, Memory, Progress, Recorder, RuleResult,
-};
-use crate::report::INTERRUPTED;
+use crate::record::{CaseResult, Entry, LoadResult, LoadViolation, Recorder, RuleResult};
 use crate::scenario::Loaded;
-use crate::scenario::model::Upset;
-use crate::target::{Fleet, Frozen};
+use crate::target::Fleet;
 
 /// From "everybody is ready" to the first phase.
-const LEAD: Duration = Duration::from_millis(100);
-/// How often the target's process is looked at.
-const WATCH: Duration = Duration::from_millis(50);
+pub(super) const LEAD: Duration = Duration::from_millis(100);
 
 /// How to run a load.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Settings {
     pub workers: usize,
-    pub quiet: bool,
+    pub audience: Audience,
 }
 
 /// Runs the load of a scenario and records what comes of it.
@@ -56,27 +49,20 @@ pub async fn run(
     plan: Plan,
     fleet: &mut Fleet,
     recorder: &mut Recorder,
-    settings: Settings,
+    settings: &Settings,
     cases: &[CaseResult],
     interrupt: &mut Interrupt,
 ) -> io::Result<()> {
     let (control, snapshots) = Control::new(settings.workers);
-    let shared = Arc::new(share(loaded, plan, fleet, control, settings.workers).map_err(io::Error::other)?);
+    let goose = goose::start(loaded, fleet).await.map_err(io::Error::other)?;
+    let shared = Arc::new(share(loaded, plan, fleet, control, settings.workers, goose).map_err(io::Error::other)?);
     let threads = start_workers(&shared, settings.workers)?;
     let started = clock::wall();
     let (hlog, hlog_thread) = start_hlog(recorder, loaded, started)?;
 
-    let mut watch = Watch {
-        shared: &shared,
-        snapshots,
-        latest: (0..settings.workers).map(|_| None).collect(),
-        histograms: Histograms::default(),
-        hlog,
-        origin: None,
-        live: Live::new(settings.quiet),
-        before: (0, 0),
-        observer: Rc::new(Observer::new(loaded.scenario.observe.as_ref(), fleet.pids(), &shared.stage.http)),
-    };
+    let observer = Observer::new(loaded.scenario.observe.as_ref(), fleet.pids(), &shared.stage.http);
+    let live = Live::new(&settings.audience, frame(loaded, &shared.plan)).await.map_err(io::Error::other)?;
+    let mut watch = Watch::new(&shared, snapshots, hlog, live, observer);
     watch.observer.look().await;
     let played = RefCell::new(Vec::new());
     let (cpu, memory) = {
@@ -93,23 +79,25 @@ pub async fn run(
     for worker in &workers {
         watch.keep(&worker.snapshot);
     }
-    let Watch { histograms, hlog, live, observer, .. } = watch;
-    drop(live);
+    let (histograms, problem) = watch.end();
     let mut result = summarize(&loaded.scenario.name, &shared.plan, &workers, &histograms);
     result.violations = cut_out(loaded, &shared.plan, &workers, !fleet.pids().is_empty(), recorder)?;
     result.cpu = cpu;
     result.memory = memory;
+    result.driver = goose::end(shared.flock.clone()).await;
     result.wire.payload = payload(loaded, &result);
-    if let Some(problem) = observer.problem() {
-        result.problems.insert(problem, 1);
-    }
+    result.problems.extend(problem.map(|problem| (problem, 1)));
     result.fenced = shared.stage.fence;
     result.aborted = aborted;
     let rules = slo::decide(loaded, &shared.plan, &result, &histograms, &cases);
-    drop(hlog);
     hlog_thread.join().map_err(|_| io::Error::other("the writer of the .hlog panicked"))??;
     write_distributions(recorder, &shared.plan, &histograms)?;
     finish(recorder, result, rules)
+}
+
+fn frame(loaded: &Loaded, plan: &Plan) -> Frame {
+    let phases = plan.phases.iter().map(|phase| (phase.name.clone(), phase.end as f64 / 1e9));
+    Frame { scenario: loaded.scenario.name.clone(), asked: plan.users.len() as u64, phases: phases.collect() }
 }
 
 /// Bytes of payload in all that was sent and delivered.
@@ -123,7 +111,14 @@ fn payload(loaded: &Loaded, result: &LoadResult) -> u64 {
     bytes.sum()
 }
 
-fn share(loaded: &Loaded, plan: Plan, fleet: &Fleet, control: Control, workers: usize) -> Result<Shared, String> {
+fn share(
+    loaded: &Loaded,
+    plan: Plan,
+    fleet: &Fleet,
+    control: Control,
+    workers: usize,
+    goose: goose::Started,
+) -> Result<Shared, String> {
     let scenario = &loaded.scenario;
     let messages = scenario.traffic.values().map(|traffic| Message::new(loaded, traffic)).collect::<Result<_, _>>()?;
     let mut joins = Vec::with_capacity(plan.rooms.len());
@@ -139,6 +134,7 @@ fn share(loaded: &Loaded, plan: Plan, fleet: &Fleet, control: Control, workers: 
             recovery: users.recovery,
             reads: users.reads,
             link: users.link,
+            goose: goose::first(scenario, name),
             auth: message::auth(loaded, users)?,
             sends_plain: sends_plain(name),
         })
@@ -160,6 +156,7 @@ fn share(loaded: &Loaded, plan: Plan, fleet: &Fleet, control: Control, workers: 
         visitors: Visitors::new(scenario),
         nodes: fleet.nodes().iter().map(|node| RwLock::new(node.endpoint.clone())).collect(),
         control,
+        flock: goose,
         connect_from: clock::now() + LEAD,
         workers,
     })
@@ -210,206 +207,6 @@ async fn join_workers(threads: Vec<WorkerThread>) -> io::Result<Vec<WorkerResult
             .collect()
     });
     joined.await.map_err(io::Error::other)?
-}
-
-/// Freezes and restarts what the scenario says, when it says so. Returns only when that cannot be done, with the
-/// reason.
-async fn upset_processes(shared: &Shared, fleet: &tokio::sync::Mutex<&mut Fleet>) -> String {
-    let Ok(origin) = shared.control.started().await else { return std::future::pending().await };
-    for Happening { at, upset, .. } in shared.chaos.iter().filter(|happening| !happening.is_about_users()) {
-        tokio::time::sleep_until((origin + Duration::from_nanos(*at)).into()).await;
-        match *upset {
-            Upset::Freeze { length, node } => {
-                let Some(pid) = fleet.lock().await.pid(node) else { continue };
-                let frozen = Frozen::new(pid);
-                tokio::time::sleep(length).await;
-                drop(frozen);
-            }
-            Upset::Restart { kill, down, node } => {
-                let mut fleet = fleet.lock().await;
-                match fleet.restart(node, kill, down).await {
-                    Ok(endpoint) => {
-                        let place = &shared.nodes[node as usize];
-                        *place.write().unwrap_or_else(PoisonError::into_inner) = endpoint;
-                    }
-                    Err(error) => return format!("node {node} could not be started again: {error}"),
-                }
-            }
-            Upset::Drop { .. } | Upset::Stall { .. } => {}
-        }
-    }
-    std::future::pending().await
-}
-
-/// Follows a run from outside.
-struct Watch<'a> {
-    shared: &'a Shared,
-    snapshots: mpsc::UnboundedReceiver<Snapshot>,
-    /// The last snapshot of each worker: present, failed, lost, sent, delivered, wrong, visiting.
-    latest: Vec<Option<[u64; 7]>>,
-    histograms: Histograms,
-    hlog: thread_mpsc::Sender<Interval>,
-    origin: Option<std::time::Instant>,
-    live: Live,
-    before: (u64, u64),
-    observer: Rc<Observer<'a>>,
-}
-
-impl Watch<'_> {
-    /// Until the run is over or aborted; returns what its phases took.
-    async fn follow(
-        &mut self,
-        fleet: &mut Fleet,
-        beside: impl Future<Output = ()>,
-        recorder: &mut Recorder,
-        interrupt: &mut Interrupt,
-    ) -> (Cpu, Memory) {
-        let shared = self.shared;
-        let control = &shared.control;
-        let cpu = Cell::new(Cpu::default());
-        let observer = self.observer.clone();
-        let memory = || (cpu::own().memory, observer.cost().memory);
-        let grown = Cell::new([memory(), (None, None), (None, None)]);
-        let timeline = async {
-            control.barrier().await?;
-            let [before_users, ..] = grown.get();
-            let open = memory();
-            grown.set([before_users, open, (None, None)]);
-            let origin = clock::now() + LEAD;
-            control.start(origin);
-            let before = (origin, cpu::own().cpu, observer.cost().cpu, cpu::stolen());
-            control.barrier().await?;
-            let difference = |now: Option<f64>, before: Option<f64>| Some(now? - before?);
-            cpu.set(Cpu {
-                seconds: clock::now().duration_since(before.0).as_secs_f64(),
-                own: difference(cpu::own().cpu, before.1),
-                target: difference(observer.cost().cpu, before.2),
-                stolen: difference(cpu::stolen(), before.3),
-            });
-            grown.set([before_users, open, memory()]);
-            control.barrier().await?;
-            control.barrier().await
-        };
-        let fleet = tokio::sync::Mutex::new(fleet);
-        let chaos = upset_processes(shared, &fleet);
-        let observing = observer.follow();
-        tokio::pin!(timeline, chaos, beside, observing);
-        let mut watch = tokio::time::interval(WATCH);
-        loop {
-            // Cancel-safe: timeline and chaos are pinned outside, the others hold nothing.
-            tokio::select! {
-                outcome = &mut timeline => {
-                    let _: Result<(), Aborted> = outcome;
-                    break;
-                }
-                why = &mut chaos => control.abort(&why),
-                () = &mut beside => {}
-                () = &mut observing => {}
-                Some(snapshot) = self.snapshots.recv() => {
-                    self.origin = self.origin.or(control.origin());
-                    self.keep_and_show(&snapshot, recorder);
-                    if self.all_lost() {
-                        control.abort("every connection was lost");
-                    }
-                }
-                _ = watch.tick() => {
-                    // While a node is being started again, nobody looks whether it runs.
-                    if let Ok(mut fleet) = fleet.try_lock()
-                        && let Some(status) = fleet.ended()
-                    {
-                        control.abort(&format!("the target ended ({status})"));
-                    }
-                }
-                () = interrupt.wait() => control.abort(INTERRUPTED),
-            }
-        }
-        while let Ok(snapshot) = self.snapshots.try_recv() {
-            self.keep(&snapshot);
-        }
-        let [before, open, end] = grown.get();
-        let own = Growth { before: before.0, open: open.0, end: end.0 };
-        let target = Growth { before: before.1, open: open.1, end: end.1 };
-        (cpu.get(), Memory { own, target })
-    }
-
-    /// Adds the histograms of a snapshot to the sums and to the log.
-    fn keep(&mut self, snapshot: &Snapshot) {
-        let now = self.origin.map_or(Duration::ZERO, |origin| clock::now().saturating_duration_since(origin));
-        for (key, histogram) in &snapshot.histograms {
-            self.histograms.add(key.clone(), histogram);
-            let length = Duration::from_secs(1).min(now);
-            let interval = Interval {
-                tag: tag(&self.shared.plan, key),
-                start: now.saturating_sub(length),
-                length,
-                histogram: histogram.clone(),
-            };
-            // The writer ends early only when the disk is full; the join tells.
-            let _ = self.hlog.send(interval);
-        }
-        self.latest[snapshot.worker] = Some([
-            snapshot.present,
-            snapshot.failed,
-            snapshot.lost,
-            snapshot.sent,
-            snapshot.delivered,
-            snapshot.wrong,
-            snapshot.visiting,
-        ]);
-    }
-
-    fn keep_and_show(&mut self, snapshot: &Snapshot, recorder: &mut Recorder) {
-        self.keep(snapshot);
-        if snapshot.worker != 0 {
-            return;
-        }
-        let total = |index: usize| self.latest.iter().flatten().map(|numbers| numbers[index]).sum::<u64>();
-        let second = self.origin.map_or(-1.0, |origin| match clock::now().checked_duration_since(origin) {
-            Some(since) => since.as_secs_f64(),
-            None => 0.0,
-        });
-        let nanos = (second.max(0.0) * 1e9) as u64;
-        let plan = &self.shared.plan;
-        let phase = plan.phases.iter().find(|phase| nanos < phase.end).map_or("settle", |phase| &phase.name);
-        let phase = if self.origin.is_none() { "connect" } else { phase };
-        let (sent, delivered) = (total(3), total(4));
-        let progress = Progress {
-            second: (second * 1e3).round() / 1e3,
-            phase: phase.to_owned(),
-            open: total(0),
-            failed: total(1),
-            sent,
-            delivered,
-            wrong: total(5),
-            visiting: total(6),
-            own: cpu::own(),
-            target: self.observer.cost(),
-            metrics: self.observer.metrics(),
-        };
-        let rates = (sent.saturating_sub(self.before.0), delivered.saturating_sub(self.before.1));
-        self.before = (sent, delivered);
-        self.live.show(&progress, plan.users.len() as u64, rates.0, rates.1);
-        // A record that cannot be written is told at the end, when the result is.
-        let _ = recorder.add(Entry::Progress(progress));
-    }
-
-    fn all_lost(&self) -> bool {
-        let total = |index: usize| self.latest.iter().flatten().map(|numbers| numbers[index]).sum::<u64>();
-        let lost = total(2) + total(1);
-        self.origin.is_some() && total(2) > 0 && lost == self.shared.plan.users.len() as u64
-    }
-}
-
-/// `tell.delivery@steady`, `ruler.late@steady`, `connect`.
-fn tag(plan: &Plan, key: &Key) -> String {
-    let phase = plan.phases.get(key.phase).map_or("", |phase| &phase.name).replace([' ', ','], "-");
-    match key.measure {
-        Measure::Connect => "connect".to_owned(),
-        Measure::Reconnect | Measure::Fence | Measure::Upgrade => format!("{}@{phase}", key.measure.name()),
-        Measure::Late | Measure::Read | Measure::Queue => format!("ruler.{}@{phase}", key.measure.name()),
-        Measure::Step => format!("{}@{phase}", plan.steps[key.of]).replace([' ', ','], "-"),
-        measure => format!("{}.{}@{phase}", plan.traffic[key.of].name, measure.name()).replace([' ', ','], "-"),
-    }
 }
 
 type HlogThread = JoinHandle<io::Result<()>>;

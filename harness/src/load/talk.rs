@@ -120,7 +120,8 @@ impl<'a> Talk<'a> {
         if let Some(link) = &link {
             endpoint.through(link.address());
         }
-        let connection = Connection::open(&endpoint, &local.stage.http, user.transport).await?;
+        let parser = endpoint.manner.parser;
+        let connection = Connection::open_by(&endpoint, local.carrier(number), user.transport, parser).await?;
         let mut talk = Talk {
             local,
             mailbox,

@@ -14,6 +14,7 @@ use tokio::task::LocalSet;
 use super::chaos::Happening;
 use super::control::{Aborted, Control};
 use super::crew::Crew;
+use super::goose;
 use super::journey::{self, Guide, Visitor, Visitors};
 use super::log::{Log, Window};
 use super::mailbox::{Mailbox, Order};
@@ -24,7 +25,7 @@ use super::ruler::ThreadTimes;
 use super::stamp::Stamp;
 use super::user;
 use super::witness::Witnesses;
-use crate::client::{Endpoint, WireBytes, http_client};
+use crate::client::{Carrier, Endpoint, WireBytes, http_client};
 use crate::clock::{PreciseSleep, RunClock};
 use crate::play::Stage;
 use crate::record::WorkerTime;
@@ -70,6 +71,8 @@ pub(super) struct Shared {
     /// Where each node listens; one that is started again may listen elsewhere.
     pub(super) nodes: Vec<RwLock<Endpoint>>,
     pub(super) control: Control,
+    /// The users that are goose's.
+    pub(super) flock: goose::Started,
     /// When the first user is meant to connect.
     pub(super) connect_from: Instant,
     pub(super) workers: usize,
@@ -89,6 +92,8 @@ pub(super) struct Behaviour {
     pub(super) recovery: bool,
     pub(super) reads: Option<usize>,
     pub(super) link: Option<Path>,
+    /// The first of its users among those of goose, if they are.
+    pub(super) goose: Option<u32>,
     /// JSON text; empty if there is none.
     pub(super) auth: String,
     /// It sends messages that are not acknowledged.
@@ -164,6 +169,14 @@ impl Local {
 
     pub(super) fn join(&self, room: u32) -> (Args, bool) {
         self.shared.joins[room as usize].clone()
+    }
+
+    /// Who sends a user's HTTP requests.
+    pub(super) fn carrier(&self, user: u32) -> Carrier {
+        let crowd = &self.plan.populations[self.plan.users[user as usize].population];
+        let goose =
+            self.crowd(user).goose.and_then(|first| goose::carrier(&self.shared.flock, first + user - crowd.first));
+        goose.unwrap_or_else(|| Carrier::Own(self.stage.http.clone()))
     }
 
     pub(super) fn crowd(&self, user: u32) -> &Behaviour {

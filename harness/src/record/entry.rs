@@ -237,6 +237,14 @@ pub struct Progress {
     /// Deliveries that were wrong so far, and those known to be missing.
     #[serde(default)]
     pub wrong: u64,
+    /// What was measured within this second, by the name of the measure.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub latency: IndexMap<String, Summary>,
+    /// How late sio-bench sent within this second, and how long it took to read.
+    #[serde(default)]
+    pub late: Summary,
+    #[serde(default)]
+    pub read: Summary,
     /// What both sides cost by now, as far as it is known.
     #[serde(default)]
     pub own: Cost,
@@ -317,11 +325,25 @@ pub struct LoadResult {
     pub fenced: bool,
     /// What went wrong with users, and how often.
     pub problems: IndexMap<String, u64>,
+    /// What another program has counted that carried requests for us (`driver`).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub driver: Vec<DriverRequests>,
     /// Why the run ended early.
     pub aborted: Option<String>,
     /// The first deliveries that were wrong, with their proof.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub violations: Vec<LoadViolation>,
+}
+
+/// Requests of one kind, as the driver has counted them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DriverRequests {
+    pub name: String,
+    pub count: u64,
+    pub failed: u64,
+    pub p50: u64,
+    pub p99: u64,
+    pub max: u64,
 }
 
 /// A delivery that was wrong.

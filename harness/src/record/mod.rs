@@ -11,10 +11,10 @@ mod writer;
 
 pub use capacity::{Capacity, Trial, TrialVerdict};
 pub use entry::{
-    CapabilityResult, CaseResult, CaseVerdict, Cost, Counts, Cpu, Entry, Failure, Footer, Growth, Header, Host,
-    LoadResult, LoadViolation, Memory, PhaseResult, Progress, Recovery, RuleAbout, RuleInfo, RuleResult, RuleVerdict,
-    ScenarioStart, StepPhase, StepResult, SuiteInfo, Summary, TargetInfo, TrafficResult, Users, Visits, Wire,
-    WorkerTime,
+    CapabilityResult, CaseResult, CaseVerdict, Cost, Counts, Cpu, DriverRequests, Entry, Failure, Footer, Growth,
+    Header, Host, LoadResult, LoadViolation, Memory, PhaseResult, Progress, Recovery, RuleAbout, RuleInfo, RuleResult,
+    RuleVerdict, ScenarioStart, StepPhase, StepResult, SuiteInfo, Summary, TargetInfo, TrafficResult, Users, Visits,
+    Wire, WorkerTime,
 };
 pub use writer::{Recorder, read};
 

@@ -111,6 +111,17 @@ pub fn load_table(load: &LoadResult) -> String {
         }
         out.push('\n');
     }
+    for requests in &load.driver {
+        let _ = write!(
+            out,
+            "  goose {:<16}{:>10}{:>20}{:>20}",
+            requests.name,
+            time(requests.p50 as f64),
+            time(requests.p99 as f64),
+            time(requests.max as f64)
+        );
+        let _ = writeln!(out, "   {} requests, {} failed", count(requests.count), count(requests.failed));
+    }
     render_cpu(&mut out, &load.cpu, load);
     render_remarks(&mut out, load);
     out

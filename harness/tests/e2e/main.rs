@@ -9,6 +9,7 @@ mod evil;
 mod explore;
 mod faulty;
 mod journeys;
+mod live;
 mod lives;
 mod selftest;
 mod standard;

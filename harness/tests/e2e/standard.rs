@@ -1,6 +1,6 @@
 //! The standard scenarios, short: each runs, and finds nothing wrong with the reference server.
 
-use crate::common::{Place, shipped, stderr, stdout};
+use crate::common::{Place, code, is_sound, shipped, stderr, stdout};
 
 /// Each with what makes it short.
 const SCENARIOS: [(&str, &[&str]); 8] = [
@@ -39,5 +39,47 @@ fn each_standard_scenario_finds_nothing_wrong() {
             entry["type"] != "rule" || entry["verdict"] == "holds" || is_about_time
         });
         assert!(correct, "{name}: {text}");
+    }
+}
+
+/// Another HTTP client under the same users: goose counts its requests, the oracle judges what came.
+#[test]
+fn goose_carries_long_polling() {
+    let place = Place::new();
+    let args = ["--set", "long=2s", "--set", "people=40", "-q", "--out", "out"];
+    let output = place.run(&[&["run", "polling", "--set", "driver=goose"], &args[..]].concat());
+    let said = stdout(&output) + &stderr(&output);
+    assert!(is_sound(output.status.code(), &said), "{said}");
+    let load = place.entry("load");
+    let counts = &load["traffic"][0]["counts"];
+    assert!(counts["delivered"].as_u64().unwrap() > 500 && counts["delivered"] == counts["owed"], "{said}");
+    let requests = |name: &str| {
+        let driver = load["driver"].as_array().unwrap();
+        let one = driver.iter().find(|one| one["name"] == name).unwrap_or_else(|| panic!("{name}: {said}"));
+        (one["count"].as_u64().unwrap(), one["failed"].as_u64().unwrap())
+    };
+    // Each message leaves in a request of its own, and so does each fence. Of the first ones goose may not have counted all.
+    assert!(requests("POST send").0 >= counts["sent"].as_u64().unwrap(), "{said}");
+    assert_eq!(requests("POST send").1, 0);
+    assert!(requests("POLL hold").0 > 100, "{said}");
+    assert!(load["read"]["count"].as_u64().unwrap() > 100, "goose says when an answer was there: {said}");
+    assert!(said.starts_with("sio-bench "), "goose itself says nothing: {said}");
+}
+
+#[test]
+fn what_goose_cannot_do_is_said() {
+    let place = Place::new();
+    let text = "name = \"x\"\nTARGET\n[users.u]\ncount = 1\ntransport = TRANSPORT\ndriver = \"goose\"\n\
+                [[phase]]\nname = \"p\"\nfor = \"1s\"\n";
+    for (target, transport, option, problem) in [
+        ("", "\"websocket\"", "reference", "goose carries long-polling alone"),
+        ("", "\"polling\"", "https://127.0.0.1:1", "it is for http:// only"),
+        ("[target]\nsource_ips = [\"127.0.0.2\"]", "\"polling\"", "reference", "it does not connect from `source_ips`"),
+    ] {
+        std::fs::write(place.path().join("x.toml"), text.replace("TARGET", target).replace("TRANSPORT", transport))
+            .unwrap();
+        let output = place.run(&["run", "x.toml", "--target", option]);
+        assert_eq!(code(&output), 2);
+        assert!(stderr(&output).contains(problem), "{}", stderr(&output));
     }
 }

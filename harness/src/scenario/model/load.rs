@@ -42,6 +42,17 @@ pub struct Population {
     pub reads: Option<usize>,
     /// A relay between each user and the target.
     pub link: Option<Path>,
+    pub driver: Driver,
+}
+
+/// `driver`: who sends the requests of long-polling.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Driver {
+    /// sio-bench itself.
+    #[default]
+    Native,
+    /// A goose user for each.
+    Goose,
 }
 
 /// `churn`: users leave and are replaced.

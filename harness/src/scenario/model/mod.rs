@@ -17,7 +17,7 @@ pub use case::{
 };
 pub use flow::{Coming, Deed, Feed, FlowStep, HandOut, Journey, Think};
 pub use load::{
-    Arrivals, Chaos, Churn, Invocation, Leaving, Phase, Population, Reach, RoomGroup, RoomRef, Traffic, Upset,
+    Arrivals, Chaos, Churn, Driver, Invocation, Leaving, Phase, Population, Reach, RoomGroup, RoomRef, Traffic, Upset,
 };
 pub use slo::{Count, Latency, Metric, Op, Rule, Stat};
 

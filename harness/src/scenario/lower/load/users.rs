@@ -6,7 +6,7 @@ use indexmap::IndexMap;
 
 use super::super::flow;
 use super::bounded;
-use crate::scenario::model::{Arrivals, Churn, Coming, Journey, Leaving, Population, RoomGroup, Transport};
+use crate::scenario::model::{Arrivals, Churn, Coming, Driver, Journey, Leaving, Population, RoomGroup, Transport};
 use crate::scenario::node::{Kind, Node};
 use crate::scenario::quantity::Rate;
 use crate::scenario::table::{self, Context, Table};
@@ -48,6 +48,7 @@ fn travelling(node: &Node, mut table: Table<'_>, around: &Around<'_>, cx: &mut C
         ("recovery", "users without a flow"),
         ("reads", "users without a flow"),
         ("link", "users without a flow"),
+        ("driver", "users without a flow"),
     ] {
         if let Some((key, _)) = table.entry(key) {
             cx.diagnostics.error(key.span.clone(), format_args!("users with a flow have no `{}`", key.name));
@@ -126,7 +127,13 @@ fn staying(mut table: Table<'_>, rooms: &IndexMap<String, RoomGroup>, cx: &mut C
         Some(node) => Some(link(node, cx)?),
         None => None,
     };
-    table.not_yet("driver", cx);
+    let driver = table.get("driver").map_or(Some(Driver::Native), |node| driver(node, cx));
+    if let (Some(Driver::Goose), Some((key, _)), Some(transport)) = (driver, table.entry("driver"), &transport)
+        && transport.iter().any(|(transport, weight)| *transport != Transport::Polling && *weight > 0)
+    {
+        cx.diagnostics.error(key.span.clone(), "goose carries long-polling alone");
+        cx.diagnostics.note("add `transport = \"polling\"`");
+    }
     table.finish(cx);
     let Coming::Closed { count, connect } = coming? else { return None };
     let namespaces = all_namespaces(namespaces, &memberships, rooms);
@@ -141,7 +148,21 @@ fn staying(mut table: Table<'_>, rooms: &IndexMap<String, RoomGroup>, cx: &mut C
         churn,
         reads,
         link,
+        driver: driver?,
     })
+}
+
+/// `"native"` or `"goose"`
+fn driver(node: &Node, cx: &mut Context<'_>) -> Option<Driver> {
+    let name = table::string(node, cx)?;
+    match name.as_str() {
+        "native" => Some(Driver::Native),
+        "goose" => Some(Driver::Goose),
+        other => {
+            cx.diagnostics.unknown(node.span.clone(), "driver", other, &["native", "goose"]);
+            None
+        }
+    }
 }
 
 /// `namespace = "/chat"` or `["/", "/chat"]`.

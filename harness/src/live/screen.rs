@@ -1,0 +1,214 @@
+//! A few lines of a terminal that follow the run: where it is, who is there, how much goes through, how fast, what is
+//! wrong, and whether sio-bench itself keeps up. Above it the terminal stays as it is.
+
+use std::io::{self, Stderr, stderr};
+
+use ratatui::backend::CrosstermBackend;
+use ratatui::layout::{Constraint, Layout, Rect};
+use ratatui::style::{Modifier, Style, Stylize as _};
+use ratatui::text::{Line, Span};
+use ratatui::widgets::{LineGauge, Paragraph, Sparkline};
+use ratatui::{Frame as Canvas, Terminal, TerminalOptions, Viewport};
+
+use super::Frame;
+use crate::record::{Cost, Progress, Summary};
+use crate::report::text::{bytes, count, time};
+
+/// Lines that it takes.
+const HEIGHT: u16 = 10;
+/// Columns of the names on the left.
+const NAMES: u16 = 10;
+/// Seconds that are remembered for the curves.
+const REMEMBERED: usize = 240;
+
+pub(super) struct Screen {
+    terminal: Terminal<CrosstermBackend<Stderr>>,
+    history: History,
+}
+
+/// What the curves show, oldest first.
+#[derive(Default)]
+struct History {
+    delivered: Vec<u64>,
+    slowest: Vec<u64>,
+}
+
+impl History {
+    fn add(&mut self, progress: &Progress, before: &Progress) {
+        let slowest = progress.latency.values().map(|summary| summary.p99).max().unwrap_or(0);
+        for (list, value) in
+            [(&mut self.delivered, progress.delivered.saturating_sub(before.delivered)), (&mut self.slowest, slowest)]
+        {
+            list.push(value);
+            if list.len() > REMEMBERED {
+                list.remove(0);
+            }
+        }
+    }
+}
+
+impl Screen {
+    pub(super) fn new(_frame: &Frame) -> io::Result<Self> {
+        let options = TerminalOptions { viewport: Viewport::Inline(HEIGHT) };
+        let terminal = Terminal::with_options(CrosstermBackend::new(stderr()), options)?;
+        Ok(Self { terminal, history: History::default() })
+    }
+
+    pub(super) fn show(&mut self, frame: &Frame, progress: &Progress, before: &Progress) -> io::Result<()> {
+        self.history.add(progress, before);
+        let history = &self.history;
+        self.terminal.draw(|canvas| draw(canvas, canvas.area(), frame, progress, before, history))?;
+        Ok(())
+    }
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        // What was shown makes room for the report.
+        let _ = self.terminal.clear();
+        let _ = self.terminal.show_cursor();
+    }
+}
+
+fn draw(canvas: &mut Canvas<'_>, area: Rect, frame: &Frame, now: &Progress, before: &Progress, history: &History) {
+    let rows = Layout::vertical([
+        Constraint::Length(1),
+        Constraint::Length(1),
+        Constraint::Length(1),
+        Constraint::Length(1),
+        Constraint::Length(3),
+        Constraint::Length(1),
+        Constraint::Length(1),
+        Constraint::Length(1),
+    ]);
+    let [whole, users, rate, rates, latencies, wrong, ruler, cost] = rows.areas(area);
+    progress_bar(canvas, whole, frame, now);
+    canvas.render_widget(Paragraph::new(named("users", users_text(frame, now))), users);
+    let each = |now: u64, before: u64| count(now.saturating_sub(before));
+    let text =
+        format!("{} sent/s   {} delivered/s", each(now.sent, before.sent), each(now.delivered, before.delivered));
+    canvas.render_widget(Paragraph::new(named("rate", text)), rate);
+    curve(canvas, rates, "", &history.delivered);
+    let lines: Vec<_> = now.latency.iter().map(|(name, summary)| latency_line(name, summary)).collect();
+    let [table, trend] = Layout::horizontal([Constraint::Percentage(70), Constraint::Percentage(30)]).areas(latencies);
+    canvas.render_widget(Paragraph::new(lines), table);
+    let width = usize::from(trend.width);
+    canvas.render_widget(Sparkline::default().data(last(&history.slowest, width)), trend);
+    canvas.render_widget(Paragraph::new(wrong_line(now)), wrong);
+    canvas.render_widget(Paragraph::new(named("ruler", ruler_text(now))), ruler);
+    canvas.render_widget(Paragraph::new(named("cost", cost_text(now, before))), cost);
+}
+
+fn progress_bar(canvas: &mut Canvas<'_>, area: Rect, frame: &Frame, now: &Progress) {
+    let end = frame.phases.last().map_or(0.0, |(_, end)| *end);
+    let share = if end > 0.0 { (now.second / end).clamp(0.0, 1.0) } else { 0.0 };
+    let place =
+        if now.second < 0.0 { "connecting".to_owned() } else { format!("{:.0} s of {end:.0} s", now.second.min(end)) };
+    let label = format!("{}   {}   {place} ", frame.scenario, now.phase);
+    let gauge = LineGauge::default().label(label).ratio(share).filled_style(Style::new().add_modifier(Modifier::BOLD));
+    canvas.render_widget(gauge, area);
+}
+
+/// A name in the left column, and what it says.
+fn named(name: &'static str, text: String) -> Line<'static> {
+    Line::from(vec![Span::from(format!("{name:<width$}", width = usize::from(NAMES))).dim(), Span::from(text)])
+}
+
+fn users_text(frame: &Frame, now: &Progress) -> String {
+    let mut parts = Vec::new();
+    if frame.asked > 0 {
+        parts.push(format!("{} open of {}", count(now.open), count(frame.asked)));
+    }
+    if now.failed > 0 {
+        parts.push(format!("{} failed", count(now.failed)));
+    }
+    if now.visiting > 0 || frame.asked == 0 {
+        parts.push(format!("{} visits under way", count(now.visiting)));
+    }
+    parts.join("   ")
+}
+
+fn latency_line(name: &str, summary: &Summary) -> Line<'static> {
+    let values = [("p50", summary.p50), ("p99", summary.p99), ("max", summary.max)];
+    let text: Vec<_> = values.iter().map(|(name, value)| format!("{name} {:>8}", time(*value as f64))).collect();
+    let name: String = name.chars().take(24).collect();
+    Line::from(format!("{name:<25}{}", text.join("  ")))
+}
+
+fn wrong_line(now: &Progress) -> Line<'static> {
+    let text = match now.wrong {
+        0 => "nothing: no delivery lost, doubled, astray or out of order so far".to_owned(),
+        wrong => format!("{} DELIVERIES LOST, DOUBLED, ASTRAY OR OUT OF ORDER", count(wrong)),
+    };
+    let line = named("wrong", text);
+    if now.wrong > 0 { line.bold().red() } else { line }
+}
+
+fn ruler_text(now: &Progress) -> String {
+    let value = |summary: &Summary| if summary.count > 0 { time(summary.p99 as f64) } else { "-".to_owned() };
+    format!("late p99 {}   read p99 {}", value(&now.late), value(&now.read))
+}
+
+fn cost_text(now: &Progress, before: &Progress) -> String {
+    let seconds = now.second - before.second;
+    let side = |now: &Cost, before: &Cost| {
+        let share =
+            now.cpu.zip(before.cpu).filter(|_| seconds > 0.0).map(|(now, before)| (now - before) / seconds * 100.0);
+        let share = share.map_or_else(|| "-".to_owned(), |share| format!("{share:.0} % of a core"));
+        format!("{share}, {}", now.memory.map_or_else(|| "-".to_owned(), |memory| bytes(memory as f64)))
+    };
+    format!("target {}   sio-bench {}", side(&now.target, &before.target), side(&now.own, &before.own))
+}
+
+fn curve(canvas: &mut Canvas<'_>, area: Rect, name: &'static str, values: &[u64]) {
+    let [left, right] = Layout::horizontal([Constraint::Length(NAMES), Constraint::Min(1)]).areas(area);
+    canvas.render_widget(Paragraph::new(name), left);
+    canvas.render_widget(Sparkline::default().data(last(values, usize::from(right.width))), right);
+}
+
+/// As many of the last values as there is room for.
+fn last(values: &[u64], room: usize) -> &[u64] {
+    &values[values.len().saturating_sub(room)..]
+}
+
+#[cfg(test)]
+mod tests {
+    use ratatui::backend::TestBackend;
+
+    use super::*;
+
+    fn drawn(width: u16, now: &Progress, before: &Progress) -> String {
+        let frame = Frame { scenario: "fanout".to_owned(), asked: 500, phases: vec![("steady".to_owned(), 30.0)] };
+        let mut history = History::default();
+        (0..40).for_each(|n| history.add(&Progress { delivered: n * n, ..Progress::default() }, &Progress::default()));
+        let mut terminal = Terminal::new(TestBackend::new(width, HEIGHT)).unwrap();
+        terminal.draw(|canvas| draw(canvas, canvas.area(), &frame, now, before, &history)).unwrap();
+        terminal.backend().to_string()
+    }
+
+    #[test]
+    fn a_second_on_the_screen() {
+        let summary = Summary { count: 9, p50: 420_000, p99: 2_340_000, max: 12_300_000, ..Summary::default() };
+        let before = Progress { second: 11.0, sent: 1_000, delivered: 9_000, ..Progress::default() };
+        let now = Progress {
+            second: 12.0,
+            phase: "steady".to_owned(),
+            open: 499,
+            failed: 1,
+            visiting: 3,
+            sent: 1_300,
+            delivered: 12_000,
+            latency: [("tell.delivery".to_owned(), summary), ("tell.first".to_owned(), summary)].into_iter().collect(),
+            late: summary,
+            target: Cost { cpu: Some(3.0), memory: Some(52_000_000) },
+            ..Progress::default()
+        };
+        insta::assert_snapshot!("screen", drawn(100, &now, &before));
+        let wrong = Progress { wrong: 7, ..now.clone() };
+        assert!(drawn(100, &wrong, &before).contains("7 DELIVERIES LOST"));
+        // Whatever the terminal's size is, nothing panics.
+        for width in [1, 7, 20, 300] {
+            drawn(width, &now, &before);
+        }
+    }
+}
