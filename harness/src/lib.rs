@@ -8,6 +8,7 @@
     reason = "an application: its interface is the command line; modules and what is not plain are described"
 )]
 
+pub mod calibrate;
 pub mod capacity;
 pub mod cli;
 pub mod client;

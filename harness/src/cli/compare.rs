@@ -4,12 +4,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::conform::{FilterArgs, Session, Trouble, block_on, today, wanted};
-use super::{print, run};
+use super::{print, run, versus};
 use crate::conform::Settings;
 use crate::conform::deviations::Deviations;
 use crate::exit::Exit;
 use crate::record::{self, Entry};
 use crate::report::compare::{Comparison, Shape};
+use crate::scenario::Override;
 use crate::target::{self, Choice};
 
 /// Options of `compare`
@@ -17,7 +18,19 @@ use crate::target::{self, Choice};
 pub(super) struct CompareArgs {
     /// Targets to run the suite against, or records of earlier runs
     #[arg(value_name = "TARGET-or-RUN", required = true, num_args = 2..)]
-    targets: Vec<String>,
+    pub(super) targets: Vec<String>,
+
+    /// Compare under this load instead of by the suite: in short blocks that take turns, each target against the first
+    #[arg(long, value_name = "SCENARIO")]
+    pub(super) load: Option<String>,
+
+    /// Blocks for each target, with --load
+    #[arg(long, value_name = "N", default_value = "8")]
+    pub(super) blocks: usize,
+
+    /// Override a variable of [vars] of the load; may be repeated
+    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = super::parse_override)]
+    pub(super) overrides: Vec<Override>,
 
     #[command(flatten)]
     filter: FilterArgs,
@@ -36,11 +49,11 @@ pub(super) struct CompareArgs {
 
     /// Folder for the records (default: runs/<time>-compare)
     #[arg(long, value_name = "FOLDER")]
-    out: Option<PathBuf>,
+    pub(super) out: Option<PathBuf>,
 
     /// No progress on standard error
     #[arg(long, short)]
-    quiet: bool,
+    pub(super) quiet: bool,
 }
 
 fn parse_shape(text: &str) -> Result<Shape, String> {
@@ -56,6 +69,13 @@ pub(super) fn compare(args: &CompareArgs) -> Exit {
 }
 
 async fn execute(args: &CompareArgs) -> Result<Exit, Trouble> {
+    if let Some(scenario) = &args.load {
+        return match versus::execute(args, scenario).await {
+            Ok(exit) | Err(versus::Trouble::Ended(exit)) => Ok(exit),
+            Err(versus::Trouble::Usage(problem)) => Err(Trouble::Usage(problem)),
+            Err(versus::Trouble::Io(error)) => Err(Trouble::Io(error)),
+        };
+    }
     let folder = args.out.clone().unwrap_or_else(|| run::fresh_folder("compare"));
     let mut records: Vec<Vec<Entry>> = Vec::new();
     for target in &args.targets {

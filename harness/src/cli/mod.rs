@@ -1,6 +1,7 @@
 //! The command line: what was typed, what it means, and how it ends.
 
 mod accept;
+mod calibrate;
 mod capacity;
 mod compare;
 mod conform;
@@ -13,6 +14,7 @@ mod run;
 mod selftest;
 mod serve;
 mod verify;
+mod versus;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -78,9 +80,17 @@ enum Command {
         #[arg(value_name = "RUN", required = true)]
         runs: Vec<PathBuf>,
 
-        /// Shape: terminal, jsonl, junit, tap, sarif, markdown, github, badge
+        /// Shape: terminal, jsonl, junit, tap, sarif, markdown, github, badge, csv, openmetrics
         #[arg(long, value_name = "FORMAT", default_value = "terminal")]
         format: crate::report::Format,
+
+        /// Show a run while it goes on, and its report when it has ended
+        #[arg(long, conflicts_with = "html")]
+        follow: bool,
+
+        /// Write one self-contained HTML file instead, of all runs beside each other
+        #[arg(long, value_name = "FILE")]
+        html: Option<PathBuf>,
 
         /// A record of an earlier run: markdown shows only what has changed since
         #[arg(long, value_name = "RUN")]
@@ -88,6 +98,8 @@ enum Command {
     },
     /// Check whether this machine is fit for measuring, and say how to mend what is not
     Doctor,
+    /// Measure what this machine's ruler is worth, against a server whose delays are known
+    Calibrate,
     /// List what there is: scenarios and targets, or the cases or rules of the conformance suite
     List {
         #[arg(value_enum, default_value = "all")]
@@ -127,6 +139,10 @@ struct RunArgs {
     /// No progress on standard error
     #[arg(long, short)]
     quiet: bool,
+
+    /// Write the report as one self-contained HTML file, too
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
 
     /// Serve the figures of the run to Prometheus, under /metrics
     #[arg(long, value_name = "ADDRESS:PORT")]
@@ -172,8 +188,11 @@ pub fn main() -> Exit {
         Command::Verify { files } => verify::verify(&files),
         Command::Accept(args) => accept::accept(&args),
         Command::Serve(args) => serve::serve(args),
-        Command::Report { runs, format, baseline } => report::report(&runs, format, baseline.as_deref()),
+        Command::Report { runs, html: Some(file), .. } => report::html(&runs, &file),
+        Command::Report { runs, follow: true, .. } => report::follow(&runs[0]),
+        Command::Report { runs, format, baseline, .. } => report::report(&runs, format, baseline.as_deref()),
         Command::Doctor => doctor::doctor(),
+        Command::Calibrate => calibrate::calibrate(),
         Command::List { what } => list::list(what),
         Command::Schema => {
             let _ = print(crate::scenario::schema::text());

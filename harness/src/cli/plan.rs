@@ -7,7 +7,7 @@ use clap::Args;
 use super::{parse_override, print, run};
 use crate::exit::Exit;
 use crate::load;
-use crate::scenario::Override;
+use crate::scenario::{Loaded, Override};
 
 #[derive(Args)]
 pub(super) struct PlanArgs {
@@ -37,10 +37,19 @@ pub(super) fn plan(args: &PlanArgs) -> Exit {
     }
 }
 
+/// Servers of the scenario; where they are does not matter yet.
+fn nodes(loaded: &Loaded) -> Result<u32, String> {
+    let target = &loaded.scenario.target;
+    match target.unset {
+        Some(_) => Ok(target.urls.len() as u32 + 1),
+        None => Ok(run::choices(None, std::slice::from_ref(loaded))?.len() as u32),
+    }
+}
+
 fn describe(args: &PlanArgs) -> Result<String, String> {
     let mut text = String::new();
     for loaded in run::load_all(&args.paths, &args.overrides, args.seed)? {
-        let nodes = run::choices(None, std::slice::from_ref(&loaded))?.len() as u32;
+        let nodes = nodes(&loaded)?;
         text.push_str(&format!("{}   {}   seed {}\n", loaded.scenario.name, loaded.source.name, loaded.scenario.seed));
         match run::plan(&loaded, nodes)? {
             Some(plan) => text.push_str(&load::describe(&loaded, plan)),

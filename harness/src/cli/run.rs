@@ -7,7 +7,7 @@ use std::{io, thread};
 use jiff::Timestamp;
 use sio_reference_server::limits;
 
-use super::{RunArgs, complain, print};
+use super::{RunArgs, complain, print, report};
 use crate::client::Manner;
 use crate::clock;
 use crate::exit::Exit;
@@ -16,6 +16,7 @@ use crate::live::Audience;
 use crate::load::{self, Plan, Settings};
 use crate::play::{self, Stage};
 use crate::record::{Entry, Footer, Header, Host, Recorder, SCHEMA, ScenarioStart, TargetInfo};
+use crate::report::html::Run;
 use crate::report::{judge, render};
 use crate::scenario::model::{Driver, ProcessId, Upset};
 use crate::scenario::{self, Loaded};
@@ -60,6 +61,10 @@ pub(super) fn run(args: &RunArgs) -> Exit {
                 let mut text = render(&entries);
                 text.push_str(&format!("record: {}\n", folder.display()));
                 let _ = print(&text);
+                if let Some(file) = &args.html {
+                    let written = Run::read(&folder).and_then(|run| report::write_html(&[run], file));
+                    written.map_err(io::Error::other)?;
+                }
             }
             Ok(exit)
         })

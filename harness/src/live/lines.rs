@@ -24,7 +24,7 @@ impl Lines {
         }
         self.last_phase.clone_from(&progress.phase);
         self.last_line = progress.second;
-        let text = line(frame, progress, before);
+        let text = line(frame.asked, progress, before);
         #[expect(clippy::print_stderr, reason = "progress goes to standard error")]
         {
             eprintln!("{text}");
@@ -32,15 +32,16 @@ impl Lines {
     }
 }
 
-fn line(frame: &Frame, progress: &Progress, before: &Progress) -> String {
+/// A second in one line; `asked` users are to be there.
+pub fn line(asked: u64, progress: &Progress, before: &Progress) -> String {
     let mut parts = vec![format!("{:>4.0} s  {:<12}", progress.second, progress.phase)];
-    if frame.asked > 0 {
-        parts.push(format!("users {}/{}", count(progress.open), count(frame.asked)));
+    if asked > 0 {
+        parts.push(format!("users {}/{}", count(progress.open), count(asked)));
     }
     if progress.failed > 0 {
         parts.push(format!("{} failed", count(progress.failed)));
     }
-    if progress.visiting > 0 || frame.asked == 0 {
+    if progress.visiting > 0 || asked == 0 {
         parts.push(format!("visits {}", count(progress.visiting)));
     }
     if progress.sent > 0 {
@@ -65,7 +66,6 @@ mod tests {
 
     #[test]
     fn a_line_says_what_there_is_to_say() {
-        let frame = Frame { scenario: "x".to_owned(), asked: 40, phases: Vec::new() };
         let before = Progress { sent: 1_000, delivered: 9_000, ..Progress::default() };
         let latency = [("tell.delivery".to_owned(), Summary { p99: 2_340_000, ..Summary::default() })];
         let progress = Progress {
@@ -80,12 +80,11 @@ mod tests {
             ..Progress::default()
         };
         assert_eq!(
-            line(&frame, &progress, &before),
+            line(40, &progress, &before),
             "  12 s  steady         users 39/40   1 failed   sent 1,500 (500/s)   delivered 13,500 (4,500/s)   \
              tell.delivery p99 2.34 ms   2 WRONG"
         );
         let visitors = Progress { phase: "p".to_owned(), visiting: 7, ..Progress::default() };
-        let frame = Frame { asked: 0, ..frame };
-        assert_eq!(line(&frame, &visitors, &Progress::default()), "   0 s  p              visits 7");
+        assert_eq!(line(0, &visitors, &Progress::default()), "   0 s  p              visits 7");
     }
 }

@@ -18,6 +18,7 @@ use self::screen::Screen;
 use crate::record::Progress;
 
 pub use self::figures::openmetrics;
+pub use self::lines::line;
 
 /// To whom a run is shown.
 #[derive(Clone, Debug, Default)]

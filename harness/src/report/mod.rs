@@ -5,9 +5,11 @@ pub mod compare;
 pub mod conformance;
 pub mod coverage;
 mod formats;
+pub mod html;
 mod terminal;
 pub mod text;
 mod verdict;
+pub mod versus;
 
 pub use formats::{Format, format};
 pub use terminal::{load_table, render};

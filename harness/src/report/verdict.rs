@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::text::{count, plural};
 use crate::exit::Exit;
-use crate::record::{CaseVerdict, Entry, LoadResult, RuleAbout, RuleResult, RuleVerdict};
+use crate::record::{CaseVerdict, Entry, LoadResult, RuleAbout, RuleResult, RuleVerdict, WorkerTime};
 
 /// The end of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,6 +47,11 @@ pub fn judge(entries: &[Entry]) -> Verdict {
 
 /// A worker that uses more of a core has none to spare when something is due.
 const BUSIEST: f64 = 0.97;
+/// From here on the share of time that a worker waited for a core, that the host took, and that a worker ran, explains
+/// why it was late.
+const WAITED: f64 = 0.10;
+const STOLEN: f64 = 0.05;
+const BUSY: f64 = 0.85;
 /// A schedule that is kept worse than this is none, unless the scenario says what is fine.
 const LATEST: Duration = Duration::from_millis(50);
 /// Below this strength, a clean run says too little.
@@ -111,6 +116,9 @@ fn validity_problems(entries: &[Entry]) -> Vec<String> {
                 "sio-bench was late: 1 % of the messages were sent {late:.1?} or more behind their time; use more `--workers`, \
                  or less load, or say with a rule over `ruler.late` how late is fine"
             ));
+            problems.extend(cause(load));
+        } else if broken(entries, RuleAbout::Ruler).next().is_some() {
+            problems.extend(cause(load));
         }
         if load.negative > 0 {
             problems.push(format!("{} arrived before they were due", plural(load.negative, "delivery")));
@@ -129,6 +137,34 @@ fn validity_problems(entries: &[Entry]) -> Vec<String> {
     });
     problems.extend(unknown);
     problems
+}
+
+/// Why sio-bench was late, as far as the kernel tells: who had the cores that it needed.
+fn cause(load: &LoadResult) -> Option<String> {
+    let worst = |share: fn(&WorkerTime) -> f64| load.worker_time.iter().map(share).fold(0.0, f64::max);
+    let stolen = load.cpu.stolen.map_or(0.0, |stolen| stolen / load.cpu.seconds.max(f64::MIN_POSITIVE));
+    let (waited, busy) = (worst(|time| time.waited), worst(|time| time.busy));
+    let percent = |share: f64| format!("{:.0} %", share * 100.0);
+    let mut causes = Vec::new();
+    if waited > WAITED {
+        let share = percent(waited);
+        causes.push(format!(
+            "others had its core: a worker could have run and waited in {share} of the time; end what runs beside it"
+        ));
+    }
+    if stolen > STOLEN {
+        let share = percent(stolen);
+        causes.push(format!(
+            "the host of this virtual machine took {share} of a core from it; measure where nobody does"
+        ));
+    }
+    if busy > BUSY {
+        causes.push(format!(
+            "it had too much to do: a worker ran in {} of the time; use more `--workers`",
+            percent(busy)
+        ));
+    }
+    (!causes.is_empty()).then(|| causes.join("; "))
 }
 
 /// Whether a rule of the scenario is about that measure; `measure` ends in a space.
@@ -313,6 +349,22 @@ mod tests {
         assert_eq!(exit(&[&late, &slow]), Exit::NotValid);
         assert_eq!(exit(&[&slow]), Exit::Failed);
         assert_eq!(exit(&[&late, &lost]), Exit::Failed);
+    }
+
+    /// Who had the core is said, so that one knows what to change.
+    #[test]
+    fn lateness_has_a_cause() {
+        let mut entries = load(GOOD, 0.5);
+        if let Entry::Load(load) = &mut entries[0] {
+            load.late = Summary { count: 9, p99: 60_000_000, ..Summary::default() };
+            load.worker_time = vec![WorkerTime { busy: 0.5, waited: 0.4 }];
+        }
+        let sentence = judge(&entries).sentence;
+        assert!(
+            sentence.contains("others had its core: a worker could have run and waited in 40 % of the time"),
+            "{sentence}"
+        );
+        assert!(!sentence.contains("too much to do"), "{sentence}");
     }
 
     /// Without a rule of the scenario's own, sio-bench has one for itself.

@@ -50,7 +50,12 @@ impl Place {
 
     pub fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_sio-bench"));
-        command.args(args).current_dir(self.path()).env("NO_COLOR", "1").env("SIO_BENCH_TARGETS", targets());
+        command
+            .args(args)
+            .current_dir(self.path())
+            .env("NO_COLOR", "1")
+            .env("XDG_DATA_HOME", self.path())
+            .env("SIO_BENCH_TARGETS", targets());
         command
     }
 

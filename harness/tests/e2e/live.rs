@@ -88,3 +88,17 @@ fn nobody_can_be_told_where_nobody_can_be() {
     }
     assert!(!place.path().join("runs").exists(), "nothing was started");
 }
+
+#[test]
+fn a_run_is_followed_from_its_record() {
+    let place = Place::new();
+    let mut running = place.start(&["run", &scenario("small.toml"), "--out", "out"]);
+    running.wait_for("steady");
+    let followed = place.run(&["report", "out", "--follow"]);
+    let said = String::from_utf8_lossy(&followed.stdout).into_owned();
+    let (exit, own) = running.finish();
+    assert!(is_sound(exit, &own), "{own}");
+    assert!(said.contains("steady") && said.contains("users 40/40"), "{said}");
+    let last = own.lines().rev().find(|line| line.contains("(exit ")).unwrap();
+    assert!(said.trim_end().ends_with(last), "it ends as the run did: {said}");
+}

@@ -8,6 +8,7 @@ mod conformance;
 mod evil;
 mod explore;
 mod faulty;
+mod html;
 mod journeys;
 mod live;
 mod lives;

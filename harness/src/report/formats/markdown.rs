@@ -4,13 +4,15 @@ use std::collections::HashMap;
 use std::fmt::Write as _;
 
 use super::{is_complete, problem, target};
-use crate::record::{CaseResult, CaseVerdict, Entry};
+use crate::record::{CaseResult, CaseVerdict, Entry, Summary};
 use crate::report::conformance::tally;
 use crate::report::coverage;
+use crate::report::text::{count, time};
 
 pub(super) fn render(entries: &[Entry], baseline: Option<&[Entry]>) -> String {
     let cases = coverage::cases(entries);
-    let mut out = format!("### Conformance of {}\n\n", target(entries));
+    let what = if coverage::suite(entries).is_some() { "Conformance" } else { "A run" };
+    let mut out = format!("### {what} of {}\n\n", target(entries));
     if !is_complete(entries) {
         out.push_str("**INCOMPLETE**: the record has no footer, so the run was cut short.\n\n");
     }
@@ -25,6 +27,7 @@ pub(super) fn render(entries: &[Entry], baseline: Option<&[Entry]>) -> String {
         Some(baseline) => changes(&mut out, &cases, baseline, entries),
         None => failures(&mut out, &cases),
     }
+    loads(&mut out, entries, baseline);
     out
 }
 
@@ -61,6 +64,62 @@ fn changes(out: &mut String, cases: &[&CaseResult], baseline: &[Entry], entries:
     for (change, case) in changed {
         row(out, &change, case);
     }
+}
+
+/// What loads measured, beside the baseline if there is one.
+fn loads(out: &mut String, entries: &[Entry], baseline: Option<&[Entry]>) {
+    let rows = figures(entries);
+    if rows.is_empty() {
+        return;
+    }
+    let before: HashMap<String, Summary> = baseline.map(figures).unwrap_or_default().into_iter().collect();
+    if before.is_empty() {
+        out.push_str("\n| measure | p50 | p99 | max | samples |\n|---|---|---|---|---|\n");
+    } else {
+        out.push_str(
+            "\n| measure | p50 | p99 | max | samples | p50 before | p99 before |\n|---|---|---|---|---|---|---|\n",
+        );
+    }
+    for (name, now) in rows {
+        let times = [now.p50, now.p99, now.max].map(|value| time(value as f64)).join(" | ");
+        let _ = write!(out, "| `{}` | {times} | {} |", name.replace('|', "\\|"), count(now.count));
+        match before.get(&name) {
+            Some(old) => {
+                let _ = write!(out, " {} | {} |", change(old.p50, now.p50), change(old.p99, now.p99));
+            }
+            None if before.is_empty() => {}
+            None => out.push_str(" | |"),
+        }
+        out.push('\n');
+    }
+    if !before.is_empty() {
+        out.push_str("\nTwo runs alone do not tell a change from the noise of their machine.\n");
+    }
+}
+
+/// `1.20 ms (+12 %)`: what it was, and how much it has changed since.
+fn change(before: u64, now: u64) -> String {
+    let share = (now as f64 / before.max(1) as f64 - 1.0) * 100.0;
+    format!("{} ({share:+.0} %)", time(before as f64))
+}
+
+/// Every distribution of every load.
+fn figures(entries: &[Entry]) -> Vec<(String, Summary)> {
+    let loads = entries.iter().filter_map(|entry| match entry {
+        Entry::Load(load) => Some(load),
+        _ => None,
+    });
+    let mut found = Vec::new();
+    for load in loads {
+        for traffic in &load.traffic {
+            found.extend(traffic.latency.iter().map(|(name, summary)| (format!("{}.{name}", traffic.name), *summary)));
+        }
+        found.extend(load.steps.iter().map(|step| (step.name.clone(), step.latency)));
+        found.push(("connect".to_owned(), load.connect));
+        found.push(("ruler late".to_owned(), load.late));
+    }
+    found.retain(|(_, summary)| summary.count > 0);
+    found
 }
 
 fn row(out: &mut String, word: &str, case: &CaseResult) {

@@ -1,6 +1,7 @@
 //! The shapes a report can have; each is a function of the record alone.
 
 mod badge;
+mod csv;
 mod github;
 mod junit;
 mod markdown;
@@ -10,7 +11,7 @@ mod tap;
 use std::str::FromStr;
 
 use super::{conformance, coverage, terminal};
-use crate::record::{CaseResult, Entry, Header};
+use crate::record::{CaseResult, CaseVerdict, Entry, Failure, Header, Progress, RuleAbout, RuleResult, RuleVerdict};
 
 /// A shape of report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,9 +32,13 @@ pub enum Format {
     Github,
     /// Endpoint JSON for badges.
     Badge,
+    /// The seconds of a load.
+    Csv,
+    /// The end of a load in the text format that Prometheus reads.
+    OpenMetrics,
 }
 
-const ALL: [(&str, Format); 8] = [
+const ALL: [(&str, Format); 10] = [
     ("terminal", Format::Terminal),
     ("jsonl", Format::Jsonl),
     ("junit", Format::Junit),
@@ -42,6 +47,8 @@ const ALL: [(&str, Format); 8] = [
     ("markdown", Format::Markdown),
     ("github", Format::Github),
     ("badge", Format::Badge),
+    ("csv", Format::Csv),
+    ("openmetrics", Format::OpenMetrics),
 ];
 
 impl FromStr for Format {
@@ -57,16 +64,83 @@ impl FromStr for Format {
 /// The report of a record. A baseline matters to Markdown alone.
 pub fn format(format: Format, entries: &[Entry], baseline: Option<&[Entry]>) -> String {
     match format {
+        Format::Junit | Format::Tap | Format::Sarif | Format::Markdown | Format::Github | Format::Badge => {
+            let (entries, baseline) = (with_rules(entries), baseline.map(with_rules));
+            for_ci(format, &entries, baseline.as_deref())
+        }
         Format::Terminal if coverage::suite(entries).is_some() => conformance::render(entries),
         Format::Terminal => terminal::render(entries),
         Format::Jsonl => lines(entries.iter().filter_map(|entry| serde_json::to_string(entry).ok())),
-        Format::Junit => junit::render(entries),
+        Format::Csv => csv::render(entries),
+        Format::OpenMetrics => openmetrics(entries),
+    }
+}
+
+/// The shapes that are made of cases.
+fn for_ci(format: Format, entries: &[Entry], baseline: Option<&[Entry]>) -> String {
+    match format {
         Format::Tap => tap::render(entries),
         Format::Sarif => sarif::render(entries),
         Format::Markdown => markdown::render(entries, baseline),
         Format::Github => github::render(entries),
         Format::Badge => badge::render(entries),
+        _ => junit::render(entries),
     }
+}
+
+/// What `[slo]` asks for is red or green as a case is, so that whatever reads cases reads it.
+fn with_rules(entries: &[Entry]) -> Vec<Entry> {
+    let case = |rule: &RuleResult| {
+        let verdict = match (rule.verdict, rule.about) {
+            (RuleVerdict::Holds, _) => CaseVerdict::Pass,
+            (RuleVerdict::Broken, RuleAbout::Figures | RuleAbout::Facts) => CaseVerdict::Fail,
+            // Neither says anything about the target.
+            (RuleVerdict::Broken, RuleAbout::Ruler) | (RuleVerdict::Unknown, _) => CaseVerdict::Inconclusive,
+        };
+        let message = format!("observed {}", rule.observed);
+        // Cases have a file and a line; rules a column as well.
+        let place = rule.place.rsplit_once(':').map_or(rule.place.as_str(), |(place, _)| place).to_owned();
+        let step = rule.rule.clone();
+        let failure =
+            (verdict != CaseVerdict::Pass).then(|| Failure { message, place: place.clone(), step, late: false });
+        CaseResult {
+            id: format!("{}/{}", rule.scenario, rule.rule),
+            scenario: rule.scenario.clone(),
+            title: rule.rule.clone(),
+            place,
+            rule: None,
+            class: None,
+            origin: None,
+            verdict,
+            millis: 0.0,
+            options: String::new(),
+            reason: None,
+            failure,
+            transcript: Vec::new(),
+            stderr: None,
+        }
+    };
+    entries
+        .iter()
+        .map(|entry| match entry {
+            Entry::Rule(rule) => Entry::Case(case(rule)),
+            other => other.clone(),
+        })
+        .collect()
+}
+
+/// The last second of each load.
+fn openmetrics(entries: &[Entry]) -> String {
+    let load = entries.iter().find_map(|entry| match entry {
+        Entry::Load(load) => Some(load),
+        _ => None,
+    });
+    let last = entries.iter().rev().find_map(|entry| match entry {
+        Entry::Progress(progress) => Some(progress),
+        _ => None,
+    });
+    let (name, asked) = load.map_or(("", 0), |load| (load.scenario.as_str(), load.users.asked));
+    crate::live::openmetrics(name, asked, last.unwrap_or(&Progress::default()))
 }
 
 fn lines(lines: impl Iterator<Item = String>) -> String {

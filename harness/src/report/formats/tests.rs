@@ -85,8 +85,9 @@ fn a_record_that_was_cut_short_says_so_in_every_format() {
     for (name, format) in ALL {
         let text = super::format(format, &cut, None).to_lowercase();
         let says = ["no footer", "incomplete"].iter().any(|word| text.contains(word));
-        // The record itself says so by what it lacks, and SARIF has no word for it.
-        assert!(says || matches!(format, Format::Jsonl | Format::Sarif), "{name}: {text}");
+        // The record itself says so by what it lacks; SARIF and tables of figures have no word for it.
+        let wordless = matches!(format, Format::Jsonl | Format::Sarif | Format::Csv | Format::OpenMetrics);
+        assert!(says || wordless, "{name}: {text}");
     }
 }
 
@@ -104,4 +105,36 @@ fn markdown_shows_what_changed_against_a_baseline() {
     assert!(text.contains("PASS → FAIL") && text.matches("→").count() == 1, "{text}");
     let same = format(Format::Markdown, &record(), Some(&record()));
     assert!(same.contains("Nothing has changed"), "{same}");
+}
+
+/// What a rule of a load comes to is seen by whatever reads cases.
+#[test]
+fn rules_are_red_and_green_as_cases_are() {
+    let rule = |text: &str, verdict, about| {
+        Entry::Rule(crate::record::RuleResult {
+            scenario: "load".to_owned(),
+            rule: text.to_owned(),
+            place: "load.toml:7:3".to_owned(),
+            observed: "3".to_owned(),
+            verdict,
+            about,
+        })
+    };
+    let mut entries = record();
+    let footer = entries.pop();
+    entries.push(rule("tell.missing = 0", RuleVerdict::Broken, RuleAbout::Facts));
+    entries.push(rule("tell.delivery p99 < 1s", RuleVerdict::Holds, RuleAbout::Figures));
+    entries.push(rule("ruler.late p99 < 1ms", RuleVerdict::Broken, RuleAbout::Ruler));
+    entries.extend(footer);
+    let junit = super::format(Format::Junit, &entries, None);
+    assert!(junit.contains("name=\"load/tell.missing = 0\""), "{junit}");
+    assert!(junit.contains("observed 3"), "{junit}");
+    let tap = super::format(Format::Tap, &entries, None);
+    assert!(
+        tap.lines().any(|line| line.trim_start().starts_with("not ok") && line.contains("tell.missing = 0")),
+        "{tap}"
+    );
+    assert!(tap.lines().any(|line| line.trim_start().starts_with("ok") && line.contains("tell.delivery p99")), "{tap}");
+    let github = super::format(Format::Github, &entries, None);
+    assert!(github.contains("file=load.toml,line=7"), "{github}");
 }

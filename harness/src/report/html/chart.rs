@@ -1,0 +1,233 @@
+//! Plots as SVG: lines over an axis that is linear or logarithmic, and heat maps. Each has a text for those who do not see it,
+//! and lines differ by their dashes and labels, not by colour alone.
+
+use std::fmt::Write as _;
+
+use super::page::escape;
+
+const WIDTH: f64 = 1_040.0;
+const LEFT: f64 = 74.0;
+const RIGHT: f64 = 130.0;
+const TOP: f64 = 14.0;
+const BOTTOM: f64 = 30.0;
+/// Columns of a heat map; a longer run has wider ones.
+const COLUMNS: usize = 300;
+
+/// An axis: what it spans, and how its values are written.
+pub(super) struct Axis {
+    pub(super) from: f64,
+    pub(super) to: f64,
+    pub(super) log: bool,
+    pub(super) show: fn(f64) -> String,
+}
+
+impl Axis {
+    /// Linear from zero to a little more than `most`.
+    pub(super) fn up_to(most: f64, show: fn(f64) -> String) -> Self {
+        let to = if most > 0.0 { most * 1.05 } else { 1.0 };
+        Self { from: 0.0, to, log: false, show }
+    }
+
+    /// Logarithmic, over whole decades.
+    pub(super) fn decades(least: f64, most: f64, show: fn(f64) -> String) -> Self {
+        let least = least.max(1e-12);
+        let from = 10f64.powf(least.log10().floor());
+        let to = 10f64.powf(most.max(least * 1.01).log10().ceil());
+        Self { from, to, log: true, show }
+    }
+
+    /// Where a value is, from 0 to 1.
+    fn place(&self, value: f64) -> f64 {
+        let share = if self.log {
+            (value.max(self.from) / self.from).ln() / (self.to / self.from).ln()
+        } else {
+            (value - self.from) / (self.to - self.from)
+        };
+        share.clamp(0.0, 1.0)
+    }
+
+    fn ticks(&self) -> Vec<f64> {
+        if self.log {
+            let decades = (self.to / self.from).log10().round() as i32;
+            return (0..=decades).map(|power| self.from * 10f64.powi(power)).collect();
+        }
+        let rough = (self.to - self.from) / 5.0;
+        let magnitude = 10f64.powf(rough.log10().floor());
+        let step = [1.0, 2.0, 5.0, 10.0].map(|factor| factor * magnitude).into_iter().find(|step| *step >= rough);
+        let step = step.unwrap_or(rough);
+        let first = (self.from / step).ceil() as i64;
+        let last = (self.to / step).floor() as i64;
+        (first..=last).map(|n| n as f64 * step).collect()
+    }
+}
+
+/// A line.
+pub(super) struct Series {
+    pub(super) name: String,
+    pub(super) points: Vec<(f64, f64)>,
+}
+
+/// A stretch of the horizontal axis with a name: a phase.
+pub(super) struct Stretch {
+    pub(super) name: String,
+    pub(super) from: f64,
+    pub(super) to: f64,
+    pub(super) measured: bool,
+}
+
+/// A picture: what it is called, and what it says in words.
+pub(super) struct Plot<'a> {
+    pub(super) title: &'a str,
+    pub(super) says: String,
+    pub(super) x: Axis,
+    pub(super) y: Axis,
+    pub(super) stretches: &'a [Stretch],
+    pub(super) height: f64,
+}
+
+impl Plot<'_> {
+    fn x(&self, value: f64) -> f64 {
+        LEFT + self.x.place(value) * (WIDTH - LEFT - RIGHT)
+    }
+
+    fn y(&self, value: f64) -> f64 {
+        self.height - BOTTOM - self.y.place(value) * (self.height - TOP - BOTTOM)
+    }
+
+    /// Lines over the axes.
+    pub(super) fn lines(&self, series: &[Series]) -> String {
+        let mut inside = String::new();
+        let mut labels: Vec<(f64, usize)> = Vec::new();
+        for (index, one) in series.iter().enumerate() {
+            let points: Vec<_> =
+                one.points.iter().map(|(x, y)| format!("{:.1},{:.1}", self.x(*x), self.y(*y))).collect();
+            let _ = write!(
+                inside,
+                "<polyline class=\"line s{}\" points=\"{}\"><title>{}</title></polyline>",
+                index % 5,
+                points.join(" "),
+                escape(&one.name)
+            );
+            labels.extend(one.points.last().map(|(_, y)| (self.y(*y), index)));
+        }
+        // Names at the ends of their lines, moved apart where they would meet.
+        labels.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let mut above = TOP;
+        for (y, index) in labels {
+            let y = y.max(above).min(self.height - BOTTOM);
+            above = y + 13.0;
+            let (x, name) = (WIDTH - RIGHT + 6.0, escape(&series[index].name));
+            let _ = write!(inside, "<text class=\"label\" x=\"{x:.1}\" y=\"{:.1}\">{name}</text>", y + 4.0);
+        }
+        self.frame(&inside)
+    }
+
+    /// Counts by column and row: the darker, the more. `cells` are `(x, y from, y to, share of the column's largest)`.
+    pub(super) fn heat(&self, cells: &[(f64, f64, f64, f64)], column: f64) -> String {
+        let mut inside = String::new();
+        for (x, from, to, share) in cells {
+            let (left, right) = (self.x(*x), self.x(*x + column));
+            let (top, bottom) = (self.y(*to), self.y(*from));
+            let _ = write!(
+                inside,
+                "<rect class=\"heat\" x=\"{left:.1}\" y=\"{top:.1}\" width=\"{:.1}\" height=\"{:.1}\" fill-opacity=\"{:.2}\"/>",
+                (right - left).max(0.5),
+                (bottom - top).max(0.5),
+                0.08 + 0.92 * share.sqrt()
+            );
+        }
+        self.frame(&inside)
+    }
+
+    fn frame(&self, inside: &str) -> String {
+        let mut out = format!(
+            "<figure><svg viewBox=\"0 0 {WIDTH} {}\" role=\"img\" aria-label=\"{}\">",
+            self.height,
+            escape(&format!("{}: {}", self.title, self.says))
+        );
+        for stretch in self.stretches {
+            let (from, to) = (self.x(stretch.from), self.x(stretch.to));
+            if !stretch.measured {
+                let (y, height) = (TOP, self.height - TOP - BOTTOM);
+                let _ = write!(
+                    out,
+                    "<rect class=\"band\" x=\"{from:.1}\" y=\"{y}\" width=\"{:.1}\" height=\"{height}\"/>",
+                    to - from
+                );
+            }
+            let _ = write!(
+                out,
+                "<line class=\"phase\" x1=\"{from:.1}\" x2=\"{from:.1}\" y1=\"{TOP}\" y2=\"{:.1}\"/>",
+                self.height - BOTTOM
+            );
+            // A name that has no room would lie over the next one.
+            if to - from > 7.0 * stretch.name.chars().count() as f64 {
+                let (x, y) = (from + 4.0, TOP + 10.0);
+                let _ = write!(out, "<text x=\"{x:.1}\" y=\"{y:.1}\">{}</text>", escape(&stretch.name));
+            }
+        }
+        for tick in self.y.ticks() {
+            let y = self.y(tick);
+            let _ = write!(
+                out,
+                "<line class=\"grid\" x1=\"{LEFT}\" x2=\"{:.1}\" y1=\"{y:.1}\" y2=\"{y:.1}\"/>",
+                WIDTH - RIGHT
+            );
+            let label = escape(&(self.y.show)(tick));
+            let _ =
+                write!(out, "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{label}</text>", LEFT - 8.0, y + 4.0);
+        }
+        for tick in self.x.ticks() {
+            let label = escape(&(self.x.show)(tick));
+            let (x, y) = (self.x(tick), self.height - BOTTOM + 16.0);
+            let _ = write!(out, "<text x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"middle\">{label}</text>");
+        }
+        out.push_str(inside);
+        let _ = writeln!(
+            out,
+            "</svg><figcaption><strong>{}.</strong> {}</figcaption></figure>",
+            escape(self.title),
+            escape(&self.says)
+        );
+        out
+    }
+}
+
+/// How many seconds one column of a heat map spans.
+pub(super) fn column_of(seconds: f64) -> f64 {
+    (seconds / COLUMNS as f64).ceil().max(1.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plain(value: f64) -> String {
+        format!("{value}")
+    }
+
+    #[test]
+    fn axes_have_round_ticks() {
+        assert_eq!(Axis::up_to(100.0, plain).ticks(), [0.0, 50.0, 100.0]);
+        assert_eq!(Axis::decades(0.2, 30.0, plain).ticks().len(), 4);
+        let log = Axis::decades(1.0, 100.0, plain);
+        assert!((log.place(10.0) - 0.5).abs() < 1e-9);
+        assert!(log.place(0.0).abs() < 1e-9, "what is less than the axis begins with is at its beginning");
+    }
+
+    #[test]
+    fn a_plot_says_what_it_shows_and_escapes_it() {
+        let plot = Plot {
+            title: "Latency",
+            says: "p99 < 1 ms".to_owned(),
+            x: Axis::up_to(10.0, plain),
+            y: Axis::up_to(10.0, plain),
+            stretches: &[Stretch { name: "a<b".to_owned(), from: 0.0, to: 5.0, measured: false }],
+            height: 200.0,
+        };
+        let svg = plot.lines(&[Series { name: "x<y".to_owned(), points: vec![(0.0, 1.0), (10.0, 9.0)] }]);
+        assert!(svg.contains("aria-label=\"Latency: p99 &lt; 1 ms\""), "{svg}");
+        assert!(svg.contains("a&lt;b") && svg.contains("x&lt;y") && !svg.contains("x<y"), "{svg}");
+        assert!(svg.contains("class=\"band\""), "what is not measured is marked");
+    }
+}

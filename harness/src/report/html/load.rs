@@ -1,0 +1,499 @@
+//! Loads: what the rules say, how latencies are spread, how the run went second by second, and what the oracle found.
+
+use super::chart::{Axis, Plot, Series, Stretch, column_of};
+use super::page::{element, escape, table};
+use super::source::Run;
+use crate::record::{Counts, Entry, LoadResult, Progress, RuleResult, RuleVerdict, Summary};
+use crate::report::text::{bytes, count, time};
+
+/// Points of a curve; of a longer run, each is the largest of several.
+const POINTS: usize = 600;
+/// Rows of a heat map in one decade.
+const ROWS: f64 = 6.0;
+
+/// All loads of all runs, the pictures that compare them first.
+pub(super) fn render(runs: &[Run]) -> String {
+    let loads: Vec<(&Run, &LoadResult)> = runs.iter().flat_map(|run| loads(run).map(move |load| (run, load))).collect();
+    if loads.is_empty() {
+        return String::new();
+    }
+    let mut out = String::from("<h2>Latency</h2>\n");
+    out.push_str(&latency_table(&loads));
+    out.push_str(&percentiles(runs));
+    for (run, load) in &loads {
+        out.push_str(&one(run, load, loads.len() > 1));
+    }
+    out
+}
+
+fn loads(run: &Run) -> impl Iterator<Item = &LoadResult> {
+    run.entries.iter().filter_map(|entry| match entry {
+        Entry::Load(load) => Some(&**load),
+        _ => None,
+    })
+}
+
+fn nanos(value: f64) -> String {
+    if value <= 0.0 { "0".to_owned() } else { time(value) }
+}
+
+fn cells(summary: &Summary) -> Vec<String> {
+    let values = [summary.p50, summary.p90, summary.p99, summary.p999, summary.max];
+    values.iter().map(|value| escape(&time(*value as f64))).chain([count(summary.count)]).collect()
+}
+
+/// Every distribution of every load, over the measured phases.
+fn latency_table(loads: &[(&Run, &LoadResult)]) -> String {
+    let mut rows = Vec::new();
+    for (run, load) in loads {
+        let prefix = if loads.len() > 1 { format!("{}: ", run.label) } else { String::new() };
+        let mut row = |name: &str, summary: &Summary| {
+            if summary.count > 0 {
+                rows.push([vec![escape(&format!("{prefix}{name}"))], cells(summary)].concat());
+            }
+        };
+        for traffic in &load.traffic {
+            for (measure, summary) in &traffic.latency {
+                row(&format!("{}.{measure}", traffic.name), summary);
+            }
+        }
+        load.steps.iter().for_each(|step| row(&step.name, &step.latency));
+        row("connect", &load.connect);
+        row("upgrade", &load.upgrade);
+        row("ruler late", &load.late);
+        row("ruler read", &load.read);
+    }
+    let head = ["", "p50", "p90", "p99", "p99.9", "max", "samples"].map(ToOwned::to_owned);
+    table("From the intended time of each message; the measured phases together", &head, &rows)
+}
+
+/// Latency over the share of values that are not larger, with as much room for the last percent as for all others.
+fn percentiles(runs: &[Run]) -> String {
+    let several = runs.len() > 1;
+    let mut series = Vec::new();
+    let (mut least, mut most) = (f64::INFINITY, 0.0_f64);
+    for run in runs {
+        for (name, points) in &run.distributions {
+            if name.starts_with("ruler.") || name == "fence" || name == "connect" || name.ends_with(".service") {
+                continue;
+            }
+            // 1/(1-p): ten times as far for each nine.
+            let points: Vec<_> = points
+                .iter()
+                .filter(|(share, _)| *share < 1.0)
+                .map(|(share, value)| (1.0 / (1.0 - share), *value))
+                .collect();
+            let Some((_, last)) = points.last() else { continue };
+            least = points.iter().map(|(_, value)| *value).fold(least, f64::min);
+            most = most.max(*last);
+            let name = name.strip_prefix("step.").unwrap_or(name);
+            let name = if several { format!("{name}, {}", run.label) } else { name.to_owned() };
+            series.push(Series { name, points });
+        }
+    }
+    if series.is_empty() {
+        return String::new();
+    }
+    // Who compares runs wants one measure of each; more lines than five cannot be told apart.
+    if several {
+        series.retain(|one| one.name.contains(".delivery") || one.name.contains(".ack"));
+    }
+    series.truncate(5);
+    let farthest = series.iter().filter_map(|one| one.points.last()).map(|(x, _)| *x).fold(10.0, f64::max);
+    let says: Vec<_> =
+        series.iter().filter_map(|one| Some(format!("{} reaches {}", one.name, nanos(one.points.last()?.1)))).collect();
+    let plot = Plot {
+        title: "Latency by percentile",
+        says: format!("{}; both axes are logarithmic", says.join("; ")),
+        x: Axis { from: 1.0, to: 10f64.powf(farthest.log10().ceil()), log: true, show: percentile },
+        y: Axis::decades(least, most, nanos),
+        stretches: &[],
+        height: 300.0,
+    };
+    plot.lines(&series)
+}
+
+/// `p99.9` for 1,000.
+fn percentile(one_in: f64) -> String {
+    if one_in <= 1.0 {
+        return "p0".to_owned();
+    }
+    let nines = one_in.log10().round() as usize;
+    match nines {
+        1 => "p90".to_owned(),
+        2 => "p99".to_owned(),
+        nines => format!("p99.{}", "9".repeat(nines - 2)),
+    }
+}
+
+/// One load on its own.
+fn one(run: &Run, load: &LoadResult, several: bool) -> String {
+    let name = if several { format!("{}: {}", run.label, load.scenario) } else { load.scenario.clone() };
+    let mut out = format!("<h2>{}</h2>\n", escape(&name));
+    out.push_str(&rules(run, load));
+    out.push_str(&oracle(load));
+    let seconds: Vec<&Progress> = seconds(run).collect();
+    if seconds.len() > 2 {
+        let stretches = stretches(load, &seconds);
+        out.push_str(&heat(run, load, &stretches));
+        out.push_str(&over_time(&seconds, &stretches));
+    }
+    out.push_str(&journeys(load));
+    out.push_str(&ruler(load));
+    out.push_str(&violations(load));
+    out
+}
+
+fn rules(run: &Run, load: &LoadResult) -> String {
+    let rules = run.entries.iter().filter_map(|entry| match entry {
+        Entry::Rule(rule) if rule.scenario == load.scenario || rule.scenario.is_empty() => Some(rule),
+        _ => None,
+    });
+    let row = |rule: &RuleResult| {
+        let (class, word) = match rule.verdict {
+            RuleVerdict::Holds => ("passed", "holds"),
+            RuleVerdict::Broken => ("failed", "BROKEN"),
+            RuleVerdict::Unknown => ("", "not decided"),
+        };
+        vec![escape(&rule.rule), escape(&rule.observed), element("span", class, word), escape(&rule.place)]
+    };
+    let rows: Vec<_> = rules.map(row).collect();
+    if rows.is_empty() {
+        return String::new();
+    }
+    let head = ["Rule", "Observed", "", "Where"].map(ToOwned::to_owned);
+    table("What the scenario asks for", &head, &rows)
+}
+
+/// What was owed, what came, and how sure that is.
+fn oracle(load: &LoadResult) -> String {
+    let mut out = String::new();
+    for traffic in &load.traffic {
+        out.push_str(&element(
+            "p",
+            "oracle",
+            &escape(&format!("{}: {}", traffic.name, oracle_line(&traffic.counts, load))),
+        ));
+    }
+    let rows: Vec<_> = load
+        .traffic
+        .iter()
+        .flat_map(|traffic| traffic.phases.iter().map(move |phase| (traffic, phase)))
+        .map(|(traffic, phase)| {
+            let counts = phase.counts;
+            let numbers = [
+                counts.sent,
+                counts.owed,
+                counts.delivered,
+                counts.missing,
+                counts.duplicate,
+                counts.stray,
+                counts.disorder,
+            ];
+            let rate = (counts.delivered + counts.may_delivered) as f64 / phase.seconds;
+            let name =
+                format!("{}, {}{}", traffic.name, phase.name, if phase.measured { "" } else { " (not measured)" });
+            [vec![escape(&name)], numbers.iter().map(|n| count(*n)).collect(), vec![count(rate as u64)]].concat()
+        })
+        .collect();
+    if rows.is_empty() {
+        return out;
+    }
+    let head = ["", "sent", "owed", "delivered", "missing", "duplicate", "stray", "out of order", "deliveries/s"];
+    out.push_str(&table("Deliveries by phase", &head.map(ToOwned::to_owned), &rows));
+    out
+}
+
+fn oracle_line(counts: &Counts, load: &LoadResult) -> String {
+    if counts.owed + counts.may + counts.stray == 0 {
+        let answered = counts.sent.saturating_sub(counts.unanswered);
+        return format!(
+            "{} sent, {} acknowledged, {} not",
+            count(counts.sent),
+            count(answered),
+            count(counts.unanswered)
+        );
+    }
+    let strength = load.strength().map_or_else(String::new, |strength| format!(", strength {strength:.2}"));
+    format!(
+        "{} delivered, {} lost, {} duplicate, {} astray, {} out of order{strength}",
+        count(counts.delivered + counts.may_delivered),
+        count(counts.missing),
+        count(counts.duplicate),
+        count(counts.stray),
+        count(counts.disorder)
+    )
+}
+
+fn seconds(run: &Run) -> impl Iterator<Item = &Progress> {
+    run.entries.iter().filter_map(|entry| match entry {
+        Entry::Progress(progress) => Some(progress),
+        _ => None,
+    })
+}
+
+/// Phases on the axis of time, the time of connecting included.
+fn stretches(load: &LoadResult, seconds: &[&Progress]) -> Vec<Stretch> {
+    let mut all = Vec::new();
+    let begin = seconds.first().map_or(0.0, |second| second.second);
+    if begin < 0.0 {
+        all.push(Stretch { name: "connect".to_owned(), from: begin, to: 0.0, measured: false });
+    }
+    let phases: Vec<(String, f64, bool)> = match (load.traffic.first(), load.steps.first()) {
+        (Some(traffic), _) => {
+            traffic.phases.iter().map(|phase| (phase.name.clone(), phase.seconds, phase.measured)).collect()
+        }
+        (None, Some(step)) => {
+            step.phases.iter().map(|phase| (phase.name.clone(), phase.seconds, phase.measured)).collect()
+        }
+        (None, None) => Vec::new(),
+    };
+    let mut from = 0.0;
+    for (name, seconds, measured) in phases {
+        all.push(Stretch { name, from, to: from + seconds, measured });
+        from += seconds;
+    }
+    all
+}
+
+fn time_axis(stretches: &[Stretch], seconds: &[&Progress]) -> Axis {
+    let from = stretches.first().map_or(0.0, |stretch| stretch.from);
+    let to = stretches.last().map_or(1.0, |stretch| stretch.to).max(seconds.last().map_or(1.0, |last| last.second));
+    Axis { from, to, log: false, show: |second| format!("{second:.0} s") }
+}
+
+/// How latencies were spread at each moment.
+fn heat(run: &Run, load: &LoadResult, stretches: &[Stretch]) -> String {
+    let wanted = |name: &str| matches!(name.rsplit_once('.'), Some((_, "delivery" | "ack")));
+    let steps = load.steps.first().map(|step| step.name.replace([' ', ','], "-"));
+    let found = run.seconds.iter().find(|(name, _)| wanted(name));
+    let found = found.or_else(|| run.seconds.iter().find(|(name, _)| Some(*name) == steps.as_ref()));
+    let Some((name, intervals)) = found else { return String::new() };
+    let end = stretches.last().map_or(1.0, |stretch| stretch.to);
+    let column = column_of(end);
+    let mut columns: Vec<Vec<(i64, u64)>> = vec![Vec::new(); (end / column).ceil() as usize + 1];
+    let (mut least, mut most) = (f64::INFINITY, 0.0_f64);
+    for (second, histogram) in intervals {
+        let place = ((second / column) as usize).min(columns.len() - 1);
+        for value in histogram.iter_recorded() {
+            let nanos = value.value_iterated_to() as f64;
+            (least, most) = (least.min(nanos), most.max(nanos));
+            let row = (nanos.log10() * ROWS).floor() as i64;
+            match columns[place].iter_mut().find(|(known, _)| *known == row) {
+                Some((_, sum)) => *sum += value.count_since_last_iteration(),
+                None => columns[place].push((row, value.count_since_last_iteration())),
+            }
+        }
+    }
+    if most <= 0.0 {
+        return String::new();
+    }
+    let edge = |row: i64| 10f64.powf(row as f64 / ROWS);
+    let cells: Vec<_> = columns
+        .iter()
+        .enumerate()
+        .flat_map(|(index, rows)| {
+            let top = rows.iter().map(|(_, sum)| *sum).max().unwrap_or(1) as f64;
+            rows.iter().map(move |(row, sum)| (index as f64 * column, edge(*row), edge(row + 1), *sum as f64 / top))
+        })
+        .collect();
+    let plot = Plot {
+        title: "Latency over time",
+        says: format!("{name}: each column is {column:.0} s, darker is more; from {} to {}", nanos(least), nanos(most)),
+        x: Axis { from: 0.0, to: end, log: false, show: |second| format!("{second:.0} s") },
+        y: Axis::decades(least, most, nanos),
+        stretches,
+        height: 260.0,
+    };
+    plot.heat(&cells, column)
+}
+
+/// A figure of a second; of the one before it, for rates.
+type Value = fn(&Progress, &Progress) -> Option<f64>;
+/// Title, lines, and how values are written.
+type Picture = (&'static str, &'static [(&'static str, Value)], fn(f64) -> String);
+
+/// One axis of time for rates, users, lateness, CPU and memory.
+fn over_time(seconds: &[&Progress], stretches: &[Stretch]) -> String {
+    let plots: [Picture; 5] = [
+        (
+            "Messages a second",
+            &[
+                ("sent", |now, before| per_second(now.sent, before.sent, now, before)),
+                ("delivered", |now, before| per_second(now.delivered, before.delivered, now, before)),
+            ],
+            number,
+        ),
+        (
+            "Users",
+            &[("in their rooms", |now, _| Some(now.open as f64)), ("visits", |now, _| Some(now.visiting as f64))],
+            number,
+        ),
+        (
+            "Lateness of sio-bench",
+            &[
+                ("sent late, p99", |now, _| Some(now.late.p99 as f64).filter(|_| now.late.count > 0)),
+                ("read late, p99", |now, _| Some(now.read.p99 as f64).filter(|_| now.read.count > 0)),
+            ],
+            nanos,
+        ),
+        (
+            "CPU, in cores",
+            &[
+                ("target", |now, before| share(now.target.cpu, before.target.cpu, now, before)),
+                ("sio-bench", |now, before| share(now.own.cpu, before.own.cpu, now, before)),
+            ],
+            |value| format!("{value:.1}"),
+        ),
+        (
+            "Memory",
+            &[
+                ("target", |now, _| now.target.memory.map(|memory| memory as f64)),
+                ("sio-bench", |now, _| now.own.memory.map(|memory| memory as f64)),
+            ],
+            bytes,
+        ),
+    ];
+    plots
+        .iter()
+        .map(|(title, lines, show)| plot_over_time(title, lines, *show, seconds, stretches))
+        .collect::<Vec<_>>()
+        .concat()
+}
+
+fn number(value: f64) -> String {
+    count(value as u64)
+}
+
+fn per_second(now: u64, before: u64, at: &Progress, since: &Progress) -> Option<f64> {
+    let seconds = at.second - since.second;
+    (seconds > 0.0).then(|| now.saturating_sub(before) as f64 / seconds)
+}
+
+fn share(now: Option<f64>, before: Option<f64>, at: &Progress, since: &Progress) -> Option<f64> {
+    let seconds = at.second - since.second;
+    Some((now? - before?) / seconds).filter(|_| seconds > 0.0)
+}
+
+fn plot_over_time(
+    title: &str,
+    lines: &[(&str, Value)],
+    show: fn(f64) -> String,
+    seconds: &[&Progress],
+    stretches: &[Stretch],
+) -> String {
+    let mut series: Vec<Series> = lines
+        .iter()
+        .map(|(name, value)| {
+            let pairs = seconds.windows(2);
+            let points: Vec<_> = pairs.filter_map(|pair| Some((pair[1].second, value(pair[1], pair[0])?))).collect();
+            Series { name: (*name).to_owned(), points: thinned(&points) }
+        })
+        .collect();
+    series.retain(|one| one.points.iter().any(|(_, value)| *value > 0.0));
+    if series.is_empty() {
+        return String::new();
+    }
+    let most = series.iter().flat_map(|one| &one.points).map(|(_, value)| *value).fold(0.0, f64::max);
+    let says: Vec<_> = series
+        .iter()
+        .map(|one| {
+            let top = one.points.iter().map(|(_, value)| *value).fold(0.0, f64::max);
+            format!("{} at most {}", one.name, show(top))
+        })
+        .collect();
+    let plot = Plot {
+        title,
+        says: says.join("; "),
+        x: time_axis(stretches, seconds),
+        y: Axis::up_to(most, show),
+        stretches,
+        height: 170.0,
+    };
+    plot.lines(&series)
+}
+
+/// At most so many points; each stands for the largest of those that it replaces, so that no peak is lost.
+fn thinned(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
+    let each = points.len().div_ceil(POINTS).max(1);
+    let largest = |part: &[(f64, f64)]| part.iter().copied().max_by(|a, b| a.1.total_cmp(&b.1));
+    points.chunks(each).filter_map(largest).collect()
+}
+
+fn journeys(load: &LoadResult) -> String {
+    if load.journeys.is_empty() {
+        return String::new();
+    }
+    let row = |(name, visits): (&String, &crate::record::Visits)| {
+        let numbers = [visits.begun, visits.finished, visits.failed, visits.starved, visits.cut];
+        [vec![escape(name)], numbers.iter().map(|n| count(*n)).collect()].concat()
+    };
+    let rows: Vec<_> = load.journeys.iter().map(row).collect();
+    let head = ["Visits", "begun", "finished", "failed", "not possible here", "under way at the end"];
+    table("Those who follow a flow", &head.map(ToOwned::to_owned), &rows)
+}
+
+/// What sio-bench and the target cost, and what the measurement rests on.
+fn ruler(load: &LoadResult) -> String {
+    let seconds = load.cpu.seconds;
+    let cores = |used: Option<f64>| {
+        used.map_or_else(|| "not known".to_owned(), |used| format!("{:.0} % of a core", used / seconds * 100.0))
+    };
+    let busy = load.worker_time.iter().map(|time| time.busy).fold(0.0, f64::max);
+    let waited = load.worker_time.iter().map(|time| time.waited).fold(0.0, f64::max);
+    let memory =
+        |growth: &crate::record::Growth| growth.end.map_or_else(|| "not known".to_owned(), |end| bytes(end as f64));
+    let delivered: u64 = load.traffic.iter().map(|traffic| traffic.counts.delivered).sum();
+    let each = |used: Option<f64>| match used {
+        Some(used) if delivered > 0 => format!("{:.1} us", used * 1e6 / delivered as f64),
+        _ => "-".to_owned(),
+    };
+    let rows = vec![
+        vec!["CPU".to_owned(), cores(load.cpu.target), cores(load.cpu.own)],
+        vec!["CPU for each delivery".to_owned(), each(load.cpu.target), each(load.cpu.own)],
+        vec!["Memory at the end".to_owned(), memory(&load.memory.target), memory(&load.memory.own)],
+        vec!["Busiest worker".to_owned(), String::new(), format!("{:.0} %", busy * 100.0)],
+        vec!["Longest wait for a core".to_owned(), String::new(), format!("{:.0} %", waited * 100.0)],
+        vec!["Taken by the host".to_owned(), String::new(), cores(load.cpu.stolen)],
+    ];
+    table(
+        "What it cost, and whether sio-bench had what it needed",
+        &["", "target", "sio-bench"].map(ToOwned::to_owned),
+        &rows,
+    )
+}
+
+fn violations(load: &LoadResult) -> String {
+    let mut out = String::new();
+    for violation in &load.violations {
+        let because: Vec<_> = violation.because.iter().map(|line| escape(line)).collect();
+        out.push_str(&format!(
+            "<details open><summary>{}</summary><pre>{}</pre></details>\n",
+            escape(&format!("{} {}: {}", violation.invariant, violation.measure, violation.summary)),
+            because.join("\n")
+        ));
+    }
+    let problems: Vec<_> = load.problems.iter().map(|(problem, times)| vec![escape(problem), count(*times)]).collect();
+    if !problems.is_empty() {
+        out.push_str(&table("What went wrong with users", &["", "times"].map(ToOwned::to_owned), &problems));
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn percentiles_have_their_names() {
+        assert_eq!([1.0, 10.0, 100.0, 1_000.0, 10_000.0].map(percentile), ["p0", "p90", "p99", "p99.9", "p99.99"]);
+    }
+
+    #[test]
+    fn no_peak_is_lost_by_thinning() {
+        let mut points: Vec<_> = (0..5_000).map(|n| (f64::from(n), 1.0)).collect();
+        points[4_321].1 = 99.0;
+        let thin = thinned(&points);
+        assert!(thin.len() <= POINTS && thin.contains(&(4_321.0, 99.0)));
+    }
+}

@@ -1,0 +1,156 @@
+//! The page that is handed to a colleague: made of any record, and opened in a real browser where there is one.
+
+use std::process::Command;
+
+use crate::common::{Place, code, is_sound, scenario, stderr, stdout};
+
+fn page(place: &Place, name: &str) -> String {
+    std::fs::read_to_string(place.path().join(name)).unwrap()
+}
+
+/// Nothing in it comes from elsewhere, and all that was opened is closed.
+fn is_self_contained(html: &str) {
+    for outside in ["src=", "href=", "@import", "url(", "fetch("] {
+        assert!(!html.contains(outside), "{outside}");
+    }
+    for tag in ["section", "table", "figure", "svg", "details", "dl", "p", "h2"] {
+        let opened = html.matches(&format!("<{tag}>")).count() + html.matches(&format!("<{tag} ")).count();
+        assert_eq!(opened, html.matches(&format!("</{tag}>")).count(), "{tag}");
+    }
+}
+
+#[test]
+fn a_load_is_a_page_and_two_are_one() {
+    let place = Place::new();
+    let run = |out: &str, rate: &str| {
+        let args = ["run", &scenario("small.toml"), "-q", "--out", out, "--set", rate, "--html", "one.html"];
+        let output = place.run(&args);
+        assert!(is_sound(output.status.code(), &stdout(&output)), "{}{}", stdout(&output), stderr(&output));
+    };
+    run("a", "rate=100/s");
+    run("b", "rate=200/s");
+    let html = page(&place, "one.html");
+    is_self_contained(&html);
+    for said in [
+        "small against reference",
+        "Latency by percentile",
+        "Latency over time",
+        "Lateness of sio-bench",
+        "0 lost, 0 duplicate",
+    ] {
+        assert!(html.contains(said), "{said}");
+    }
+    // A picture has a text, and every figure of the table is that of the terminal's report.
+    assert_eq!(html.matches("<svg").count(), html.matches("role=\"img\" aria-label=").count());
+    let output = place.run(&["report", "b"]);
+    let told = stdout(&output);
+    let row = told.lines().find(|line| line.contains("connect  ")).unwrap();
+    let p99 = row.split_whitespace().collect::<Vec<_>>()[5..7].join(" ");
+    assert!(html.contains(&p99), "{p99}");
+    let output = place.run(&["report", "a", "b", "--html", "both.html"]);
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    let both = page(&place, "both.html");
+    is_self_contained(&both);
+    assert_eq!(both.matches("<section class=\"verdict").count(), 2);
+    assert!(both.len() < 400_000, "{}", both.len());
+}
+
+#[test]
+fn a_conformance_run_and_one_that_was_cut_short() {
+    let place = Place::new();
+    let output = place.run(&["conform", "--area", "rooms", "--quiet", "--out", "out"]);
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    let output = place.run(&["report", "out", "--html", "rooms.html"]);
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    let html = page(&place, "rooms.html");
+    is_self_contained(&html);
+    assert!(html.contains("Outcomes by area") && html.contains("data-verdict=\"PASS\""));
+    let record = place.out().join("run.jsonl");
+    let text = std::fs::read_to_string(&record).unwrap();
+    let half: Vec<_> = text.lines().take(20).collect();
+    std::fs::write(&record, half.join("\n")).unwrap();
+    let output = place.run(&["report", "out", "--html", "half.html"]);
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    assert!(page(&place, "half.html").contains("INCOMPLETE"));
+}
+
+/// What a hostile server says is text on the page, in the terminal and in the table.
+#[test]
+fn what_a_server_says_is_not_obeyed() {
+    let place = Place::new();
+    let output = place.run(&["conform", "--id", "rooms/*", "--quiet", "--out", "out"]);
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    let record = place.out().join("run.jsonl");
+    let text = std::fs::read_to_string(&record).unwrap();
+    let hostile = "<script>alert(1)</script><img src=x onerror=alert(2)>";
+    let changed = text.replace("sio-reference-server 0.1.0", hostile);
+    assert_ne!(text, changed);
+    std::fs::write(&record, changed).unwrap();
+    place.run(&["report", "out", "--html", "x.html"]);
+    let html = page(&place, "x.html");
+    assert!(html.contains("&lt;script&gt;alert(1)") && !html.contains("<script>alert(1)") && !html.contains("<img"));
+}
+
+/// Chromium renders the page without an error of its own.
+#[test]
+fn a_browser_opens_it() {
+    let there =
+        |program: &str| Command::new(program).arg("--version").output().is_ok_and(|output| output.status.success());
+    if !there("chromium") {
+        eprintln!("skipped: this test needs chromium (`apt install chromium`)");
+        return;
+    }
+    let place = Place::new();
+    let output = place.run(&["run", &scenario("small.toml"), "-q", "--out", "out", "--html", "one.html"]);
+    assert!(is_sound(output.status.code(), &stdout(&output)), "{}", stdout(&output));
+    let url = format!("file://{}", place.path().join("one.html").display());
+    let shot = place.path().join("one.png");
+    let screenshot = format!("--screenshot={}", shot.display());
+    let output = Command::new("chromium")
+        .args([
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--enable-logging=stderr",
+            "--window-size=1200,2400",
+            &screenshot,
+            &url,
+        ])
+        .current_dir(place.path())
+        .output()
+        .unwrap();
+    let said = stderr(&output);
+    assert!(!said.contains("CONSOLE"), "{said}");
+    assert!(std::fs::metadata(shot).unwrap().len() > 20_000, "{said}");
+}
+
+/// A target against itself and against one that is slowed down.
+#[test]
+fn loads_are_compared_in_turns() {
+    let place = Place::new();
+    let load = scenario("small.toml");
+    let args = [
+        "compare",
+        "reference",
+        "reference",
+        "--load",
+        &load,
+        "--blocks",
+        "4",
+        "--set",
+        "steady=500ms",
+        "--out",
+        "out",
+    ];
+    let output = place.run(&args);
+    let said = stdout(&output);
+    assert!(matches!(code(&output), 0 | 4), "{said}{}", stderr(&output));
+    assert!(said.contains("4 blocks, in turns; the same schedule (seed 5)"), "{said}");
+    assert!(said.contains("| p50 |") && said.contains("| CPU for each delivery |"), "{said}");
+    let turns: Vec<_> =
+        stderr(&output).lines().map(ToOwned::to_owned).filter(|line| line.starts_with("block ")).collect();
+    assert_eq!(turns.len(), 8);
+    let output = place.run(&["compare", "reference", "reference", "--load", &load, "--blocks", "2"]);
+    assert_eq!(code(&output), 2, "{}", stderr(&output));
+    assert!(stderr(&output).contains("at least 4 blocks"), "{}", stderr(&output));
+}
