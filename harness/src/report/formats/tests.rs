@@ -111,7 +111,7 @@ fn markdown_shows_what_changed_against_a_baseline() {
 #[test]
 fn rules_are_red_and_green_as_cases_are() {
     let rule = |text: &str, verdict, about| {
-        Entry::Rule(crate::record::RuleResult {
+        Entry::Rule(RuleResult {
             scenario: "load".to_owned(),
             rule: text.to_owned(),
             place: "load.toml:7:3".to_owned(),
@@ -126,15 +126,15 @@ fn rules_are_red_and_green_as_cases_are() {
     entries.push(rule("tell.delivery p99 < 1s", RuleVerdict::Holds, RuleAbout::Figures));
     entries.push(rule("ruler.late p99 < 1ms", RuleVerdict::Broken, RuleAbout::Ruler));
     entries.extend(footer);
-    let junit = super::format(Format::Junit, &entries, None);
+    let junit = format(Format::Junit, &entries, None);
     assert!(junit.contains("name=\"load/tell.missing = 0\""), "{junit}");
     assert!(junit.contains("observed 3"), "{junit}");
-    let tap = super::format(Format::Tap, &entries, None);
+    let tap = format(Format::Tap, &entries, None);
     assert!(
         tap.lines().any(|line| line.trim_start().starts_with("not ok") && line.contains("tell.missing = 0")),
         "{tap}"
     );
     assert!(tap.lines().any(|line| line.trim_start().starts_with("ok") && line.contains("tell.delivery p99")), "{tap}");
-    let github = super::format(Format::Github, &entries, None);
+    let github = format(Format::Github, &entries, None);
     assert!(github.contains("file=load.toml,line=7"), "{github}");
 }
