@@ -1,7 +1,7 @@
 //! `sio-bench calibrate`: what this machine's ruler is worth.
 
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{RunArgs, complain, print, run};
@@ -163,7 +163,7 @@ impl Bench {
         let file = self.place.join(format!("{}.toml", self.loads));
         let failed = |error: std::io::Error| Trouble::Failed(error.to_string());
         std::fs::write(&file, scenario).map_err(failed)?;
-        let args = arguments(&file, target, self.place.join(self.loads.to_string()));
+        let args = RunArgs::unseen(file, target, Vec::new(), self.place.join(self.loads.to_string()));
         let job = run::prepare(&args, |_| {}).map_err(Trouble::Failed)?;
         let (exit, entries) = run::execute(job, &mut self.interrupt).await.map_err(failed)?;
         if exit == Exit::Interrupted {
@@ -180,21 +180,6 @@ impl Bench {
 #[expect(clippy::print_stderr, reason = "progress goes to standard error")]
 fn say(what: &str) {
     eprintln!("measuring {what} …");
-}
-
-fn arguments(file: &Path, target: &str, out: PathBuf) -> RunArgs {
-    RunArgs {
-        paths: vec![file.to_owned()],
-        target: Some(target.to_owned()),
-        overrides: Vec::new(),
-        seed: None,
-        out: Some(out),
-        workers: None,
-        quiet: true,
-        html: None,
-        metrics: None,
-        otlp: None,
-    }
 }
 
 /// Acknowledgements at an even rate.

@@ -154,6 +154,22 @@ struct RunArgs {
 }
 
 impl RunArgs {
+    /// One scenario against one target, shown to nobody.
+    fn unseen(scenario: PathBuf, target: &str, overrides: Vec<Override>, out: PathBuf) -> Self {
+        Self {
+            paths: vec![scenario],
+            target: Some(target.to_owned()),
+            overrides,
+            seed: None,
+            out: Some(out),
+            workers: None,
+            quiet: true,
+            html: None,
+            metrics: None,
+            otlp: None,
+        }
+    }
+
     /// To whom the run is shown.
     fn audience(&self) -> Audience {
         Audience { quiet: self.quiet, metrics: self.metrics, otlp: self.otlp.clone() }

@@ -50,7 +50,8 @@ pub(super) async fn execute(args: &CompareArgs, scenario: &str) -> Result<Exit, 
             say(args.quiet, &format!("block {} of {}: {}", block + 1, args.blocks, contender.name));
             // Two of the same name are two all the same: a target against itself.
             let out = folder.join(format!("{:02}-{index}-{}", block + 1, safe(&contender.name)));
-            let job = run::prepare(&arguments(args, scenario, &contender.name, out), |_| {}).map_err(Trouble::Usage)?;
+            let one = RunArgs::unseen(PathBuf::from(scenario), &contender.name, args.overrides.clone(), out);
+            let job = run::prepare(&one, |_| {}).map_err(Trouble::Usage)?;
             let (exit, entries) = run::execute(job, &mut interrupt).await?;
             let Some(load) = load(&entries) else { return Err(Trouble::Ended(exit)) };
             if matches!(exit, Exit::Interrupted | Exit::Target | Exit::Usage) {
@@ -87,21 +88,6 @@ fn say(quiet: bool, what: &str) {
 
 fn safe(name: &str) -> String {
     name.chars().map(|c| if c.is_alphanumeric() { c } else { '-' }).collect()
-}
-
-fn arguments(args: &CompareArgs, scenario: &str, target: &str, out: PathBuf) -> RunArgs {
-    RunArgs {
-        paths: vec![PathBuf::from(scenario)],
-        target: Some(target.to_owned()),
-        overrides: args.overrides.clone(),
-        seed: None,
-        out: Some(out),
-        workers: None,
-        quiet: true,
-        html: None,
-        metrics: None,
-        otlp: None,
-    }
 }
 
 fn load(entries: &[Entry]) -> Option<&LoadResult> {

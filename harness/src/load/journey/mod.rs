@@ -166,6 +166,8 @@ pub(super) async fn follow(local: Rc<Local>, visitor: Visitor) {
         let failed = visit(&local, visitor.journey, number, intended.take()).await;
         let Coming::Closed { count, .. } = local.guide().journeys[visitor.journey].coming else { break };
         number += u64::from(count);
+        // Also when no step of the flow had to wait for anything: others want their turn.
+        tokio::task::yield_now().await;
         if failed {
             tokio::select! {
                 () = local.over() => {}
