@@ -35,13 +35,7 @@ async fn until_its_end(run: &Path) -> Result<Vec<Entry>, String> {
     loop {
         clock.tick().await;
         let entries = record::read(run)?;
-        let seconds: Vec<&Progress> = entries
-            .iter()
-            .filter_map(|entry| match entry {
-                Entry::Progress(progress) => Some(progress),
-                _ => None,
-            })
-            .collect();
+        let seconds: Vec<&Progress> = record::seconds(&entries).collect();
         for second in &seconds[shown.min(seconds.len())..] {
             if !print(&(line(second.open.max(1), second, &before) + "\n")) {
                 return Ok(entries);

@@ -7,7 +7,7 @@ use super::compare::CompareArgs;
 use super::{RunArgs, print, run};
 use crate::exit::Exit;
 use crate::interrupt::Interrupt;
-use crate::record::{Entry, Footer, LoadResult};
+use crate::record::{Entry, Footer, LoadResult, header, loads};
 use crate::report::versus::{Block, Contender, FEWEST, render};
 
 /// Why there is no comparison.
@@ -37,7 +37,13 @@ pub(super) async fn execute(args: &CompareArgs, scenario: &str) -> Result<Exit, 
         .iter()
         .map(|name| Contender { name: name.clone(), version: String::new(), blocks: Vec::new(), faults: Vec::new() })
         .collect();
+    // What is wrong with the last target is said before the first is loaded.
+    for (index, target) in args.targets.iter().enumerate() {
+        run::prepare(&unseen(args, scenario, target, folder.join(index.to_string())), |_| {})
+            .map_err(Trouble::Usage)?;
+    }
     let mut interrupt = Interrupt::listen()?;
+    let mut worst = Exit::Passed;
     let mut measure = String::new();
     for block in 0..args.blocks {
         // A B B A …: what drifts in time hits everybody alike.
@@ -50,16 +56,17 @@ pub(super) async fn execute(args: &CompareArgs, scenario: &str) -> Result<Exit, 
             say(args.quiet, &format!("block {} of {}: {}", block + 1, args.blocks, contender.name));
             // Two of the same name are two all the same: a target against itself.
             let out = folder.join(format!("{:02}-{index}-{}", block + 1, safe(&contender.name)));
-            let one = RunArgs::unseen(PathBuf::from(scenario), &contender.name, args.overrides.clone(), out);
-            let job = run::prepare(&one, |_| {}).map_err(Trouble::Usage)?;
+            let job = run::prepare(&unseen(args, scenario, &contender.name, out), |_| {}).map_err(Trouble::Usage)?;
             let (exit, entries) = run::execute(job, &mut interrupt).await?;
-            let Some(load) = load(&entries) else { return Err(Trouble::Ended(exit)) };
+            let Some(load) = loads(&entries).next() else { return Err(Trouble::Ended(exit)) };
             if matches!(exit, Exit::Interrupted | Exit::Target | Exit::Usage) {
                 return Err(Trouble::Ended(exit));
             }
             contender.version = version(&entries);
             if let (Some(Entry::Footer(Footer { verdict, .. })), true) = (entries.last(), exit != Exit::Passed) {
                 contender.faults.push(format!("block {}: {verdict}", block + 1));
+                // What is proven outweighs what is not valid.
+                worst = if worst == Exit::Failed { worst } else { exit };
             }
             let (name, value) = of(load);
             measure = name;
@@ -75,8 +82,12 @@ pub(super) async fn execute(args: &CompareArgs, scenario: &str) -> Result<Exit, 
     text.push_str(&render(&measure, &contenders));
     text.push_str(&format!("\nrecords: {}\n", folder.display()));
     let _ = print(&text);
-    let fine = contenders.iter().all(|contender| contender.faults.is_empty());
-    Ok(if fine { Exit::Passed } else { Exit::NotValid })
+    Ok(worst)
+}
+
+/// One block.
+fn unseen(args: &CompareArgs, scenario: &str, target: &str, out: PathBuf) -> RunArgs {
+    RunArgs::unseen(PathBuf::from(scenario), target, args.overrides.clone(), out)
 }
 
 #[expect(clippy::print_stderr, reason = "progress goes to standard error")]
@@ -90,19 +101,9 @@ fn safe(name: &str) -> String {
     name.chars().map(|c| if c.is_alphanumeric() { c } else { '-' }).collect()
 }
 
-fn load(entries: &[Entry]) -> Option<&LoadResult> {
-    entries.iter().find_map(|entry| match entry {
-        Entry::Load(load) => Some(&**load),
-        _ => None,
-    })
-}
-
 fn version(entries: &[Entry]) -> String {
-    let header = entries.iter().find_map(|entry| match entry {
-        Entry::Header(header) => Some(header),
-        _ => None,
-    });
-    header.and_then(|header| header.target.version.clone()).unwrap_or_else(|| "version unknown".to_owned())
+    let version = header(entries).and_then(|header| header.target.version.clone());
+    version.unwrap_or_else(|| "version unknown".to_owned())
 }
 
 /// The first measure of a load: deliveries, or acknowledgements, or a flow's first step; and what else is compared.

@@ -7,6 +7,7 @@
 mod capacity;
 mod entry;
 pub mod histogram;
+mod pick;
 mod writer;
 
 pub use capacity::{Capacity, Trial, TrialVerdict};
@@ -16,6 +17,7 @@ pub use entry::{
     RuleVerdict, ScenarioStart, StepPhase, StepResult, SuiteInfo, Summary, TargetInfo, TrafficResult, Users, Visits,
     Wire, WorkerTime,
 };
+pub use pick::{header, loads, seconds};
 pub use writer::{Recorder, read};
 
 /// Version of the record's shape; raised when a reader of older ones would go wrong.

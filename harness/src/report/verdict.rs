@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::text::{count, plural};
 use crate::exit::Exit;
-use crate::record::{CaseVerdict, Entry, LoadResult, RuleAbout, RuleResult, RuleVerdict, WorkerTime};
+use crate::record::{CaseVerdict, Entry, LoadResult, RuleAbout, RuleResult, RuleVerdict, WorkerTime, loads};
 
 /// The end of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,13 +65,6 @@ pub fn interrupted() -> Verdict {
 
 /// The reason of a run that the user ended.
 pub const INTERRUPTED: &str = "interrupted";
-
-fn loads(entries: &[Entry]) -> impl Iterator<Item = &LoadResult> {
-    entries.iter().filter_map(|entry| match entry {
-        Entry::Load(load) => Some(&**load),
-        _ => None,
-    })
-}
 
 /// Why the figures must not be trusted.
 fn validity_problems(entries: &[Entry]) -> Vec<String> {

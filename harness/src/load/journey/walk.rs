@@ -90,7 +90,9 @@ impl<'a> Walk<'a> {
                     if step.deed.is_measured() {
                         self.local.stumbled(&step.name, began);
                     }
-                    return Err(trouble.at(step));
+                    // The step inside a loop has said which one it is.
+                    let is_loop = matches!(step.deed, Deed::Repeat { .. });
+                    return Err(if is_loop { trouble } else { trouble.at(step) });
                 }
             }
         }

@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
-use super::{header, is_complete};
-use crate::record::{CaseVerdict, Entry};
+use super::is_complete;
+use crate::record::{CaseVerdict, Entry, header};
 use crate::report::conformance::tally;
 use crate::report::coverage;
 

@@ -2,17 +2,11 @@
 
 use indexmap::IndexSet;
 
-use crate::record::{Entry, Progress, Summary};
+use crate::record::{Entry, Progress, Summary, seconds};
 
 /// CSV with a line of headers; times in milliseconds, memory in bytes, CPU in seconds since the start.
 pub(super) fn render(entries: &[Entry]) -> String {
-    let seconds: Vec<&Progress> = entries
-        .iter()
-        .filter_map(|entry| match entry {
-            Entry::Progress(progress) => Some(progress),
-            _ => None,
-        })
-        .collect();
+    let seconds: Vec<&Progress> = seconds(entries).collect();
     let measures: IndexSet<&String> = seconds.iter().flat_map(|second| second.latency.keys()).collect();
     let metrics: IndexSet<&String> = seconds.iter().flat_map(|second| second.metrics.keys()).collect();
     let mut writer = csv::Writer::from_writer(Vec::new());

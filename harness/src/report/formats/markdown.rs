@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fmt::Write as _;
 
 use super::{is_complete, problem, target};
-use crate::record::{CaseResult, CaseVerdict, Entry, Summary};
+use crate::record::{self, CaseResult, CaseVerdict, Entry, Summary};
 use crate::report::conformance::tally;
 use crate::report::coverage;
 use crate::report::text::{count, time};
@@ -105,12 +105,8 @@ fn change(before: u64, now: u64) -> String {
 
 /// Every distribution of every load.
 fn figures(entries: &[Entry]) -> Vec<(String, Summary)> {
-    let loads = entries.iter().filter_map(|entry| match entry {
-        Entry::Load(load) => Some(load),
-        _ => None,
-    });
     let mut found = Vec::new();
-    for load in loads {
+    for load in record::loads(entries) {
         for traffic in &load.traffic {
             found.extend(traffic.latency.iter().map(|(name, summary)| (format!("{}.{name}", traffic.name), *summary)));
         }

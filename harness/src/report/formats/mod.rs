@@ -11,7 +11,9 @@ mod tap;
 use std::str::FromStr;
 
 use super::{conformance, coverage, terminal};
-use crate::record::{CaseResult, CaseVerdict, Entry, Failure, Header, Progress, RuleAbout, RuleResult, RuleVerdict};
+use crate::record::{
+    CaseResult, CaseVerdict, Entry, Failure, Progress, RuleAbout, RuleResult, RuleVerdict, header, loads, seconds,
+};
 
 /// A shape of report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -129,29 +131,14 @@ fn with_rules(entries: &[Entry]) -> Vec<Entry> {
         .collect()
 }
 
-/// The last second of each load.
+/// The last second of a load.
 fn openmetrics(entries: &[Entry]) -> String {
-    let load = entries.iter().find_map(|entry| match entry {
-        Entry::Load(load) => Some(load),
-        _ => None,
-    });
-    let last = entries.iter().rev().find_map(|entry| match entry {
-        Entry::Progress(progress) => Some(progress),
-        _ => None,
-    });
-    let (name, asked) = load.map_or(("", 0), |load| (load.scenario.as_str(), load.users.asked));
-    crate::live::openmetrics(name, asked, last.unwrap_or(&Progress::default()))
+    let (name, asked) = loads(entries).next().map_or(("", 0), |load| (load.scenario.as_str(), load.users.asked));
+    crate::live::openmetrics(name, asked, seconds(entries).next_back().unwrap_or(&Progress::default()))
 }
 
 fn lines(lines: impl Iterator<Item = String>) -> String {
     lines.map(|line| line + "\n").collect()
-}
-
-fn header(entries: &[Entry]) -> Option<&Header> {
-    entries.iter().find_map(|entry| match entry {
-        Entry::Header(header) => Some(header),
-        _ => None,
-    })
 }
 
 /// Name and version of the target.

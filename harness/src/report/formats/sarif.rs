@@ -3,8 +3,8 @@
 
 use serde_json::{Value, json};
 
-use super::{header, problem};
-use crate::record::{CaseResult, CaseVerdict, Entry, RuleInfo};
+use super::problem;
+use crate::record::{CaseResult, CaseVerdict, Entry, RuleInfo, header};
 use crate::report::coverage;
 use crate::scenario::model::Class;
 

@@ -3,7 +3,7 @@
 use super::chart::{Axis, Plot, Series, Stretch, column_of};
 use super::page::{element, escape, table};
 use super::source::Run;
-use crate::record::{Counts, Entry, LoadResult, Progress, RuleResult, RuleVerdict, Summary};
+use crate::record::{Counts, Entry, LoadResult, Progress, RuleResult, RuleVerdict, Summary, loads, seconds};
 use crate::report::text::{bytes, count, time};
 
 /// Points of a curve; of a longer run, each is the largest of several.
@@ -13,7 +13,8 @@ const ROWS: f64 = 6.0;
 
 /// All loads of all runs, the pictures that compare them first.
 pub(super) fn render(runs: &[Run]) -> String {
-    let loads: Vec<(&Run, &LoadResult)> = runs.iter().flat_map(|run| loads(run).map(move |load| (run, load))).collect();
+    let loads: Vec<(&Run, &LoadResult)> =
+        runs.iter().flat_map(|run| loads(&run.entries).map(move |load| (run, load))).collect();
     if loads.is_empty() {
         return String::new();
     }
@@ -24,13 +25,6 @@ pub(super) fn render(runs: &[Run]) -> String {
         out.push_str(&one(run, load, loads.len() > 1));
     }
     out
-}
-
-fn loads(run: &Run) -> impl Iterator<Item = &LoadResult> {
-    run.entries.iter().filter_map(|entry| match entry {
-        Entry::Load(load) => Some(&**load),
-        _ => None,
-    })
 }
 
 fn nanos(value: f64) -> String {
@@ -132,7 +126,7 @@ fn one(run: &Run, load: &LoadResult, several: bool) -> String {
     let mut out = format!("<h2>{}</h2>\n", escape(&name));
     out.push_str(&rules(run, load));
     out.push_str(&oracle(load));
-    let seconds: Vec<&Progress> = seconds(run).collect();
+    let seconds: Vec<&Progress> = seconds(&run.entries).collect();
     if seconds.len() > 2 {
         let stretches = stretches(load, &seconds);
         out.push_str(&heat(run, load, &stretches));
@@ -223,13 +217,6 @@ fn oracle_line(counts: &Counts, load: &LoadResult) -> String {
         count(counts.stray),
         count(counts.disorder)
     )
-}
-
-fn seconds(run: &Run) -> impl Iterator<Item = &Progress> {
-    run.entries.iter().filter_map(|entry| match entry {
-        Entry::Progress(progress) => Some(progress),
-        _ => None,
-    })
 }
 
 /// Phases on the axis of time, the time of connecting included.

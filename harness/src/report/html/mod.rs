@@ -8,7 +8,7 @@ mod load;
 mod page;
 mod source;
 
-use crate::record::{Entry, Header};
+use crate::record::{Entry, Header, header};
 use crate::report::judge;
 
 pub use self::source::Run;
@@ -39,13 +39,6 @@ fn banner(run: &Run) -> String {
     }
     out.push_str("</section>\n");
     out
-}
-
-fn header(entries: &[Entry]) -> Option<&Header> {
-    entries.iter().find_map(|entry| match entry {
-        Entry::Header(header) => Some(header),
-        _ => None,
-    })
 }
 
 fn about(header: &Header) -> String {

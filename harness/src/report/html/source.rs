@@ -8,8 +8,7 @@ use hdrhistogram::serialization::Deserializer;
 use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry};
 use indexmap::IndexMap;
 
-use crate::record::{self, Entry};
-use crate::report::html::header;
+use crate::record::{self, Entry, header};
 
 /// One run.
 #[derive(Debug)]

@@ -43,7 +43,7 @@ fn steps(nodes: &[Node], names: &mut Names<'_>, cx: &mut Context<'_>) -> Vec<Flo
 }
 
 fn step(node: &Node, names: &mut Names<'_>, cx: &mut Context<'_>) -> Option<FlowStep> {
-    let verb = the_verb(node, cx)?;
+    let verb = the_verb(node, &VERBS, cx)?;
     let mut table = Table::new(node, "a step", cx)?;
     if !VERBS.contains(&verb) {
         cx.diagnostics.error(node.span.clone(), format_args!("`{verb}` is for cases, not for flows"));

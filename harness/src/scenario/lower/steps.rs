@@ -126,7 +126,7 @@ pub(super) fn lower(nodes: &[Node], names: &mut Names<'_>, cx: &mut Context<'_>)
 }
 
 fn step(node: &Node, names: &mut Names<'_>, cx: &mut Context<'_>) -> Option<Step> {
-    let verb_name = the_verb(node, cx)?;
+    let verb_name = the_verb(node, &VERBS, cx)?;
     let mut table = Table::new(node, "a step", cx)?;
     let whole = template::parse(node, &mut crate::scenario::diagnostic::Diagnostics::default());
     if !matches!(verb_name, "repeat" | "together") {
@@ -149,7 +149,8 @@ fn step(node: &Node, names: &mut Names<'_>, cx: &mut Context<'_>) -> Option<Step
 }
 
 /// The one verb of a step. Two are an error, and a key that is nearly a verb is taken for a misspelt one.
-pub(super) fn the_verb(node: &Node, cx: &mut Context<'_>) -> Option<&'static str> {
+/// `listed` are those that a message offers.
+pub(super) fn the_verb(node: &Node, listed: &[&str], cx: &mut Context<'_>) -> Option<&'static str> {
     let Kind::Table(entries) = &node.kind else {
         cx.diagnostics.error(node.span.clone(), format_args!("a step is a table, not {}", node.describe()));
         return None;
@@ -167,10 +168,10 @@ pub(super) fn the_verb(node: &Node, cx: &mut Context<'_>) -> Option<&'static str
         return Some(verb);
     }
     match entries.iter().find(|(key, _)| !MODIFIERS.contains(&key.name.as_str())) {
-        Some((key, _)) => cx.diagnostics.unknown(key.span.clone(), "verb", &key.name, &VERBS),
+        Some((key, _)) => cx.diagnostics.unknown(key.span.clone(), "verb", &key.name, listed),
         None => {
             cx.diagnostics.error(node.span.clone(), "this step has no verb");
-            cx.diagnostics.note(format_args!("a step has one verb: {}", VERBS.join(" ")));
+            cx.diagnostics.note(format_args!("a step has one verb: {}", listed.join(" ")));
         }
     }
     None
