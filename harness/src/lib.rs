@@ -8,12 +8,14 @@
     reason = "an application: its interface is the command line; modules and what is not plain are described"
 )]
 
+pub mod baseline;
 pub mod calibrate;
 pub mod capacity;
 pub mod cli;
 pub mod client;
 pub mod clock;
 pub mod conform;
+pub mod difference;
 pub mod exit;
 pub mod explore;
 pub mod interrupt;

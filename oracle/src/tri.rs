@@ -30,6 +30,15 @@ impl Tri {
         }
     }
 
+    /// What is certain, if anything is.
+    pub fn known(self) -> Option<bool> {
+        match self {
+            Self::F => Some(false),
+            Self::U => None,
+            Self::T => Some(true),
+        }
+    }
+
     /// `self` where both agree, unknown where they differ.
     #[must_use]
     pub fn join(self, other: Self) -> Self {

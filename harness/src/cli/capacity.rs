@@ -11,9 +11,7 @@ use crate::capacity::Bracket;
 use crate::capacity::usl::{self, Point};
 use crate::exit::Exit;
 use crate::interrupt::Interrupt;
-use crate::record::{
-    Capacity, Entry, Footer, LoadResult, Recorder, RuleAbout, RuleResult, RuleVerdict, Trial, TrialVerdict,
-};
+use crate::record::{Capacity, Entry, Footer, LoadResult, Recorder, RuleResult, RuleVerdict, Trial, TrialVerdict};
 use crate::report::capacity::{answer, setting, trial_line};
 use crate::report::render;
 use crate::scenario::Loaded;
@@ -388,13 +386,7 @@ fn rules(loaded: &Loaded, capacity: &Capacity) -> impl Iterator<Item = RuleResul
     let wanted = loaded.scenario.slo.iter().filter(|rule| rule.metric == Metric::Capacity);
     wanted.map(|rule| {
         let value = capacity.median().unwrap_or(0.0);
-        RuleResult {
-            scenario: loaded.scenario.name.clone(),
-            rule: rule.text.clone(),
-            place: format!("{}:{}:{}", loaded.source.name, rule.place.0, rule.place.1),
-            observed: setting(value, &capacity.unit),
-            verdict: if rule.op.holds(value, rule.bound) { RuleVerdict::Holds } else { RuleVerdict::Broken },
-            about: RuleAbout::Figures,
-        }
+        let verdict = if rule.limit.holds(value) == Some(true) { RuleVerdict::Holds } else { RuleVerdict::Broken };
+        loaded.rule_result(rule, setting(value, &capacity.unit), verdict)
     })
 }

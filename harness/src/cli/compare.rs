@@ -10,6 +10,7 @@ use crate::conform::deviations::Deviations;
 use crate::exit::Exit;
 use crate::record::{self, Entry};
 use crate::report::compare::{Comparison, Shape};
+use crate::report::html::Run;
 use crate::scenario::Override;
 use crate::target::{self, Choice};
 
@@ -46,6 +47,10 @@ pub(super) struct CompareArgs {
     /// Shape: terminal or markdown
     #[arg(long, value_name = "FORMAT", default_value = "terminal", value_parser = parse_shape)]
     format: Shape,
+
+    /// Write one self-contained HTML file, too
+    #[arg(long, value_name = "FILE")]
+    pub(super) html: Option<PathBuf>,
 
     /// Folder for the records (default: runs/<time>-compare)
     #[arg(long, value_name = "FOLDER")]
@@ -86,13 +91,18 @@ async fn execute(args: &CompareArgs) -> Result<Exit, Trouble> {
         }
         records.push(play(args, target, &folder).await?);
     }
-    let comparison = Comparison::of(&records).map_err(Trouble::Usage)?;
+    let entries: Vec<&[Entry]> = records.iter().map(Vec::as_slice).collect();
+    let comparison = Comparison::of(&entries).map_err(Trouble::Usage)?;
     let mut text = comparison.render(args.format, args.only_differences);
     if let Some(pattern) = &args.diff {
         text.push('\n');
         text.push_str(&comparison.diverging(pattern));
     }
     let _ = print(&text);
+    if let Some(file) = &args.html {
+        let runs: Vec<Run> = records.iter().map(|entries| Run::of(entries.clone())).collect();
+        super::report::write_html(&runs, file).map_err(Trouble::Usage)?;
+    }
     let cut = records.iter().any(|entries| !matches!(entries.last(), Some(Entry::Footer(footer)) if footer.complete));
     Ok(if cut { Exit::Interrupted } else { Exit::Passed })
 }

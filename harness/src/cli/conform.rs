@@ -125,21 +125,13 @@ impl FilterArgs {
 }
 
 fn parse_class(text: &str) -> Result<Class, String> {
-    match text {
-        "must" => Ok(Class::Must),
-        "should" => Ok(Class::Should),
-        "info" => Ok(Class::Info),
-        _ => Err("expected must, should or info".to_owned()),
-    }
+    let class = Class::ALL.into_iter().find(|class| class.word() == text);
+    class.ok_or_else(|| "expected must, should or info".to_owned())
 }
 
 fn parse_origin(text: &str) -> Result<Origin, String> {
-    match text {
-        "protocol" => Ok(Origin::Protocol),
-        "docs" => Ok(Origin::Docs),
-        "reference" => Ok(Origin::Reference),
-        _ => Err("expected protocol, docs or reference".to_owned()),
-    }
+    let origin = Origin::ALL.into_iter().find(|origin| origin.word() == text);
+    origin.ok_or_else(|| "expected protocol, docs or reference".to_owned())
 }
 
 fn parse_shard(text: &str) -> Result<(usize, usize), String> {

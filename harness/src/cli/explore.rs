@@ -16,6 +16,7 @@ use super::{print, run};
 use crate::exit::Exit;
 use crate::explore::{self, Failure, Hunt, Outcome, Program, Progress, Shape, Stage, Statistics};
 use crate::interrupt::Interrupt;
+use crate::report;
 use crate::report::text::count;
 use crate::scenario::quantity;
 use crate::target::{self, Choice, Launch, Prepared};
@@ -240,7 +241,11 @@ impl Session<'_> {
         fs::write(folder.join("history.json"), json(&failure.outcome.history)?)?;
         fs::write(folder.join("transcript.txt"), failure.outcome.transcript.join("\n") + "\n")?;
         if let Some(violation) = failure.outcome.findings.violations.first() {
-            fs::write(folder.join("proof.json"), json(&Proof::new(&failure.outcome.history, violation))?)?;
+            let proof = Proof::new(&failure.outcome.history, violation);
+            let title = format!("{}: {}", violation.invariant, violation.summary);
+            let page = report::html::violation(&title, &violation.because, &explore::lanes(&proof));
+            fs::write(folder.join("timeline.html"), page)?;
+            fs::write(folder.join("proof.json"), json(&proof)?)?;
         }
         fs::create_dir_all(&self.store)?;
         fs::write(self.store.join(store_name(&program)), program)?;

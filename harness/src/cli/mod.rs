@@ -92,6 +92,10 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         html: Option<PathBuf>,
 
+        /// Put the parts of one run, recorded on several machines, together into a record of its own first
+        #[arg(long, value_name = "FOLDER", conflicts_with = "follow")]
+        merge: Option<PathBuf>,
+
         /// A record of an earlier run: markdown shows only what has changed since
         #[arg(long, value_name = "RUN")]
         baseline: Option<PathBuf>,
@@ -144,6 +148,11 @@ struct RunArgs {
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
 
+    /// A record of an earlier run of the same load: what has changed since, and rules such as
+    /// "tell.delivery p99 not worse than baseline by 10%"; may be repeated, since several runs tell more than one
+    #[arg(long, value_name = "RUN")]
+    baseline: Vec<PathBuf>,
+
     /// Serve the figures of the run to Prometheus, under /metrics
     #[arg(long, value_name = "ADDRESS:PORT")]
     metrics: Option<SocketAddr>,
@@ -165,6 +174,7 @@ impl RunArgs {
             workers: None,
             quiet: true,
             html: None,
+            baseline: Vec::new(),
             metrics: None,
             otlp: None,
         }
@@ -204,6 +214,13 @@ pub fn main() -> Exit {
         Command::Verify { files } => verify::verify(&files),
         Command::Accept(args) => accept::accept(&args),
         Command::Serve(args) => serve::serve(args),
+        Command::Report { runs, merge: Some(folder), html, format, baseline, .. } => {
+            match report::merge(&runs, &folder) {
+                Ok(()) if html.is_some() => report::html(&[folder], &html.unwrap_or_default()),
+                Ok(()) => report::report(&[folder], format, baseline.as_deref()),
+                Err(exit) => exit,
+            }
+        }
         Command::Report { runs, html: Some(file), .. } => report::html(&runs, &file),
         Command::Report { runs, follow: true, .. } => report::follow(&runs[0]),
         Command::Report { runs, format, baseline, .. } => report::report(&runs, format, baseline.as_deref()),

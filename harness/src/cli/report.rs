@@ -3,9 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::{complain, print};
+use super::{complain, print, run};
 use crate::exit::Exit;
 use crate::live::line;
+use crate::load;
 use crate::record::{self, Entry, Progress};
 use crate::report::html::{self, Run};
 use crate::report::{self, Format};
@@ -47,6 +48,25 @@ async fn until_its_end(run: &Path) -> Result<Vec<Entry>, String> {
             return Ok(entries);
         }
     }
+}
+
+/// Puts the parts of one run together.
+pub(super) fn merge(parts: &[PathBuf], folder: &Path) -> Result<(), Exit> {
+    let refused = |problem: &str| {
+        complain(problem);
+        Exit::Usage
+    };
+    if parts.len() < 2 {
+        return Err(refused("--merge puts several records together, and this is one"));
+    }
+    let mut recorder = run::record_in(folder).ok_or(Exit::Usage)?;
+    if let Err(problem) = load::merge(parts, &mut recorder, std::env::args().collect()) {
+        recorder.discard();
+        return Err(refused(&problem));
+    }
+    run::finish(&mut recorder, None)
+        .map(|_| ())
+        .map_err(|error| refused(&format!("the record could not be written: {error}")))
 }
 
 /// Writes the page of several runs.

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use sio_reference_server::limits;
 
 use super::{RunArgs, complain, print, report};
+use crate::baseline::{self, Earlier};
 use crate::client::Manner;
 use crate::clock;
 use crate::exit::Exit;
@@ -15,8 +16,9 @@ use crate::interrupt::Interrupt;
 use crate::live::Audience;
 use crate::load::{self, Plan, Settings};
 use crate::play::{self, Stage};
-use crate::record::{Entry, Footer, Header, Host, Recorder, SCHEMA, ScenarioStart, TargetInfo};
+use crate::record::{Entry, Footer, Header, Host, Recorder, SCHEMA, ScenarioStart, TargetInfo, loads};
 use crate::report::html::Run;
+use crate::report::text::plural;
 use crate::report::{judge, render};
 use crate::scenario::model::{Driver, ProcessId, Upset};
 use crate::scenario::{self, Loaded};
@@ -35,6 +37,8 @@ pub(super) struct Job {
     manner: Arc<Manner>,
     pub(super) workers: usize,
     folder: PathBuf,
+    /// What it is held against.
+    earlier: Vec<Earlier>,
     /// To whom it is shown.
     pub(super) audience: Audience,
 }
@@ -109,7 +113,32 @@ pub(super) fn prepare(args: &RunArgs, adapt: impl Fn(&mut Loaded)) -> Result<Job
     let folder = args.out.clone().unwrap_or_else(|| default_folder(&loaded));
     let audience = args.audience();
     audience.check()?;
-    Ok(Job { loaded, plans, choices, path, manner, workers, folder, audience })
+    let earlier = earlier(&args.baseline, &loaded)?;
+    Ok(Job { loaded, plans, choices, path, manner, workers, folder, earlier, audience })
+}
+
+/// Reads the baselines, and refuses what is not of the same loads.
+fn earlier(paths: &[PathBuf], loaded: &[Loaded]) -> Result<Vec<Earlier>, String> {
+    let refused = |problem: String| format!("{problem}; nothing was sent");
+    let earlier: Vec<Earlier> =
+        paths.iter().map(|path| Earlier::read(path)).collect::<Result<_, _>>().map_err(refused)?;
+    for file in loaded.iter().filter(|file| file.scenario.has_load()) {
+        earlier.iter().try_for_each(|run| run.check(file)).map_err(refused)?;
+        let rules = baseline::rules(file).count() as u64;
+        if rules > 0 && earlier.is_empty() {
+            remark(&format!(
+                "{}: {} left out: they are about an earlier run; give one with --baseline",
+                file.source.name,
+                plural(rules, "rule")
+            ));
+        }
+    }
+    Ok(earlier)
+}
+
+#[expect(clippy::print_stderr, reason = "remarks go where progress goes")]
+fn remark(text: &str) {
+    eprintln!("{text}");
 }
 
 /// Reads and checks all scenarios; the error has every problem of every file.
@@ -338,7 +367,12 @@ pub(super) async fn execute(job: Job, interrupt: &mut Interrupt) -> io::Result<(
             return Ok((exit, Vec::new()));
         }
     };
-    recorder.add(Entry::Header(header(fleet.first().info.clone())))?;
+    let header = header(fleet.first().info.clone());
+    recorder.add(Entry::Header(header.clone()))?;
+    let files: Vec<&Loaded> = job.loaded.iter().collect();
+    for earlier in &job.earlier {
+        recorder.add(Entry::Baseline(earlier.entry(&header, &files)))?;
+    }
     let lost = perform(job, &mut fleet, &mut recorder, interrupt).await?;
     fleet.stop().await;
     let exit = finish(&mut recorder, lost)?;
@@ -382,6 +416,7 @@ async fn perform(
         }
         if let Some(plan) = plan {
             load::run(loaded, plan, fleet, recorder, &settings, &cases, interrupt).await?;
+            hold_against(&job.earlier, loaded, recorder)?;
         }
         if stopped_early(recorder) {
             break;
@@ -390,11 +425,27 @@ async fn perform(
     Ok(None)
 }
 
+/// Records what has changed since the baselines, and the rules about it.
+fn hold_against(earlier: &[Earlier], loaded: &Loaded, recorder: &mut Recorder) -> io::Result<()> {
+    let name = &loaded.scenario.name;
+    let Some(load) = loads(recorder.entries()).find(|load| load.scenario == *name).cloned() else { return Ok(()) };
+    if earlier.is_empty() || load.aborted.is_some() {
+        return Ok(());
+    }
+    for change in baseline::changes(recorder.folder(), &load, earlier) {
+        recorder.add(Entry::Change(change))?;
+    }
+    for rule in baseline::decide(recorder.folder(), loaded, &load, earlier) {
+        recorder.add(Entry::Rule(rule))?;
+    }
+    Ok(())
+}
+
 fn stopped_early(recorder: &Recorder) -> bool {
     recorder.entries().iter().any(|entry| matches!(entry, Entry::Load(load) if load.aborted.is_some()))
 }
 
-fn finish(recorder: &mut Recorder, lost: Option<String>) -> io::Result<Exit> {
+pub(super) fn finish(recorder: &mut Recorder, lost: Option<String>) -> io::Result<Exit> {
     let mut verdict = judge(recorder.entries());
     if let Some(why) = lost {
         let interrupted = why == crate::report::INTERRUPTED;
@@ -421,6 +472,7 @@ pub(super) fn header(target: TargetInfo) -> Header {
             open_files: limits::raise_open_files(),
         },
         target,
+        parts: Vec::new(),
     }
 }
 

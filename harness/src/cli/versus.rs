@@ -5,10 +5,12 @@ use std::path::PathBuf;
 
 use super::compare::CompareArgs;
 use super::{RunArgs, print, run};
+use crate::difference::FEWEST;
 use crate::exit::Exit;
 use crate::interrupt::Interrupt;
 use crate::record::{Entry, Footer, LoadResult, header, loads};
-use crate::report::versus::{Block, Contender, FEWEST, render};
+use crate::report::html;
+use crate::report::versus::{Block, Contender, render};
 
 /// Why there is no comparison.
 pub(super) enum Trouble {
@@ -35,7 +37,14 @@ pub(super) async fn execute(args: &CompareArgs, scenario: &str) -> Result<Exit, 
     let mut contenders: Vec<Contender> = args
         .targets
         .iter()
-        .map(|name| Contender { name: name.clone(), version: String::new(), blocks: Vec::new(), faults: Vec::new() })
+        .map(|name| Contender {
+            name: name.clone(),
+            version: String::new(),
+            settings: String::new(),
+            blocks: Vec::new(),
+            records: Vec::new(),
+            faults: Vec::new(),
+        })
         .collect();
     // What is wrong with the last target is said before the first is loaded.
     for (index, target) in args.targets.iter().enumerate() {
@@ -56,13 +65,15 @@ pub(super) async fn execute(args: &CompareArgs, scenario: &str) -> Result<Exit, 
             say(args.quiet, &format!("block {} of {}: {}", block + 1, args.blocks, contender.name));
             // Two of the same name are two all the same: a target against itself.
             let out = folder.join(format!("{:02}-{index}-{}", block + 1, safe(&contender.name)));
-            let job = run::prepare(&unseen(args, scenario, &contender.name, out), |_| {}).map_err(Trouble::Usage)?;
+            let job =
+                run::prepare(&unseen(args, scenario, &contender.name, out.clone()), |_| {}).map_err(Trouble::Usage)?;
             let (exit, entries) = run::execute(job, &mut interrupt).await?;
             let Some(load) = loads(&entries).next() else { return Err(Trouble::Ended(exit)) };
             if matches!(exit, Exit::Interrupted | Exit::Target | Exit::Usage) {
                 return Err(Trouble::Ended(exit));
             }
-            contender.version = version(&entries);
+            (contender.version, contender.settings) = known(&entries);
+            contender.records.push(out);
             if let (Some(Entry::Footer(Footer { verdict, .. })), true) = (entries.last(), exit != Exit::Passed) {
                 contender.faults.push(format!("block {}: {verdict}", block + 1));
                 // What is proven outweighs what is not valid.
@@ -81,6 +92,15 @@ pub(super) async fn execute(args: &CompareArgs, scenario: &str) -> Result<Exit, 
     ));
     text.push_str(&render(&measure, &contenders));
     text.push_str(&format!("\nrecords: {}\n", folder.display()));
+    if let Some(file) = &args.html {
+        let about = format!(
+            "{} blocks of each, in turns, with the same schedule (seed {}) and a fresh server in each",
+            args.blocks, loaded.scenario.seed
+        );
+        let page = html::versus(&loaded.scenario.name, &about, &measure, &contenders);
+        std::fs::write(file, page)
+            .map_err(|error| Trouble::Usage(format!("cannot write {}: {error}", file.display())))?;
+    }
     let _ = print(&text);
     Ok(worst)
 }
@@ -101,9 +121,12 @@ fn safe(name: &str) -> String {
     name.chars().map(|c| if c.is_alphanumeric() { c } else { '-' }).collect()
 }
 
-fn version(entries: &[Entry]) -> String {
-    let version = header(entries).and_then(|header| header.target.version.clone());
-    version.unwrap_or_else(|| "version unknown".to_owned())
+/// Version and settings of a target.
+fn known(entries: &[Entry]) -> (String, String) {
+    let target = header(entries).map(|header| &header.target);
+    let version = target.and_then(|target| target.version.clone());
+    let settings = target.and_then(|target| target.settings.clone()).unwrap_or_default();
+    (version.unwrap_or_else(|| "version unknown".to_owned()), settings)
 }
 
 /// The first measure of a load: deliveries, or acknowledgements, or a flow's first step; and what else is compared.
@@ -114,21 +137,12 @@ fn of(load: &LoadResult) -> (String, Block) {
     });
     let step = || load.steps.first().map(|step| (step.name.clone(), step.latency));
     let (name, latency) = traffic.or_else(step).unwrap_or_else(|| ("connect".to_owned(), load.connect));
-    let handled: u64 = load
-        .traffic
-        .iter()
-        .map(|traffic| {
-            let counts = traffic.counts;
-            let delivered = counts.delivered + counts.may_delivered + counts.volatile_delivered;
-            if delivered > 0 { delivered } else { counts.sent }
-        })
-        .sum();
     let known = |value: u64| (latency.count > 0).then_some(value as f64);
     let block = Block {
         p50: known(latency.p50),
         p99: known(latency.p99),
         p999: known(latency.p999),
-        cpu: load.cpu.target.filter(|_| handled > 0).map(|seconds| seconds * 1e6 / handled as f64),
+        cpu: load.target_cpu_each().map(|seconds| seconds * 1e6),
         memory: load.memory.target.per_user(load.users.open).filter(|bytes| *bytes > 0.0),
     };
     (name, block)

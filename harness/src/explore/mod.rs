@@ -13,9 +13,11 @@ pub mod program;
 mod search;
 mod shrink;
 mod text;
+mod timeline;
 
 pub use generate::Shape;
 pub use perform::{Outcome, Stage, perform};
 pub use program::Program;
 pub use search::{Failure, Hunt, Progress, Statistics, hunt, replay};
 pub use text::{parse, render};
+pub use timeline::lanes;

@@ -46,6 +46,11 @@ impl Excerpt {
         Self { receiver, messages }
     }
 
+    /// The messages around it, in their order.
+    pub(super) fn messages(&self) -> &[Emission] {
+        &self.messages
+    }
+
     /// Index of the traffic it is about.
     pub(super) fn traffic(&self) -> Option<usize> {
         self.messages.first().map(|emission| usize::from(emission.traffic))

@@ -2,8 +2,10 @@
 
 use hdrhistogram::Histogram;
 use indexmap::IndexMap;
-use sio_oracle::board::{Answer, Fate, Nanos, Time, Verdict};
+use sio_oracle::Tri;
+use sio_oracle::board::{Answer, Fate, Nanos, Receiver, Time, Verdict};
 
+use super::fanout::Places;
 use super::log::{Entry, Seen, Window};
 use super::plan::Plan;
 use super::schedule::Emission;
@@ -178,6 +180,17 @@ impl Tally {
 /// the sender's.
 pub(super) type PhaseCounts = Vec<Counts>;
 
+/// What a worker has found when it ends.
+pub(super) struct Findings {
+    /// By traffic and phase.
+    pub(super) counts: Vec<Vec<PhaseCounts>>,
+    pub(super) tally: Tally,
+    pub(super) witnesses: Witnesses,
+    /// What the first delivery of each traffic looked like.
+    pub(super) samples: Vec<Option<String>>,
+    pub(super) places: Places,
+}
+
 /// The state of a worker.
 pub(super) struct Measurements {
     /// By traffic and phase.
@@ -201,6 +214,7 @@ pub(super) struct Measurements {
     witnesses: Witnesses,
     /// What the first delivery of each traffic looked like.
     samples: Vec<Option<String>>,
+    places: Places,
     sent: u64,
     delivered: u64,
     wrong: u64,
@@ -234,6 +248,7 @@ impl Measurements {
             tally,
             witnesses: Witnesses::default(),
             samples: vec![None; traffics],
+            places: Places::new(traffics),
             sent: 0,
             delivered: 0,
             wrong: 0,
@@ -327,7 +342,7 @@ impl Measurements {
         window: &Window,
         user: u32,
         entry: &Entry,
-        verdict: Verdict,
+        (verdict, account): (Verdict, &Receiver),
         at: Nanos,
     ) -> Option<u64> {
         let emission = &entry.emission;
@@ -356,7 +371,8 @@ impl Measurements {
         };
         if let Some(kind) = kind {
             self.wrong += 1;
-            self.witnesses.note(plan, window, &Witness { kind, receiver: user, entry, at: Some(at) });
+            let stays = account.membership(emission.stream);
+            self.witnesses.note(plan, window, &Witness { kind, receiver: user, entry, at: Some(at), stays });
         }
         if matches!(verdict, Verdict::Duplicate | Verdict::Phantom) {
             return None;
@@ -371,6 +387,13 @@ impl Measurements {
             self.service[traffic].record(phase, (at - sent).max(0) as u64);
         }
         Some(latency)
+    }
+
+    /// The receiver of a message at `place`, counted from 1, got it after so long.
+    pub(super) fn placed(&mut self, plan: &Plan, emission: &Emission, place: u32, latency: u64) {
+        if plan.phases[usize::from(emission.phase)].measured {
+            self.places.record(usize::from(emission.traffic), place, latency);
+        }
     }
 
     /// Remembers what deliveries of a traffic look like.
@@ -399,7 +422,10 @@ impl Measurements {
                 counts.owed += 1;
                 counts.missing += 1;
                 self.wrong += 1;
-                self.witnesses.note(plan, window, &Witness { kind: Kind::Missing, receiver: user, entry, at: None });
+                // It was inside throughout, or nothing would be missing.
+                let stays = entry.sent().map(|sent| (sent, Tri::T)).into_iter().collect();
+                let witness = Witness { kind: Kind::Missing, receiver: user, entry, at: None, stays };
+                self.witnesses.note(plan, window, &witness);
             }
             Fate::Excused => counts.excused += 1,
             Fate::May(here) => {
@@ -482,8 +508,14 @@ impl Measurements {
         }
     }
 
-    /// What is left when the worker ends: the counts by traffic and phase, and the rest.
-    pub(super) fn into_parts(self) -> (Vec<Vec<PhaseCounts>>, Tally, Witnesses, Vec<Option<String>>) {
-        (self.counts, self.tally, self.witnesses, self.samples)
+    /// What is left when the worker ends.
+    pub(super) fn into_findings(self) -> Findings {
+        Findings {
+            counts: self.counts,
+            tally: self.tally,
+            witnesses: self.witnesses,
+            samples: self.samples,
+            places: self.places,
+        }
     }
 }

@@ -5,12 +5,14 @@ use std::collections::HashMap;
 use hdrhistogram::Histogram;
 use indexmap::IndexMap;
 
+use super::fanout::Places;
 use super::measure::{Key, Measure};
 use super::plan::Plan;
 use super::worker::WorkerResult;
 use crate::record::histogram::{empty, summary};
 use crate::record::{
-    Counts, LoadResult, PhaseResult, Recovery, StepPhase, StepResult, Summary, TrafficResult, Users, Visits, Wire,
+    Counts, LoadResult, PhaseResult, PlaceResult, Recovery, StepPhase, StepResult, Summary, TrafficResult, Users,
+    Visits, Wire,
 };
 
 /// All distributions of a run, merged over workers and seconds.
@@ -50,7 +52,7 @@ impl Histograms {
         total
     }
 
-    fn summary(&self, measure: Measure, of: usize, wanted: impl Fn(usize) -> bool) -> Option<Summary> {
+    pub(super) fn summary(&self, measure: Measure, of: usize, wanted: impl Fn(usize) -> bool) -> Option<Summary> {
         self.sum(measure, of, wanted).map(|histogram| summary(&histogram))
     }
 }
@@ -59,7 +61,7 @@ impl Histograms {
 pub(super) fn summarize(scenario: &str, plan: &Plan, workers: &[WorkerResult], histograms: &Histograms) -> LoadResult {
     let sum = |field: fn(&WorkerResult) -> u64| workers.iter().map(field).sum::<u64>();
     let mut problems: IndexMap<String, u64> = IndexMap::new();
-    for (problem, times) in workers.iter().flat_map(|worker| &worker.tally.problems) {
+    for (problem, times) in workers.iter().flat_map(|worker| &worker.found.tally.problems) {
         *problems.entry(problem.clone()).or_default() += times;
     }
     let measured = |phase: usize| plan.phases[phase].measured;
@@ -72,7 +74,7 @@ pub(super) fn summarize(scenario: &str, plan: &Plan, workers: &[WorkerResult], h
         })
     };
     let recovery = plan.phases.iter().enumerate().map(|(index, phase)| {
-        let of = |field: fn(&(u64, u64)) -> u64| workers.iter().map(|w| field(&w.tally.asked_back[index])).sum();
+        let of = |field: fn(&(u64, u64)) -> u64| workers.iter().map(|w| field(&w.found.tally.asked_back[index])).sum();
         (phase.name.clone(), Recovery { asked: of(|asked| asked.0), recovered: of(|asked| asked.1) })
     });
     let recovery: IndexMap<_, _> = recovery.filter(|(_, recovery)| recovery.asked > 0).collect();
@@ -82,19 +84,19 @@ pub(super) fn summarize(scenario: &str, plan: &Plan, workers: &[WorkerResult], h
         workers: workers.len(),
         users: Users {
             asked: plan.users.len() as u64,
-            open: sum(|worker| worker.tally.open),
-            failed: sum(|worker| worker.tally.failed),
-            lost: sum(|worker| worker.tally.lost),
-            sessions: sum(|worker| worker.tally.sessions),
-            churned: sum(|worker| worker.tally.churned),
-            dropped: sum(|worker| worker.tally.dropped),
-            broken: sum(|worker| worker.tally.broken),
-            stalled: sum(|worker| worker.tally.stalls),
+            open: sum(|worker| worker.found.tally.open),
+            failed: sum(|worker| worker.found.tally.failed),
+            lost: sum(|worker| worker.found.tally.lost),
+            sessions: sum(|worker| worker.found.tally.sessions),
+            churned: sum(|worker| worker.found.tally.churned),
+            dropped: sum(|worker| worker.found.tally.dropped),
+            broken: sum(|worker| worker.found.tally.broken),
+            stalled: sum(|worker| worker.found.tally.stalls),
         },
         reconnect: by_phase(Measure::Reconnect).collect(),
         recovery,
         fence: histograms.summary(Measure::Fence, 0, |_| true).unwrap_or_default(),
-        stale: sum(|worker| worker.tally.stale),
+        stale: sum(|worker| worker.found.tally.stale),
         traffic: (0..plan.traffic.len()).map(|index| traffic(index, plan, workers, histograms)).collect(),
         connect: histograms.summary(Measure::Connect, 0, |_| true).unwrap_or_default(),
         late: histograms.summary(Measure::Late, 0, measured).unwrap_or_default(),
@@ -103,9 +105,9 @@ pub(super) fn summarize(scenario: &str, plan: &Plan, workers: &[WorkerResult], h
         late_by_phase: late_by_phase.collect(),
         wire: Wire { received: sum(|worker| worker.wire.received), sent: sum(|worker| worker.wire.sent), payload: 0 },
         worker_time: workers.iter().filter_map(|worker| worker.time).collect(),
-        foreign: sum(|worker| worker.tally.foreign),
-        negative: sum(|worker| worker.tally.negative),
-        unsettled: sum(|worker| worker.tally.unsettled),
+        foreign: sum(|worker| worker.found.tally.foreign),
+        negative: sum(|worker| worker.found.tally.negative),
+        unsettled: sum(|worker| worker.found.tally.unsettled),
         upgrade: histograms.summary(Measure::Upgrade, 0, |_| true).unwrap_or_default(),
         journeys: journeys(plan, workers),
         steps: (0..plan.steps.len()).map(|index| step(index, plan, workers, histograms)).collect(),
@@ -115,13 +117,14 @@ pub(super) fn summarize(scenario: &str, plan: &Plan, workers: &[WorkerResult], h
 }
 
 fn journeys(plan: &Plan, workers: &[WorkerResult]) -> IndexMap<String, Visits> {
-    let sum = |journey: usize| workers.iter().fold(Visits::default(), |sum, worker| sum + worker.tally.visits[journey]);
+    let sum =
+        |journey: usize| workers.iter().fold(Visits::default(), |sum, worker| sum + worker.found.tally.visits[journey]);
     plan.journeys.iter().enumerate().map(|(journey, name)| (name.clone(), sum(journey))).collect()
 }
 
 fn step(index: usize, plan: &Plan, workers: &[WorkerResult], histograms: &Histograms) -> StepResult {
     let phases = plan.phases.iter().enumerate().map(|(number, phase)| {
-        let done = workers.iter().map(|worker| worker.tally.steps[index][number]);
+        let done = workers.iter().map(|worker| worker.found.tally.steps[index][number]);
         let (well, failed) = done.fold((0, 0), |sum, done| (sum.0 + done.well, sum.1 + done.failed));
         StepPhase {
             name: phase.name.clone(),
@@ -139,13 +142,24 @@ fn step(index: usize, plan: &Plan, workers: &[WorkerResult], histograms: &Histog
 /// The latencies of a message, in the order of the report.
 const LATENCIES: [Measure; 5] = [Measure::Delivery, Measure::First, Measure::Complete, Measure::Service, Measure::Ack];
 
-fn latencies(traffic: usize, histograms: &Histograms, wanted: impl Fn(usize) -> bool) -> IndexMap<String, Summary> {
+pub(super) fn latencies(
+    traffic: usize,
+    histograms: &Histograms,
+    wanted: impl Fn(usize) -> bool,
+) -> IndexMap<String, Summary> {
     LATENCIES
         .into_iter()
         .filter_map(|measure| {
             histograms.summary(measure, traffic, &wanted).map(|summary| (measure.name().to_owned(), summary))
         })
         .collect()
+}
+
+/// Latencies by the places of receivers, over all workers.
+fn places(index: usize, plan: &Plan, workers: &[WorkerResult]) -> Vec<PlaceResult> {
+    let mut places = Places::new(plan.traffic.len());
+    workers.iter().for_each(|worker| places.add(&worker.found.places));
+    places.results(index)
 }
 
 fn traffic(index: usize, plan: &Plan, workers: &[WorkerResult], histograms: &Histograms) -> TrafficResult {
@@ -157,7 +171,7 @@ fn traffic(index: usize, plan: &Plan, workers: &[WorkerResult], histograms: &His
         let mut by_population = IndexMap::new();
         for (population, crowd) in plan.populations.iter().enumerate() {
             let mut sum = Counts::default();
-            workers.iter().for_each(|worker| sum += worker.counts[index][number][population]);
+            workers.iter().for_each(|worker| sum += worker.found.counts[index][number][population]);
             counts += sum;
             if sum != Counts::default() {
                 *by_users.entry(crowd.name.clone()).or_default() += sum;
@@ -175,5 +189,6 @@ fn traffic(index: usize, plan: &Plan, workers: &[WorkerResult], histograms: &His
         });
     }
     let latency = latencies(index, histograms, |phase| plan.phases[phase].measured);
-    TrafficResult { name: plan.traffic[index].name.clone(), counts: total, users: by_users, latency, phases }
+    let places = places(index, plan, workers);
+    TrafficResult { name: plan.traffic[index].name.clone(), counts: total, users: by_users, latency, places, phases }
 }

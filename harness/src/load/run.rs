@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::io;
+use std::path::Path;
 use std::sync::mpsc as thread_mpsc;
 use std::sync::{Arc, RwLock};
 use std::thread::JoinHandle;
@@ -91,7 +92,7 @@ pub async fn run(
     result.aborted = aborted;
     let rules = slo::decide(loaded, &shared.plan, &result, &histograms, &cases);
     hlog_thread.join().map_err(|_| io::Error::other("the writer of the .hlog panicked"))??;
-    write_distributions(recorder, &shared.plan, &histograms)?;
+    write_distributions(recorder.folder(), &shared.plan, &histograms)?;
     finish(recorder, result, rules)
 }
 
@@ -225,10 +226,10 @@ fn start_hlog(
     Ok((sender, thread))
 }
 
-fn write_distributions(recorder: &Recorder, plan: &Plan, histograms: &Histograms) -> io::Result<()> {
+pub(super) fn write_distributions(folder: &Path, plan: &Plan, histograms: &Histograms) -> io::Result<()> {
     let measured = |phase: usize| plan.phases[phase].measured;
     let write = |name: String, histogram: Option<hdrhistogram::Histogram<u64>>| match histogram {
-        Some(histogram) => write_hgrm(&recorder.folder().join(format!("{name}.hgrm")), &histogram),
+        Some(histogram) => write_hgrm(&folder.join(format!("{name}.hgrm")), &histogram),
         None => Ok(()),
     };
     for (index, traffic) in plan.traffic.iter().enumerate() {
@@ -257,9 +258,9 @@ fn cut_out(
     recorder: &Recorder,
 ) -> io::Result<Vec<LoadViolation>> {
     let mut violations = Vec::new();
-    for (mut violation, excerpt) in witness::first(workers.iter().map(|worker| &worker.witnesses)) {
+    for (mut violation, excerpt) in witness::first(workers.iter().map(|worker| &worker.found.witnesses)) {
         let name = format!("{}-violation-{}", loaded.scenario.name, violations.len() + 1);
-        let sample = workers.iter().find_map(|worker| worker.samples[excerpt.traffic()?].as_deref());
+        let sample = workers.iter().find_map(|worker| worker.found.samples[excerpt.traffic()?].as_deref());
         if let Some(text) = excerpt.render(loaded, plan, &name, &violation, sample, managed) {
             let path = recorder.folder().join(format!("{name}.toml"));
             std::fs::write(&path, text)?;

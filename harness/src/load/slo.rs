@@ -6,7 +6,7 @@ use super::result::Histograms;
 use crate::record::{CaseResult, CaseVerdict, LoadResult, RuleResult, RuleVerdict, Visits, WorkerTime};
 use crate::report::text;
 use crate::scenario::Loaded;
-use crate::scenario::model::{Count, Latency, Metric, Rule, Stat};
+use crate::scenario::model::{Count, Latency, Limit, Metric, Rule, Stat};
 
 /// Decides every rule of a scenario.
 pub(super) fn decide(
@@ -17,9 +17,23 @@ pub(super) fn decide(
     cases: &[CaseResult],
 ) -> Vec<RuleResult> {
     let judge = Judge { plan, load, histograms, cases };
-    // What a run has no measure for is for those to decide that have.
-    let own = loaded.scenario.slo.iter().filter(|rule| rule.metric != Metric::Capacity);
-    own.map(|rule| judge.decide(loaded, rule)).collect()
+    // What a run alone has no measure for is for those to decide that have.
+    let alone = |rule: &&Rule| rule.metric != Metric::Capacity && matches!(rule.limit, Limit::Bound(..));
+    loaded.scenario.slo.iter().filter(alone).map(|rule| judge.decide(loaded, rule)).collect()
+}
+
+impl Loaded {
+    /// What came of a rule, as it is recorded.
+    pub fn rule_result(&self, rule: &Rule, observed: String, verdict: RuleVerdict) -> RuleResult {
+        RuleResult {
+            scenario: self.scenario.name.clone(),
+            rule: rule.text.clone(),
+            place: format!("{}:{}:{}", self.source.name, rule.place.0, rule.place.1),
+            observed,
+            verdict,
+            about: rule.metric.about(),
+        }
+    }
 }
 
 struct Judge<'a> {
@@ -34,18 +48,11 @@ impl Judge<'_> {
         let value = self.value(rule);
         let verdict = match value {
             None => RuleVerdict::Unknown,
-            Some(value) if rule.op.holds(value, rule.bound) => RuleVerdict::Holds,
+            Some(value) if rule.limit.holds(value) == Some(true) => RuleVerdict::Holds,
             Some(_) => RuleVerdict::Broken,
         };
         let observed = value.map_or_else(|| "no samples".to_owned(), |value| show(&rule.metric, value));
-        RuleResult {
-            scenario: loaded.scenario.name.clone(),
-            rule: rule.text.clone(),
-            place: format!("{}:{}:{}", loaded.source.name, rule.place.0, rule.place.1),
-            observed,
-            verdict,
-            about: rule.metric.about(),
-        }
+        loaded.rule_result(rule, observed, verdict)
     }
 
     fn value(&self, rule: &Rule) -> Option<f64> {
@@ -88,6 +95,8 @@ impl Judge<'_> {
             Metric::Strength => return self.load.strength(),
             Metric::Case(rule) => return self.passed(rule),
             Metric::Capacity => return None,
+            Metric::TargetCpu => return self.load.target_cpu_each().map(|seconds| seconds * 1e9),
+            Metric::TargetMemory => return self.load.memory.target.per_user(self.load.users.open),
         }?;
         Some(match rule.stat {
             Stat::Quantile(quantile) => distribution.value_at_quantile(quantile) as f64,
@@ -149,7 +158,8 @@ impl Judge<'_> {
 
 fn show(metric: &Metric, value: f64) -> String {
     match metric {
-        metric if metric.is_latency() => text::time(value),
+        metric if metric.is_latency() || *metric == Metric::TargetCpu => text::time(value),
+        Metric::TargetMemory => text::bytes(value),
         Metric::Count { .. } => text::count(value as u64),
         _ => format!("{:.2} %", value * 100.0),
     }

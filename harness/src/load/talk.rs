@@ -437,9 +437,17 @@ impl<'a> Talk<'a> {
         let emission = entry.emission;
         let verdict = account.deliver(emission.stream, emission.seq, &fact(&local.plan, entry), now);
         measurements.sample(emission.traffic, incoming.args.json());
-        let latency = measurements.delivered(&local.plan, &window, self.number, entry, verdict, now);
+        let judged = (verdict, &*account);
+        let latency = measurements.delivered(&local.plan, &window, self.number, entry, judged, now);
         if let Some(latency) = latency {
-            window.saw(index, |seen| seen.arrived(latency));
+            let mut before = 0;
+            window.saw(index, |seen| {
+                before = seen.count;
+                seen.arrived(latency);
+            });
+            // Each worker sees its share of the receivers.
+            let place = before * local.shared.workers as u32 + 1;
+            measurements.placed(&local.plan, &emission, place, latency);
         }
     }
 

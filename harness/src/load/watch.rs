@@ -22,6 +22,7 @@ use crate::clock;
 use crate::interrupt::Interrupt;
 use crate::live::Live;
 use crate::record::histogram::{Interval, summary};
+use crate::record::intervals::tag;
 use crate::record::{Cpu, Entry, Growth, Memory, Progress, Recorder, Summary};
 use crate::report::INTERRUPTED;
 use crate::scenario::model::Upset;
@@ -180,7 +181,7 @@ impl<'a> Watch<'a> {
             self.second.add(key.clone(), histogram);
             let length = Duration::from_secs(1).min(now);
             let interval = Interval {
-                tag: tag(&self.shared.plan, key),
+                tag: tag_of(&self.shared.plan, key),
                 start: now.saturating_sub(length),
                 length,
                 histogram: histogram.clone(),
@@ -268,13 +269,14 @@ fn latencies(plan: &Plan, second: &Histograms) -> IndexMap<String, Summary> {
 }
 
 /// `tell.delivery@steady`, `ruler.late@steady`, `connect`.
-fn tag(plan: &Plan, key: &Key) -> String {
-    let phase = plan.phases.get(key.phase).map_or("", |phase| &phase.name).replace([' ', ','], "-");
+pub(super) fn tag_of(plan: &Plan, key: &Key) -> String {
+    let phase = plan.phases.get(key.phase).map_or("", |phase| &phase.name);
+    let name = key.measure.name();
     match key.measure {
-        Measure::Connect => "connect".to_owned(),
-        Measure::Reconnect | Measure::Fence | Measure::Upgrade => format!("{}@{phase}", key.measure.name()),
-        Measure::Late | Measure::Read | Measure::Queue => format!("ruler.{}@{phase}", key.measure.name()),
-        Measure::Step => format!("{}@{phase}", plan.steps[key.of]).replace([' ', ','], "-"),
-        measure => format!("{}.{}@{phase}", plan.traffic[key.of].name, measure.name()).replace([' ', ','], "-"),
+        Measure::Connect => tag(name, None),
+        Measure::Reconnect | Measure::Fence | Measure::Upgrade => tag(name, Some(phase)),
+        Measure::Late | Measure::Read | Measure::Queue => tag(&format!("ruler.{name}"), Some(phase)),
+        Measure::Step => tag(&plan.steps[key.of], Some(phase)),
+        _ => tag(&format!("{}.{name}", plan.traffic[key.of].name), Some(phase)),
     }
 }

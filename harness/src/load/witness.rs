@@ -1,9 +1,12 @@
 //! The first deliveries that were wrong, with what proves it: a count alone helps nobody to find the bug.
 
+use sio_oracle::Tri;
+use sio_oracle::board::{Answer, Nanos, Time};
+
 use super::excerpt::Excerpt;
 use super::log::{Entry, Window};
 use super::plan::Plan;
-use crate::record::LoadViolation;
+use crate::record::{Lane, LaneAct, LaneStay, LoadViolation};
 
 /// Of each kind, so many are kept by a worker and shown of a run.
 const SHOWN: usize = 3;
@@ -47,6 +50,8 @@ pub(super) struct Witness<'a> {
     pub(super) entry: &'a Entry,
     /// When it came, if it did: nanoseconds on the run's clock.
     pub(super) at: Option<i64>,
+    /// From when on the receiver was in the target of the message, or was not, or perhaps.
+    pub(super) stays: Vec<(Nanos, Tri)>,
 }
 
 /// Kept of it, since the message itself will be let go.
@@ -67,13 +72,11 @@ pub(super) struct Witnesses(Vec<Kept>);
 impl Witnesses {
     pub(super) fn note(&mut self, plan: &Plan, window: &Window, witness: &Witness<'_>) {
         if self.0.iter().filter(|kept| kept.kind == witness.kind).count() < SHOWN {
-            self.0.push(Kept {
-                kind: witness.kind,
-                due: witness.entry.emission.at,
-                receiver: witness.receiver,
-                violation: in_words(witness, plan),
-                excerpt: Excerpt::around(plan, window, witness.entry, witness.receiver),
-            });
+            let excerpt = Excerpt::around(plan, window, witness.entry, witness.receiver);
+            let mut violation = in_words(witness, plan);
+            violation.lanes = lanes(witness, &excerpt, window);
+            let (kind, due, receiver) = (witness.kind, witness.entry.emission.at, witness.receiver);
+            self.0.push(Kept { kind, due, receiver, violation, excerpt });
         }
     }
 }
@@ -122,8 +125,44 @@ fn in_words(witness: &Witness<'_>, plan: &Plan) -> LoadViolation {
         invariant: witness.kind.invariant().id().to_owned(),
         summary,
         because,
-        scenario: None,
+        ..LoadViolation::default()
     }
+}
+
+/// The receiver and whoever sent something around it, over time.
+fn lanes(witness: &Witness<'_>, excerpt: &Excerpt, window: &Window) -> Vec<Lane> {
+    let seconds = |nanos: Nanos| nanos as f64 / 1e9;
+    let user = |number: u32| format!("user {number}");
+    let stay = |(from, value): &(Nanos, Tri)| LaneStay { from: seconds(*from), inside: value.known() };
+    let arrival = witness.at.map(|at| LaneAct {
+        from: seconds(at),
+        to: Some(seconds(at)),
+        says: format!("message {}", witness.entry.emission.seq),
+        arrived: true,
+        wrong: true,
+    });
+    let mut lanes = vec![Lane {
+        name: user(witness.receiver),
+        stays: witness.stays.iter().map(stay).collect(),
+        acts: arrival.into_iter().collect(),
+    }];
+    for emission in excerpt.messages() {
+        let entry = window.index(emission.stream, emission.seq).and_then(|index| window.entry(index));
+        let Some(Time::Sent { inv, ok }) = entry.map(Entry::time) else { continue };
+        let answered = match ok {
+            Answer::At(at) => Some(seconds(at)),
+            Answer::Open | Answer::Never => None,
+        };
+        let wrong = *emission == witness.entry.emission;
+        let says = format!("message {}", emission.seq);
+        let act = LaneAct { from: seconds(inv), to: answered, says, arrived: false, wrong };
+        let name = user(emission.sender);
+        match lanes.iter_mut().find(|lane| lane.name == name) {
+            Some(lane) => lane.acts.push(act),
+            None => lanes.push(Lane { name, stays: Vec::new(), acts: vec![act] }),
+        }
+    }
+    lanes
 }
 
 fn seconds(nanos: i64) -> String {

@@ -18,13 +18,12 @@ use super::goose;
 use super::journey::{self, Guide, Visitor, Visitors};
 use super::log::{Log, Window};
 use super::mailbox::{Mailbox, Order};
-use super::measure::{Measurements, PhaseCounts, Snapshot, Tally};
+use super::measure::{Findings, Measurements, Snapshot};
 use super::message::Message;
 use super::plan::Plan;
 use super::ruler::ThreadTimes;
 use super::stamp::Stamp;
 use super::user;
-use super::witness::Witnesses;
 use crate::client::{Carrier, Endpoint, WireBytes, http_client};
 use crate::clock::{PreciseSleep, RunClock};
 use crate::play::Stage;
@@ -102,12 +101,7 @@ pub(super) struct Behaviour {
 
 /// What a worker found.
 pub(super) struct WorkerResult {
-    /// By traffic and phase.
-    pub(super) counts: Vec<Vec<PhaseCounts>>,
-    pub(super) tally: Tally,
-    pub(super) witnesses: Witnesses,
-    /// What the first delivery of each traffic looked like.
-    pub(super) samples: Vec<Option<String>>,
+    pub(super) found: Findings,
     /// What the thread did with its time during the phases.
     pub(super) time: Option<WorkerTime>,
     /// What went over its connections during the phases.
@@ -643,6 +637,6 @@ fn collect(local: &Local) -> WorkerResult {
     let snapshot = measurements.snapshot(local.number);
     // Users that did not say goodbye in time still hold the worker; what they add from here on is nobody's.
     let fresh = Measurements::new(&local.plan);
-    let (counts, tally, witnesses, samples) = std::mem::replace(&mut *measurements, fresh).into_parts();
-    WorkerResult { counts, tally, witnesses, samples, time: local.time.get(), wire: local.wire.get(), snapshot }
+    let found = std::mem::replace(&mut *measurements, fresh).into_findings();
+    WorkerResult { found, time: local.time.get(), wire: local.wire.get(), snapshot }
 }

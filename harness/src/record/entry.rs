@@ -21,6 +21,10 @@ pub enum Entry {
     Progress(Progress),
     Load(Box<LoadResult>),
     Rule(RuleResult),
+    /// An earlier run that this one is held against.
+    Baseline(Baseline),
+    /// How a measure differs from that of the earlier runs.
+    Change(Change),
     /// One load of a search for the largest.
     Trial(Trial),
     /// What the search has found.
@@ -38,6 +42,19 @@ pub struct Header {
     pub started: String,
     pub host: Host,
     pub target: TargetInfo,
+    /// Records that this one was put together from.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<Part>,
+}
+
+/// A part of a run, recorded on a machine of its own.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Part {
+    /// Its folder, as it was named.
+    pub record: String,
+    /// RFC 3339.
+    pub started: String,
+    pub host: Host,
 }
 
 /// The machine sio-bench runs on.
@@ -60,6 +77,9 @@ pub struct TargetInfo {
     pub pid: Option<u32>,
     /// Whether it acknowledges the fixture's fence.
     pub fence: bool,
+    /// What was set that figures depend on, as the target says it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settings: Option<String>,
 }
 
 /// A scenario begins.
@@ -359,6 +379,41 @@ pub struct LoadViolation {
     /// A scenario that plays what was around it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scenario: Option<String>,
+    /// What was around it, client by client.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lanes: Vec<Lane>,
+}
+
+/// A client over time; times are seconds since the run began.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Lane {
+    pub name: String,
+    /// In the order of time: whether it was in the target of the message that is meant.
+    pub stays: Vec<LaneStay>,
+    pub acts: Vec<LaneAct>,
+}
+
+/// From then on, until the next one.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LaneStay {
+    pub from: f64,
+    /// Inside (it must get what is sent), outside (it must not), or not certain (it may).
+    pub inside: Option<bool>,
+}
+
+/// Something that a client did, or that reached it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct LaneAct {
+    pub from: f64,
+    /// When it was answered; the same as `from` for what arrives, nothing where no answer came.
+    pub to: Option<f64>,
+    pub says: String,
+    /// Whether it arrived, instead of being done.
+    #[serde(default)]
+    pub arrived: bool,
+    /// Whether it is what is wrong.
+    #[serde(default)]
+    pub wrong: bool,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -383,6 +438,20 @@ pub struct Users {
     /// Times that the scenario's chaos held a connection.
     #[serde(default)]
     pub stalled: u64,
+}
+
+impl std::ops::AddAssign for Users {
+    fn add_assign(&mut self, other: Self) {
+        self.asked += other.asked;
+        self.open += other.open;
+        self.failed += other.failed;
+        self.lost += other.lost;
+        self.sessions += other.sessions;
+        self.churned += other.churned;
+        self.dropped += other.dropped;
+        self.broken += other.broken;
+        self.stalled += other.stalled;
+    }
 }
 
 /// Visits of one population that follows a flow.
@@ -468,6 +537,12 @@ pub struct Recovery {
 }
 
 impl LoadResult {
+    /// CPU seconds of the target for each delivery, or for each message where nothing is delivered.
+    pub fn target_cpu_each(&self) -> Option<f64> {
+        let handled: u64 = self.traffic.iter().map(|traffic| traffic.counts.handled()).sum();
+        self.cpu.target.filter(|_| handled > 0).map(|seconds| seconds / handled as f64)
+    }
+
     /// Of the pairs of message and user that could have been owed, those of which it is certain whether they were,
     /// as a share; `None` when there were none.
     pub fn strength(&self) -> Option<f64> {
@@ -490,7 +565,18 @@ pub struct TrafficResult {
     pub users: IndexMap<String, Counts>,
     /// Over the measured phases; by the name of the measure.
     pub latency: IndexMap<String, Summary>,
+    /// Over the measured phases; by the place of the receiver among those of the same message, as each worker read them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub places: Vec<PlaceResult>,
     pub phases: Vec<PhaseResult>,
+}
+
+/// Receivers at the same places of their messages.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct PlaceResult {
+    /// The first of these places, counted from 1; there are as many of them.
+    pub from: u32,
+    pub latency: Summary,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -541,6 +627,14 @@ pub struct Counts {
     pub may_delivered: u64,
 }
 
+impl Counts {
+    /// Deliveries of any kind, or messages where nothing is delivered.
+    pub fn handled(&self) -> u64 {
+        let delivered = self.delivered + self.may_delivered + self.volatile_delivered;
+        if delivered > 0 { delivered } else { self.sent }
+    }
+}
+
 impl std::ops::AddAssign for Counts {
     fn add_assign(&mut self, other: Self) {
         self.scheduled += other.scheduled;
@@ -574,6 +668,27 @@ pub struct Summary {
     pub p99: u64,
     pub p999: u64,
     pub max: u64,
+}
+
+impl Summary {
+    /// Of both, as far as it can be told from summaries: counts are added, and each percentile is the larger one.
+    #[must_use]
+    pub fn worst(self, other: Self) -> Self {
+        if self.count == 0 || other.count == 0 {
+            return if self.count == 0 { other } else { self };
+        }
+        let count = self.count + other.count;
+        Self {
+            count,
+            min: self.min.min(other.min),
+            mean: (self.mean * self.count as f64 + other.mean * other.count as f64) / count as f64,
+            p50: self.p50.max(other.p50),
+            p90: self.p90.max(other.p90),
+            p99: self.p99.max(other.p99),
+            p999: self.p999.max(other.p999),
+            max: self.max.max(other.max),
+        }
+    }
 }
 
 /// Bytes in memory, as far as it is known.
@@ -644,6 +759,37 @@ pub enum RuleAbout {
     Figures,
     /// Deliveries that were wrong and cases that failed: proven, however late sio-bench was.
     Facts,
+}
+
+/// An earlier run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Baseline {
+    /// Its folder, as it was named.
+    pub record: String,
+    /// RFC 3339.
+    pub started: String,
+    /// Name and version.
+    pub target: String,
+    /// In what it was not like this run, apart from the target.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub remarks: Vec<String>,
+}
+
+/// How one figure of a measure differs from that of earlier runs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Change {
+    pub scenario: String,
+    /// Such as `tell.delivery`.
+    pub measure: String,
+    /// Such as `p99`.
+    pub figure: String,
+    /// Nanoseconds; of several earlier runs, their geometric mean.
+    pub before: f64,
+    pub now: f64,
+    /// So much more than before, as a share; at least and at most, with 95 % confidence. Without them, a run was too short.
+    pub range: Option<(f64, f64)>,
+    /// In words.
+    pub says: String,
 }
 
 /// The end.

@@ -7,18 +7,24 @@
 mod capacity;
 mod entry;
 pub mod histogram;
+pub mod intervals;
 mod pick;
+mod reader;
 mod writer;
 
 pub use capacity::{Capacity, Trial, TrialVerdict};
 pub use entry::{
-    CapabilityResult, CaseResult, CaseVerdict, Cost, Counts, Cpu, DriverRequests, Entry, Failure, Footer, Growth,
-    Header, Host, LoadResult, LoadViolation, Memory, PhaseResult, Progress, Recovery, RuleAbout, RuleInfo, RuleResult,
-    RuleVerdict, ScenarioStart, StepPhase, StepResult, SuiteInfo, Summary, TargetInfo, TrafficResult, Users, Visits,
-    Wire, WorkerTime,
+    Baseline, CapabilityResult, CaseResult, CaseVerdict, Change, Cost, Counts, Cpu, DriverRequests, Entry, Failure,
+    Footer, Growth, Header, Host, Lane, LaneAct, LaneStay, LoadResult, LoadViolation, Memory, Part, PhaseResult,
+    PlaceResult, Progress, Recovery, RuleAbout, RuleInfo, RuleResult, RuleVerdict, ScenarioStart, StepPhase,
+    StepResult, SuiteInfo, Summary, TargetInfo, TrafficResult, Users, Visits, Wire, WorkerTime,
 };
 pub use pick::{header, loads, seconds};
-pub use writer::{Recorder, read};
+pub use reader::{read, read_for_report};
+pub use writer::Recorder;
 
-/// Version of the record's shape; raised when a reader of older ones would go wrong.
-pub const SCHEMA: u32 = 1;
+/// Version of the record's shape; raised when a reader of older ones would go wrong. Older ones are read: what they do not
+/// have is as if it had not been measured.
+///
+/// 2: `baseline` and `change`.
+pub const SCHEMA: u32 = 2;

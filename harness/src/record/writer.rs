@@ -1,13 +1,13 @@
-//! Writing a record line by line, and reading it back.
+//! Writing a record line by line.
 
 use std::fs::{self, File};
-use std::io::{self, BufRead as _, BufReader, Write as _};
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use super::entry::Entry;
 
 /// Name of the event log inside a run's folder.
-const LOG: &str = "run.jsonl";
+pub(super) const LOG: &str = "run.jsonl";
 
 /// Appends entries to the record and keeps them for the report. Each line is on its way to the disk before
 /// the next thing happens, so a run that is killed leaves what it knew.
@@ -51,34 +51,5 @@ impl Recorder {
     /// What has been written so far.
     pub fn entries(&self) -> &[Entry] {
         &self.entries
-    }
-}
-
-/// Reads the record at `path`, a run's folder or the file itself. A last line that was cut short is left out.
-pub fn read(path: &Path) -> Result<Vec<Entry>, String> {
-    let file = if path.is_dir() { path.join(LOG) } else { path.to_owned() };
-    let reader = File::open(&file).map_err(|error| format!("cannot read {}: {error}", file.display()))?;
-    let mut entries = Vec::new();
-    let mut lines = BufReader::new(reader).lines().enumerate().peekable();
-    while let Some((index, line)) = lines.next() {
-        let line = line.map_err(|error| format!("cannot read {}: {error}", file.display()))?;
-        match serde_json::from_str(&line) {
-            Ok(entry) => entries.push(entry),
-            Err(_) if lines.peek().is_none() && !entries.is_empty() => break,
-            Err(error) => {
-                return Err(format!("{}:{}: this is no line of a record: {error}", file.display(), index + 1));
-            }
-        }
-    }
-    match entries.first() {
-        Some(Entry::Header(header)) if header.schema > super::SCHEMA => Err(format!(
-            "{} was written by sio-bench {} with record schema {}; this one reads up to {}",
-            file.display(),
-            header.version,
-            header.schema,
-            super::SCHEMA
-        )),
-        Some(Entry::Header(_)) => Ok(entries),
-        _ => Err(format!("{} does not begin with a header, so it is no record of a run", file.display())),
     }
 }

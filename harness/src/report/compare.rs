@@ -8,21 +8,24 @@ use indexmap::IndexMap;
 use super::conformance::tally;
 use super::coverage;
 use crate::conform::pattern;
-use crate::record::{CaseResult, CaseVerdict, Entry};
+use crate::record::{CaseResult, CaseVerdict, Entry, RuleInfo};
 
 /// What is compared.
 pub struct Comparison<'a> {
-    columns: Vec<Column<'a>>,
+    pub(super) columns: Vec<Column<'a>>,
     /// Ids in the order of the suite.
-    ids: Vec<&'a str>,
+    pub(super) ids: Vec<&'a str>,
+    /// The rows that the cases cite.
+    pub(super) rules: &'a IndexMap<String, RuleInfo>,
 }
 
-struct Column<'a> {
-    name: &'a str,
+/// One server.
+pub(super) struct Column<'a> {
+    pub(super) name: &'a str,
     version: &'a str,
     hash: &'a str,
     started: &'a str,
-    cases: HashMap<&'a str, &'a CaseResult>,
+    pub(super) cases: HashMap<&'a str, &'a CaseResult>,
 }
 
 /// How a matrix is written.
@@ -34,14 +37,16 @@ pub enum Shape {
 
 impl<'a> Comparison<'a> {
     /// Puts records side by side. The error says why they cannot be compared.
-    pub fn of(records: &'a [Vec<Entry>]) -> Result<Self, String> {
+    pub fn of(records: &[&'a [Entry]]) -> Result<Self, String> {
         let mut ids: Vec<&CaseResult> = Vec::new();
         let mut columns: Vec<Column<'_>> = Vec::new();
-        for entries in records {
+        let mut rules = None;
+        for entries in records.iter().copied() {
             let Some(Entry::Header(header)) = entries.first() else { return Err("a record has no header".to_owned()) };
             let Some(suite) = coverage::suite(entries) else {
                 return Err(format!("the record of {} is not one of a conformance run", header.target.name));
             };
+            rules = rules.or(Some(&suite.rules));
             let cases = coverage::cases(entries);
             if cases.len() > ids.len() {
                 ids.clone_from(&cases);
@@ -54,11 +59,12 @@ impl<'a> Comparison<'a> {
                 cases: cases.into_iter().map(|case| (case.id.as_str(), case)).collect(),
             });
         }
+        let Some(rules) = rules else { return Err("there is nothing to compare".to_owned()) };
         if let Some(other) = columns.iter().find(|column| column.hash != columns[0].hash) {
             let first = columns[0].name;
             return Err(format!("the runs of {first} and {} are not of the same suite; run them again", other.name));
         }
-        Ok(Self { columns, ids: ids.into_iter().map(|case| case.id.as_str()).collect() })
+        Ok(Self { columns, ids: ids.into_iter().map(|case| case.id.as_str()).collect(), rules })
     }
 
     /// The matrix: areas, then the cases on which the servers differ, or all of them.
@@ -69,7 +75,7 @@ impl<'a> Comparison<'a> {
         }
     }
 
-    fn areas(&self) -> IndexMap<&'a str, Vec<&'a str>> {
+    pub(super) fn areas(&self) -> IndexMap<&'a str, Vec<&'a str>> {
         let mut areas: IndexMap<&str, Vec<&str>> = IndexMap::new();
         for id in &self.ids {
             areas.entry(id.split('/').next().unwrap_or(id)).or_default().push(id);
@@ -78,7 +84,7 @@ impl<'a> Comparison<'a> {
     }
 
     /// Passed of judged, or nothing to judge.
-    fn score(column: &Column<'_>, ids: &[&str]) -> String {
+    pub(super) fn score(column: &Column<'_>, ids: &[&str]) -> String {
         let tally = tally(ids.iter().filter_map(|id| column.cases.get(id).copied()));
         let count = |verdict: CaseVerdict| tally[&verdict];
         let passed = count(CaseVerdict::Pass) + count(CaseVerdict::Xpass);
@@ -92,7 +98,7 @@ impl<'a> Comparison<'a> {
     }
 
     /// Cases on which two servers that were judged differ.
-    fn differing(&self) -> Vec<&'a str> {
+    pub(super) fn differing(&self) -> Vec<&'a str> {
         let differs = |id: &&&str| {
             let letters: Vec<char> = self.columns.iter().map(|column| letter(column, id)).collect();
             let judged: Vec<char> = letters.into_iter().filter(|letter| !matches!(letter, '–' | ' ')).collect();
@@ -183,7 +189,12 @@ impl<'a> Comparison<'a> {
 }
 
 fn letter(column: &Column<'_>, id: &str) -> char {
-    match column.cases.get(id).map(|case| case.verdict) {
+    sign(column.cases.get(id).map(|case| case.verdict))
+}
+
+/// What stands for an outcome in a matrix: known deviations are failures all the same.
+pub(super) fn sign(verdict: Option<CaseVerdict>) -> char {
+    match verdict {
         Some(CaseVerdict::Pass | CaseVerdict::Xpass) => '.',
         Some(CaseVerdict::Fail | CaseVerdict::Xfail) => 'F',
         Some(CaseVerdict::Crash) => 'C',
@@ -198,7 +209,7 @@ fn letter(column: &Column<'_>, id: &str) -> char {
 fn diverge(out: &mut String, id: &str, a: (&str, &CaseResult), b: (&str, &CaseResult)) {
     let _ = writeln!(out, "{id}: {} {}, {} {}", a.0, a.1.verdict.word(), b.0, b.1.verdict.word());
     let (left, right) = (normal(&a.1.transcript), normal(&b.1.transcript));
-    let same = left.iter().zip(&right).take_while(|(a, b)| a == b).count();
+    let same = in_common(&a.1.transcript, &b.1.transcript);
     if same == left.len() && same == right.len() {
         let _ = writeln!(out, "  the same packets\n");
         return;
@@ -214,6 +225,11 @@ fn diverge(out: &mut String, id: &str, a: (&str, &CaseResult), b: (&str, &CaseRe
         }
         out.push('\n');
     }
+}
+
+/// So many lines of two transcripts are the same, from their beginning on.
+pub(super) fn in_common(a: &[String], b: &[String]) -> usize {
+    normal(a).iter().zip(&normal(b)).take_while(|(a, b)| a == b).count()
 }
 
 /// Lines without what differs from run to run: times, ids, the numbers of private namespaces.

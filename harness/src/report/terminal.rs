@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use super::capacity::{capacity_text, trial_line};
 use super::text::{bytes, count, plural, time};
 use crate::record::{
-    CaseResult, Counts, Cpu, Entry, Growth, Header, LoadResult, RuleResult, RuleVerdict, ScenarioStart, Summary,
-    TrafficResult, Users, WorkerTime,
+    Baseline, CaseResult, Change, Counts, Cpu, Entry, Growth, Header, LoadResult, RuleResult, RuleVerdict,
+    ScenarioStart, Summary, TrafficResult, Users, WorkerTime,
 };
 
 /// Renders a whole record. The same text comes out at the end of a run and of `sio-bench report`.
@@ -19,6 +19,8 @@ pub fn render(entries: &[Entry]) -> String {
             Entry::Case(case) => render_case(&mut out, case),
             Entry::Load(load) => out.push_str(&load_table(load)),
             Entry::Rule(rule) => render_rule(&mut out, rule),
+            Entry::Baseline(baseline) => render_baseline(&mut out, baseline),
+            Entry::Change(change) => render_change(&mut out, change),
             Entry::Trial(trial) => line(&mut out, &trial_line(trial)),
             Entry::Capacity(capacity) => out.push_str(&capacity_text(capacity)),
             Entry::Suite(_) | Entry::Capability(_) | Entry::Progress(_) | Entry::Footer(_) => {}
@@ -59,6 +61,19 @@ fn render_start(out: &mut String, start: &ScenarioStart) {
     if !start.about.is_empty() {
         line(out, &format!("  {}", start.about));
     }
+}
+
+fn render_baseline(out: &mut String, baseline: &Baseline) {
+    line(out, &format!("baseline {}   {}   target {}", baseline.record, baseline.started, baseline.target));
+    for remark in &baseline.remarks {
+        line(out, &format!("  {remark}"));
+    }
+}
+
+fn render_change(out: &mut String, change: &Change) {
+    let name = format!("{} {}", change.measure, change.figure);
+    let (before, now) = (time(change.before), time(change.now));
+    line(out, &format!("  change {name:<28} {before:>9} before {now:>9} now   {}", change.says));
 }
 
 fn render_case(out: &mut String, case: &CaseResult) {

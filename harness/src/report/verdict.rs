@@ -124,7 +124,7 @@ fn validity_problems(entries: &[Entry]) -> Vec<String> {
     problems.extend(broken(entries, RuleAbout::Ruler));
     let unknown = entries.iter().filter_map(|entry| match entry {
         Entry::Rule(rule) if rule.verdict == RuleVerdict::Unknown => {
-            Some(format!("`{}` has nothing to be decided by ({})", rule.rule, rule.place))
+            Some(format!("`{}` is not decided: {} ({})", rule.rule, rule.observed, rule.place))
         }
         _ => None,
     });

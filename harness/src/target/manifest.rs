@@ -31,6 +31,8 @@ struct File {
     start: Vec<String>,
     /// Prints the version.
     version: Option<Vec<String>>,
+    /// What is set that its figures depend on: threads, compression, limits of queues.
+    settings: Option<String>,
     /// Revision of Engine.IO, when it is not 4: nothing but wire-level cases are played then.
     #[serde(default = "usual_revision")]
     engine: u8,
@@ -118,6 +120,11 @@ impl Manifest {
     /// What it cannot do, and why.
     pub(super) fn lacks(&self) -> &BTreeMap<String, String> {
         &self.file.lacks
+    }
+
+    /// What is set that its figures depend on.
+    pub(super) fn settings(&self) -> Option<&str> {
+        self.file.settings.as_deref()
     }
 
     /// The command that starts it.

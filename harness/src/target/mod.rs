@@ -95,6 +95,19 @@ enum Kind {
     Manifest(manifest::Manifest),
 }
 
+impl Kind {
+    /// What is set that figures depend on, and what it is started with besides.
+    fn settings(&self, env: &BTreeMap<String, String>) -> Option<String> {
+        let own = match self {
+            Self::Reference => "one thread; no compression of frames, HTTP compression on",
+            Self::Url(_) => return None,
+            Self::Manifest(manifest) => manifest.settings()?,
+        };
+        let env: Vec<_> = env.iter().map(|(name, value)| format!("; {name}={value}")).collect();
+        Some(format!("{own}{}", env.concat()))
+    }
+}
+
 /// Finds the target, and installs it if need be.
 pub async fn prepare(choice: &Choice) -> Result<Prepared, Error> {
     Ok(match choice {
@@ -185,7 +198,8 @@ impl Prepared {
         let fence = !old && (launch.trust || probe::check(&endpoint, &http, parser).await?);
         let pid = child.as_ref().map(Child::pid);
         let (name, version) = (self.name.clone(), self.version.clone());
-        let info = TargetInfo { name, url: endpoint.url.clone(), version, pid, fence };
+        let settings = self.kind.settings(&launch.env);
+        let info = TargetInfo { name, url: endpoint.url.clone(), version, pid, fence, settings };
         Ok(Target { endpoint, http, info, child })
     }
 }

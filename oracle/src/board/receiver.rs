@@ -44,6 +44,12 @@ impl Receiver {
         self.tracks.iter_mut().for_each(|track| track.spans.change(at, value(track.stream)));
     }
 
+    /// From when on the receiver was in the target of a stream, was not, or perhaps, as far back as it still matters.
+    pub fn membership(&self, stream: u32) -> Vec<(Nanos, Tri)> {
+        let track = self.tracks.binary_search_by_key(&stream, |track| track.stream);
+        track.map_or_else(|_| Vec::new(), |place| self.tracks[place].spans.changes())
+    }
+
     /// The streams that could reach it.
     pub fn streams(&self) -> impl Iterator<Item = u32> + '_ {
         self.tracks.iter().map(|track| track.stream)

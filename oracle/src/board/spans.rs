@@ -57,6 +57,12 @@ impl Spans {
         result.unwrap_or(Tri::F)
     }
 
+    /// All that is known, in the order of time.
+    pub(super) fn changes(&self) -> Vec<(Nanos, Tri)> {
+        let earlier = self.earlier.iter().flat_map(|earlier| earlier.iter().copied());
+        earlier.chain([(self.since, self.value)]).collect()
+    }
+
     /// Nothing ahead of `at` will be asked for again.
     pub(super) fn forget(&mut self, at: Nanos) {
         let Some(earlier) = &mut self.earlier else { return };

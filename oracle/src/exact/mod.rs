@@ -21,8 +21,9 @@ mod replies;
 mod sockets;
 mod words;
 
-use crate::history::History;
+use crate::history::{History, OperationId, SocketId, Time};
 use crate::strength::Strength;
+use crate::tri::Tri;
 use crate::violation::Violation;
 
 /// What a history shows.
@@ -46,6 +47,22 @@ pub fn check(history: &History) -> Findings {
     replies::check(&index, &mut findings);
     sockets::check(&index, &mut findings);
     findings
+}
+
+/// Whether a socket was in the target of a message, from each instant on at which that changed: certainly, certainly not, or
+/// perhaps. Empty for a message or a socket that the history does not have.
+pub fn membership(history: &History, message: OperationId, socket: SocketId) -> Vec<(Time, Tri)> {
+    let index = index::Index::new(history);
+    let sent = index.sent_at.get(&message).map(|place| &index.sent[*place]);
+    let (Some(sent), Some(found)) = (sent, index.sockets.get(&socket)) else { return Vec::new() };
+    let mut changes: Vec<(Time, Tri)> = Vec::new();
+    for at in history.events.iter().map(|stamped| stamped.at) {
+        let value = index.value(sent, socket, found, at, true);
+        if changes.last().is_none_or(|(_, last)| *last != value) {
+            changes.push((at, value));
+        }
+    }
+    changes
 }
 
 impl Findings {

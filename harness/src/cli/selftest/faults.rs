@@ -19,6 +19,7 @@ use crate::clock;
 use crate::conform::Filter;
 use crate::conform::kill::{Fate, Trial, Trials};
 use crate::exit::Exit;
+use crate::report::html::{Fault, matrix};
 
 /// Faulty servers at a time.
 const AT_ONCE: usize = 4;
@@ -66,6 +67,9 @@ pub(super) async fn execute(args: &SelfTestArgs) -> Result<Exit, Trouble> {
     }
     drop(running);
     write(&folder.join("matrix.json"), &done)?;
+    if let Some(file) = &args.html {
+        fs::write(file, page(&done, args))?;
+    }
     let score = Score::of(&done);
     let _ =
         print(&if terminal { summary(&done, &score, args.matrix, started.elapsed()) } else { markdown(&done, &score) });
@@ -211,6 +215,32 @@ fn markdown(trials: &[Trial], score: &Score) -> String {
         );
     }
     text
+}
+
+/// The kill matrix for a browser.
+fn page(trials: &[Trial], args: &SelfTestArgs) -> String {
+    let fault = |trial: &Trial| {
+        let mut failing: BTreeMap<String, usize> = BTreeMap::new();
+        for kill in &trial.kills {
+            *failing.entry(kill.case.split('/').next().unwrap_or_default().to_owned()).or_default() += 1;
+        }
+        Fault {
+            id: trial.row.id.to_owned(),
+            name: trial.row.name.to_owned(),
+            summary: trial.row.summary.to_owned(),
+            fate: trial.fate().word(),
+            fine: !matches!(trial.fate(), Fate::Survived | Fate::WrongReason),
+            first: trial.kills.first().map(|kill| kill.case.clone()),
+            failing,
+        }
+    };
+    let note = format!(
+        "sio-bench {}, {}; {}",
+        env!("CARGO_PKG_VERSION"),
+        run::now(),
+        if args.matrix { "the whole suite against every fault" } else { "each fault until it is noticed" }
+    );
+    matrix(&note, &trials.iter().map(fault).collect::<Vec<_>>())
 }
 
 fn write(file: &Path, trials: &[Trial]) -> Result<(), Trouble> {

@@ -45,6 +45,10 @@ pub(super) struct SelfTestArgs {
     #[arg(long, value_name = "FORMAT", default_value = "terminal", value_parser = ["terminal", "markdown"])]
     format: String,
 
+    /// Write the kill matrix as one self-contained HTML file, too
+    #[arg(long, value_name = "FILE", conflicts_with = "zoo")]
+    html: Option<PathBuf>,
+
     /// Folder for the records (default: runs/<time>-self-test or runs/<time>-zoo)
     #[arg(long, value_name = "FOLDER")]
     out: Option<PathBuf>,

@@ -1,5 +1,5 @@
 use super::*;
-use crate::record::{CaseVerdict, Failure, Footer, Host, RuleInfo, SuiteInfo, TargetInfo};
+use crate::record::{CaseVerdict, Failure, Footer, Header, Host, RuleInfo, SuiteInfo, TargetInfo};
 use crate::scenario::model::{Class, Origin};
 
 fn case(id: &str, verdict: CaseVerdict) -> CaseResult {
@@ -32,6 +32,7 @@ fn case(id: &str, verdict: CaseVerdict) -> CaseResult {
 /// A record with one case of each verdict.
 fn record() -> Vec<Entry> {
     let target = TargetInfo {
+        settings: None,
         name: "node".to_owned(),
         url: "http://127.0.0.1:1".to_owned(),
         version: Some("socket.io 4".to_owned()),
@@ -40,6 +41,7 @@ fn record() -> Vec<Entry> {
     };
     let host = Host { os: "linux".to_owned(), arch: "x86_64".to_owned(), cores: 2, open_files: 1024 };
     let header = Header {
+        parts: Vec::new(),
         schema: 1,
         version: "0.1.0".to_owned(),
         command: vec![],

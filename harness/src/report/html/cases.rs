@@ -2,30 +2,37 @@
 
 use indexmap::IndexMap;
 
+use super::matrix;
 use super::page::{element, escape, table};
 use super::source::Run;
 use crate::record::{CaseResult, CaseVerdict, Entry, RuleInfo};
+use crate::report::compare::Comparison;
+use crate::report::coverage;
 use crate::report::text::count;
+use crate::scenario::model::{Class, Origin};
 
 /// Passed cases are many and say little; with more than this, they are folded away by their area alone.
 const SHOWN_PASSES: usize = 2_000;
 
-pub(super) fn render(run: &Run) -> String {
-    let cases: Vec<&CaseResult> = run
-        .entries
-        .iter()
-        .filter_map(|entry| match entry {
-            Entry::Case(case) => Some(case),
-            _ => None,
-        })
-        .collect();
-    if cases.is_empty() {
-        return String::new();
+/// The cases of all runs: of one, a list; of several of the same suite, side by side.
+pub(super) fn render(runs: &[Run]) -> String {
+    let judged: Vec<&Run> = runs.iter().filter(|run| !coverage::cases(&run.entries).is_empty()).collect();
+    if judged.len() > 1 {
+        let entries: Vec<&[Entry]> = judged.iter().map(|run| run.entries.as_slice()).collect();
+        match Comparison::of(&entries) {
+            Ok(comparison) => return matrix::render(&comparison),
+            Err(why) => {
+                let lists: Vec<_> = judged.iter().map(|run| list(run)).collect();
+                return element("p", "soft", &escape(&format!("Not side by side: {why}"))) + &lists.concat();
+            }
+        }
     }
-    let rules = run.entries.iter().find_map(|entry| match entry {
-        Entry::Suite(suite) => Some(&suite.rules),
-        _ => None,
-    });
+    judged.iter().map(|run| list(run)).collect()
+}
+
+fn list(run: &Run) -> String {
+    let cases = coverage::cases(&run.entries);
+    let rules = coverage::suite(&run.entries).map(|suite| &suite.rules);
     let mut out = format!("<h2>{}</h2>\n", escape(&format!("Cases: {}", run.label)));
     out.push_str(&areas(&cases));
     out.push_str(&filters(&cases));
@@ -56,16 +63,38 @@ fn areas(cases: &[&CaseResult]) -> String {
     table("Outcomes by area", &head, &rows)
 }
 
-/// Which outcomes are shown; a script makes it work, and without one everything is.
-fn filters(cases: &[&CaseResult]) -> String {
+/// Which cases are shown; a script makes it work, and without one all of them are.
+pub(super) fn filters(cases: &[&CaseResult]) -> String {
     let present = CaseVerdict::ALL.into_iter().filter(|verdict| cases.iter().any(|case| case.verdict == *verdict));
-    let boxes: Vec<_> = present
-        .map(|verdict| {
-            let word = verdict.word();
-            format!("<label><input type=\"checkbox\" value=\"{word}\" checked> {word}</label>")
-        })
+    let verdicts: Vec<_> = present.map(|verdict| tick("verdict", verdict.word())).collect();
+    let mut out = element("p", "filters", &verdicts.concat());
+    let origins = Origin::ALL.into_iter().filter(|origin| cases.iter().any(|case| case.origin == Some(*origin)));
+    let classes = Class::ALL.into_iter().filter(|class| cases.iter().any(|case| case.class == Some(*class)));
+    let ticks: Vec<_> = origins
+        .map(|origin| tick("origin", origin.word()))
+        .chain(classes.map(|class| tick("class", class.word())))
         .collect();
-    element("p", "filters", &boxes.concat())
+    if ticks.len() > 1 {
+        out.push_str(&element("p", "filters", &ticks.concat()));
+    }
+    out
+}
+
+fn tick(name: &str, word: &str) -> String {
+    format!("<label><input type=\"checkbox\" name=\"{name}\" value=\"{word}\" checked> {word}</label>")
+}
+
+/// What the filters go by.
+pub(super) fn data(verdicts: &str, case: &CaseResult) -> String {
+    let origin = case.origin.map_or("", Origin::word);
+    let class = case.class.map_or("", Class::word);
+    format!("data-verdict=\"{verdicts}\" data-origin=\"{origin}\" data-class=\"{class}\"")
+}
+
+/// The row that a case checks, and where it is written.
+pub(super) fn cited(rule: &str, info: &RuleInfo) -> String {
+    let link = if info.link.is_empty() { String::new() } else { format!(" {}", info.link) };
+    element("p", "soft", &escape(&format!("{rule}: {} ({}){link}", info.says, info.cites)))
 }
 
 fn one(case: &CaseResult, rules: Option<&IndexMap<String, RuleInfo>>) -> String {
@@ -75,8 +104,7 @@ fn one(case: &CaseResult, rules: Option<&IndexMap<String, RuleInfo>>) -> String 
     let open = if case.verdict.is_red() { " open" } else { "" };
     let mut inside = String::new();
     if let Some(info) = rules.and_then(|rules| rules.get(rule)) {
-        let says = format!("{rule}: {} ({})", info.says, info.cites);
-        inside.push_str(&element("p", "soft", &escape(&says)));
+        inside.push_str(&cited(rule, info));
     }
     if let Some(failure) = &case.failure {
         inside.push_str(&element("p", "", &escape(&failure.message)));
@@ -92,8 +120,9 @@ fn one(case: &CaseResult, rules: Option<&IndexMap<String, RuleInfo>>) -> String 
         inside.push_str(&element("pre", "", &escape(stderr)));
     }
     format!(
-        "<details class=\"case\" data-verdict=\"{word}\"{open}><summary><span class=\"{class}\">{word}</span> {} \
+        "<details class=\"case\" {}{open}><summary><span class=\"{class}\">{word}</span> {} \
          <span class=\"soft\">{} {:.0} ms</span></summary>{inside}</details>\n",
+        data(word, case),
         escape(&case.title),
         escape(rule),
         case.millis

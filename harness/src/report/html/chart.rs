@@ -4,6 +4,7 @@
 use std::fmt::Write as _;
 
 use super::page::escape;
+use crate::report::text;
 
 const WIDTH: f64 = 1_040.0;
 const LEFT: f64 = 74.0;
@@ -13,27 +14,84 @@ const BOTTOM: f64 = 30.0;
 /// Columns of a heat map; a longer run has wider ones.
 const COLUMNS: usize = 300;
 
-/// An axis: what it spans, and how its values are written.
+/// What the values of an axis are, and so how they are written; the script of the page knows the same words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unit {
+    /// Nanoseconds.
+    Time,
+    /// Seconds of the run.
+    Second,
+    Count,
+    Bytes,
+    Cores,
+    /// One in so many: 1,000 is p99.9.
+    OneIn,
+}
+
+impl Unit {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Time => "time",
+            Self::Second => "second",
+            Self::Count => "count",
+            Self::Bytes => "bytes",
+            Self::Cores => "cores",
+            Self::OneIn => "one-in",
+        }
+    }
+
+    pub(super) fn show(self, value: f64) -> String {
+        match self {
+            Self::Time if value <= 0.0 => "0".to_owned(),
+            Self::Time => text::time(value),
+            Self::Second => format!("{value:.0} s"),
+            Self::Count => text::count(value as u64),
+            Self::Bytes => text::bytes(value),
+            Self::Cores => format!("{value:.1}"),
+            Self::OneIn => percentile(value),
+        }
+    }
+}
+
+/// `p99.9` for 1,000.
+fn percentile(one_in: f64) -> String {
+    if one_in <= 1.0 {
+        return "p0".to_owned();
+    }
+    let nines = one_in.log10().round() as usize;
+    match nines {
+        1 => "p90".to_owned(),
+        2 => "p99".to_owned(),
+        nines => format!("p99.{}", "9".repeat(nines - 2)),
+    }
+}
+
+/// An axis: what it spans, and what its values are.
 pub(super) struct Axis {
     pub(super) from: f64,
     pub(super) to: f64,
     pub(super) log: bool,
-    pub(super) show: fn(f64) -> String,
+    pub(super) unit: Unit,
 }
 
 impl Axis {
     /// Linear from zero to a little more than `most`.
-    pub(super) fn up_to(most: f64, show: fn(f64) -> String) -> Self {
+    pub(super) fn up_to(most: f64, unit: Unit) -> Self {
         let to = if most > 0.0 { most * 1.05 } else { 1.0 };
-        Self { from: 0.0, to, log: false, show }
+        Self { from: 0.0, to, log: false, unit }
     }
 
     /// Logarithmic, over whole decades.
-    pub(super) fn decades(least: f64, most: f64, show: fn(f64) -> String) -> Self {
+    pub(super) fn decades(least: f64, most: f64, unit: Unit) -> Self {
         let least = least.max(1e-12);
         let from = 10f64.powf(least.log10().floor());
         let to = 10f64.powf(most.max(least * 1.01).log10().ceil());
-        Self { from, to, log: true, show }
+        Self { from, to, log: true, unit }
+    }
+
+    /// For the script: it begins, ends, is logarithmic, and has values of this kind.
+    fn data(&self) -> String {
+        format!("{} {} {} {}", self.from, self.to, u8::from(self.log), self.unit.word())
     }
 
     /// Where a value is, from 0 to 1.
@@ -112,14 +170,14 @@ impl Plot<'_> {
         }
         // Names at the ends of their lines, moved apart where they would meet.
         labels.sort_by(|a, b| a.0.total_cmp(&b.0));
-        let mut above = TOP;
+        let (mut above, mut names) = (TOP, String::new());
         for (y, index) in labels {
             let y = y.max(above).min(self.height - BOTTOM);
             above = y + 13.0;
             let (x, name) = (WIDTH - RIGHT + 6.0, escape(&series[index].name));
-            let _ = write!(inside, "<text class=\"label\" x=\"{x:.1}\" y=\"{:.1}\">{name}</text>", y + 4.0);
+            let _ = write!(names, "<text class=\"label\" x=\"{x:.1}\" y=\"{:.1}\">{name}</text>", y + 4.0);
         }
-        self.frame(&inside)
+        self.frame(&inside, &names)
     }
 
     /// Counts by column and row: the darker, the more. `cells` are `(x, y from, y to, share of the column's largest)`.
@@ -136,36 +194,20 @@ impl Plot<'_> {
                 0.08 + 0.92 * share.sqrt()
             );
         }
-        self.frame(&inside)
+        self.frame(&inside, "")
     }
 
-    fn frame(&self, inside: &str) -> String {
+    /// Axes and stretches around `inside`, which the script can stretch; `beside` stays where it is.
+    fn frame(&self, inside: &str, beside: &str) -> String {
+        let (width, height) = (WIDTH - LEFT - RIGHT, self.height - TOP - BOTTOM);
         let mut out = format!(
-            "<figure><svg viewBox=\"0 0 {WIDTH} {}\" role=\"img\" aria-label=\"{}\">",
+            "<figure><svg viewBox=\"0 0 {WIDTH} {}\" role=\"img\" aria-label=\"{}\" data-x=\"{}\" data-y=\"{}\" \
+             data-area=\"{LEFT} {TOP} {width} {height}\">",
             self.height,
-            escape(&format!("{}: {}", self.title, self.says))
+            escape(&format!("{}: {}", self.title, self.says)),
+            self.x.data(),
+            self.y.data()
         );
-        for stretch in self.stretches {
-            let (from, to) = (self.x(stretch.from), self.x(stretch.to));
-            if !stretch.measured {
-                let (y, height) = (TOP, self.height - TOP - BOTTOM);
-                let _ = write!(
-                    out,
-                    "<rect class=\"band\" x=\"{from:.1}\" y=\"{y}\" width=\"{:.1}\" height=\"{height}\"/>",
-                    to - from
-                );
-            }
-            let _ = write!(
-                out,
-                "<line class=\"phase\" x1=\"{from:.1}\" x2=\"{from:.1}\" y1=\"{TOP}\" y2=\"{:.1}\"/>",
-                self.height - BOTTOM
-            );
-            // A name that has no room would lie over the next one.
-            if to - from > 7.0 * stretch.name.chars().count() as f64 {
-                let (x, y) = (from + 4.0, TOP + 10.0);
-                let _ = write!(out, "<text x=\"{x:.1}\" y=\"{y:.1}\">{}</text>", escape(&stretch.name));
-            }
-        }
         for tick in self.y.ticks() {
             let y = self.y(tick);
             let _ = write!(
@@ -173,23 +215,51 @@ impl Plot<'_> {
                 "<line class=\"grid\" x1=\"{LEFT}\" x2=\"{:.1}\" y1=\"{y:.1}\" y2=\"{y:.1}\"/>",
                 WIDTH - RIGHT
             );
-            let label = escape(&(self.y.show)(tick));
+            let label = escape(&self.y.unit.show(tick));
             let _ =
                 write!(out, "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{label}</text>", LEFT - 8.0, y + 4.0);
         }
+        out.push_str("<g class=\"ticks\">");
         for tick in self.x.ticks() {
-            let label = escape(&(self.x.show)(tick));
+            let label = escape(&self.x.unit.show(tick));
             let (x, y) = (self.x(tick), self.height - BOTTOM + 16.0);
             let _ = write!(out, "<text x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"middle\">{label}</text>");
         }
-        out.push_str(inside);
+        let _ = write!(
+            out,
+            "</g><svg class=\"area\" x=\"{LEFT}\" y=\"{TOP}\" width=\"{width}\" height=\"{height}\" \
+             viewBox=\"{LEFT} {TOP} {width} {height}\" preserveAspectRatio=\"none\">"
+        );
+        let mut names = String::new();
+        for stretch in self.stretches {
+            self.stretch(stretch, &mut out, &mut names);
+        }
         let _ = writeln!(
             out,
-            "</svg><figcaption><strong>{}.</strong> {}</figcaption></figure>",
+            "{inside}</svg><g class=\"names\">{names}</g>{beside}</svg><figcaption><strong>{}.</strong> {}</figcaption></figure>",
             escape(self.title),
             escape(&self.says)
         );
         out
+    }
+
+    fn stretch(&self, stretch: &Stretch, out: &mut String, names: &mut String) {
+        let (from, to) = (self.x(stretch.from), self.x(stretch.to));
+        let (bottom, height) = (self.height - BOTTOM, self.height - TOP - BOTTOM);
+        let width = to - from;
+        if !stretch.measured {
+            let _ = write!(
+                out,
+                "<rect class=\"band\" x=\"{from:.1}\" y=\"{TOP}\" width=\"{width:.1}\" height=\"{height}\"/>"
+            );
+        }
+        let _ =
+            write!(out, "<line class=\"phase\" x1=\"{from:.1}\" x2=\"{from:.1}\" y1=\"{TOP}\" y2=\"{bottom:.1}\"/>");
+        // A name that has no room would lie over the next one.
+        if width > 7.0 * stretch.name.chars().count() as f64 {
+            let (x, y) = (from + 4.0, TOP + 10.0);
+            let _ = write!(names, "<text x=\"{x:.1}\" y=\"{y:.1}\">{}</text>", escape(&stretch.name));
+        }
     }
 }
 
@@ -202,17 +272,18 @@ pub(super) fn column_of(seconds: f64) -> f64 {
 mod tests {
     use super::*;
 
-    fn plain(value: f64) -> String {
-        format!("{value}")
+    #[test]
+    fn axes_have_round_ticks() {
+        assert_eq!(Axis::up_to(100.0, Unit::Count).ticks(), [0.0, 50.0, 100.0]);
+        assert_eq!(Axis::decades(0.2, 30.0, Unit::Count).ticks().len(), 4);
+        let log = Axis::decades(1.0, 100.0, Unit::Count);
+        assert!((log.place(10.0) - 0.5).abs() < 1e-9);
+        assert!(log.place(0.0).abs() < 1e-9, "what is less than the axis begins with is at its beginning");
     }
 
     #[test]
-    fn axes_have_round_ticks() {
-        assert_eq!(Axis::up_to(100.0, plain).ticks(), [0.0, 50.0, 100.0]);
-        assert_eq!(Axis::decades(0.2, 30.0, plain).ticks().len(), 4);
-        let log = Axis::decades(1.0, 100.0, plain);
-        assert!((log.place(10.0) - 0.5).abs() < 1e-9);
-        assert!(log.place(0.0).abs() < 1e-9, "what is less than the axis begins with is at its beginning");
+    fn percentiles_have_their_names() {
+        assert_eq!([1.0, 10.0, 100.0, 1_000.0, 10_000.0].map(percentile), ["p0", "p90", "p99", "p99.9", "p99.99"]);
     }
 
     #[test]
@@ -220,8 +291,8 @@ mod tests {
         let plot = Plot {
             title: "Latency",
             says: "p99 < 1 ms".to_owned(),
-            x: Axis::up_to(10.0, plain),
-            y: Axis::up_to(10.0, plain),
+            x: Axis::up_to(10.0, Unit::Count),
+            y: Axis::up_to(10.0, Unit::Count),
             stretches: &[Stretch { name: "a<b".to_owned(), from: 0.0, to: 5.0, measured: false }],
             height: 200.0,
         };

@@ -1,15 +1,18 @@
 //! Loads: what the rules say, how latencies are spread, how the run went second by second, and what the oracle found.
 
-use super::chart::{Axis, Plot, Series, Stretch, column_of};
+use std::collections::BTreeMap;
+
+use super::chart::{Axis, Plot, Series, Stretch, Unit, column_of};
+use super::lanes;
 use super::page::{element, escape, table};
-use super::source::Run;
+use super::source::{ROWS, Run};
 use crate::record::{Counts, Entry, LoadResult, Progress, RuleResult, RuleVerdict, Summary, loads, seconds};
 use crate::report::text::{bytes, count, time};
 
+/// Lines of a picture.
+pub(super) const LINES: usize = 5;
 /// Points of a curve; of a longer run, each is the largest of several.
 const POINTS: usize = 600;
-/// Rows of a heat map in one decade.
-const ROWS: f64 = 6.0;
 
 /// All loads of all runs, the pictures that compare them first.
 pub(super) fn render(runs: &[Run]) -> String {
@@ -25,10 +28,6 @@ pub(super) fn render(runs: &[Run]) -> String {
         out.push_str(&one(run, load, loads.len() > 1));
     }
     out
-}
-
-fn nanos(value: f64) -> String {
-    if value <= 0.0 { "0".to_owned() } else { time(value) }
 }
 
 fn cells(summary: &Summary) -> Vec<String> {
@@ -61,63 +60,60 @@ fn latency_table(loads: &[(&Run, &LoadResult)]) -> String {
     table("From the intended time of each message; the measured phases together", &head, &rows)
 }
 
-/// Latency over the share of values that are not larger, with as much room for the last percent as for all others.
-fn percentiles(runs: &[Run]) -> String {
-    let several = runs.len() > 1;
+/// Curves of latency by percentile. The values go with the share of all that are not larger.
+pub(super) fn curves(named: &[(String, &[(f64, f64)])]) -> String {
+    let (mut least, mut most, mut farthest) = (f64::INFINITY, 0.0_f64, 10.0_f64);
     let mut series = Vec::new();
-    let (mut least, mut most) = (f64::INFINITY, 0.0_f64);
-    for run in runs {
-        for (name, points) in &run.distributions {
-            if name.starts_with("ruler.") || name == "fence" || name == "connect" || name.ends_with(".service") {
-                continue;
-            }
-            // 1/(1-p): ten times as far for each nine.
-            let points: Vec<_> = points
-                .iter()
-                .filter(|(share, _)| *share < 1.0)
-                .map(|(share, value)| (1.0 / (1.0 - share), *value))
-                .collect();
-            let Some((_, last)) = points.last() else { continue };
-            least = points.iter().map(|(_, value)| *value).fold(least, f64::min);
-            most = most.max(*last);
-            let name = name.strip_prefix("step.").unwrap_or(name);
-            let name = if several { format!("{name}, {}", run.label) } else { name.to_owned() };
-            series.push(Series { name, points });
-        }
+    for (name, points) in named {
+        // 1/(1-p): ten times as far for each nine.
+        let points: Vec<_> = points
+            .iter()
+            .filter(|(share, _)| *share < 1.0)
+            .map(|(share, value)| (1.0 / (1.0 - share), *value))
+            .collect();
+        let Some((end, last)) = points.last() else { continue };
+        least = points.iter().map(|(_, value)| *value).fold(least, f64::min);
+        (most, farthest) = (most.max(*last), farthest.max(*end));
+        series.push(Series { name: name.clone(), points });
     }
     if series.is_empty() {
         return String::new();
     }
-    // Who compares runs wants one measure of each; more lines than five cannot be told apart.
-    if several {
-        series.retain(|one| one.name.contains(".delivery") || one.name.contains(".ack"));
-    }
-    series.truncate(5);
-    let farthest = series.iter().filter_map(|one| one.points.last()).map(|(x, _)| *x).fold(10.0, f64::max);
-    let says: Vec<_> =
-        series.iter().filter_map(|one| Some(format!("{} reaches {}", one.name, nanos(one.points.last()?.1)))).collect();
+    let says: Vec<_> = series
+        .iter()
+        .filter_map(|one| Some(format!("{} reaches {}", one.name, Unit::Time.show(one.points.last()?.1))))
+        .collect();
     let plot = Plot {
         title: "Latency by percentile",
         says: format!("{}; both axes are logarithmic", says.join("; ")),
-        x: Axis { from: 1.0, to: 10f64.powf(farthest.log10().ceil()), log: true, show: percentile },
-        y: Axis::decades(least, most, nanos),
+        x: Axis { from: 1.0, to: 10f64.powf(farthest.log10().ceil()), log: true, unit: Unit::OneIn },
+        y: Axis::decades(least, most, Unit::Time),
         stretches: &[],
         height: 300.0,
     };
     plot.lines(&series)
 }
 
-/// `p99.9` for 1,000.
-fn percentile(one_in: f64) -> String {
-    if one_in <= 1.0 {
-        return "p0".to_owned();
+/// Latency over the share of values that are not larger, with as much room for the last percent as for all others.
+fn percentiles(runs: &[Run]) -> String {
+    let several = runs.len() > 1;
+    let mut named: Vec<(String, &[(f64, f64)])> = Vec::new();
+    for run in runs {
+        for (name, points) in &run.distributions {
+            let is_ours = name.starts_with("ruler.") || name == "fence" || name == "connect";
+            // Who compares runs wants one measure of each.
+            let of = name.rsplit_once('.').map_or("", |(_, of)| of);
+            let is_main = matches!(of, "delivery" | "ack");
+            if is_ours || of == "service" || several && !is_main {
+                continue;
+            }
+            let name = name.strip_prefix("step.").unwrap_or(name);
+            named.push((if several { format!("{name}, {}", run.label) } else { name.to_owned() }, points));
+        }
     }
-    let nines = one_in.log10().round() as usize;
-    match nines {
-        1 => "p90".to_owned(),
-        2 => "p99".to_owned(),
-        nines => format!("p99.{}", "9".repeat(nines - 2)),
-    }
+    // More lines cannot be told apart.
+    named.truncate(LINES);
+    curves(&named)
 }
 
 /// One load on its own.
@@ -126,6 +122,8 @@ fn one(run: &Run, load: &LoadResult, several: bool) -> String {
     let mut out = format!("<h2>{}</h2>\n", escape(&name));
     out.push_str(&rules(run, load));
     out.push_str(&oracle(load));
+    out.push_str(&changes(run, load));
+    out.push_str(&places(load));
     let seconds: Vec<&Progress> = seconds(&run.entries).collect();
     if seconds.len() > 2 {
         let stretches = stretches(load, &seconds);
@@ -219,6 +217,66 @@ fn oracle_line(counts: &Counts, load: &LoadResult) -> String {
     )
 }
 
+/// What has changed since earlier runs.
+fn changes(run: &Run, load: &LoadResult) -> String {
+    let mut out = String::new();
+    let rows: Vec<_> = run
+        .entries
+        .iter()
+        .filter_map(|entry| match entry {
+            Entry::Change(change) if change.scenario == load.scenario => Some(change),
+            _ => None,
+        })
+        .map(|change| {
+            let name = format!("{} {}", change.measure, change.figure);
+            vec![escape(&name), escape(&time(change.before)), escape(&time(change.now)), escape(&change.says)]
+        })
+        .collect();
+    if rows.is_empty() {
+        return out;
+    }
+    for entry in &run.entries {
+        if let Entry::Baseline(baseline) = entry {
+            let said = format!("Baseline: {}, {}, target {}", baseline.record, baseline.started, baseline.target);
+            out.push_str(&element("p", "soft", &escape(&said)));
+            baseline.remarks.iter().for_each(|remark| out.push_str(&element("p", "soft", &escape(remark))));
+        }
+    }
+    let head = ["", "before", "now", "change, with 95 % confidence"].map(ToOwned::to_owned);
+    out + &table("Against the baseline", &head, &rows)
+}
+
+/// How latency grows from the first receiver of a message to its last.
+fn places(load: &LoadResult) -> String {
+    let mut out = String::new();
+    for traffic in load.traffic.iter().filter(|traffic| traffic.places.len() > 1) {
+        let line = |name: &str, value: fn(&Summary) -> u64| Series {
+            name: name.to_owned(),
+            points: traffic.places.iter().map(|place| (f64::from(place.from), value(&place.latency) as f64)).collect(),
+        };
+        let lines = [line("p50", |s| s.p50), line("p99", |s| s.p99), line("max", |s| s.max)];
+        let values = || lines.iter().flat_map(|line| &line.points).map(|(_, value)| *value);
+        let (Some(first), Some(last)) = (traffic.places.first(), traffic.places.last()) else { continue };
+        let title = format!("The fan-out of {}, from the first receiver to the last", traffic.name);
+        let plot = Plot {
+            title: &title,
+            says: format!(
+                "the median of the first is {}, of those from place {} on {}; places are those in which sio-bench read them, in \
+                 powers of two",
+                time(first.latency.p50 as f64),
+                count(u64::from(last.from)),
+                time(last.latency.p50 as f64)
+            ),
+            x: Axis::decades(1.0, f64::from(last.from), Unit::Count),
+            y: Axis::decades(values().fold(f64::INFINITY, f64::min), values().fold(0.0, f64::max), Unit::Time),
+            stretches: &[],
+            height: 220.0,
+        };
+        out.push_str(&plot.lines(&lines));
+    }
+    out
+}
+
 /// Phases on the axis of time, the time of connecting included.
 fn stretches(load: &LoadResult, seconds: &[&Progress]) -> Vec<Stretch> {
     let mut all = Vec::new();
@@ -246,49 +304,34 @@ fn stretches(load: &LoadResult, seconds: &[&Progress]) -> Vec<Stretch> {
 fn time_axis(stretches: &[Stretch], seconds: &[&Progress]) -> Axis {
     let from = stretches.first().map_or(0.0, |stretch| stretch.from);
     let to = stretches.last().map_or(1.0, |stretch| stretch.to).max(seconds.last().map_or(1.0, |last| last.second));
-    Axis { from, to, log: false, show: |second| format!("{second:.0} s") }
+    Axis { from, to, log: false, unit: Unit::Second }
 }
 
 /// How latencies were spread at each moment.
 fn heat(run: &Run, load: &LoadResult, stretches: &[Stretch]) -> String {
-    let wanted = |name: &str| matches!(name.rsplit_once('.'), Some((_, "delivery" | "ack")));
-    let steps = load.steps.first().map(|step| step.name.replace([' ', ','], "-"));
-    let found = run.seconds.iter().find(|(name, _)| wanted(name));
-    let found = found.or_else(|| run.seconds.iter().find(|(name, _)| Some(*name) == steps.as_ref()));
-    let Some((name, intervals)) = found else { return String::new() };
+    let Some(heat) = run.heat.get(&load.scenario) else { return String::new() };
     let end = stretches.last().map_or(1.0, |stretch| stretch.to);
     let column = column_of(end);
-    let mut columns: Vec<Vec<(i64, u64)>> = vec![Vec::new(); (end / column).ceil() as usize + 1];
-    let (mut least, mut most) = (f64::INFINITY, 0.0_f64);
-    for (second, histogram) in intervals {
+    let mut columns: Vec<BTreeMap<i64, u64>> = vec![BTreeMap::new(); (end / column).ceil() as usize + 1];
+    for (second, rows) in &heat.seconds {
         let place = ((second / column) as usize).min(columns.len() - 1);
-        for value in histogram.iter_recorded() {
-            let nanos = value.value_iterated_to() as f64;
-            (least, most) = (least.min(nanos), most.max(nanos));
-            let row = (nanos.log10() * ROWS).floor() as i64;
-            match columns[place].iter_mut().find(|(known, _)| *known == row) {
-                Some((_, sum)) => *sum += value.count_since_last_iteration(),
-                None => columns[place].push((row, value.count_since_last_iteration())),
-            }
-        }
-    }
-    if most <= 0.0 {
-        return String::new();
+        rows.iter().for_each(|(row, count)| *columns[place].entry(*row).or_default() += count);
     }
     let edge = |row: i64| 10f64.powf(row as f64 / ROWS);
     let cells: Vec<_> = columns
         .iter()
         .enumerate()
         .flat_map(|(index, rows)| {
-            let top = rows.iter().map(|(_, sum)| *sum).max().unwrap_or(1) as f64;
+            let top = rows.values().copied().max().unwrap_or(1) as f64;
             rows.iter().map(move |(row, sum)| (index as f64 * column, edge(*row), edge(row + 1), *sum as f64 / top))
         })
         .collect();
+    let (least, most) = (Unit::Time.show(heat.least), Unit::Time.show(heat.most));
     let plot = Plot {
         title: "Latency over time",
-        says: format!("{name}: each column is {column:.0} s, darker is more; from {} to {}", nanos(least), nanos(most)),
-        x: Axis { from: 0.0, to: end, log: false, show: |second| format!("{second:.0} s") },
-        y: Axis::decades(least, most, nanos),
+        says: format!("{}: each column is {column:.0} s, darker is more; from {least} to {most}", heat.measure),
+        x: Axis { from: 0.0, to: end, log: false, unit: Unit::Second },
+        y: Axis::decades(heat.least, heat.most, Unit::Time),
         stretches,
         height: 260.0,
     };
@@ -297,8 +340,8 @@ fn heat(run: &Run, load: &LoadResult, stretches: &[Stretch]) -> String {
 
 /// A figure of a second; of the one before it, for rates.
 type Value = fn(&Progress, &Progress) -> Option<f64>;
-/// Title, lines, and how values are written.
-type Picture = (&'static str, &'static [(&'static str, Value)], fn(f64) -> String);
+/// Title, lines, and what their values are.
+type Picture = (&'static str, &'static [(&'static str, Value)], Unit);
 
 /// One axis of time for rates, users, lateness, CPU and memory.
 fn over_time(seconds: &[&Progress], stretches: &[Stretch]) -> String {
@@ -309,12 +352,12 @@ fn over_time(seconds: &[&Progress], stretches: &[Stretch]) -> String {
                 ("sent", |now, before| per_second(now.sent, before.sent, now, before)),
                 ("delivered", |now, before| per_second(now.delivered, before.delivered, now, before)),
             ],
-            number,
+            Unit::Count,
         ),
         (
             "Users",
             &[("in their rooms", |now, _| Some(now.open as f64)), ("visits", |now, _| Some(now.visiting as f64))],
-            number,
+            Unit::Count,
         ),
         (
             "Lateness of sio-bench",
@@ -322,7 +365,7 @@ fn over_time(seconds: &[&Progress], stretches: &[Stretch]) -> String {
                 ("sent late, p99", |now, _| Some(now.late.p99 as f64).filter(|_| now.late.count > 0)),
                 ("read late, p99", |now, _| Some(now.read.p99 as f64).filter(|_| now.read.count > 0)),
             ],
-            nanos,
+            Unit::Time,
         ),
         (
             "CPU, in cores",
@@ -330,7 +373,7 @@ fn over_time(seconds: &[&Progress], stretches: &[Stretch]) -> String {
                 ("target", |now, before| share(now.target.cpu, before.target.cpu, now, before)),
                 ("sio-bench", |now, before| share(now.own.cpu, before.own.cpu, now, before)),
             ],
-            |value| format!("{value:.1}"),
+            Unit::Cores,
         ),
         (
             "Memory",
@@ -338,18 +381,14 @@ fn over_time(seconds: &[&Progress], stretches: &[Stretch]) -> String {
                 ("target", |now, _| now.target.memory.map(|memory| memory as f64)),
                 ("sio-bench", |now, _| now.own.memory.map(|memory| memory as f64)),
             ],
-            bytes,
+            Unit::Bytes,
         ),
     ];
     plots
         .iter()
-        .map(|(title, lines, show)| plot_over_time(title, lines, *show, seconds, stretches))
+        .map(|(title, lines, unit)| plot_over_time(title, lines, *unit, seconds, stretches))
         .collect::<Vec<_>>()
         .concat()
-}
-
-fn number(value: f64) -> String {
-    count(value as u64)
 }
 
 fn per_second(now: u64, before: u64, at: &Progress, since: &Progress) -> Option<f64> {
@@ -365,7 +404,7 @@ fn share(now: Option<f64>, before: Option<f64>, at: &Progress, since: &Progress)
 fn plot_over_time(
     title: &str,
     lines: &[(&str, Value)],
-    show: fn(f64) -> String,
+    unit: Unit,
     seconds: &[&Progress],
     stretches: &[Stretch],
 ) -> String {
@@ -386,14 +425,14 @@ fn plot_over_time(
         .iter()
         .map(|one| {
             let top = one.points.iter().map(|(_, value)| *value).fold(0.0, f64::max);
-            format!("{} at most {}", one.name, show(top))
+            format!("{} at most {}", one.name, unit.show(top))
         })
         .collect();
     let plot = Plot {
         title,
         says: says.join("; "),
         x: time_axis(stretches, seconds),
-        y: Axis::up_to(most, show),
+        y: Axis::up_to(most, unit),
         stretches,
         height: 170.0,
     };
@@ -454,9 +493,10 @@ fn violations(load: &LoadResult) -> String {
     let mut out = String::new();
     for violation in &load.violations {
         let because: Vec<_> = violation.because.iter().map(|line| escape(line)).collect();
+        let said = escape(&format!("{} {}: {}", violation.invariant, violation.measure, violation.summary));
+        let picture = lanes::render(&violation.summary, &violation.lanes);
         out.push_str(&format!(
-            "<details open><summary>{}</summary><pre>{}</pre></details>\n",
-            escape(&format!("{} {}: {}", violation.invariant, violation.measure, violation.summary)),
+            "<details open><summary>{said}</summary><pre>{}</pre>{picture}</details>\n",
             because.join("\n")
         ));
     }
@@ -470,11 +510,6 @@ fn violations(load: &LoadResult) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn percentiles_have_their_names() {
-        assert_eq!([1.0, 10.0, 100.0, 1_000.0, 10_000.0].map(percentile), ["p0", "p90", "p99", "p99.9", "p99.99"]);
-    }
 
     #[test]
     fn no_peak_is_lost_by_thinning() {

@@ -4,14 +4,20 @@
 
 mod cases;
 mod chart;
+mod kills;
+mod lanes;
 mod load;
+mod matrix;
 mod page;
 mod source;
+mod versus;
 
-use crate::record::{Entry, Header, header};
+use crate::record::{Entry, Header, Lane, header};
 use crate::report::judge;
 
+pub use self::kills::{Fault, matrix};
 pub use self::source::Run;
+pub use self::versus::versus;
 
 use self::page::{element, escape};
 
@@ -19,23 +25,36 @@ use self::page::{element, escape};
 pub fn render(runs: &[Run]) -> String {
     let mut body = String::new();
     for run in runs {
-        body.push_str(&banner(run));
+        body.push_str(&banner(run, runs.len() > 2));
     }
     body.push_str(&load::render(runs));
-    for run in runs {
-        body.push_str(&cases::render(run));
-    }
+    body.push_str(&cases::render(runs));
     let names: Vec<_> = runs.iter().map(|run| run.label.as_str()).collect();
     page::page(&format!("sio-bench: {}", names.join(", ")), &body)
 }
 
+/// A page of one violation: what is claimed, why it is certain, and what was around it.
+pub fn violation(title: &str, because: &[String], lanes: &[Lane]) -> String {
+    let mut body = format!("<section class=\"verdict failed\"><h1>{}</h1></section>\n", escape(title));
+    let because: Vec<_> = because.iter().map(|line| escape(line)).collect();
+    body.push_str(&element("pre", "", &because.join("\n")));
+    body.push_str(&lanes::render(title, lanes));
+    page::page(title, &body)
+}
+
 /// The verdict, and what ran where.
-fn banner(run: &Run) -> String {
+fn banner(run: &Run, among_many: bool) -> String {
     let (class, word, sentence) = verdict(&run.entries);
     let mut out = format!("<section class=\"verdict {class}\"><h1>{}</h1>", escape(&run.label));
     out.push_str(&format!("<p class=\"word\"><strong>{word}</strong> {}</p>", escape(&sentence)));
     if let Some(header) = header(&run.entries) {
-        out.push_str(&about(header));
+        let about = about(header);
+        out.push_str(&if among_many {
+            let version = header.target.version.as_deref().unwrap_or("version unknown");
+            format!("<details><summary>{}</summary>{about}</details>", escape(version))
+        } else {
+            about
+        });
     }
     out.push_str("</section>\n");
     out
@@ -45,14 +64,22 @@ fn about(header: &Header) -> String {
     let target = &header.target;
     let version = target.version.as_deref().unwrap_or("version unknown");
     let host = &header.host;
+    let parts: Vec<_> = header
+        .parts
+        .iter()
+        .map(|part| format!("{} on {} {} with {} cores", part.record, part.host.os, part.host.arch, part.host.cores))
+        .collect();
     let rows = [
         ("Target", format!("{} ({version}) at {}", target.name, target.url)),
         ("Machine", format!("{} {}, {} cores", host.os, host.arch, host.cores)),
+        ("Settings", target.settings.clone().unwrap_or_default()),
+        ("Parts", parts.join("; ")),
         ("Begun", header.started.clone()),
         ("Command", header.command.join(" ")),
         ("By", format!("sio-bench {}", header.version)),
     ];
-    let rows: Vec<_> = rows.iter().map(|(name, value)| format!("<dt>{name}</dt><dd>{}</dd>", escape(value))).collect();
+    let rows = rows.iter().filter(|(_, value)| !value.is_empty());
+    let rows: Vec<_> = rows.map(|(name, value)| format!("<dt>{name}</dt><dd>{}</dd>", escape(value))).collect();
     element("dl", "about", &rows.concat())
 }
 

@@ -71,6 +71,7 @@ main { max-width: 1080px; margin: 0 auto; padding: 24px 20px 64px; }
 h1 { font-size: 22px; margin: 0 0 4px; } h2 { font-size: 19px; margin: 36px 0 8px; } h3 { font-size: 15px; margin: 22px 0 4px; }
 p { margin: 6px 0; } .soft, figcaption, caption { color: var(--soft); font-size: 13px; text-align: left; }
 .verdict { border-left: 6px solid; background: var(--card); padding: 14px 18px; margin: 0 0 16px; border-radius: 4px; }
+.verdict:has(details) { padding: 8px 18px; margin-bottom: 8px; } .verdict:has(details) h1 { font-size: 17px; }
 .verdict .word strong { font-size: 17px; margin-right: 6px; }
 .passed { border-color: var(--passed); } .passed .word strong, span.passed, .mark-pass { color: var(--passed); }
 .failed { border-color: var(--failed); } .failed .word strong, span.failed, .mark-fail { color: var(--failed); font-weight: 600; }
@@ -88,6 +89,20 @@ svg .s0 { stroke: var(--a); } svg .s1 { stroke: var(--b); stroke-dasharray: 7 3;
 svg .s3 { stroke: var(--d); stroke-dasharray: 9 3 2 3; } svg .s4 { stroke: var(--e); stroke-dasharray: 4 4; }
 svg .band { fill: var(--invalid); opacity: .18; } svg .heat { fill: rgb(var(--heat)); }
 svg text.label { font-weight: 600; fill: var(--ink); }
+svg .area .line, svg .area .phase { vector-effect: non-scaling-stroke; } svg .hover line { stroke: var(--soft); }
+svg .hover text { fill: var(--ink); font-weight: 600; } svg .hover rect { fill: var(--back); opacity: .92; stroke: var(--line); } svg .chosen { fill: rgb(var(--heat)); opacity: .15; }
+svg .must { fill: var(--passed); opacity: .22; } svg .may { fill: var(--invalid); opacity: .22; } svg .mustnot { fill: var(--failed); opacity: .14; }
+svg .act { fill: rgb(var(--heat)); opacity: .8; } svg .wrong { fill: var(--failed); opacity: 1; stroke: var(--ink); stroke-width: 1.5; } svg text.say { fill: var(--ink); }
+.grid { display: grid; align-items: baseline; } .cases { font-size: 13.5px; } .cases .row { border-bottom: 1px solid var(--line); padding: 2px 0; }
+.cases .head { position: sticky; top: 0; background: var(--back); font-weight: 600; z-index: 1; } .cases .head span, .cases .row span.cell { text-align: center; }
+.cases .row span.id { overflow-wrap: anywhere; } .cases details.row { margin: 0; } .cases details.row > summary { color: var(--ink); font-size: 13.5px; list-style: none; border: 0; padding: 0; }
+.cases details.row > summary::-webkit-details-marker { display: none; } .cases summary .id::before { content: '▸ '; color: var(--soft); } .cases details[open] > summary .id::before { content: '▾ '; }
+.cases .head span:first-child { text-align: left; }
+.cell { border-radius: 3px; margin: 0 2px; } .v-pass { color: var(--passed); } .v-fail { color: var(--back); background: var(--failed); font-weight: 600; }
+.v-odd { color: var(--ink); background: color-mix(in srgb, var(--invalid) 35%, transparent); } .v-skip { color: var(--soft); background: repeating-linear-gradient(135deg, transparent 0 4px, var(--line) 4px 5px); }
+.sides { display: grid; grid-template-columns: repeat(auto-fit, minmax(300px, 1fr)); gap: 0 12px; } .sides pre { margin: 4px 0 10px; } .sides b.parts { color: var(--failed); }
+.kills td { text-align: center; padding: 1px 4px; } .kills td.hit { background: color-mix(in srgb, rgb(var(--heat)) var(--share), transparent); } .kills th { font-weight: 400; }
+.kills thead th { writing-mode: vertical-rl; text-align: left; padding: 2px; }
 .oracle { font-weight: 600; } details { margin: 4px 0; } summary { cursor: pointer; color: var(--soft); font-size: 13px; }
 details.case > summary { color: var(--ink); font-size: 14px; padding: 3px 0; border-bottom: 1px solid var(--line); }
 pre { background: var(--card); padding: 10px 12px; overflow-x: auto; font: 12.5px/1.45 ui-monospace, monospace; border-radius: 4px; }
@@ -95,13 +110,8 @@ pre { background: var(--card); padding: 10px 12px; overflow-x: auto; font: 12.5p
 @media print { body { background: #fff; color: #000; } details:not([open]) > *:not(summary) { display: none; } .filters { display: none; } main { max-width: none; } }
 ";
 
-/// Hides cases that were not asked for; without scripts all of them are there.
-const SCRIPT: &str = "
-for (const box of document.querySelectorAll('.filters input')) box.addEventListener('change', () => {
-  const wanted = new Set([...document.querySelectorAll('.filters input:checked')].map((one) => one.value));
-  for (const one of document.querySelectorAll('details.case')) one.classList.toggle('hidden', !wanted.has(one.dataset.verdict));
-});
-";
+/// Filters of cases, values under the mouse, and a closer look at a stretch of time. Without scripts everything is there.
+const SCRIPT: &str = include_str!("page.js");
 
 #[cfg(test)]
 mod tests {

@@ -3,12 +3,13 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use hdrhistogram::Histogram;
-use hdrhistogram::serialization::Deserializer;
-use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry};
 use indexmap::IndexMap;
 
-use crate::record::{self, Entry, header};
+use crate::record::intervals::{self, in_log};
+use crate::record::{self, Entry, LoadResult, header, loads};
+
+/// Rows of a heat map in one decade.
+pub(super) const ROWS: f64 = 6.0;
 
 /// One run.
 #[derive(Debug)]
@@ -18,34 +19,80 @@ pub struct Run {
     pub entries: Vec<Entry>,
     /// By the name of the measure: the share of values that are not larger, and the value in nanoseconds.
     pub(super) distributions: IndexMap<String, Vec<(f64, f64)>>,
-    /// By the name of the measure: seconds since the run began, and what was recorded then.
-    pub(super) seconds: IndexMap<String, Vec<(f64, Histogram<u64>)>>,
+    /// By the name of the scenario.
+    pub(super) heat: IndexMap<String, Heat>,
+}
+
+/// How the latencies of one measure were spread, second by second.
+#[derive(Debug, Default)]
+pub(super) struct Heat {
+    pub(super) measure: String,
+    /// Seconds since the first phase began; rows and how many values fell into them.
+    pub(super) seconds: Vec<(f64, Vec<(i64, u64)>)>,
+    /// Nanoseconds.
+    pub(super) least: f64,
+    pub(super) most: f64,
 }
 
 impl Run {
+    /// Of entries alone: cases need nothing else.
+    pub fn of(entries: Vec<Entry>) -> Self {
+        Self { label: label(&entries), entries, distributions: IndexMap::new(), heat: IndexMap::new() }
+    }
+
     /// Reads a record and what lies beside it; without that, there is less to see.
     pub fn read(path: &Path) -> Result<Self, String> {
-        let entries = record::read(path)?;
+        let entries = record::read_for_report(path)?;
         let folder =
             if path.is_dir() { path.to_owned() } else { path.parent().map_or_else(PathBuf::new, PathBuf::from) };
-        let mut run =
-            Self { label: label(&entries), entries, distributions: IndexMap::new(), seconds: IndexMap::new() };
+        let mut run = Self::of(entries);
         let mut files: Vec<_> =
             fs::read_dir(&folder).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
         files.sort_unstable();
-        for file in files {
-            let extension = file.extension().and_then(|extension| extension.to_str());
-            match extension {
-                Some("hgrm") => {
-                    let name = file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-                    let text = fs::read_to_string(&file).unwrap_or_default();
-                    run.distributions.insert(name, distribution(&text));
-                }
-                Some("hlog") => run.seconds.extend(intervals(&fs::read(&file).unwrap_or_default())),
-                _ => {}
+        for file in files.iter().filter(|file| file.extension().is_some_and(|end| end == "hgrm")) {
+            let name = file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+            let text = fs::read_to_string(file).unwrap_or_default();
+            run.distributions.insert(name, distribution(&text));
+        }
+        for load in loads(&run.entries) {
+            let log = folder.join(format!("{}.hlog", load.scenario));
+            if let Some(heat) = main_measure(load).and_then(|measure| Heat::read(&log, measure)) {
+                run.heat.insert(load.scenario.clone(), heat);
             }
         }
         Ok(run)
+    }
+}
+
+/// What a load is about, of all that it measures: deliveries, or acknowledgements, or the first step of a flow.
+fn main_measure(load: &LoadResult) -> Option<String> {
+    let of = |name: &str| {
+        let traffic = load.traffic.iter().find(|traffic| traffic.latency.contains_key(name))?;
+        Some(format!("{}.{name}", traffic.name))
+    };
+    of("delivery").or_else(|| of("ack")).or_else(|| load.steps.first().map(|step| step.name.clone()))
+}
+
+impl Heat {
+    fn read(log: &Path, measure: String) -> Option<Self> {
+        let name = in_log(&measure);
+        let mut heat = Self { measure, least: f64::INFINITY, ..Self::default() };
+        let take = |interval: &intervals::Interval<'_>, histogram: &hdrhistogram::Histogram<u64>| {
+            let mut rows: Vec<(i64, u64)> = Vec::new();
+            for value in histogram.iter_recorded() {
+                let nanos = value.value_iterated_to() as f64;
+                (heat.least, heat.most) = (heat.least.min(nanos), heat.most.max(nanos));
+                let row = (nanos.log10() * ROWS).floor() as i64;
+                // Values come in their order, and so do rows.
+                match rows.last_mut() {
+                    Some((last, sum)) if *last == row => *sum += value.count_since_last_iteration(),
+                    _ => rows.push((row, value.count_since_last_iteration())),
+                }
+            }
+            heat.seconds.push((interval.start, rows));
+        };
+        intervals::visit(log, |interval| interval.measure == name, take).ok()?;
+        (heat.most > 0.0).then_some(heat)
     }
 }
 
@@ -72,22 +119,6 @@ fn distribution(text: &str) -> Vec<(f64, f64)> {
         Some((share, value * 1e6))
     };
     text.lines().filter_map(point).collect()
-}
-
-/// The lines of a `.hlog`, by the measure in front of `@`.
-fn intervals(log: &[u8]) -> IndexMap<String, Vec<(f64, Histogram<u64>)>> {
-    use base64::Engine as _;
-    let mut found: IndexMap<String, Vec<(f64, Histogram<u64>)>> = IndexMap::new();
-    let mut deserializer = Deserializer::new();
-    for entry in IntervalLogIterator::new(log).map_while(Result::ok) {
-        let LogEntry::Interval(interval) = entry else { continue };
-        let Some(tag) = interval.tag() else { continue };
-        let name = tag.as_str().split('@').next().unwrap_or_default().to_owned();
-        let bytes = base64::engine::general_purpose::STANDARD.decode(interval.encoded_histogram()).unwrap_or_default();
-        let Ok(histogram) = deserializer.deserialize(&mut bytes.as_slice()) else { continue };
-        found.entry(name).or_default().push((interval.start_timestamp().as_secs_f64(), histogram));
-    }
-    found
 }
 
 #[cfg(test)]

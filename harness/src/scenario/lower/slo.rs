@@ -1,7 +1,7 @@
 //! `[slo]`: `"tell.delivery p99 < 50ms in steady"`.
 
 use super::flow;
-use crate::scenario::model::{Count, Latency, Metric, Op, Rule, Scenario, Stat};
+use crate::scenario::model::{Count, Latency, Limit, Metric, Op, Rule, Scenario, Stat};
 use crate::scenario::node::{Node, Span};
 use crate::scenario::quantity;
 use crate::scenario::table::{self, Context, Table};
@@ -22,7 +22,7 @@ const COUNTS: [(&str, Count); 6] = [
     ("unanswered", Count::Unanswered),
 ];
 /// Measures of the whole run.
-const PLAIN: [(&str, Metric); 11] = [
+const PLAIN: [(&str, Metric); 13] = [
     ("connect", Metric::Connect),
     ("upgrade", Metric::Upgrade),
     ("reconnect", Metric::Reconnect),
@@ -34,7 +34,11 @@ const PLAIN: [(&str, Metric); 11] = [
     ("ruler.read", Metric::RulerRead),
     ("ruler.busy", Metric::RulerBusy),
     ("ruler.wait", Metric::RulerWait),
+    ("target.cpu", Metric::TargetCpu),
+    ("target.memory", Metric::TargetMemory),
 ];
+/// How a rule about an earlier run goes on behind its statistic.
+const NOT_WORSE: [&str; 5] = ["not", "worse", "than", "baseline", "by"];
 
 pub(super) fn lower(node: &Node, scenario: &Scenario, cx: &mut Context<'_>) -> Vec<Rule> {
     let Some(mut table) = Table::new(node, "[slo]", cx) else { return Vec::new() };
@@ -87,28 +91,73 @@ pub(super) fn rule(node: &Node, scenario: &Scenario, cx: &mut Context<'_>) -> Op
         None => Stat::Plain,
     };
     check_stat(&metric, stat, node, cx)?;
+    let limit = limit(&metric, stat, (word, span), &mut words, cx)?;
+    let (phase, users) = scope(words, &metric, node, scenario, cx).ok()?;
+    if users.is_some() && matches!(limit, Limit::Baseline(_)) {
+        cx.diagnostics.error(
+            node.span.clone(),
+            "`for USERS` does not go with a baseline: its log does not tell populations apart",
+        );
+        return None;
+    }
+    let place = line_and_column(&cx.source.text, node.span.start);
+    Some(Rule { text: text.to_owned(), metric, stat, limit, phase, users, span: node.span.clone(), place })
+}
+
+/// `< 50ms`, or `not worse than baseline by 10%`.
+fn limit(
+    metric: &Metric,
+    stat: Stat,
+    (word, span): (&str, Span),
+    words: &mut Words<'_>,
+    cx: &mut Context<'_>,
+) -> Option<Limit> {
     let op = match word {
         "<" => Op::Less,
         "<=" => Op::AtMost,
         "=" => Op::Equal,
         ">=" => Op::AtLeast,
         ">" => Op::Greater,
+        "not" => return against_baseline(metric, stat, span, words, cx).map(Limit::Baseline),
         other => {
-            cx.diagnostics.error(span, format_args!("expected < <= = >= or >, found `{other}`"));
+            let wanted = "expected < <= = >= > or `not worse than baseline by`";
+            cx.diagnostics.error(span, format_args!("{wanted}, found `{other}`"));
             return None;
         }
     };
     let (word, span) = words.next();
-    let bound = match bound(&metric, word) {
-        Ok(bound) => bound,
-        Err(problem) => {
-            cx.diagnostics.error(span, problem);
+    let bound = bound(metric, word).map_err(|problem| cx.diagnostics.error(span, problem)).ok()?;
+    Some(Limit::Bound(op, bound))
+}
+
+/// By how much a latency may be worse than in an earlier run; `not` has been read.
+fn against_baseline(
+    metric: &Metric,
+    stat: Stat,
+    mut span: Span,
+    words: &mut Words<'_>,
+    cx: &mut Context<'_>,
+) -> Option<f64> {
+    for wanted in &NOT_WORSE[1..] {
+        let word;
+        (word, span) = words.next();
+        if word != *wanted {
+            let phrase = NOT_WORSE.join(" ");
+            cx.diagnostics.error(span, format_args!("expected `{phrase}` and a share such as 10%, found `{word}`"));
             return None;
         }
-    };
-    let (phase, users) = scope(words, &metric, node, scenario, cx).ok()?;
-    let place = line_and_column(&cx.source.text, node.span.start);
-    Some(Rule { text: text.to_owned(), metric, stat, op, bound, phase, users, span: node.span.clone(), place })
+    }
+    if !metric.is_latency() {
+        cx.diagnostics.error(span, "only latencies can be held against a baseline: a count has no interval");
+        return None;
+    }
+    if stat == Stat::Max {
+        cx.diagnostics
+            .error(span, "a maximum is one value and has no interval; hold p99.9 or the mean against a baseline");
+        return None;
+    }
+    let (word, span) = words.next();
+    quantity::percent(word).map_err(|problem| cx.diagnostics.error(span, problem)).ok()
 }
 
 /// What the rule begins with, and the words behind it.
@@ -194,6 +243,8 @@ fn bound(metric: &Metric, word: &str) -> Result<f64, String> {
     match metric {
         metric if metric.is_latency() => quantity::duration(word).map(|time| time.as_nanos() as f64),
         Metric::Capacity => quantity::range(&format!("{word}..{word}")).map(|(number, ..)| number),
+        Metric::TargetCpu => quantity::duration(word).map(|time| time.as_nanos() as f64),
+        Metric::TargetMemory => quantity::size(word).map(|bytes| bytes as f64),
         Metric::Count { .. } => word.replace('_', "").parse().map_err(|_| format!("expected a number, found `{word}`")),
         _ => quantity::percent(word),
     }

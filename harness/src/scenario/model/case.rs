@@ -83,6 +83,20 @@ pub enum Class {
     Info,
 }
 
+impl Class {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Must, Self::Should, Self::Info];
+
+    /// As files and reports write it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Must => "must",
+            Self::Should => "should",
+            Self::Info => "info",
+        }
+    }
+}
+
 /// Where a requirement comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -93,6 +107,20 @@ pub enum Origin {
     Docs,
     /// What the reference implementation does.
     Reference,
+}
+
+impl Origin {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Protocol, Self::Docs, Self::Reference];
+
+    /// As files and reports write it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Protocol => "protocol",
+            Self::Docs => "docs",
+            Self::Reference => "reference",
+        }
+    }
 }
 
 /// Options a target is started with, as environment variables of the fixture contract. Cases with equal options

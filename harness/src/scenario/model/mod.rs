@@ -19,7 +19,7 @@ pub use flow::{Coming, Deed, Feed, FlowStep, HandOut, Journey, Think};
 pub use load::{
     Arrivals, Chaos, Churn, Driver, Invocation, Leaving, Phase, Population, Reach, RoomGroup, RoomRef, Traffic, Upset,
 };
-pub use slo::{Count, Latency, Metric, Op, Rule, Stat};
+pub use slo::{Count, Latency, Limit, Metric, Op, Rule, Stat};
 
 use super::node::Span;
 use super::template::Template;

@@ -9,9 +9,7 @@ pub struct Rule {
     pub text: String,
     pub metric: Metric,
     pub stat: Stat,
-    pub op: Op,
-    /// Nanoseconds, a count, or a share of 1; which one follows from the metric.
-    pub bound: f64,
+    pub limit: Limit,
     pub phase: Option<String>,
     /// The population whose deliveries are meant.
     pub users: Option<String>,
@@ -21,14 +19,34 @@ pub struct Rule {
 }
 
 impl Rule {
-    /// The rule that holds when this one does not.
+    /// The rule that holds when this one does not; one about a baseline has none.
     #[must_use]
     pub fn negated(mut self) -> Self {
-        let op = self.op.negated();
-        let (old, new) = (format!(" {} ", self.op.symbol()), format!(" {} ", op.symbol()));
-        self.text = self.text.replacen(&old, &new, 1);
-        self.op = op;
+        if let Limit::Bound(old, bound) = self.limit {
+            let new = old.negated();
+            self.text = self.text.replacen(&format!(" {} ", old.symbol()), &format!(" {} ", new.symbol()), 1);
+            self.limit = Limit::Bound(new, bound);
+        }
         self
+    }
+}
+
+/// What the value of a rule is held against.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Limit {
+    /// Nanoseconds, bytes, a count, or a share of 1; which one follows from the metric.
+    Bound(Op, f64),
+    /// `not worse than baseline by 10%`: a share of what an earlier run had.
+    Baseline(f64),
+}
+
+impl Limit {
+    /// Whether a value is within it; `None` where that takes an earlier run.
+    pub fn holds(self, value: f64) -> Option<bool> {
+        match self {
+            Self::Bound(op, bound) => Some(op.holds(value, bound)),
+            Self::Baseline(_) => None,
+        }
     }
 }
 
@@ -66,6 +84,10 @@ pub enum Metric {
     Case(String),
     /// The largest load that a search has found; a run has none.
     Capacity,
+    /// CPU time of the target for each delivery; for each message where nothing is delivered.
+    TargetCpu,
+    /// Memory of the target for each user, as long as nothing has been sent.
+    TargetMemory,
 }
 
 impl Metric {

@@ -1,0 +1,363 @@
+//! Parts of one run as one: machines that load the same target at the same time each keep a record of their own.
+//!
+//! Counts are added, histograms are added bucket by bucket, and rules are decided anew over the sum, so a merged record is
+//! as exact as its parts. What cannot be added (latency by place, whose distributions are not kept) is left out.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use hdrhistogram::Histogram;
+use indexmap::IndexMap;
+
+use super::measure::{Key, Measure};
+use super::plan::Plan;
+use super::result::{Histograms, latencies};
+use super::run::write_distributions;
+use super::slo;
+use super::watch::tag_of;
+use crate::record::histogram::{Interval, write_hlog};
+use crate::record::{
+    self, CaseResult, Cost, Cpu, Entry, Growth, Header, LoadResult, Memory, Part, Progress, Recorder, ScenarioStart,
+    SuiteInfo, Summary, header, loads, seconds,
+};
+use crate::scenario::source::Source;
+use crate::scenario::{self, Loaded};
+
+/// Violations that are kept of all parts.
+const SHOWN: usize = 12;
+
+/// One part.
+struct Piece {
+    path: PathBuf,
+    folder: PathBuf,
+    entries: Vec<Entry>,
+}
+
+impl Piece {
+    fn read(path: &Path) -> Result<Self, String> {
+        let entries = record::read(path)?;
+        let refuse = |why: &str| Err(format!("{} {why}, so it is no part of a run", path.display()));
+        if !matches!(entries.last(), Some(Entry::Footer(footer)) if footer.complete) {
+            return refuse("was cut short");
+        }
+        if entries.iter().any(|entry| matches!(entry, Entry::Suite(SuiteInfo { .. }))) {
+            return refuse("is of a conformance run");
+        }
+        if loads(&entries).count() != 1 {
+            return refuse("does not have exactly one load");
+        }
+        let folder = if path.is_dir() { path } else { path.parent().unwrap_or(Path::new(".")) };
+        Ok(Self { path: path.to_owned(), folder: folder.to_owned(), entries })
+    }
+
+    fn header(&self) -> Result<&Header, String> {
+        header(&self.entries).ok_or_else(|| format!("{} has no header", self.path.display()))
+    }
+
+    fn start(&self) -> Result<&ScenarioStart, String> {
+        let start = self.entries.iter().find_map(|entry| match entry {
+            Entry::Scenario(start) => Some(start),
+            _ => None,
+        });
+        start.ok_or_else(|| format!("{} does not say which scenario it is of", self.path.display()))
+    }
+
+    fn load(&self) -> LoadResult {
+        loads(&self.entries).next().cloned().unwrap_or_default()
+    }
+
+    /// Whether it can be of the same run as another part.
+    fn matches(&self, first: &Self) -> Result<(), String> {
+        let (mine, theirs) = (self.start()?, first.start()?);
+        let (a, b) = (self.path.display(), first.path.display());
+        if mine.source != theirs.source {
+            return Err(format!("{a} and {b} are not of the same scenario file"));
+        }
+        let (mine, theirs) = (&self.header()?.target, &first.header()?.target);
+        if (&mine.name, &mine.version) != (&theirs.name, &theirs.version) {
+            return Err(format!(
+                "{a} and {b} are of different targets ({} and {})\n  `sio-bench report {a} {b} --html FILE` shows them beside each other",
+                mine.name, theirs.name
+            ));
+        }
+        if mine.url != theirs.url {
+            return Err(format!(
+                "{a} and {b} had servers of their own ({} and {}), so they are two runs and not parts of one\n  \
+                 `sio-bench report {a} {b} --html FILE` shows them beside each other",
+                mine.url, theirs.url
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// Writes the record of several parts into a folder of its own and returns its entries, all but the footer.
+pub fn merge(paths: &[PathBuf], recorder: &mut Recorder, command: Vec<String>) -> Result<(), String> {
+    let pieces: Vec<Piece> = paths.iter().map(|path| Piece::read(path)).collect::<Result<_, _>>()?;
+    let first = &pieces[0];
+    pieces[1..].iter().try_for_each(|piece| piece.matches(first))?;
+    let loaded = load_again(first.start()?)?;
+    let sums = Sums::read(&pieces, &loaded)?;
+    let mut header = first.header()?.clone();
+    header.schema = record::SCHEMA;
+    header.command = command;
+    header.parts = pieces
+        .iter()
+        .map(|piece| {
+            let header = piece.header()?;
+            Ok(Part {
+                record: piece.path.display().to_string(),
+                started: header.started.clone(),
+                host: header.host.clone(),
+            })
+        })
+        .collect::<Result<_, String>>()?;
+    let load = sums.load(&pieces);
+    let cases: Vec<CaseResult> = pieces.iter().flat_map(|piece| cases(&piece.entries)).collect();
+    let rules = slo::decide(&loaded, &sums.plan, &load, &sums.histograms, &cases);
+    let unwritten = |error: std::io::Error| format!("the record could not be written: {error}");
+    let mut add = |entry: Entry| recorder.add(entry).map_err(unwritten);
+    add(Entry::Header(header))?;
+    add(Entry::Scenario(first.start()?.clone()))?;
+    cases.into_iter().try_for_each(|case| add(Entry::Case(case)))?;
+    progress(&pieces).into_iter().try_for_each(|second| add(Entry::Progress(second)))?;
+    add(Entry::Load(Box::new(load)))?;
+    rules.into_iter().try_for_each(|rule| add(Entry::Rule(rule)))?;
+    write_distributions(recorder.folder(), &sums.plan, &sums.histograms).map_err(unwritten)?;
+    let log = recorder.folder().join(format!("{}.hlog", loaded.scenario.name));
+    write_hlog(&log, SystemTime::UNIX_EPOCH, sums.intervals.into_iter()).map_err(unwritten)
+}
+
+/// The scenario as it was run, from what the record keeps of it.
+fn load_again(start: &ScenarioStart) -> Result<Loaded, String> {
+    let source = Source { name: start.file.clone(), text: start.source.clone() };
+    let overrides: Vec<_> = start.vars.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+    scenario::load(source, &overrides, Some(start.seed))
+        .map_err(|problem| format!("the scenario in the record cannot be read any more:\n{problem}"))
+}
+
+/// The distributions of all parts.
+struct Sums {
+    plan: Plan,
+    histograms: Histograms,
+    intervals: Vec<Interval>,
+}
+
+impl Sums {
+    fn read(pieces: &[Piece], loaded: &Loaded) -> Result<Self, String> {
+        let nodes = pieces[0].load().nodes.max(1) as u32;
+        let plan = Plan::new(&loaded.scenario, nodes)?;
+        let keys = keys(&plan);
+        let mut sums = Self { plan, histograms: Histograms::default(), intervals: Vec::new() };
+        for piece in pieces {
+            let log = piece.folder.join(format!("{}.hlog", loaded.scenario.name));
+            record::intervals::visit(
+                &log,
+                |_| true,
+                |interval, histogram| {
+                    let tag = match interval.phase {
+                        "" => interval.measure.to_owned(),
+                        phase => format!("{}@{phase}", interval.measure),
+                    };
+                    let histogram = widened(histogram);
+                    if let Some(key) = keys.get(&tag) {
+                        sums.histograms.add(key.clone(), &histogram);
+                    }
+                    let (start, length) = (Duration::from_secs_f64(interval.start), Duration::from_secs(1));
+                    sums.intervals.push(Interval { tag, start, length, histogram });
+                },
+            )?;
+        }
+        sums.intervals.sort_by_key(|interval| interval.start);
+        Ok(sums)
+    }
+
+    fn load(&self, pieces: &[Piece]) -> LoadResult {
+        let mut parts = pieces.iter().map(Piece::load);
+        let mut sum = parts.next().unwrap_or_default();
+        parts.for_each(|part| add(&mut sum, part));
+        let plan = &self.plan;
+        let measured = |phase: usize| plan.phases[phase].measured;
+        let of =
+            |measure, wanted: &dyn Fn(usize) -> bool| self.histograms.summary(measure, 0, wanted).unwrap_or_default();
+        for (index, traffic) in sum.traffic.iter_mut().enumerate() {
+            traffic.latency = latencies(index, &self.histograms, measured);
+            traffic.places.clear();
+            for (number, phase) in traffic.phases.iter_mut().enumerate() {
+                phase.latency = latencies(index, &self.histograms, |phase| phase == number);
+            }
+        }
+        for (index, step) in sum.steps.iter_mut().enumerate() {
+            step.latency = self.histograms.summary(Measure::Step, index, measured).unwrap_or_default();
+            for (number, phase) in step.phases.iter_mut().enumerate() {
+                phase.latency =
+                    self.histograms.summary(Measure::Step, index, |phase| phase == number).unwrap_or_default();
+            }
+        }
+        let by_phase = |measure| -> IndexMap<String, Summary> {
+            let phases = plan.phases.iter().enumerate();
+            let found = phases.filter_map(|(index, phase)| {
+                Some((phase.name.clone(), self.histograms.summary(measure, 0, |phase| phase == index)?))
+            });
+            found.collect()
+        };
+        sum.connect = of(Measure::Connect, &|_| true);
+        sum.upgrade = of(Measure::Upgrade, &|_| true);
+        sum.fence = of(Measure::Fence, &|_| true);
+        sum.late = of(Measure::Late, &measured);
+        sum.read = of(Measure::Read, &measured);
+        sum.queue = of(Measure::Queue, &measured);
+        sum.reconnect = by_phase(Measure::Reconnect);
+        sum.late_by_phase = by_phase(Measure::Late);
+        sum
+    }
+}
+
+/// A histogram with the bounds that all of a run have; a log keeps only as many buckets as were used.
+fn widened(histogram: &Histogram<u64>) -> Histogram<u64> {
+    let mut wide = record::histogram::empty();
+    // It holds whatever a run can record.
+    let _ = wide.add(histogram);
+    wide
+}
+
+/// What each tag of a log stands for. Populations are not told apart there.
+fn keys(plan: &Plan) -> HashMap<String, Key> {
+    let by_traffic = [Measure::Delivery, Measure::Service, Measure::First, Measure::Complete, Measure::Ack];
+    let alone = [
+        Measure::Late,
+        Measure::Connect,
+        Measure::Reconnect,
+        Measure::Fence,
+        Measure::Read,
+        Measure::Queue,
+        Measure::Upgrade,
+    ];
+    let mut kinds: Vec<(Measure, usize)> = alone.into_iter().map(|measure| (measure, 0)).collect();
+    kinds.extend((0..plan.traffic.len()).flat_map(|of| by_traffic.map(|measure| (measure, of))));
+    kinds.extend((0..plan.steps.len()).map(|of| (Measure::Step, of)));
+    let phases = 0..plan.phases.len();
+    let key = |(measure, of)| phases.clone().map(move |phase| Key { measure, of, phase, users: 0 });
+    // Of what belongs to no phase, the first one stands for all.
+    kinds.into_iter().flat_map(key).rev().map(|key| (tag_of(plan, &key), key)).collect()
+}
+
+fn cases(entries: &[Entry]) -> Vec<CaseResult> {
+    let case = |entry: &Entry| match entry {
+        Entry::Case(case) => Some(case.clone()),
+        _ => None,
+    };
+    entries.iter().filter_map(case).collect()
+}
+
+/// Adds what can be added; distributions are made anew.
+fn add(sum: &mut LoadResult, part: LoadResult) {
+    sum.workers += part.workers;
+    sum.nodes = sum.nodes.max(part.nodes);
+    sum.users += part.users;
+    for (mine, theirs) in sum.traffic.iter_mut().zip(part.traffic) {
+        mine.counts += theirs.counts;
+        theirs.users.into_iter().for_each(|(name, counts)| *mine.users.entry(name).or_default() += counts);
+        for (mine, theirs) in mine.phases.iter_mut().zip(theirs.phases) {
+            mine.counts += theirs.counts;
+            mine.seconds = mine.seconds.max(theirs.seconds);
+            theirs.users.into_iter().for_each(|(name, counts)| *mine.users.entry(name).or_default() += counts);
+        }
+    }
+    for (name, visits) in part.journeys {
+        let mine = sum.journeys.entry(name).or_default();
+        *mine = *mine + visits;
+    }
+    for (mine, theirs) in sum.steps.iter_mut().zip(part.steps) {
+        for (mine, theirs) in mine.phases.iter_mut().zip(theirs.phases) {
+            mine.done += theirs.done;
+            mine.failed += theirs.failed;
+        }
+    }
+    for (phase, recovery) in part.recovery {
+        let mine = sum.recovery.entry(phase).or_default();
+        mine.asked += recovery.asked;
+        mine.recovered += recovery.recovered;
+    }
+    sum.wire.received += part.wire.received;
+    sum.wire.sent += part.wire.sent;
+    sum.wire.payload += part.wire.payload;
+    sum.worker_time.extend(part.worker_time);
+    sum.cpu = Cpu {
+        seconds: sum.cpu.seconds.max(part.cpu.seconds),
+        own: added(sum.cpu.own, part.cpu.own),
+        // Whoever started the target knows; nobody is counted twice.
+        target: sum.cpu.target.or(part.cpu.target),
+        stolen: added(sum.cpu.stolen, part.cpu.stolen),
+    };
+    sum.memory = Memory {
+        own: Growth {
+            before: both(sum.memory.own.before, part.memory.own.before),
+            open: both(sum.memory.own.open, part.memory.own.open),
+            end: both(sum.memory.own.end, part.memory.own.end),
+        },
+        target: if sum.memory.target.end.is_some() { sum.memory.target } else { part.memory.target },
+    };
+    sum.foreign += part.foreign;
+    sum.stale += part.stale;
+    sum.negative += part.negative;
+    sum.unsettled += part.unsettled;
+    sum.fenced &= part.fenced;
+    part.problems.into_iter().for_each(|(problem, times)| *sum.problems.entry(problem).or_default() += times);
+    sum.driver.extend(part.driver);
+    sum.aborted = sum.aborted.take().or(part.aborted);
+    sum.violations.extend(part.violations);
+    sum.violations.truncate(SHOWN);
+}
+
+fn added(a: Option<f64>, b: Option<f64>) -> Option<f64> {
+    Some(a? + b?)
+}
+
+fn both(a: Option<u64>, b: Option<u64>) -> Option<u64> {
+    Some(a? + b?)
+}
+
+/// The seconds of all parts, each put with those that were nearest to it in the others.
+fn progress(pieces: &[Piece]) -> Vec<Progress> {
+    let mut parts: Vec<_> = pieces.iter().map(|piece| seconds(&piece.entries).cloned().peekable()).collect();
+    let Some((first, others)) = parts.split_first_mut() else { return Vec::new() };
+    let mut sums = Vec::new();
+    let mut latest: Vec<Option<Progress>> = vec![None; others.len()];
+    for mut second in first {
+        for (other, latest) in others.iter_mut().zip(&mut latest) {
+            let mut worst: Option<Progress> = None;
+            while let Some(theirs) = other.next_if(|theirs| theirs.second < second.second + 0.5) {
+                *latest = Some(theirs.clone());
+                worst = Some(theirs);
+            }
+            if let Some(theirs) = latest.as_ref() {
+                put_together(&mut second, theirs, worst.is_some());
+            }
+        }
+        sums.push(second);
+    }
+    sums
+}
+
+/// Adds a part's second; `fresh` when it was not added to an earlier one already, so that its latencies count.
+fn put_together(sum: &mut Progress, part: &Progress, fresh: bool) {
+    sum.open += part.open;
+    sum.visiting += part.visiting;
+    sum.failed += part.failed;
+    sum.sent += part.sent;
+    sum.delivered += part.delivered;
+    sum.wrong += part.wrong;
+    sum.own = Cost { cpu: added(sum.own.cpu, part.own.cpu), memory: both(sum.own.memory, part.own.memory) };
+    sum.target = Cost { cpu: sum.target.cpu.or(part.target.cpu), memory: sum.target.memory.or(part.target.memory) };
+    if !fresh {
+        return;
+    }
+    for (name, summary) in &part.latency {
+        let mine = sum.latency.entry(name.clone()).or_default();
+        *mine = mine.worst(*summary);
+    }
+    sum.late = sum.late.worst(part.late);
+    sum.read = sum.read.worst(part.read);
+}

@@ -1,0 +1,214 @@
+//! Reading a record back: whole, or as much of it as a report can show.
+
+use std::fs::File;
+use std::io::{BufRead as _, BufReader};
+use std::mem;
+use std::path::Path;
+
+use indexmap::IndexMap;
+use indexmap::map::Entry as Slot;
+
+use super::entry::{Entry, Progress, Summary};
+use super::writer::LOG;
+
+/// More seconds than these are halved, again and again: no page shows more, and a week takes no more memory than an hour.
+const SECONDS: usize = 8_192;
+
+/// Reads the record at `path`, a run's folder or the file itself. A last line that was cut short is left out.
+pub fn read(path: &Path) -> Result<Vec<Entry>, String> {
+    let mut entries = Vec::new();
+    lines(path, |entry| entries.push(entry))?;
+    Ok(entries)
+}
+
+/// As [`read`], but of a very long run two seconds are made one, or four, or more, each with the worst of those that it
+/// stands for. All else is as it was written.
+pub fn read_for_report(path: &Path) -> Result<Vec<Entry>, String> {
+    let mut entries = Vec::new();
+    let mut seconds = 0;
+    // So many successive lines are one second in `entries`, and so many of them have been put together.
+    let (mut each, mut together) = (1, 0);
+    lines(path, |entry| {
+        let Entry::Progress(progress) = entry else {
+            together = 0;
+            entries.push(entry);
+            return;
+        };
+        match entries.last_mut() {
+            Some(Entry::Progress(last)) if together > 0 && together < each => {
+                let before = mem::take(last);
+                *last = worst(before, progress);
+                together += 1;
+            }
+            _ => {
+                entries.push(Entry::Progress(progress));
+                together = 1;
+                seconds += 1;
+            }
+        }
+        if seconds > SECONDS {
+            halve(&mut entries);
+            seconds = entries.iter().filter(|entry| matches!(entry, Entry::Progress(_))).count();
+            (each, together) = (each * 2, 0);
+        }
+    })?;
+    Ok(entries)
+}
+
+/// Puts neighbouring seconds together, two and two.
+fn halve(entries: &mut Vec<Entry>) {
+    let mut kept: Vec<Entry> = Vec::with_capacity(entries.len() / 2 + 1);
+    let mut is_first = false;
+    for entry in mem::take(entries) {
+        match (entry, kept.last_mut()) {
+            (Entry::Progress(now), Some(Entry::Progress(last))) if is_first => {
+                let before = mem::take(last);
+                *last = worst(before, now);
+                is_first = false;
+            }
+            (entry, _) => {
+                is_first = matches!(entry, Entry::Progress(_));
+                kept.push(entry);
+            }
+        }
+    }
+    *entries = kept;
+}
+
+/// Two seconds as one: what has been counted since the start is that of the later one.
+fn worst(before: Progress, now: Progress) -> Progress {
+    let mut latency: IndexMap<String, Summary> = before.latency;
+    for (name, summary) in now.latency {
+        match latency.entry(name) {
+            Slot::Occupied(mut slot) => *slot.get_mut() = slot.get().worst(summary),
+            Slot::Vacant(slot) => _ = slot.insert(summary),
+        }
+    }
+    Progress { latency, late: before.late.worst(now.late), read: before.read.worst(now.read), ..now }
+}
+
+/// Hands the lines of a record to `take`.
+fn lines(path: &Path, mut take: impl FnMut(Entry)) -> Result<(), String> {
+    let file = if path.is_dir() { path.join(LOG) } else { path.to_owned() };
+    let cannot = |error| format!("cannot read {}: {error}", file.display());
+    let mut reader = BufReader::with_capacity(1 << 16, File::open(&file).map_err(cannot)?);
+    let mut line = Vec::new();
+    let mut number = 0;
+    while reader.read_until(b'\n', &mut line).map_err(cannot)? > 0 {
+        number += 1;
+        match parse(&line) {
+            Ok(entry) if number > 1 => take(entry),
+            Ok(entry) => take(checked(entry, &file)?),
+            // What was being written when the run was killed.
+            Err(_) if number > 1 && reader.fill_buf().map_err(cannot)?.is_empty() => break,
+            Err(error) => {
+                return Err(format!("{}:{number}: this is no line of a record: {error}", file.display()));
+            }
+        }
+        line.clear();
+    }
+    if number == 0 { Err(no_record(&file)) } else { Ok(()) }
+}
+
+fn parse(line: &[u8]) -> serde_json::Result<Entry> {
+    // Nearly all lines are seconds, and those need not be read twice to find out what they are.
+    if line.starts_with(br#"{"type":"progress","#) {
+        return serde_json::from_slice(line).map(Entry::Progress);
+    }
+    serde_json::from_slice(line)
+}
+
+/// The first line: a header that this version can read.
+fn checked(entry: Entry, file: &Path) -> Result<Entry, String> {
+    match &entry {
+        Entry::Header(header) if header.schema > super::SCHEMA => Err(format!(
+            "{} was written by sio-bench {} with record schema {}; this one reads up to {}",
+            file.display(),
+            header.version,
+            header.schema,
+            super::SCHEMA
+        )),
+        Entry::Header(_) => Ok(entry),
+        _ => Err(no_record(file)),
+    }
+}
+
+fn no_record(file: &Path) -> String {
+    format!("{} does not begin with a header, so it is no record of a run", file.display())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+    use crate::record::{Header, Host, SCHEMA, TargetInfo};
+
+    fn header(schema: u32) -> Entry {
+        let host = Host { os: "linux".to_owned(), arch: "x86_64".to_owned(), cores: 2, open_files: 1024 };
+        let target = TargetInfo {
+            name: "t".to_owned(),
+            url: String::new(),
+            version: None,
+            pid: None,
+            fence: true,
+            settings: None,
+        };
+        let version = "9.9.9".to_owned();
+        Entry::Header(Header {
+            schema,
+            version,
+            command: Vec::new(),
+            started: String::new(),
+            host,
+            target,
+            parts: Vec::new(),
+        })
+    }
+
+    fn written(entries: impl IntoIterator<Item = Entry>, tail: &str) -> tempfile::NamedTempFile {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        for entry in entries {
+            writeln!(file, "{}", serde_json::to_string(&entry).unwrap()).unwrap();
+        }
+        file.write_all(tail.as_bytes()).unwrap();
+        file
+    }
+
+    fn second(number: u64, p99: u64) -> Entry {
+        let summary = Summary { count: 1, p99, max: p99, ..Summary::default() };
+        let latency = [("t.delivery".to_owned(), summary)].into_iter().collect();
+        Entry::Progress(Progress { second: number as f64, sent: number, latency, ..Progress::default() })
+    }
+
+    /// However long a run was, what is kept of its seconds is bounded, its peaks are among them, and its end is its end.
+    #[test]
+    fn a_very_long_run_keeps_its_peaks() {
+        let long = 40_000;
+        let seconds = (1..=long).map(|number| second(number, if number == 31_234 { 900 } else { number % 7 }));
+        let file = written(std::iter::once(header(SCHEMA)).chain(seconds).chain([second(long + 1, 3)]), "");
+        let entries = read_for_report(file.path()).unwrap();
+        assert!(entries.len() > SECONDS / 2 && entries.len() <= SECONDS + 2, "{}", entries.len());
+        let seconds: Vec<&Progress> = crate::record::seconds(&entries).collect();
+        let peak = seconds.iter().max_by_key(|second| second.latency["t.delivery"].p99).unwrap();
+        assert!(peak.latency["t.delivery"].p99 == 900 && peak.second >= 31_234.0 && peak.second < 31_250.0);
+        assert_eq!(seconds.last().unwrap().sent, long + 1);
+        assert_eq!(seconds.iter().map(|second| second.latency["t.delivery"].count).sum::<u64>(), long + 1);
+        assert!(seconds.windows(2).all(|pair| pair[0].second < pair[1].second));
+        assert_eq!(read(file.path()).unwrap().len(), long as usize + 2);
+    }
+
+    #[test]
+    fn what_was_cut_short_is_read_and_what_is_broken_is_not() {
+        let cut = written([header(SCHEMA), second(1, 1)], "{\"type\":\"progress\",\"sec");
+        assert_eq!(read(cut.path()).unwrap().len(), 2);
+        let broken = written([header(SCHEMA)], "nonsense\n{}\n");
+        assert!(read(broken.path()).unwrap_err().contains(":2: this is no line of a record"));
+        let newer = written([header(SCHEMA + 1)], "");
+        let refused = read(newer.path()).unwrap_err();
+        assert!(refused.contains("by sio-bench 9.9.9 with record schema"), "{refused}");
+        for text in ["", "{}\n", "{\"type\":\"progress\",\"second\":1.0}\n"] {
+            assert!(read(written([], text).path()).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! Several targets side by side: outcomes by area, then every case with its rule, what each target did, and where their packets
+//! part ways.
+
+use super::cases::{cited, data, filters};
+use super::page::{element, escape, table};
+use crate::record::{CaseResult, CaseVerdict};
+use crate::report::compare::{Column, Comparison, in_common, sign};
+
+/// Lines of a transcript, and letters of a line: what is beyond is in the record.
+const LINES: usize = 40;
+const LETTERS: usize = 220;
+
+pub(super) fn render(comparison: &Comparison<'_>) -> String {
+    let columns = &comparison.columns;
+    let mut out = String::from("<h2>Cases, side by side</h2>\n");
+    out.push_str(&areas(comparison));
+    let differing = comparison.differing();
+    let all: Vec<&CaseResult> = columns
+        .iter()
+        .flat_map(|column| comparison.ids.iter().filter_map(|id| column.cases.get(id).copied()))
+        .collect();
+    out.push_str(&element(
+        "p",
+        "filters",
+        &format!(
+            "<label><input type=\"checkbox\" name=\"differs\" value=\"yes\"> only the {} cases on which they differ</label>",
+            differing.len()
+        ),
+    ));
+    out.push_str(&filters(&all));
+    out.push_str(&element(
+        "p",
+        "soft",
+        "✔ passes, F fails (a known deviation as well), C the server dies, E cannot be played, ? undecided, i recorded without a \
+         judgement, – skipped",
+    ));
+    let grid = format!("style=\"grid-template-columns: minmax(0, 1fr) repeat({}, 64px)\"", columns.len());
+    let heads: Vec<_> = columns.iter().map(|column| element("span", "", &escape(column.name))).collect();
+    out.push_str(&format!(
+        "<div class=\"cases\"><div class=\"grid head\" {grid}><span>Case</span>{}</div>\n",
+        heads.concat()
+    ));
+    for id in &comparison.ids {
+        out.push_str(&row(comparison, id, differing.contains(id), &grid));
+    }
+    out.push_str("</div>\n");
+    out
+}
+
+fn areas(comparison: &Comparison<'_>) -> String {
+    let columns = &comparison.columns;
+    let head: Vec<String> = std::iter::once("Passed of those judged".to_owned())
+        .chain(columns.iter().map(|column| escape(column.name)))
+        .collect();
+    let scores = |name: &str, ids: &[&str]| -> Vec<String> {
+        std::iter::once(escape(name)).chain(columns.iter().map(|column| Comparison::score(column, ids))).collect()
+    };
+    let mut rows: Vec<Vec<String>> = comparison.areas().iter().map(|(area, ids)| scores(area, ids)).collect();
+    rows.push(scores("all", &comparison.ids));
+    table("Outcomes by area", &head, &rows)
+}
+
+/// A case: a line of outcomes, which opens if there is more to see.
+fn row(comparison: &Comparison<'_>, id: &str, differs: bool, grid: &str) -> String {
+    let cases: Vec<(&Column<'_>, Option<&CaseResult>)> =
+        comparison.columns.iter().map(|column| (column, column.cases.get(id).copied())).collect();
+    let Some(first) = cases.iter().find_map(|(_, case)| *case) else { return String::new() };
+    let mut verdicts: Vec<&str> = cases.iter().filter_map(|(_, case)| case.map(|case| case.verdict.word())).collect();
+    let cells: Vec<_> = cases.iter().map(|(column, case)| cell(column.name, *case)).collect();
+    verdicts.sort_unstable();
+    verdicts.dedup();
+    let line = format!("<span class=\"grid\" {grid}><span class=\"id\">{}</span>{}</span>", escape(id), cells.concat());
+    let yes = if differs { " data-differs=\"yes\"" } else { "" };
+    let data = data(&verdicts.join(" "), first);
+    let mut inside = element("p", "", &escape(&format!("{} ({})", first.title, first.place)));
+    if let Some((rule, info)) = first.rule.as_ref().and_then(|rule| Some((rule, comparison.rules.get(rule)?))) {
+        inside.push_str(&cited(rule, info));
+    }
+    // Where all did the same, one of them shows what.
+    let shown = if differs || cases.iter().any(|(_, case)| case.is_some_and(|case| case.failure.is_some())) {
+        cases.len()
+    } else {
+        1
+    };
+    let sides: Vec<_> =
+        cases.iter().take(shown).filter_map(|(column, case)| Some(side(column, (*case)?, first))).collect();
+    inside.push_str(&element("div", "sides", &sides.concat()));
+    format!("<details class=\"case row\" {data}{yes}><summary>{line}</summary>{inside}</details>\n")
+}
+
+fn cell(target: &str, case: Option<&CaseResult>) -> String {
+    let Some(case) = case else { return element("span", "cell", "") };
+    let class = match case.verdict {
+        CaseVerdict::Pass | CaseVerdict::Xpass => "v-pass",
+        CaseVerdict::Fail | CaseVerdict::Xfail | CaseVerdict::Crash | CaseVerdict::Error => "v-fail",
+        CaseVerdict::Info | CaseVerdict::Inconclusive => "v-odd",
+        CaseVerdict::Skip => "v-skip",
+    };
+    let sign = if class == "v-pass" { '✔' } else { sign(Some(case.verdict)) };
+    let title = escape(&format!("{target}: {}", case.verdict.word()));
+    format!("<span class=\"cell {class}\" title=\"{title}\">{sign}</span>")
+}
+
+/// What one target did, with the first packet that is not that of `other` marked.
+fn side(column: &Column<'_>, case: &CaseResult, other: &CaseResult) -> String {
+    let mut out = format!("<strong>{}</strong> {}", escape(column.name), case.verdict.word());
+    if let Some(failure) = &case.failure {
+        out.push_str(&element("p", "", &escape(&cut(&failure.message))));
+    }
+    if let Some(reason) = &case.reason {
+        out.push_str(&element("p", "soft", &escape(&cut(reason))));
+    }
+    if case.transcript.is_empty() {
+        return element("div", "", &out);
+    }
+    let parts = (!std::ptr::eq(case, other)).then(|| in_common(&case.transcript, &other.transcript));
+    let line = |(number, line): (usize, &String)| {
+        let line = escape(&cut(line));
+        if parts == Some(number) {
+            element("b", "parts", &format!("{line}  ← from here on not as the first"))
+        } else {
+            line
+        }
+    };
+    let mut lines: Vec<_> = case.transcript.iter().enumerate().take(LINES).map(line).collect();
+    if case.transcript.len() > LINES {
+        lines.push(format!("… {} more", case.transcript.len() - LINES));
+    }
+    out.push_str(&element("pre", "", &lines.join("\n")));
+    element("div", "", &out)
+}
+
+fn cut(text: &str) -> String {
+    if text.chars().count() <= LETTERS { text.to_owned() } else { text.chars().take(LETTERS).chain(['…']).collect() }
+}

@@ -1,0 +1,112 @@
+//! Targets that took turns under the same load: what differs and how sure that is, and their latencies over each other.
+
+use hdrhistogram::Histogram;
+
+use super::chart::{Axis, Plot, Series, Unit};
+use super::load::{LINES, curves};
+use super::page::{element, escape, page, table};
+use crate::record::histogram::empty;
+use crate::record::intervals::{in_log, visit};
+use crate::report::versus::{Contender, lines};
+
+/// The page of a comparison; `about` says how it was made.
+pub fn versus(scenario: &str, about: &str, measure: &str, contenders: &[Contender]) -> String {
+    let names: Vec<_> = contenders.iter().map(|contender| contender.name.as_str()).collect();
+    let title = format!("{scenario}: {}", names.join(", "));
+    let faults: usize = contenders.iter().map(|contender| contender.faults.len()).sum();
+    let (class, word) = if faults == 0 {
+        ("passed", "Every block was valid.")
+    } else {
+        ("invalid", "Not every block was as it should be.")
+    };
+    let mut body = format!("<section class=\"verdict {class}\"><h1>{}</h1>", escape(&title));
+    body.push_str(&format!(
+        "<p class=\"word\"><strong>{word}</strong> {}. Intervals: 95 %, bootstrap over blocks.</p>",
+        escape(about)
+    ));
+    let rows: Vec<_> = contenders
+        .iter()
+        .map(|one| {
+            let settings = if one.settings.is_empty() { String::new() } else { format!("; {}", one.settings) };
+            format!("<dt>{}</dt><dd>{}</dd>", escape(&one.name), escape(&format!("{}{settings}", one.version)))
+        })
+        .collect();
+    body.push_str(&element("dl", "about", &rows.concat()));
+    body.push_str("</section>\n");
+    body.push_str(&differences(measure, contenders));
+    let distributions: Vec<(String, Vec<(f64, f64)>)> = contenders
+        .iter()
+        .take(LINES)
+        .filter_map(|one| Some((one.name.clone(), distribution(one, scenario, measure)?)))
+        .collect();
+    let named: Vec<_> = distributions.iter().map(|(name, points)| (name.clone(), points.as_slice())).collect();
+    body.push_str(&curves(&named));
+    body.push_str(&blocks(measure, contenders));
+    for contender in contenders.iter().filter(|contender| !contender.faults.is_empty()) {
+        let faults: Vec<_> = contender.faults.iter().map(|fault| vec![escape(fault)]).collect();
+        body.push_str(&table(&format!("What was wrong with {}", contender.name), &[String::new()], &faults));
+    }
+    page(&format!("sio-bench: {title}"), &body)
+}
+
+fn differences(measure: &str, contenders: &[Contender]) -> String {
+    let Some(first) = contenders.first() else { return String::new() };
+    let mut head = vec![String::new()];
+    for (index, contender) in contenders.iter().enumerate() {
+        head.push(escape(&contender.name));
+        if index > 0 {
+            head.push(escape(&format!("against {}", first.name)));
+        }
+    }
+    let row = |line: &crate::report::versus::Line| {
+        let cells = line.cells.iter().flat_map(|(value, said)| [Some(value.as_str()), said.as_deref()]);
+        std::iter::once(escape(line.name)).chain(cells.flatten().map(escape)).collect()
+    };
+    let rows: Vec<Vec<String>> = lines(contenders).iter().map(row).collect();
+    table(&format!("{measure}: medians over blocks, and differences"), &head, &rows)
+}
+
+/// What all blocks of one target recorded.
+fn distribution(contender: &Contender, scenario: &str, measure: &str) -> Option<Vec<(f64, f64)>> {
+    let name = in_log(measure);
+    let mut sum: Histogram<u64> = empty();
+    for record in &contender.records {
+        // What is not there is not shown; the table does not depend on it.
+        let _ = visit(
+            &record.join(format!("{scenario}.hlog")),
+            |interval| interval.measure == name,
+            |_, histogram| _ = sum.add(histogram),
+        );
+    }
+    (!sum.is_empty()).then(|| {
+        sum.iter_quantiles(5).map(|step| (step.quantile_iterated_to(), step.value_iterated_to() as f64)).collect()
+    })
+}
+
+/// The median of each block, in the order in which they were run.
+fn blocks(measure: &str, contenders: &[Contender]) -> String {
+    let line = |contender: &Contender| Series {
+        name: contender.name.clone(),
+        points: contender
+            .blocks
+            .iter()
+            .enumerate()
+            .filter_map(|(number, block)| Some((number as f64 + 1.0, block.p50?)))
+            .collect(),
+    };
+    let series: Vec<_> = contenders.iter().take(LINES).map(line).filter(|one| !one.points.is_empty()).collect();
+    let values = || series.iter().flat_map(|one| &one.points).map(|(_, value)| *value);
+    let last = series.iter().map(|one| one.points.len()).max().unwrap_or(0);
+    if last < 2 {
+        return String::new();
+    }
+    let plot = Plot {
+        title: "Block by block",
+        says: format!("the median of {measure} in each of {last} blocks; what moves all lines alike is the machine"),
+        x: Axis { from: 1.0, to: last as f64, log: false, unit: Unit::Count },
+        y: Axis::up_to(values().fold(0.0, f64::max), Unit::Time),
+        stretches: &[],
+        height: 200.0,
+    };
+    plot.lines(&series)
+}
