@@ -111,12 +111,13 @@ async fn execute(args: &CompareArgs) -> Result<Exit, Trouble> {
 async fn play(args: &CompareArgs, target: &str, folder: &Path) -> Result<Vec<Entry>, Trouble> {
     let wanted = wanted(&[], &args.filter.filter())?;
     let prepared = target::prepare(&Choice::from(Some(target), None)).await?;
+    // A target may be compared with itself.
     let safe: String = target.chars().map(|c| if c.is_alphanumeric() { c } else { '-' }).collect();
     let settings = Settings {
         path: None,
         jobs: super::conform::JOBS,
         delay: Duration::ZERO,
-        folder: folder.join(safe),
+        folder: run::unused(folder.join(safe)),
         deviations: Deviations::default(),
         today: today(),
         trust: false,

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::{complain, print, run};
+use crate::baseline::{self, Earlier};
 use crate::exit::Exit;
 use crate::live::line;
 use crate::load;
@@ -87,25 +88,42 @@ pub(super) fn write_html(runs: &[Run], file: &Path) -> Result<(), String> {
 }
 
 pub(super) fn report(runs: &[PathBuf], format: Format, baseline: Option<&Path>) -> Exit {
-    let baseline = match baseline.map(record::read).transpose() {
-        Ok(baseline) => baseline,
+    match try_report(runs, format, baseline) {
+        Ok(()) => Exit::Passed,
         Err(problem) => {
             complain(&problem);
-            return Exit::Usage;
-        }
-    };
-    for run in runs {
-        match record::read(run) {
-            Ok(entries) => {
-                if !print(&report::format(format, &entries, baseline.as_deref())) {
-                    return Exit::Passed;
-                }
-            }
-            Err(problem) => {
-                complain(&problem);
-                return Exit::Usage;
-            }
+            Exit::Usage
         }
     }
-    Exit::Passed
+}
+
+fn try_report(runs: &[PathBuf], format: Format, baseline: Option<&Path>) -> Result<(), String> {
+    // The record itself is shown whole.
+    let read = if format == Format::Jsonl || format == Format::Csv { record::read } else { record::read_for_report };
+    let before = baseline.map(read).transpose()?;
+    for run in runs {
+        let mut entries = read(run)?;
+        if let (Some(baseline), Format::Markdown) = (baseline, format) {
+            since(&mut entries, run, baseline)?;
+        }
+        if !print(&report::format(format, &entries, before.as_deref())) {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Adds what has changed since an earlier run, as far as both have loads.
+fn since(entries: &mut Vec<Entry>, run: &Path, earlier: &Path) -> Result<(), String> {
+    let loads: Vec<_> = record::loads(entries).cloned().collect();
+    if loads.is_empty() {
+        return Ok(());
+    }
+    let earlier = [Earlier::read(earlier)?];
+    let folder = if run.is_dir() { run } else { run.parent().unwrap_or(Path::new(".")) };
+    entries.retain(|entry| !matches!(entry, Entry::Baseline(_) | Entry::Change(_)));
+    let end = entries.len().saturating_sub(1);
+    let changes = loads.iter().flat_map(|load| baseline::changes(folder, load, &earlier));
+    entries.splice(end..end, changes.map(Entry::Change).collect::<Vec<_>>());
+    Ok(())
 }

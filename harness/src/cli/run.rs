@@ -319,9 +319,14 @@ fn default_folder(loaded: &[Loaded]) -> PathBuf {
 pub(super) fn fresh_folder(name: &str) -> PathBuf {
     let now = now().strftime("%Y-%m-%dT%H-%M-%S").to_string();
     let safe: String = name.chars().map(|c| if c.is_alphanumeric() || c == '-' { c } else { '-' }).collect();
-    let folder = PathBuf::from("runs").join(format!("{now}-{safe}"));
     // Two runs within a second must not meet.
-    let others = (2..1_000).map(|n| folder.with_file_name(format!("{now}-{safe}-{n}")));
+    unused(PathBuf::from("runs").join(format!("{now}-{safe}")))
+}
+
+/// The folder itself, or one beside it with a number, if it is there already.
+pub(super) fn unused(folder: PathBuf) -> PathBuf {
+    let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let others = (2..1_000).map(|n| folder.with_file_name(format!("{name}-{n}")));
     std::iter::once(folder.clone()).chain(others).find(|free| !free.exists()).unwrap_or(folder)
 }
 

@@ -2,6 +2,7 @@
 
 use super::plan::Plan;
 use super::random::{Purpose, Stream};
+use crate::record::UpsetMark;
 use crate::scenario::Scenario;
 use crate::scenario::model::Upset;
 
@@ -21,6 +22,20 @@ impl Happening {
     /// Whether it is about users; otherwise it is about a process.
     pub(super) fn is_about_users(&self) -> bool {
         matches!(self.upset, Upset::Drop { .. } | Upset::Stall { .. })
+    }
+
+    /// As it is recorded.
+    pub(super) fn mark(&self, plan: &Plan) -> UpsetMark {
+        let of = self.of.map_or_else(String::new, |of| format!(" of {}", plan.populations[of].name));
+        let percent = |share: f64| format!("{:.0}%{of}", share * 100.0);
+        let says = match &self.upset {
+            Upset::Drop { share, .. } => format!("drop {}", percent(*share)),
+            Upset::Stall { share, length, .. } => format!("stall {} for {length:?}", percent(*share)),
+            Upset::Freeze { length, node } => format!("freeze node {node} for {length:?}"),
+            Upset::Restart { kill: true, node, .. } => format!("kill node {node}"),
+            Upset::Restart { node, .. } => format!("restart node {node}"),
+        };
+        UpsetMark { second: self.at as f64 / 1e9, says }
     }
 
     /// Whether it meets a user: with the chance that the scenario gives, and always the same ones for one seed.

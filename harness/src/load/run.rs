@@ -83,6 +83,7 @@ pub async fn run(
     let (histograms, problem) = watch.end();
     let mut result = summarize(&loaded.scenario.name, &shared.plan, &workers, &histograms);
     result.violations = cut_out(loaded, &shared.plan, &workers, !fleet.pids().is_empty(), recorder)?;
+    result.upsets = shared.chaos.iter().map(|happening| happening.mark(&shared.plan)).collect();
     result.cpu = cpu;
     result.memory = memory;
     result.driver = goose::end(shared.flock.clone()).await;

@@ -350,9 +350,21 @@ pub struct LoadResult {
     pub driver: Vec<DriverRequests>,
     /// Why the run ended early.
     pub aborted: Option<String>,
+    /// What the scenario made go wrong, and when.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub upsets: Vec<UpsetMark>,
     /// The first deliveries that were wrong, with their proof.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub violations: Vec<LoadViolation>,
+}
+
+/// Something that the scenario made go wrong.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct UpsetMark {
+    /// Seconds since the first phase began.
+    pub second: f64,
+    /// Such as `drop 10% of people`.
+    pub says: String,
 }
 
 /// Requests of one kind, as the driver has counted them.

@@ -17,7 +17,7 @@ pub use entry::{
     Baseline, CapabilityResult, CaseResult, CaseVerdict, Change, Cost, Counts, Cpu, DriverRequests, Entry, Failure,
     Footer, Growth, Header, Host, Lane, LaneAct, LaneStay, LoadResult, LoadViolation, Memory, Part, PhaseResult,
     PlaceResult, Progress, Recovery, RuleAbout, RuleInfo, RuleResult, RuleVerdict, ScenarioStart, StepPhase,
-    StepResult, SuiteInfo, Summary, TargetInfo, TrafficResult, Users, Visits, Wire, WorkerTime,
+    StepResult, SuiteInfo, Summary, TargetInfo, TrafficResult, UpsetMark, Users, Visits, Wire, WorkerTime,
 };
 pub use pick::{header, loads, seconds};
 pub use reader::{read, read_for_report};

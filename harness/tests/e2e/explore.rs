@@ -31,6 +31,8 @@ fn a_failure_is_shrunk_proven_and_replayed() {
     let found = place.path().join("out/failure-1");
     let program = fs::read_to_string(found.join("program.toml")).unwrap();
     assert!(program.matches("\"c").count() <= 4, "{program}");
+    let timeline = fs::read_to_string(found.join("timeline.html")).unwrap();
+    assert!(timeline.contains("class=\"act wrong\"") && timeline.contains("UNION-ONCE"), "{timeline}");
     let output = place.run(&["verify", "out/failure-1/proof.json"]);
     assert_eq!(code(&output), 0, "{}", stdout(&output));
     assert!(stdout(&output).starts_with("CONFIRMED"), "{}", stdout(&output));

@@ -41,7 +41,8 @@ fn a_load_is_a_page_and_two_are_one() {
         assert!(html.contains(said), "{said}");
     }
     // A picture has a text, and every figure of the table is that of the terminal's report.
-    assert_eq!(html.matches("<svg").count(), html.matches("role=\"img\" aria-label=").count());
+    assert_eq!(html.matches("<figure>").count(), html.matches("role=\"img\" aria-label=").count());
+    assert!(html.contains("The fan-out of tell, from the first receiver to the last"));
     let output = place.run(&["report", "b"]);
     let told = stdout(&output);
     let row = told.lines().find(|line| line.contains("connect  ")).unwrap();
@@ -74,6 +75,46 @@ fn a_conformance_run_and_one_that_was_cut_short() {
     assert!(page(&place, "half.html").contains("INCOMPLETE"));
 }
 
+/// Two servers side by side: outcomes by area, filters, and where their packets part ways.
+#[test]
+fn targets_stand_side_by_side() {
+    let place = Place::new();
+    let faulty = place.serve(&["--fault", "union-dup"]);
+    let url = faulty.url();
+    let args = ["compare", "reference", &url, "--area", "rooms", "--quiet", "--out", "out", "--html", "both.html"];
+    let output = place.run(&args);
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    let html = page(&place, "both.html");
+    is_self_contained(&html);
+    for part in [
+        "Cases, side by side",
+        "Outcomes by area",
+        "name=\"differs\"",
+        "data-differs=\"yes\"",
+        "data-origin=\"docs\"",
+        "from here on not as the first",
+        "title=\"reference: PASS\">✔",
+        ": FAIL\">F",
+    ] {
+        assert!(html.contains(part), "{part}");
+    }
+}
+
+/// What a load finds wrong is drawn: who had to get it, when it was sent, when the copy came.
+#[test]
+fn a_violation_has_lanes() {
+    let place = Place::new();
+    let faulty = place.serve(&["--fault", "union-dup", "--fault-rate", "0.2"]);
+    let args = ["run", &scenario("union.toml"), "--target", &faulty.url(), "-q", "--out", "out", "--html", "load.html"];
+    let output = place.run(&args);
+    assert_eq!(code(&output), 1, "{}{}", stdout(&output), stderr(&output));
+    let html = page(&place, "load.html");
+    is_self_contained(&html);
+    for part in ["class=\"must\"", "class=\"act wrong\"", "✘ message", "answered at"] {
+        assert!(html.contains(part), "{part}");
+    }
+}
+
 /// What a hostile server says is text on the page, in the terminal and in the table.
 #[test]
 fn what_a_server_says_is_not_obeyed() {
@@ -91,13 +132,78 @@ fn what_a_server_says_is_not_obeyed() {
     assert!(html.contains("&lt;script&gt;alert(1)") && !html.contains("<script>alert(1)") && !html.contains("<img"));
 }
 
+/// A page after its scripts have run and `script` behind them, as the browser has it.
+fn in_browser(place: &Place, name: &str, script: &str) -> String {
+    let changed = page(place, name).replace("</body>", &format!("<script>{script}</script></body>"));
+    let file = place.path().join(format!("with-script-{name}"));
+    std::fs::write(&file, changed).unwrap();
+    let output = Command::new("chromium")
+        .args(["--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr", "--window-size=1200,2400"])
+        .args(["--dump-dom", &format!("file://{}", file.display())])
+        .output()
+        .unwrap();
+    assert!(!stderr(&output).contains("CONSOLE"), "{}", stderr(&output));
+    stdout(&output)
+}
+
+fn title(dom: &str) -> &str {
+    dom.split_once("<title>").unwrap().1.split_once("</title>").unwrap().0
+}
+
+fn has_chromium() -> bool {
+    let there = Command::new("chromium").arg("--version").output().is_ok_and(|output| output.status.success());
+    if !there {
+        eprintln!("skipped: this test needs chromium (`apt install chromium`)");
+    }
+    there
+}
+
+/// Figures under the mouse, a closer look, and filters, in a real browser.
+#[test]
+fn the_script_does_what_it_says() {
+    if !has_chromium() {
+        return;
+    }
+    let place = Place::new();
+    let output = place.run(&["run", &scenario("small.toml"), "-q", "--out", "out", "--html", "one.html"]);
+    assert!(is_sound(output.status.code(), &stdout(&output)), "{}", stdout(&output));
+    let dom = in_browser(
+        &place,
+        "one.html",
+        "const svg = [...document.querySelectorAll('svg[data-x]')].find((one) => one.textContent.includes('sent'));
+         const box = svg.getBoundingClientRect();
+         const mouse = (kind, share) => svg.dispatchEvent(new MouseEvent(kind,
+           { clientX: box.left + box.width * share, clientY: box.top + 30, bubbles: true }));
+         mouse('mousemove', 0.4);
+         const hover = svg.querySelector('.hover').textContent;
+         const before = svg.querySelector('.area').getAttribute('viewBox').split(' ')[2];
+         mouse('mousedown', 0.3); mouse('mouseup', 0.6);
+         const after = svg.querySelector('.area').getAttribute('viewBox').split(' ')[2];
+         mouse('dblclick', 0.5);
+         const again = svg.querySelector('.area').getAttribute('viewBox').split(' ')[2];
+         document.title = `${/sent \\d+.*delivered \\d+/.test(hover)} ${+after < +before / 2} ${again === before}`;",
+    );
+    assert_eq!(title(&dom), "true true true");
+    let output = place.run(&["compare", "reference", "reference", "--id", "rooms/*", "-q", "--html", "cases.html"]);
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    let dom = in_browser(
+        &place,
+        "cases.html",
+        "const shown = () => [...document.querySelectorAll('details.row')].filter((row) => row.offsetHeight > 0).length;
+         const all = shown();
+         document.querySelector('[name=differs]').click();
+         const differing = shown();
+         document.querySelector('[name=differs]').click();
+         document.querySelector('[value=PASS]').click();
+         document.title = `${all > 50} ${differing} ${shown()}`;",
+    );
+    assert_eq!(title(&dom), "true 0 0");
+}
+
 /// Chromium renders the page without an error of its own.
 #[test]
 fn a_browser_opens_it() {
-    let there =
-        |program: &str| Command::new(program).arg("--version").output().is_ok_and(|output| output.status.success());
-    if !there("chromium") {
-        eprintln!("skipped: this test needs chromium (`apt install chromium`)");
+    if !has_chromium() {
         return;
     }
     let place = Place::new();
@@ -141,6 +247,8 @@ fn loads_are_compared_in_turns() {
         "steady=500ms",
         "--out",
         "out",
+        "--html",
+        "load.html",
     ];
     let output = place.run(&args);
     let said = stdout(&output);
@@ -150,6 +258,12 @@ fn loads_are_compared_in_turns() {
     let turns: Vec<_> =
         stderr(&output).lines().map(ToOwned::to_owned).filter(|line| line.starts_with("block ")).collect();
     assert_eq!(turns.len(), 8);
+    let html = page(&place, "load.html");
+    is_self_contained(&html);
+    for part in ["Block by block", "Latency by percentile", "against reference", "one thread; no compression of frames"]
+    {
+        assert!(html.contains(part), "{part}");
+    }
     let output = place.run(&["compare", "reference", "reference", "--load", &load, "--blocks", "2"]);
     assert_eq!(code(&output), 2, "{}", stderr(&output));
     assert!(stderr(&output).contains("at least 4 blocks"), "{}", stderr(&output));

@@ -12,6 +12,7 @@ mod html;
 mod journeys;
 mod live;
 mod lives;
+mod records;
 mod selftest;
 mod standard;
 mod target;

@@ -5,13 +5,15 @@ use crate::common::{Place, code, stderr, stdout};
 #[test]
 fn a_sample_of_the_faults_is_noticed() {
     let place = Place::alone();
-    let output = place.run(&["self-test", "--sample", "16", "--seed", "5", "--out", "out"]);
+    let output = place.run(&["self-test", "--sample", "16", "--seed", "5", "--out", "out", "--html", "kills.html"]);
     let text = stdout(&output);
     assert_eq!(code(&output), 0, "{text}\n{}", stderr(&output));
     assert!(text.contains("KILLED") && text.contains("score 100.0 %"), "{text}");
     let matrix = std::fs::read_to_string(place.path().join("out/matrix.json")).unwrap();
     let matrix: serde_json::Value = serde_json::from_str(&matrix).unwrap();
     assert_eq!(matrix["faults"].as_array().unwrap().len(), 16);
+    let page = std::fs::read_to_string(place.path().join("kills.html")).unwrap();
+    assert!(page.contains("16 of 16 faults") && page.matches("<th scope=\"row\"").count() == 16, "{page}");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fmt::Write as _;
 
 use super::{is_complete, problem, target};
-use crate::record::{self, CaseResult, CaseVerdict, Entry, Summary};
+use crate::record::{self, CaseResult, CaseVerdict, Change, Entry, Summary};
 use crate::report::conformance::tally;
 use crate::report::coverage;
 use crate::report::text::{count, time};
@@ -28,7 +28,27 @@ pub(super) fn render(entries: &[Entry], baseline: Option<&[Entry]>) -> String {
         None => failures(&mut out, &cases),
     }
     loads(&mut out, entries, baseline);
+    since_baseline(&mut out, entries);
     out
+}
+
+/// What has changed since earlier runs, and how sure that is.
+fn since_baseline(out: &mut String, entries: &[Entry]) {
+    let changes: Vec<&Change> = entries
+        .iter()
+        .filter_map(|entry| match entry {
+            Entry::Change(change) => Some(change),
+            _ => None,
+        })
+        .collect();
+    if changes.is_empty() {
+        return;
+    }
+    out.push_str("\n| | before | now | change, with 95 % confidence |\n|---|---|---|---|\n");
+    for change in changes {
+        let name = format!("{} {}", change.measure, change.figure).replace('|', "\\|");
+        let _ = writeln!(out, "| `{name}` | {} | {} | {} |", time(change.before), time(change.now), change.says);
+    }
 }
 
 fn failures(out: &mut String, cases: &[&CaseResult]) {
@@ -73,13 +93,8 @@ fn loads(out: &mut String, entries: &[Entry], baseline: Option<&[Entry]>) {
         return;
     }
     let before: HashMap<String, Summary> = baseline.map(figures).unwrap_or_default().into_iter().collect();
-    if before.is_empty() {
-        out.push_str("\n| measure | p50 | p99 | max | samples |\n|---|---|---|---|---|\n");
-    } else {
-        out.push_str(
-            "\n| measure | p50 | p99 | max | samples | p50 before | p99 before |\n|---|---|---|---|---|---|---|\n",
-        );
-    }
+    let more = if before.is_empty() { ("", "") } else { (" p50 before | p99 before |", "---|---|") };
+    let _ = write!(out, "\n| measure | p50 | p99 | max | samples |{}\n|---|---|---|---|---|{}\n", more.0, more.1);
     for (name, now) in rows {
         let times = [now.p50, now.p99, now.max].map(|value| time(value as f64)).join(" | ");
         let _ = write!(out, "| `{}` | {times} | {} |", name.replace('|', "\\|"), count(now.count));
@@ -91,9 +106,6 @@ fn loads(out: &mut String, entries: &[Entry], baseline: Option<&[Entry]>) {
             None => out.push_str(" | |"),
         }
         out.push('\n');
-    }
-    if !before.is_empty() {
-        out.push_str("\nTwo runs alone do not tell a change from the noise of their machine.\n");
     }
 }
 

@@ -11,6 +11,8 @@ const LEFT: f64 = 74.0;
 const RIGHT: f64 = 130.0;
 const TOP: f64 = 14.0;
 const BOTTOM: f64 = 30.0;
+/// More marks lie over one another.
+const MOMENTS: usize = 400;
 /// Columns of a heat map; a longer run has wider ones.
 const COLUMNS: usize = 300;
 
@@ -44,7 +46,8 @@ impl Unit {
         match self {
             Self::Time if value <= 0.0 => "0".to_owned(),
             Self::Time => text::time(value),
-            Self::Second => format!("{value:.0} s"),
+            Self::Second if value.abs() < 1e4 => format!("{value:.0} s"),
+            Self::Second => format!("{} s", text::count(value as u64)),
             Self::Count => text::count(value as u64),
             Self::Bytes => text::bytes(value),
             Self::Cores => format!("{value:.1}"),
@@ -133,6 +136,12 @@ pub(super) struct Stretch {
     pub(super) measured: bool,
 }
 
+/// A moment on the horizontal axis at which something happened.
+pub(super) struct Moment {
+    pub(super) at: f64,
+    pub(super) says: String,
+}
+
 /// A picture: what it is called, and what it says in words.
 pub(super) struct Plot<'a> {
     pub(super) title: &'a str,
@@ -140,6 +149,7 @@ pub(super) struct Plot<'a> {
     pub(super) x: Axis,
     pub(super) y: Axis,
     pub(super) stretches: &'a [Stretch],
+    pub(super) moments: &'a [Moment],
     pub(super) height: f64,
 }
 
@@ -234,9 +244,18 @@ impl Plot<'_> {
         for stretch in self.stretches {
             self.stretch(stretch, &mut out, &mut names);
         }
+        let mut marks = String::new();
+        for moment in self.moments.iter().take(MOMENTS) {
+            let (x, says) = (self.x(moment.at), escape(&moment.says));
+            let (left, right, tip) = (x - 4.0, x + 4.0, TOP + 8.0);
+            let _ = write!(
+                marks,
+                "<polygon class=\"moment\" points=\"{left:.1},{TOP} {right:.1},{TOP} {x:.1},{tip}\"><title>{says}</title></polygon>"
+            );
+        }
         let _ = writeln!(
             out,
-            "{inside}</svg><g class=\"names\">{names}</g>{beside}</svg><figcaption><strong>{}.</strong> {}</figcaption></figure>",
+            "{inside}{marks}</svg><g class=\"names\">{names}</g>{beside}</svg><figcaption><strong>{}.</strong> {}</figcaption></figure>",
             escape(self.title),
             escape(&self.says)
         );
@@ -294,11 +313,13 @@ mod tests {
             x: Axis::up_to(10.0, Unit::Count),
             y: Axis::up_to(10.0, Unit::Count),
             stretches: &[Stretch { name: "a<b".to_owned(), from: 0.0, to: 5.0, measured: false }],
+            moments: &[Moment { at: 3.0, says: "drop <all>".to_owned() }],
             height: 200.0,
         };
         let svg = plot.lines(&[Series { name: "x<y".to_owned(), points: vec![(0.0, 1.0), (10.0, 9.0)] }]);
         assert!(svg.contains("aria-label=\"Latency: p99 &lt; 1 ms\""), "{svg}");
         assert!(svg.contains("a&lt;b") && svg.contains("x&lt;y") && !svg.contains("x<y"), "{svg}");
+        assert!(svg.contains("<title>drop &lt;all&gt;</title>"), "{svg}");
         assert!(svg.contains("class=\"band\""), "what is not measured is marked");
     }
 }

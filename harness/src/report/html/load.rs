@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::chart::{Axis, Plot, Series, Stretch, Unit, column_of};
+use super::chart::{Axis, Moment, Plot, Series, Stretch, Unit, column_of};
 use super::lanes;
 use super::page::{element, escape, table};
 use super::source::{ROWS, Run};
@@ -89,6 +89,7 @@ pub(super) fn curves(named: &[(String, &[(f64, f64)])]) -> String {
         x: Axis { from: 1.0, to: 10f64.powf(farthest.log10().ceil()), log: true, unit: Unit::OneIn },
         y: Axis::decades(least, most, Unit::Time),
         stretches: &[],
+        moments: &[],
         height: 300.0,
     };
     plot.lines(&series)
@@ -270,6 +271,7 @@ fn places(load: &LoadResult) -> String {
             x: Axis::decades(1.0, f64::from(last.from), Unit::Count),
             y: Axis::decades(values().fold(f64::INFINITY, f64::min), values().fold(0.0, f64::max), Unit::Time),
             stretches: &[],
+            moments: &[],
             height: 220.0,
         };
         out.push_str(&plot.lines(&lines));
@@ -327,12 +329,16 @@ fn heat(run: &Run, load: &LoadResult, stretches: &[Stretch]) -> String {
         })
         .collect();
     let (least, most) = (Unit::Time.show(heat.least), Unit::Time.show(heat.most));
+    let upsets = load.upsets.iter();
+    let moments: Vec<_> = upsets.map(|upset| Moment { at: upset.second, says: upset.says.clone() }).collect();
+    let marked = if moments.is_empty() { "" } else { "; triangles mark what the scenario made go wrong" };
     let plot = Plot {
         title: "Latency over time",
-        says: format!("{}: each column is {column:.0} s, darker is more; from {least} to {most}", heat.measure),
+        says: format!("{}: each column is {column:.0} s, darker is more; from {least} to {most}{marked}", heat.measure),
         x: Axis { from: 0.0, to: end, log: false, unit: Unit::Second },
         y: Axis::decades(heat.least, heat.most, Unit::Time),
         stretches,
+        moments: &moments,
         height: 260.0,
     };
     plot.heat(&cells, column)
@@ -434,6 +440,7 @@ fn plot_over_time(
         x: time_axis(stretches, seconds),
         y: Axis::up_to(most, unit),
         stretches,
+        moments: &[],
         height: 170.0,
     };
     plot.lines(&series)

@@ -106,6 +106,7 @@ fn blocks(measure: &str, contenders: &[Contender]) -> String {
         x: Axis { from: 1.0, to: last as f64, log: false, unit: Unit::Count },
         y: Axis::up_to(values().fold(0.0, f64::max), Unit::Time),
         stretches: &[],
+        moments: &[],
         height: 200.0,
     };
     plot.lines(&series)

@@ -1,0 +1,215 @@
+//! Records: of earlier runs as baselines, of parts of one run, of older versions, of very long runs.
+
+use std::fs;
+use std::io::Write as _;
+use std::time::Instant;
+
+use serde_json::{Value, json};
+
+use crate::common::{Place, code, is_sound, scenario, stderr, stdout};
+
+/// A scenario with rules about an earlier run, on top of the small one's; returns its path.
+fn with_rules(place: &Place, rules: &str) -> String {
+    let text = fs::read_to_string(scenario("small.toml")).unwrap();
+    let file = place.path().join("small.toml");
+    fs::write(&file, text.replace("rules = [", &format!("rules = [\n{rules}"))).unwrap();
+    file.display().to_string()
+}
+
+fn entries(place: &Place, run: &str, kind: &str) -> Vec<Value> {
+    let text = fs::read_to_string(place.path().join(run).join("run.jsonl")).unwrap();
+    let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    lines.filter(|entry| entry["type"] == kind).collect()
+}
+
+/// The same load twice, and once on a server that is known to be slower: the rule says which is which.
+#[test]
+fn a_run_is_held_against_an_earlier_one() {
+    let place = Place::alone();
+    let file = with_rules(&place, "\"tell.delivery p50 not worse than baseline by 100% in steady\",");
+    let long = ["--set", "steady=10s", "--set", "rate=300/s"];
+    let run = |out: &str, file: &str, more: &[&str]| {
+        place.run(&[&["run", file, "-q", "--out", out], &long[..], more].concat())
+    };
+    let output = run("before", &file, &[]);
+    assert!(is_sound(output.status.code(), &stdout(&output)), "{}", stdout(&output));
+    assert!(stderr(&output).contains("1 rule left out: they are about an earlier run"), "{}", stderr(&output));
+    assert!(entries(&place, "before", "change").is_empty());
+
+    let output = run("same", &file, &["--baseline", "before"]);
+    assert!(is_sound(output.status.code(), &stdout(&output)), "{}", stdout(&output));
+    assert!(stdout(&output).contains("change tell.delivery p50"), "{}", stdout(&output));
+    let rules = entries(&place, "same", "rule");
+    let rule = rules.iter().find(|rule| rule["rule"].as_str().unwrap().contains("baseline")).unwrap();
+    assert_ne!(rule["verdict"], "broken", "{rule}");
+
+    // A tenth of a second on the way, which no machine's noise makes up for.
+    let text = fs::read_to_string(&file).unwrap();
+    let slower = place.path().join("slower.toml");
+    let text = text.replace("in        = { lobby = 2 }", "in        = { lobby = 2 }\nlink      = { delay = \"50ms\" }");
+    fs::write(&slower, text).unwrap();
+    let output = run("slow", &slower.display().to_string(), &["--baseline", "before", "--baseline", "same"]);
+    let said = stdout(&output);
+    assert_eq!(code(&output), 1, "{said}{}", stderr(&output));
+    assert!(said.contains("FAILED: `tell.delivery p50 not worse than baseline by 100% in steady` is broken"), "{said}");
+    assert!(said.contains("% more ("), "{said}");
+    assert_eq!(entries(&place, "slow", "baseline").len(), 2);
+    let output = place.run(&["report", "slow", "--format", "markdown"]);
+    assert!(stdout(&output).contains("| `tell.delivery p50` |"), "{}", stdout(&output));
+    let output = place.run(&["report", "slow", "--baseline", "before", "--format", "markdown"]);
+    assert!(stdout(&output).contains("% more ("), "{}", stdout(&output));
+}
+
+#[test]
+fn what_cannot_be_a_baseline() {
+    let place = Place::new();
+    let small = scenario("small.toml");
+    let run = |more: &[&str]| place.run(&[&["run", &small, "-q"], more].concat());
+    let output = run(&["--out", "a", "--set", "steady=500ms"]);
+    assert!(is_sound(output.status.code(), &stdout(&output)), "{}", stdout(&output));
+    let refused = |output: &std::process::Output, why: &str| {
+        assert_eq!(code(output), 2, "{}", stdout(output));
+        let said = stderr(output);
+        assert!(said.contains(why) && said.contains("nothing was sent"), "{said}");
+    };
+    refused(&run(&["--out", "b", "--baseline", "a"]), "is of another load: steady was 500ms and is 3s now");
+    refused(&run(&["--out", "b", "--baseline", "nowhere"]), "cannot read nowhere");
+    let other = place.run(&["run", &scenario("union.toml"), "-q", "--out", "b", "--baseline", "a"]);
+    refused(&other, "is of small, not of union");
+    let record = place.path().join("a/run.jsonl");
+    let text = fs::read_to_string(&record).unwrap();
+    let cut: Vec<_> = text.lines().take(4).collect();
+    fs::write(&record, cut.join("\n")).unwrap();
+    refused(&run(&["--out", "b", "--set", "steady=500ms", "--baseline", "a"]), "was cut short");
+    let file = with_rules(
+        &place,
+        "\"tell.missing not worse than baseline by 10%\", \"tell.delivery max not worse than baseline by 10%\", \
+         \"tell.delivery p99 not worse then baseline by 10%\",",
+    );
+    let output = place.run(&["run", &file, "-q", "--out", "c"]);
+    assert_eq!(code(&output), 2);
+    let said = stderr(&output);
+    for why in ["only latencies can be held against a baseline", "a maximum is one value", "found `then`", "3 errors"] {
+        assert!(said.contains(why), "{why}: {said}");
+    }
+}
+
+/// Two programs load one server at the same time; together they are one run.
+#[test]
+fn parts_of_a_run_are_put_together() {
+    let place = Place::new();
+    let server = place.serve(&[]);
+    let (url, small) = (server.url(), scenario("small.toml"));
+    let start = |out: &str| {
+        let args = ["run", &small, "-q", "--target", &url, "--out", out, "--set", "steady=2s"];
+        place.command(&args).stdout(std::process::Stdio::null()).spawn().unwrap()
+    };
+    // Each of the two has its own rooms and users; what they do not share is told apart by their runs' stamps.
+    let mut parts = [start("a"), start("b")];
+    parts.iter_mut().for_each(|part| assert!(part.wait().unwrap().code().is_some()));
+    let output = place.run(&["report", "a", "b", "--merge", "out", "--html", "both.html"]);
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    let load = |run: &str| entries(&place, run, "load").remove(0);
+    let (a, b, both) = (load("a"), load("b"), load("out"));
+    for path in
+        ["/traffic/0/counts/sent", "/traffic/0/counts/delivered", "/users/open", "/traffic/0/latency/delivery/count"]
+    {
+        let of = |load: &Value| load.pointer(path).unwrap().as_u64().unwrap();
+        assert_eq!(of(&a) + of(&b), of(&both), "{path}");
+        assert!(of(&both) > 0);
+    }
+    let max = |load: &Value| load.pointer("/traffic/0/latency/delivery/max").unwrap().as_u64().unwrap();
+    assert_eq!(max(&a).max(max(&b)), max(&both));
+    assert_eq!(entries(&place, "out", "rule").len(), entries(&place, "a", "rule").len());
+    assert_eq!(entries(&place, "out", "header")[0]["parts"].as_array().unwrap().len(), 2);
+    assert!(entries(&place, "out", "footer")[0]["verdict"].is_string());
+    let html = fs::read_to_string(place.path().join("both.html")).unwrap();
+    assert!(html.contains("Parts") && html.contains("Latency over time"));
+
+    let refused = |args: &[&str], why: &str| {
+        let output = place.run(&[&["report"], args, &["--merge", "x"]].concat());
+        assert_eq!(code(&output), 2, "{}", stdout(&output));
+        assert!(stderr(&output).contains(why), "{}", stderr(&output));
+        assert!(!place.path().join("x").exists(), "nothing is left of it");
+    };
+    let output = place.run(&["run", &small, "-q", "--out", "own", "--set", "steady=500ms"]);
+    assert!(is_sound(output.status.code(), &stdout(&output)), "{}", stdout(&output));
+    refused(&["a", "own"], "");
+    refused(&["a"], "this is one");
+    let output = place.run(&["report", "a", "b", "--merge", "out"]);
+    assert_eq!(code(&output), 2, "{}", stdout(&output));
+    assert!(stderr(&output).contains("cannot write a record into out"), "{}", stderr(&output));
+}
+
+/// Records that older versions have written are read, whatever has come since.
+#[test]
+fn old_records_are_read() {
+    let place = Place::new();
+    for (old, said) in [("load", "PASSED: 1,348 of 1,348 owed deliveries"), ("cases", "PASSED: 3 cases")] {
+        let folder = format!("{}/tests/records/schema-1/{old}", env!("CARGO_MANIFEST_DIR"));
+        for format in
+            ["terminal", "jsonl", "junit", "tap", "sarif", "markdown", "github", "badge", "csv", "openmetrics"]
+        {
+            let output = place.run(&["report", &folder, "--format", format]);
+            assert_eq!(code(&output), 0, "{format}: {}", stderr(&output));
+        }
+        assert!(stdout(&place.run(&["report", &folder])).contains(said));
+        let output = place.run(&["report", &folder, "--html", "old.html"]);
+        assert_eq!(code(&output), 0, "{}", stderr(&output));
+        assert!(fs::read_to_string(place.path().join("old.html")).unwrap().contains("PASSED"));
+    }
+    let newer = place.path().join("newer.jsonl");
+    let header = json!({"type": "header", "schema": 999, "version": "9.0.0", "command": [], "started": "",
+        "host": {"os": "linux", "arch": "x", "cores": 1, "open_files": 1},
+        "target": {"name": "t", "url": "", "version": null, "pid": null, "fence": true}});
+    fs::write(&newer, format!("{header}\n")).unwrap();
+    let output = place.run(&["report", "newer.jsonl"]);
+    assert_eq!(code(&output), 2);
+    assert!(stderr(&output).contains("written by sio-bench 9.0.0 with record schema 999; this one reads up to"));
+}
+
+/// A record of a million seconds is shown, and takes no more memory than one of an hour.
+#[test]
+fn a_million_events() {
+    let place = Place::new();
+    let folder = place.path().join("long");
+    fs::create_dir(&folder).unwrap();
+    let mut file = std::io::BufWriter::new(fs::File::create(folder.join("run.jsonl")).unwrap());
+    let old = format!("{}/tests/records/schema-1/load/run.jsonl", env!("CARGO_MANIFEST_DIR"));
+    let old = fs::read_to_string(old).unwrap();
+    let mut lines: Vec<&str> = old.lines().collect();
+    let (place_of, second) =
+        lines.iter().enumerate().find(|(_, line)| line.starts_with("{\"type\":\"progress\"")).unwrap();
+    let second = (*second).to_owned();
+    lines.retain(|line| !line.starts_with("{\"type\":\"progress\""));
+    let mut second: Value = serde_json::from_str(&second).unwrap();
+    for line in &lines[..place_of] {
+        writeln!(file, "{line}").unwrap();
+    }
+    for number in 1..=1_000_000u32 {
+        second["second"] = json!(f64::from(number));
+        second["sent"] = json!(number);
+        writeln!(file, "{second}").unwrap();
+    }
+    for line in &lines[place_of..] {
+        writeln!(file, "{line}").unwrap();
+    }
+    file.flush().unwrap();
+    drop(file);
+    let begin = Instant::now();
+    let mut child = place.command(&["report", "long", "--html", "long.html"]).spawn().unwrap();
+    let status = format!("/proc/{}/status", child.id());
+    let mut peak = 0;
+    // The page is written when the program ends, so its memory is looked at while it runs.
+    while child.try_wait().unwrap().is_none() {
+        let text = fs::read_to_string(&status).unwrap_or_default();
+        let high = text.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB"));
+        peak = high.and_then(|kib| kib.trim().parse().ok()).unwrap_or(peak).max(peak);
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    assert!(child.wait().unwrap().success());
+    let html = fs::read_to_string(place.path().join("long.html")).unwrap();
+    eprintln!("{:?}, {peak} KiB at most, a page of {} KiB", begin.elapsed(), html.len() / 1024);
+    assert!(peak > 0 && peak < 200 * 1024, "{peak} KiB");
+    assert!(html.len() < 500_000 && html.contains("1,000,000 s"), "{}", html.len());
+}
