@@ -14,7 +14,7 @@ pub struct Point {
 }
 
 /// The parameters, and what they say.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Usl {
     /// Throughput of one alone, each second.
     pub lambda: f64,

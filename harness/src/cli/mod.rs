@@ -109,8 +109,18 @@ enum Command {
         #[arg(value_enum, default_value = "all")]
         what: list::What,
     },
-    /// Print the JSON Schema of scenario files, for editors
-    Schema,
+    /// Print a JSON Schema: of scenario files, for editors, or of the lines of a record
+    Schema {
+        #[arg(value_enum, default_value = "scenario")]
+        of: SchemaOf,
+    },
+}
+
+/// What there is a schema of.
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum SchemaOf {
+    Scenario,
+    Record,
 }
 
 /// Options of `run`
@@ -227,8 +237,11 @@ pub fn main() -> Exit {
         Command::Doctor => doctor::doctor(),
         Command::Calibrate => calibrate::calibrate(),
         Command::List { what } => list::list(what),
-        Command::Schema => {
-            let _ = print(crate::scenario::schema::text());
+        Command::Schema { of } => {
+            let _ = match of {
+                SchemaOf::Scenario => print(crate::scenario::schema::text()),
+                SchemaOf::Record => print(&crate::record::schema::text()),
+            };
             Exit::Passed
         }
     }

@@ -39,8 +39,11 @@ static VISITS: Metric = gauge("sio_bench_visits", "", "Visits of flows under way
 static SENT: Metric = counter("sio_bench_sent", "", "Messages sent.");
 static DELIVERED: Metric = counter("sio_bench_delivered", "", "Messages received by those whom they were for.");
 static WRONG: Metric = counter("sio_bench_wrong", "", "Deliveries that were wrong, and those known to be missing.");
-static LATENCY: Metric =
-    gauge("sio_bench_latency_seconds", "seconds", "Latency within the last second, from the intended time.");
+static LATENCY: Metric = gauge(
+    "sio_bench_latency_seconds",
+    "seconds",
+    "Latency from the intended time: within the last second, or over the measured phases of a run that has ended.",
+);
 static LATE: Metric =
     gauge("sio_bench_ruler_late_seconds", "seconds", "How late sio-bench sent within the last second.");
 static READ: Metric =

@@ -1,11 +1,12 @@
 //! What a search for the largest load has recorded.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::capacity::usl::Usl;
 
 /// One load of a search.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Trial {
     /// Of which search, from 1.
     pub search: u32,
@@ -29,7 +30,7 @@ pub struct Trial {
     pub record: String,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum TrialVerdict {
     Held,
@@ -39,7 +40,7 @@ pub enum TrialVerdict {
 }
 
 /// The answer of all searches.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Capacity {
     /// The variable that was raised, and the unit of its values.
     pub raise: String,

@@ -9,7 +9,7 @@ use hdrhistogram::Histogram;
 use hdrhistogram::serialization::V2DeflateSerializer;
 use hdrhistogram::serialization::interval_log::{IntervalLogWriterBuilder, Tag};
 
-use super::entry::Summary;
+use super::progress::Summary;
 
 /// The largest value told apart: an hour. Beyond it values are counted as an hour.
 const HIGHEST: u64 = 3_600_000_000_000;

@@ -5,22 +5,31 @@
 //! second, and a `.hgrm` file per measure.
 
 mod capacity;
+mod case;
 mod entry;
 pub mod histogram;
 pub mod intervals;
+mod load;
 mod pick;
+mod progress;
 mod reader;
+mod rule;
+pub mod schema;
+mod violation;
 mod writer;
 
 pub use capacity::{Capacity, Trial, TrialVerdict};
-pub use entry::{
-    Baseline, CapabilityResult, CaseResult, CaseVerdict, Change, Cost, Counts, Cpu, DriverRequests, Entry, Failure,
-    Footer, Growth, Header, Host, Lane, LaneAct, LaneStay, LoadResult, LoadViolation, Memory, Part, PhaseResult,
-    PlaceResult, Progress, Recovery, RuleAbout, RuleInfo, RuleResult, RuleVerdict, ScenarioStart, StepPhase,
-    StepResult, SuiteInfo, Summary, TargetInfo, TrafficResult, UpsetMark, Users, Visits, Wire, WorkerTime,
+pub use case::{CapabilityResult, CaseResult, CaseVerdict, Failure, RuleInfo, SuiteInfo};
+pub use entry::{Entry, Footer, Header, Host, Part, ScenarioStart, TargetInfo};
+pub use load::{
+    Counts, Cpu, DriverRequests, Growth, LoadResult, Memory, PhaseResult, PlaceResult, Recovery, StepPhase, StepResult,
+    TrafficResult, UpsetMark, Users, Visits, Wire, WorkerTime,
 };
 pub use pick::{header, loads, seconds};
+pub use progress::{Cost, Progress, Summary};
 pub use reader::{read, read_for_report};
+pub use rule::{Baseline, Change, RuleAbout, RuleResult, RuleVerdict};
+pub use violation::{Lane, LaneAct, LaneStay, LoadViolation};
 pub use writer::Recorder;
 
 /// Version of the record's shape; raised when a reader of older ones would go wrong. Older ones are read: what they do not

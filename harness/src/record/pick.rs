@@ -1,6 +1,8 @@
 //! The entries of a record that reports ask for again and again.
 
-use super::entry::{Entry, Header, LoadResult, Progress};
+use super::entry::{Entry, Header};
+use super::load::LoadResult;
+use super::progress::Progress;
 
 /// What ran, where, against what.
 pub fn header(entries: &[Entry]) -> Option<&Header> {

@@ -8,7 +8,8 @@ use std::path::Path;
 use indexmap::IndexMap;
 use indexmap::map::Entry as Slot;
 
-use super::entry::{Entry, Progress, Summary};
+use super::entry::Entry;
+use super::progress::{Progress, Summary};
 use super::writer::LOG;
 
 /// More seconds than these are halved, again and again: no page shows more, and a week takes no more memory than an hour.

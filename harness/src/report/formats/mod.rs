@@ -131,10 +131,18 @@ fn with_rules(entries: &[Entry]) -> Vec<Entry> {
         .collect()
 }
 
-/// The last second of a load.
+/// The end of a load: what was counted until then, and the latencies of all measured phases. Of a run that was cut short, its
+/// last second.
 fn openmetrics(entries: &[Entry]) -> String {
-    let (name, asked) = loads(entries).next().map_or(("", 0), |load| (load.scenario.as_str(), load.users.asked));
-    crate::live::openmetrics(name, asked, seconds(entries).next_back().unwrap_or(&Progress::default()))
+    let last = seconds(entries).next_back().cloned().unwrap_or_default();
+    let Some(load) = loads(entries).next() else { return crate::live::openmetrics("", 0, &last) };
+    let of_traffic = load.traffic.iter().flat_map(|traffic| {
+        traffic.latency.iter().map(|(name, summary)| (format!("{}.{name}", traffic.name), *summary))
+    });
+    let of_steps = load.steps.iter().map(|step| (step.name.clone(), step.latency));
+    let latency = of_traffic.chain(of_steps).chain([("connect".to_owned(), load.connect)]).collect();
+    let end = Progress { latency, late: load.late, read: load.read, phase: "measured".to_owned(), ..last };
+    crate::live::openmetrics(&load.scenario, load.users.asked, &end)
 }
 
 fn lines(lines: impl Iterator<Item = String>) -> String {

@@ -1,5 +1,9 @@
 use super::*;
-use crate::record::{CaseVerdict, Failure, Footer, Header, Host, RuleInfo, SuiteInfo, TargetInfo};
+use crate::record::{
+    CaseVerdict, Failure, Footer, Header, Host, LoadResult, PhaseResult, RuleInfo, SuiteInfo, TargetInfo,
+    TrafficResult, histogram,
+};
+use crate::report::text::time;
 use crate::scenario::model::{Class, Origin};
 
 fn case(id: &str, verdict: CaseVerdict) -> CaseResult {
@@ -107,6 +111,78 @@ fn markdown_shows_what_changed_against_a_baseline() {
     assert!(text.contains("PASS → FAIL") && text.matches("→").count() == 1, "{text}");
     let same = format(Format::Markdown, &record(), Some(&record()));
     assert!(same.contains("Nothing has changed"), "{same}");
+}
+
+/// The same percentiles in every shape, and those of the sorted values.
+#[test]
+fn percentiles_are_the_same_everywhere() {
+    let mut raw: Vec<u64> = (1..=1_000).map(|value| value * 7_919 % 1_000_003 * 1_000).collect();
+    let mut histogram = histogram::empty();
+    raw.iter().for_each(|value| histogram::record(&mut histogram, *value));
+    let summary = histogram::summary(&histogram);
+    raw.sort_unstable();
+    let rank = |share: f64| raw[(share * raw.len() as f64).ceil() as usize - 1] as f64;
+    let [p50, p99, max] = [rank(0.5), rank(0.99), rank(1.0)];
+    let near = |found: f64, wanted: f64| (found - wanted).abs() <= wanted / 1_000.0;
+    for (found, wanted) in
+        [(summary.p50, p50), (summary.p90, rank(0.9)), (summary.p99, p99), (summary.p999, rank(0.999))]
+    {
+        assert!(near(found as f64, wanted), "{found} {wanted}");
+    }
+    let latency = |name: &str| [(name.to_owned(), summary)].into_iter().collect();
+    let phase = PhaseResult {
+        name: "steady".to_owned(),
+        measured: true,
+        seconds: 1.0,
+        latency: latency("delivery"),
+        ..PhaseResult::default()
+    };
+    let traffic = TrafficResult {
+        name: "t".to_owned(),
+        latency: latency("delivery"),
+        phases: vec![phase],
+        ..TrafficResult::default()
+    };
+    let load = LoadResult { scenario: "s".to_owned(), traffic: vec![traffic], ..LoadResult::default() };
+    let second = Progress { second: 1.0, latency: latency("t.delivery"), ..Progress::default() };
+    let mut entries = record();
+    entries.retain(|entry| matches!(entry, Entry::Header(_) | Entry::Footer(_)));
+    let end = entries.len() - 1;
+    entries.splice(end..end, [Entry::Progress(second), Entry::Load(Box::new(load))]);
+    let [shown50, shown99, shown_max] = [summary.p50, summary.p99, summary.max].map(|value| time(value as f64));
+    // As people read them: the terminal, a pull request, a browser.
+    let markdown = format(Format::Markdown, &entries, None);
+    assert!(
+        markdown.contains(&format!("| `t.delivery` | {shown50} | {shown99} | {shown_max} | 1,000 |")),
+        "{markdown}"
+    );
+    let place = tempfile::tempdir().unwrap();
+    let html = crate::report::html::render(&[crate::report::html::Run::of(entries.clone())]);
+    let terminal = format(Format::Terminal, &entries, None);
+    for shown in [&shown50, &shown99, &shown_max] {
+        assert!(html.contains(shown.as_str()), "{shown}");
+        assert!(terminal.contains(shown.as_str()), "{shown}: {terminal}");
+    }
+    // As programs read them.
+    let csv = format(Format::Csv, &entries, None);
+    let (head, row) = csv.trim().split_once('\n').unwrap();
+    let column = head.split(',').position(|name| name == "t.delivery p50 ms").unwrap();
+    let figures: Vec<f64> = row.split(',').skip(column).take(3).map(|figure| figure.parse().unwrap()).collect();
+    assert!([p50, p99, max].iter().zip(&figures).all(|(wanted, found)| near(found * 1e6, *wanted)), "{csv}");
+    let metrics = format(Format::OpenMetrics, &entries, None);
+    for (quantile, wanted) in [("0.5", p50), ("0.99", p99), ("1", max)] {
+        let line = format!("measure=\"t.delivery\",quantile=\"{quantile}\"}} ");
+        let found =
+            metrics.lines().find_map(|text| text.split_once(&line)).unwrap_or_else(|| panic!("{line}: {metrics}")).1;
+        assert!(near(found.parse::<f64>().unwrap() * 1e9, wanted), "{quantile}: {found}");
+    }
+    let file = place.path().join("t.delivery.hgrm");
+    histogram::write_hgrm(&file, &histogram).unwrap();
+    let hgrm = std::fs::read_to_string(&file).unwrap();
+    let of_p50 =
+        hgrm.lines().find(|line| line.split_whitespace().nth(1).is_some_and(|share| share.starts_with("0.50")));
+    let found: f64 = of_p50.unwrap().split_whitespace().next().unwrap().parse().unwrap();
+    assert!(near(found * 1e6, p50), "{hgrm}");
 }
 
 /// What a rule of a load comes to is seen by whatever reads cases.

@@ -1,0 +1,380 @@
+//! What came of a load. Times are nanoseconds unless a name says otherwise.
+
+use indexmap::IndexMap;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::progress::Summary;
+use super::violation::LoadViolation;
+
+/// What came of a load.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct LoadResult {
+    pub scenario: String,
+    pub workers: usize,
+    /// Servers over which the users were spread.
+    #[serde(default)]
+    pub nodes: u64,
+    pub users: Users,
+    pub traffic: Vec<TrafficResult>,
+    /// Visits of the populations that follow a flow.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub journeys: IndexMap<String, Visits>,
+    /// What was measured in flows.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub steps: Vec<StepResult>,
+    pub connect: Summary,
+    /// From a polling session to the WebSocket that carries it on.
+    #[serde(default)]
+    pub upgrade: Summary,
+    /// From the loss of a connection to being in all rooms again; by the phase of the loss.
+    #[serde(default)]
+    pub reconnect: IndexMap<String, Summary>,
+    /// Sessions that were asked back, by the phase of the loss.
+    #[serde(default)]
+    pub recovery: IndexMap<String, Recovery>,
+    /// Round trips of the fences by which losses are decided: sio-bench's own traffic.
+    #[serde(default)]
+    pub fence: Summary,
+    /// How late sio-bench sent, against its schedule.
+    pub late: Summary,
+    /// From the kernel's receipt of bytes to their being read by sio-bench; as far as the kernel tells. Latencies are
+    /// counted to the kernel's receipt, so this is in none of them.
+    #[serde(default)]
+    pub read: Summary,
+    /// Bytes that one read took: what had gathered with the kernel meanwhile, at most 64 KiB.
+    #[serde(default)]
+    pub queue: Summary,
+    pub late_by_phase: IndexMap<String, Summary>,
+    /// What went over the connections during the phases.
+    #[serde(default)]
+    pub wire: Wire,
+    /// What each worker did with its time during the phases, as far as the kernel tells.
+    #[serde(default)]
+    pub worker_time: Vec<WorkerTime>,
+    pub cpu: Cpu,
+    #[serde(default)]
+    pub memory: Memory,
+    /// Messages of other people: deliveries without a stamp, or with that of another run.
+    pub foreign: u64,
+    /// Deliveries that came when their account had long been closed.
+    #[serde(default)]
+    pub stale: u64,
+    /// Deliveries stamped ahead of their intended time: a clock that cannot be trusted.
+    pub negative: u64,
+    /// Users whose last fence was not answered, so that what they miss may still be on its way.
+    pub unsettled: u64,
+    /// Whether losses were decided by fences; otherwise by waiting.
+    pub fenced: bool,
+    /// What went wrong with users, and how often.
+    pub problems: IndexMap<String, u64>,
+    /// What another program has counted that carried requests for us (`driver`).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub driver: Vec<DriverRequests>,
+    /// Why the run ended early.
+    pub aborted: Option<String>,
+    /// What the scenario made go wrong, and when.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub upsets: Vec<UpsetMark>,
+    /// The first deliveries that were wrong, with their proof.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub violations: Vec<LoadViolation>,
+}
+
+/// Something that the scenario made go wrong.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct UpsetMark {
+    /// Seconds since the first phase began.
+    pub second: f64,
+    /// Such as `drop 10% of people`.
+    pub says: String,
+}
+
+/// Requests of one kind, as the driver has counted them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct DriverRequests {
+    pub name: String,
+    pub count: u64,
+    pub failed: u64,
+    pub p50: u64,
+    pub p99: u64,
+    pub max: u64,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Users {
+    pub asked: u64,
+    pub open: u64,
+    pub failed: u64,
+    /// Open at first, gone before the end, and not to come back.
+    pub lost: u64,
+    /// Connections that got as far as being in all rooms.
+    #[serde(default)]
+    pub sessions: u64,
+    /// Sessions that ended because the user had stayed as long as it wanted.
+    #[serde(default)]
+    pub churned: u64,
+    /// Connections that the scenario's chaos ended.
+    #[serde(default)]
+    pub dropped: u64,
+    /// Connections and attempts to connect that the target or its network ended.
+    #[serde(default)]
+    pub broken: u64,
+    /// Times that the scenario's chaos held a connection.
+    #[serde(default)]
+    pub stalled: u64,
+}
+
+impl std::ops::AddAssign for Users {
+    fn add_assign(&mut self, other: Self) {
+        self.asked += other.asked;
+        self.open += other.open;
+        self.failed += other.failed;
+        self.lost += other.lost;
+        self.sessions += other.sessions;
+        self.churned += other.churned;
+        self.dropped += other.dropped;
+        self.broken += other.broken;
+        self.stalled += other.stalled;
+    }
+}
+
+/// Visits of one population that follows a flow.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Visits {
+    pub begun: u64,
+    /// Through the whole flow.
+    pub finished: u64,
+    /// The target did not do what the flow says.
+    pub failed: u64,
+    /// This machine had no descriptor or port left, or a feed no row.
+    pub starved: u64,
+    /// Under way when the run was over.
+    pub cut: u64,
+}
+
+impl Visits {
+    /// Those that have begun and not ended.
+    pub fn under_way(&self) -> u64 {
+        self.begun.saturating_sub(self.finished + self.failed + self.starved + self.cut)
+    }
+}
+
+impl std::ops::Add for Visits {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            begun: self.begun + other.begun,
+            finished: self.finished + other.finished,
+            failed: self.failed + other.failed,
+            starved: self.starved + other.starved,
+            cut: self.cut + other.cut,
+        }
+    }
+}
+
+/// One step of a flow, or all steps of the same name.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct StepResult {
+    pub name: String,
+    /// Over the measured phases.
+    pub latency: Summary,
+    pub phases: Vec<StepPhase>,
+}
+
+/// A step, as far as it began in one phase.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct StepPhase {
+    pub name: String,
+    pub measured: bool,
+    pub seconds: f64,
+    pub done: u64,
+    pub failed: u64,
+    pub latency: Summary,
+}
+
+/// Bytes of TCP streams, with everything that is in them: frames, heads of requests, TLS.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Wire {
+    pub received: u64,
+    pub sent: u64,
+    /// Bytes of payload in what was sent and delivered, as the scenario has them.
+    #[serde(default)]
+    pub payload: u64,
+}
+
+/// Shares of the time of the phases.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct WorkerTime {
+    /// The worker's thread ran.
+    pub busy: f64,
+    /// It could have run, and waited for a core.
+    pub waited: f64,
+}
+
+/// Sessions that were asked back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Recovery {
+    pub asked: u64,
+    /// Those whose server said that it was the same session.
+    pub recovered: u64,
+}
+
+impl LoadResult {
+    /// CPU seconds of the target for each delivery, or for each message where nothing is delivered.
+    pub fn target_cpu_each(&self) -> Option<f64> {
+        let handled: u64 = self.traffic.iter().map(|traffic| traffic.counts.handled()).sum();
+        self.cpu.target.filter(|_| handled > 0).map(|seconds| seconds / handled as f64)
+    }
+
+    /// Of the pairs of message and user that could have been owed, those of which it is certain whether they were,
+    /// as a share; `None` when there were none.
+    pub fn strength(&self) -> Option<f64> {
+        let mut counts = Counts::default();
+        self.traffic.iter().for_each(|traffic| counts += traffic.counts);
+        let certain = counts.owed + counts.excused;
+        let all = certain + counts.may;
+        (all > 0).then(|| certain as f64 / all as f64)
+    }
+}
+
+/// One `[traffic.X]`: the whole run and each phase.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct TrafficResult {
+    pub name: String,
+    /// Over all phases.
+    pub counts: Counts,
+    /// The same by the population of the receiver; what is not about receivers is with the senders'.
+    #[serde(default)]
+    pub users: IndexMap<String, Counts>,
+    /// Over the measured phases; by the name of the measure.
+    pub latency: IndexMap<String, Summary>,
+    /// Over the measured phases; by the place of the receiver among those of the same message, as each worker read them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub places: Vec<PlaceResult>,
+    pub phases: Vec<PhaseResult>,
+}
+
+/// Receivers at the same places of their messages.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PlaceResult {
+    /// The first of these places, counted from 1; there are as many of them.
+    pub from: u32,
+    pub latency: Summary,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PhaseResult {
+    pub name: String,
+    pub measured: bool,
+    pub seconds: f64,
+    pub counts: Counts,
+    #[serde(default)]
+    pub users: IndexMap<String, Counts>,
+    pub latency: IndexMap<String, Summary>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Counts {
+    pub scheduled: u64,
+    pub sent: u64,
+    /// Sent more than a millisecond after their intended time.
+    pub sent_late: u64,
+    pub owed: u64,
+    pub delivered: u64,
+    pub missing: u64,
+    pub duplicate: u64,
+    pub stray: u64,
+    pub disorder: u64,
+    /// The tail of a broken connection.
+    pub excused: u64,
+    /// Sent while the receiver was between two sessions, and in no later one: nobody owed it, and it is lost to them.
+    #[serde(default)]
+    pub missed: u64,
+    /// Not sent, since the sender was not there.
+    #[serde(default)]
+    pub skipped: u64,
+    /// Sent with a wish for an acknowledgement, and never acknowledged.
+    #[serde(default)]
+    pub unanswered: u64,
+    /// Volatile, for receivers that were in the target.
+    #[serde(default)]
+    pub volatile: u64,
+    /// Those of them that were delivered.
+    #[serde(default)]
+    pub volatile_delivered: u64,
+    /// Neither owed nor forbidden: sent while the receiver came or went.
+    #[serde(default)]
+    pub may: u64,
+    /// Those of them that were delivered.
+    #[serde(default)]
+    pub may_delivered: u64,
+}
+
+impl Counts {
+    /// Deliveries of any kind, or messages where nothing is delivered.
+    pub fn handled(&self) -> u64 {
+        let delivered = self.delivered + self.may_delivered + self.volatile_delivered;
+        if delivered > 0 { delivered } else { self.sent }
+    }
+}
+
+impl std::ops::AddAssign for Counts {
+    fn add_assign(&mut self, other: Self) {
+        self.scheduled += other.scheduled;
+        self.sent += other.sent;
+        self.sent_late += other.sent_late;
+        self.owed += other.owed;
+        self.delivered += other.delivered;
+        self.missing += other.missing;
+        self.duplicate += other.duplicate;
+        self.stray += other.stray;
+        self.disorder += other.disorder;
+        self.excused += other.excused;
+        self.missed += other.missed;
+        self.skipped += other.skipped;
+        self.unanswered += other.unanswered;
+        self.volatile += other.volatile;
+        self.volatile_delivered += other.volatile_delivered;
+        self.may += other.may;
+        self.may_delivered += other.may_delivered;
+    }
+}
+
+/// Bytes in memory, as far as it is known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Memory {
+    pub own: Growth,
+    /// Of the servers that sio-bench started.
+    pub target: Growth,
+}
+
+/// Bytes in memory at three times.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Growth {
+    /// Before the first user connects.
+    pub before: Option<u64>,
+    /// When every user is open and nothing has been sent.
+    pub open: Option<u64>,
+    /// At the end of the last phase.
+    pub end: Option<u64>,
+}
+
+impl Growth {
+    /// Bytes that each of so many users has added by being open.
+    pub fn per_user(&self, users: u64) -> Option<f64> {
+        Some(self.open?.saturating_sub(self.before?) as f64 / users as f64).filter(|_| users > 0)
+    }
+}
+
+/// CPU seconds over the phases, and their length.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Cpu {
+    pub seconds: f64,
+    pub own: Option<f64>,
+    pub target: Option<f64>,
+    /// Taken by the host from this virtual machine.
+    #[serde(default)]
+    pub stolen: Option<f64>,
+}

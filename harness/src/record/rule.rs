@@ -1,0 +1,68 @@
+//! What the rules of a scenario came to, and how a run differs from earlier ones.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RuleVerdict {
+    Holds,
+    Broken,
+    /// There was nothing to decide it by.
+    Unknown,
+}
+
+/// One line of `[slo]`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct RuleResult {
+    pub scenario: String,
+    pub rule: String,
+    /// File, line and column.
+    pub place: String,
+    pub observed: String,
+    pub verdict: RuleVerdict,
+    pub about: RuleAbout,
+}
+
+/// What a rule is about, which says what it means that it is broken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RuleAbout {
+    /// sio-bench itself: the measurement is not valid.
+    Ruler,
+    /// Times and shares: what they are worth depends on whether sio-bench was up to its task.
+    Figures,
+    /// Deliveries that were wrong and cases that failed: proven, however late sio-bench was.
+    Facts,
+}
+
+/// An earlier run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Baseline {
+    /// Its folder, as it was named.
+    pub record: String,
+    /// RFC 3339.
+    pub started: String,
+    /// Name and version.
+    pub target: String,
+    /// In what it was not like this run, apart from the target.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub remarks: Vec<String>,
+}
+
+/// How one figure of a measure differs from that of earlier runs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Change {
+    pub scenario: String,
+    /// Such as `tell.delivery`.
+    pub measure: String,
+    /// Such as `p99`.
+    pub figure: String,
+    /// Nanoseconds; of several earlier runs, their geometric mean.
+    pub before: f64,
+    pub now: f64,
+    /// So much more than before, as a share; at least and at most, with 95 % confidence. Without them, a run was too short.
+    pub range: Option<(f64, f64)>,
+    /// In words.
+    pub says: String,
+}

@@ -1,0 +1,54 @@
+//! Deliveries that were wrong, with their proof and with what was around them.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// A delivery that was wrong.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct LoadViolation {
+    /// The measure that counts it, such as `missing`.
+    pub measure: String,
+    /// The invariant it breaks, such as `I6`.
+    pub invariant: String,
+    pub summary: String,
+    /// Why it had to be otherwise, and what was seen.
+    pub because: Vec<String>,
+    /// A scenario that plays what was around it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scenario: Option<String>,
+    /// What was around it, client by client.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lanes: Vec<Lane>,
+}
+
+/// A client over time; times are seconds since the run began.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Lane {
+    pub name: String,
+    /// In the order of time: whether it was in the target of the message that is meant.
+    pub stays: Vec<LaneStay>,
+    pub acts: Vec<LaneAct>,
+}
+
+/// From then on, until the next one.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct LaneStay {
+    pub from: f64,
+    /// Inside (it must get what is sent), outside (it must not), or not certain (it may).
+    pub inside: Option<bool>,
+}
+
+/// Something that a client did, or that reached it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct LaneAct {
+    pub from: f64,
+    /// When it was answered; the same as `from` for what arrives, nothing where no answer came.
+    pub to: Option<f64>,
+    pub says: String,
+    /// Whether it arrived, instead of being done.
+    #[serde(default)]
+    pub arrived: bool,
+    /// Whether it is what is wrong.
+    #[serde(default)]
+    pub wrong: bool,
+}
