@@ -19,7 +19,7 @@ use crate::clock;
 
 /// After so long the runtime is asked what else has arrived; the kernel's stamps keep the time meanwhile.
 const SLICE: Duration = Duration::from_micros(500);
-/// Users that get their turn between two messages of a schedule that lags behind: reading must not starve.
+/// Users that get their turn for each that went first, when the schedule lags behind: reading must not starve.
 const BETWEEN: usize = 2;
 
 type Life = Pin<Box<dyn Future<Output = ()>>>;
@@ -31,6 +31,8 @@ pub(super) struct Crew {
     /// Places of those that have ended.
     free: RefCell<Vec<u32>>,
     bells: Arc<Bells>,
+    /// Users that were told to go first since the conductor was polled.
+    called: Cell<usize>,
     /// When the conductor wants to be polled, whatever the runtime's timers say.
     due: Cell<Option<Instant>>,
 }
@@ -130,6 +132,7 @@ impl Crew {
     pub(super) fn first(&self, member: u32) {
         if let Some(member) = self.members.borrow().get(member as usize) {
             // Who stands in the other queue already is found there with nothing left to do.
+            self.called.set(self.called.get() + 1);
             member.bell.rung.store(true, Ordering::Release);
             self.bells.queues().first.push_back(member.bell.member);
             self.bells.worker.wake();
@@ -187,10 +190,11 @@ impl Crew {
                 }
                 let called = turns == 0 && self.bells.conductor.swap(false, Ordering::AcqRel);
                 if called || (turns == 0 && self.due.get().is_some_and(|due| due <= now)) {
+                    self.called.set(0);
                     if let Poll::Ready(end) = conductor.as_mut().poll(&mut Context::from_waker(&waker)) {
                         return Poll::Ready(end);
                     }
-                    turns = BETWEEN;
+                    turns = BETWEEN * self.called.get().max(1);
                     continue;
                 }
                 turns = turns.saturating_sub(1);

@@ -462,6 +462,9 @@ async fn connect(local: &Rc<Local>, mine: &[u32], sleep: &mut PreciseSleep) {
         .await;
 }
 
+/// Senders of messages that are given out at once when the schedule lags behind.
+const BATCH: usize = 256;
+
 /// What the schedule has next.
 enum Due {
     /// Message and sender.
@@ -478,8 +481,9 @@ async fn emit(local: &Rc<Local>, mine: &[u32], clock: RunClock, sleep: &mut Prec
     let mut visitors = local.shared.visitors.clone().filter(own).peekable();
     let mut happenings = local.shared.chaos.iter().filter(|happening| happening.is_about_users()).peekable();
     let mut index = 0;
+    let mut called = Vec::with_capacity(BATCH);
     loop {
-        let message = local.window.borrow_mut().reach(index).map(|entry| (entry.emission.at, entry.emission.sender));
+        let message = message_at(local, index);
         let visitor = visitors.peek().map(|visitor| visitor.at);
         let happening = happenings.peek().map(|happening| happening.at);
         let next = [happening, visitor, message.map(|(at, _)| at)].into_iter().flatten().min();
@@ -499,7 +503,24 @@ async fn emit(local: &Rc<Local>, mine: &[u32], clock: RunClock, sleep: &mut Prec
                 }
                 // A timer that fails would make the message early, and the run would say so.
                 local.crew.until(clock.at(at), async { _ = sleep.until(clock.at(at)).await }).await;
-                send(local, message, sender).await;
+                called.clear();
+                hand(local, message, sender, &mut called);
+                // What is due by now as well goes along: whoever sends several writes them at once.
+                let now = local.now();
+                let others = [happening, visitors.peek().map(|visitor| visitor.at)].into_iter().flatten().min();
+                while called.len() < BATCH
+                    && let Some((at, sender)) = message_at(local, index)
+                    && at as Nanos <= now
+                    && others.is_none_or(|other| at < other)
+                {
+                    local.cursor.set(index);
+                    if sender as usize % workers == local.number {
+                        hand(local, index, sender, &mut called);
+                    }
+                    index += 1;
+                }
+                // Let them write before looking at the clock again: a burst must not pile up.
+                local.crew.give_way().await;
             }
             Some(Due::Visitor(visitor)) => {
                 local.crew.until(clock.at(at), async { _ = sleep.until(clock.at(at)).await }).await;
@@ -515,16 +536,22 @@ async fn emit(local: &Rc<Local>, mine: &[u32], clock: RunClock, sleep: &mut Prec
     let _ = sleep.until(clock.at(local.plan.length())).await;
 }
 
-async fn send(local: &Rc<Local>, message: u32, sender: u32) {
+/// When message `index` is due, and who sends it.
+fn message_at(local: &Local, index: u32) -> Option<(u64, u32)> {
+    local.window.borrow_mut().reach(index).map(|entry| (entry.emission.at, entry.emission.sender))
+}
+
+/// Gives a message to its sender, who goes first; `called` are those who do already.
+fn hand(local: &Local, message: u32, sender: u32, called: &mut Vec<u32>) {
     let mailbox = &local.mailboxes[&sender];
-    if mailbox.alive.get() {
-        local.crew.first(mailbox.member.get());
-        mailbox.post(Order::Send(message));
-        // Let the sender write before looking at the clock again: a burst must not pile up.
-        local.crew.give_way().await;
-    } else {
-        local.skip(message);
+    if !mailbox.alive.get() {
+        return local.skip(message);
     }
+    if !called.contains(&sender) {
+        called.push(sender);
+        local.crew.first(mailbox.member.get());
+    }
+    mailbox.post(Order::Send(message));
 }
 
 /// Lets somebody in who follows a flow.
