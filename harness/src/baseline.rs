@@ -58,6 +58,11 @@ impl Earlier {
             let known: Vec<_> = self.scenarios.iter().map(|start| start.name.as_str()).collect();
             return refuse(format!("is of {}, not of {name}", known.join(", ")));
         };
+        if let (Some(before), Some(now)) = (start.version, loaded.scenario.version)
+            && before != now
+        {
+            return refuse(format!("is of version {before} of {name}, and this is version {now}"));
+        }
         for (key, value) in &loaded.vars {
             let before = start.vars.get(key).map_or("not there", String::as_str);
             if before != value {

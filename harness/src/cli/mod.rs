@@ -8,6 +8,7 @@ mod conform;
 mod doctor;
 mod explore;
 mod list;
+mod null;
 mod plan;
 mod report;
 mod run;
@@ -24,6 +25,7 @@ use sio_reference_server::cli::ServeArgs;
 
 use crate::exit::Exit;
 use crate::live::Audience;
+use crate::report::text::printable;
 use crate::scenario::Override;
 
 const EXAMPLES: &str = "\
@@ -96,7 +98,7 @@ enum Command {
         #[arg(long, value_name = "FOLDER", conflicts_with = "follow")]
         merge: Option<PathBuf>,
 
-        /// A record of an earlier run: markdown shows only what has changed since
+        /// A record of an earlier run: markdown and HTML show what has changed since
         #[arg(long, value_name = "RUN")]
         baseline: Option<PathBuf>,
     },
@@ -104,6 +106,8 @@ enum Command {
     Doctor,
     /// Measure what this machine's ruler is worth, against a server whose delays are known
     Calibrate,
+    /// Run that server, to hold another load tester against it
+    Null(null::NullArgs),
     /// List what there is: scenarios and targets, or the cases or rules of the conformance suite
     List {
         #[arg(value_enum, default_value = "all")]
@@ -226,16 +230,17 @@ pub fn main() -> Exit {
         Command::Serve(args) => serve::serve(args),
         Command::Report { runs, merge: Some(folder), html, format, baseline, .. } => {
             match report::merge(&runs, &folder) {
-                Ok(()) if html.is_some() => report::html(&[folder], &html.unwrap_or_default()),
+                Ok(()) if html.is_some() => report::html(&[folder], &html.unwrap_or_default(), baseline.as_deref()),
                 Ok(()) => report::report(&[folder], format, baseline.as_deref()),
                 Err(exit) => exit,
             }
         }
-        Command::Report { runs, html: Some(file), .. } => report::html(&runs, &file),
+        Command::Report { runs, html: Some(file), baseline, .. } => report::html(&runs, &file, baseline.as_deref()),
         Command::Report { runs, follow: true, .. } => report::follow(&runs[0]),
         Command::Report { runs, format, baseline, .. } => report::report(&runs, format, baseline.as_deref()),
         Command::Doctor => doctor::doctor(),
         Command::Calibrate => calibrate::calibrate(),
+        Command::Null(args) => null::null(&args),
         Command::List { what } => list::list(what),
         Command::Schema { of } => {
             let _ = match of {
@@ -247,14 +252,15 @@ pub fn main() -> Exit {
     }
 }
 
-/// Prints a result; a reader that has gone away is success.
+/// Prints a result; a reader that has gone away is success. What servers say never moves the cursor.
 #[must_use]
 fn print(text: &str) -> bool {
     use std::io::Write as _;
+    let text = printable(text);
     std::io::stdout().write_all(text.as_bytes()).and_then(|()| std::io::stdout().flush()).is_ok()
 }
 
 #[expect(clippy::print_stderr, reason = "the one place that says why the program ends")]
 fn complain(text: &str) {
-    eprintln!("error: {}", text.trim_end());
+    eprintln!("error: {}", printable(text.trim_end()));
 }

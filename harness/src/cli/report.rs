@@ -70,9 +70,16 @@ pub(super) fn merge(parts: &[PathBuf], folder: &Path) -> Result<(), Exit> {
         .map_err(|error| refused(&format!("the record could not be written: {error}")))
 }
 
-/// Writes the page of several runs.
-pub(super) fn html(runs: &[PathBuf], file: &Path) -> Exit {
-    let read: Result<Vec<_>, _> = runs.iter().map(|run| Run::read(run)).collect();
+/// Writes the page of several runs, each with what has changed since the baseline, if there is one.
+pub(super) fn html(runs: &[PathBuf], file: &Path, baseline: Option<&Path>) -> Exit {
+    let read = |path: &PathBuf| {
+        let mut run = Run::read(path)?;
+        if let Some(baseline) = baseline {
+            since(&mut run.entries, path, baseline)?;
+        }
+        Ok(run)
+    };
+    let read: Result<Vec<_>, String> = runs.iter().map(read).collect();
     match read.and_then(|runs| write_html(&runs, file)) {
         Ok(()) => Exit::Passed,
         Err(problem) => {
@@ -120,10 +127,12 @@ fn since(entries: &mut Vec<Entry>, run: &Path, earlier: &Path) -> Result<(), Str
         return Ok(());
     }
     let earlier = [Earlier::read(earlier)?];
+    let known = record::header(entries).map(|header| earlier[0].entry(header, &[]));
     let folder = if run.is_dir() { run } else { run.parent().unwrap_or(Path::new(".")) };
     entries.retain(|entry| !matches!(entry, Entry::Baseline(_) | Entry::Change(_)));
     let end = entries.len().saturating_sub(1);
     let changes = loads.iter().flat_map(|load| baseline::changes(folder, load, &earlier));
-    entries.splice(end..end, changes.map(Entry::Change).collect::<Vec<_>>());
+    let added = known.map(Entry::Baseline).into_iter().chain(changes.map(Entry::Change));
+    entries.splice(end..end, added.collect::<Vec<_>>());
     Ok(())
 }

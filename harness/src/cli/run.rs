@@ -487,6 +487,7 @@ fn start(loaded: &Loaded) -> ScenarioStart {
         name: scenario.name.clone(),
         about: scenario.about.clone(),
         file: loaded.source.name.clone(),
+        version: scenario.version,
         seed: scenario.seed,
         vars: loaded.vars.iter().cloned().collect(),
         source: loaded.source.text.clone(),

@@ -92,6 +92,9 @@ pub struct ScenarioStart {
     pub name: String,
     pub about: String,
     pub file: String,
+    /// Of the load that it describes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<u64>,
     pub seed: u64,
     pub vars: IndexMap<String, String>,
     /// The file itself, so that the run can be repeated from its record.

@@ -57,7 +57,8 @@ fn render_header(out: &mut String, header: &Header) {
 fn render_start(out: &mut String, start: &ScenarioStart) {
     let vars: Vec<_> = start.vars.iter().map(|(name, value)| format!("{name} = {value}")).collect();
     let vars = if vars.is_empty() { String::new() } else { format!("   {}", vars.join(", ")) };
-    line(out, &format!("\n{}   {}   seed {}{vars}", start.name, start.file, start.seed));
+    let version = start.version.map_or_else(String::new, |version| format!(" version {version}"));
+    line(out, &format!("\n{}{version}   {}   seed {}{vars}", start.name, start.file, start.seed));
     if !start.about.is_empty() {
         line(out, &format!("  {}", start.about));
     }

@@ -1,4 +1,6 @@
-//! Numbers as people read them.
+//! Numbers as people read them, and texts as terminals may have them.
+
+use std::borrow::Cow;
 
 /// `12,345`.
 pub fn count(value: u64) -> String {
@@ -45,6 +47,18 @@ pub fn bytes(value: f64) -> String {
     format!("{value:.digits$} {unit}")
 }
 
+/// A text as a terminal may have it: control characters, which could move its cursor or change its colours, and marks that turn
+/// the direction of what follows are replaced. Lines and tabs stay.
+pub fn printable(text: &str) -> Cow<'_, str> {
+    let is_bad = |c: char| c.is_control() && !matches!(c, '\n' | '\t') || is_turning(c);
+    if text.contains(is_bad) { Cow::Owned(text.replace(is_bad, "\u{fffd}")) } else { Cow::Borrowed(text) }
+}
+
+/// Whether a character changes the direction in which what follows is shown.
+pub fn is_turning(c: char) -> bool {
+    matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
 /// `1 user`, `3 users`.
 pub fn plural(value: u64, noun: &str) -> String {
     let number = count(value);
@@ -61,6 +75,12 @@ pub fn plural(value: u64, noun: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_text_moves_a_cursor() {
+        assert_eq!(printable("a\u{1b}[2J\r\u{202e}b\n\tc"), "a\u{fffd}[2J\u{fffd}\u{fffd}b\n\tc");
+        assert!(matches!(printable("plain ✔\n"), Cow::Borrowed(_)));
+    }
 
     #[test]
     fn numbers_are_readable() {

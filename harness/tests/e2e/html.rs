@@ -129,6 +129,15 @@ fn what_a_server_says_is_not_obeyed() {
     std::fs::write(&record, changed).unwrap();
     place.run(&["report", "out", "--html", "x.html"]);
     let html = page(&place, "x.html");
+    // A title that would clear the screen, and turn what follows round.
+    let text = std::fs::read_to_string(&record).unwrap();
+    std::fs::write(&record, text.replace(hostile, "\\u001b[2J\\u001b]0;x\\u0007\\u202e=cmd()")).unwrap();
+    for format in ["terminal", "junit", "tap", "sarif", "markdown", "github", "badge", "csv", "openmetrics", "jsonl"] {
+        let said = stdout(&place.run(&["report", "out", "--format", format]));
+        assert!(!said.contains(['\u{1b}', '\u{7}']), "{format}: {said:?}");
+    }
+    let said = stdout(&place.run(&["report", "out"]));
+    assert!(said.contains("[2J") && !said.contains('\u{202e}'), "{said:?}");
     assert!(html.contains("&lt;script&gt;alert(1)") && !html.contains("<script>alert(1)") && !html.contains("<img"));
 }
 
@@ -230,7 +239,48 @@ fn a_browser_opens_it() {
     assert!(std::fs::metadata(shot).unwrap().len() > 20_000, "{said}");
 }
 
-/// A target against itself and against one that is slowed down.
+/// A server that is slower by a known tenth is found to be, and one like the first is found to be like it.
+#[test]
+fn a_tenth_is_found_and_nothing_is_made_up() {
+    let place = Place::alone();
+    for (name, delay) in [("first", "20ms"), ("same", "20ms"), ("slower", "22ms")] {
+        let folder = place.path().join("targets").join(name);
+        std::fs::create_dir_all(&folder).unwrap();
+        let start = [env!("CARGO_BIN_EXE_sio-bench"), "null", "--delay", delay];
+        std::fs::write(
+            folder.join("target.toml"),
+            format!("about = \"null\"\nsettings = \"{delay}\"\nstart = {start:?}\n"),
+        )
+        .unwrap();
+    }
+    let args = [
+        "compare",
+        "first",
+        "same",
+        "slower",
+        "--load",
+        &scenario("ask.toml"),
+        "--blocks",
+        "5",
+        "--html",
+        "three.html",
+    ];
+    // Judged when every block was measured on time; a machine that is never quiet for half a minute says nothing.
+    let said = (0..3).find_map(|_| {
+        let output = place.command(&args).env("SIO_BENCH_TARGETS", place.path().join("targets")).output().unwrap();
+        let said = stdout(&output);
+        assert!(is_sound(output.status.code(), &said), "{said}{}", stderr(&output));
+        (code(&output) == 0).then_some(said)
+    });
+    let Some(said) = said else { return eprintln!("skipped: this machine was never quiet") };
+    let row = said.lines().find(|line| line.starts_with("| p50 |")).unwrap();
+    let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+    assert_eq!(cells[4], "no difference within 3 %", "{said}");
+    assert!(["9 % more", "10 % more", "11 % more"].iter().any(|more| cells[6].starts_with(more)), "{said}");
+    assert!(page(&place, "three.html").contains("slower"));
+}
+
+/// A target against itself.
 #[test]
 fn loads_are_compared_in_turns() {
     let place = Place::new();

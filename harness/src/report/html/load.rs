@@ -362,7 +362,11 @@ fn over_time(seconds: &[&Progress], stretches: &[Stretch]) -> String {
         ),
         (
             "Users",
-            &[("in their rooms", |now, _| Some(now.open as f64)), ("visits", |now, _| Some(now.visiting as f64))],
+            &[
+                ("in their rooms", |now, _| Some(now.open as f64)),
+                ("visits", |now, _| Some(now.visiting as f64)),
+                ("could not be opened", |now, _| Some(now.failed as f64)),
+            ],
             Unit::Count,
         ),
         (

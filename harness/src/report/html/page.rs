@@ -1,5 +1,7 @@
 //! The page itself: its head, its style and its little script.
 
+use crate::report::text::is_turning;
+
 /// Text of any origin, safe between tags and in attributes.
 pub(super) fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
@@ -12,7 +14,7 @@ pub(super) fn escape(text: &str) -> String {
             '\'' => out.push_str("&#39;"),
             // Control characters have no place in HTML, and right-to-left marks none in a report.
             c if c.is_control() && c != '\n' && c != '\t' => out.push('\u{fffd}'),
-            '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => out.push('\u{fffd}'),
+            c if is_turning(c) => out.push('\u{fffd}'),
             c => out.push(c),
         }
     }

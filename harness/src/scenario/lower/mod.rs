@@ -70,6 +70,7 @@ fn file(root: &Node, cx: &mut Context<'_>) -> Scenario {
     let name = top.require("name", cx).and_then(|node| table::string(node, cx)).unwrap_or_default();
     let about = top.get("about").and_then(|node| table::string(node, cx)).unwrap_or_default();
     let tags = top.get("tags").and_then(|node| table::strings(node, cx)).unwrap_or_default();
+    let version = top.get("version").and_then(|node| table::count(node, 1, cx));
     let seed = top.get("seed").and_then(|node| table::count(node, 0, cx)).unwrap_or(1);
     top.not_yet("include", cx);
     let target = top.get("target").map(|node| target::lower(node, cx)).unwrap_or_default();
@@ -110,6 +111,7 @@ fn file(root: &Node, cx: &mut Context<'_>) -> Scenario {
         name,
         about,
         tags,
+        version,
         seed,
         target,
         actions,
@@ -183,6 +185,7 @@ fn empty() -> Scenario {
         name: String::new(),
         about: String::new(),
         tags: vec![],
+        version: None,
         seed: 1,
         target: Target::default(),
         actions: IndexMap::new(),

@@ -1,10 +1,20 @@
 //! `[search]`: which variable is raised, how far, and until when.
 
 use super::slo;
-use crate::scenario::model::{Scenario, Search};
+use crate::scenario::model::{Limit, Rule, Scenario, Search};
 use crate::scenario::node::Node;
 use crate::scenario::quantity;
 use crate::scenario::table::{self, Context, Table};
+
+/// A rule about one run: a search has no earlier one.
+fn bound(node: &Node, scenario: &Scenario, cx: &mut Context<'_>) -> Option<Rule> {
+    let rule = slo::rule(node, scenario, cx)?;
+    if matches!(rule.limit, Limit::Baseline(_)) {
+        cx.diagnostics.error(node.span.clone(), "a search ends at a bound such as `p99 >= 100ms`; it has no baseline");
+        return None;
+    }
+    Some(rule)
+}
 
 pub(super) fn lower(node: &Node, scenario: &Scenario, cx: &mut Context<'_>) -> Option<Search> {
     let mut table = Table::new(node, "[search]", cx)?;
@@ -14,8 +24,7 @@ pub(super) fn lower(node: &Node, scenario: &Scenario, cx: &mut Context<'_>) -> O
         quantity::range(&text).map_err(|problem| cx.diagnostics.error(node.span.clone(), problem)).ok()
     });
     let until = table.get("until").and_then(|node| table::array(node, "an array of rules", cx)).unwrap_or_default();
-    let until = until.iter().filter_map(|node| slo::rule(node, scenario, cx)).map(|rule| rule.negated());
-    let until = until.collect();
+    let until = until.iter().filter_map(|node| bound(node, scenario, cx)).map(Rule::negated).collect();
     let hold = table.get("hold").map_or(Some(None), |node| table::duration(node, cx).map(Some));
     let resolution = table.get("resolution").map_or(Some(Search::RESOLUTION), |node| {
         let text = table::string(node, cx)?;

@@ -31,6 +31,8 @@ pub struct Scenario {
     pub name: String,
     pub about: String,
     pub tags: Vec<String>,
+    /// Of the load that it describes: figures of different versions are not compared.
+    pub version: Option<u64>,
     pub seed: u64,
     pub target: Target,
     pub actions: IndexMap<String, Action>,
