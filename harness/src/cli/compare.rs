@@ -52,7 +52,7 @@ pub(super) struct CompareArgs {
     #[arg(long, value_name = "FILE")]
     pub(super) html: Option<PathBuf>,
 
-    /// Folder for the records (default: runs/<time>-compare)
+    /// Folder for the records (default: runs/<time>-compare); with --load, blocks that are there already are not run again
     #[arg(long, value_name = "FOLDER")]
     pub(super) out: Option<PathBuf>,
 

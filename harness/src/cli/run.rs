@@ -29,7 +29,7 @@ const SPARE_FILES: u64 = 64;
 
 /// What a run is made of, checked.
 pub(super) struct Job {
-    loaded: Vec<Loaded>,
+    pub(super) loaded: Vec<Loaded>,
     plans: Vec<Option<Plan>>,
     /// One for each node.
     choices: Vec<Choice>,

@@ -1,16 +1,17 @@
 //! `sio-bench compare --load`: the same load against several targets, in short blocks that take turns.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::compare::CompareArgs;
 use super::{RunArgs, print, run};
 use crate::difference::FEWEST;
 use crate::exit::Exit;
 use crate::interrupt::Interrupt;
-use crate::record::{Entry, Footer, LoadResult, header, loads};
+use crate::record::{self, Entry, Footer, LoadResult, header, loads};
 use crate::report::html;
 use crate::report::versus::{Block, Contender, render};
+use crate::scenario::Loaded;
 
 /// Why there is no comparison.
 pub(super) enum Trouble {
@@ -67,7 +68,10 @@ pub(super) async fn execute(args: &CompareArgs, scenario: &str) -> Result<Exit, 
             let out = folder.join(format!("{:02}-{index}-{}", block + 1, safe(&contender.name)));
             let job =
                 run::prepare(&unseen(args, scenario, &contender.name, out.clone()), |_| {}).map_err(Trouble::Usage)?;
-            let (exit, entries) = run::execute(job, &mut interrupt).await?;
+            let (exit, entries) = match recorded(&out, &job.loaded[0])? {
+                Some(block) => block,
+                None => run::execute(job, &mut interrupt).await?,
+            };
             let Some(load) = loads(&entries).next() else { return Err(Trouble::Ended(exit)) };
             if matches!(exit, Exit::Interrupted | Exit::Target | Exit::Usage) {
                 return Err(Trouble::Ended(exit));
@@ -103,6 +107,31 @@ pub(super) async fn execute(args: &CompareArgs, scenario: &str) -> Result<Exit, 
     }
     let _ = print(&text);
     Ok(worst)
+}
+
+/// A block that was run already: a comparison that was interrupted goes on where it stopped, if it gets the same folder.
+fn recorded(out: &Path, loaded: &Loaded) -> Result<Option<(Exit, Vec<Entry>)>, Trouble> {
+    if !out.join("run.jsonl").exists() {
+        return Ok(None);
+    }
+    let refuse = |why: &str| Trouble::Usage(format!("{} {why}; choose another folder with --out", out.display()));
+    let entries = record::read_for_report(out).map_err(Trouble::Usage)?;
+    let is_same = entries.iter().any(|entry| match entry {
+        Entry::Scenario(start) => {
+            start.source == loaded.source.text && start.vars.iter().eq(loaded.vars.iter().map(|(k, v)| (k, v)))
+        }
+        _ => false,
+    });
+    if !is_same {
+        return Err(refuse("has the record of another load"));
+    }
+    let exit = match entries.last() {
+        Some(Entry::Footer(footer)) => {
+            [Exit::Passed, Exit::Failed, Exit::NotValid].into_iter().find(|exit| *exit as u8 == footer.exit)
+        }
+        _ => None,
+    };
+    exit.map(|exit| Some((exit, entries))).ok_or_else(|| refuse("has the record of a block that was cut short"))
 }
 
 /// One block.

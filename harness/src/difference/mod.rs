@@ -10,6 +10,9 @@ pub use runs::{Figure, Stretches};
 /// Differences below this do not matter to anybody.
 pub const MARGIN: f64 = 0.03;
 
+/// From tenfold on, an interval of few blocks says no more than that it is wide.
+const MOST: f64 = 10.0;
+
 /// How the second compares with the first, as a share of the first.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Difference {
@@ -58,7 +61,8 @@ impl Difference {
 
     /// What is found, if anything is: `12 % less (9 to 15)`, `no difference within 3 %`.
     fn found(&self) -> Option<String> {
-        let percent = |share: f64| format!("{:.0}", share.abs() * 100.0);
+        let percent =
+            |share: f64| if share > MOST { "over 1000".to_owned() } else { format!("{:.0}", share.abs() * 100.0) };
         match self.finding() {
             Finding::Same => Some(format!("no difference within {:.0} %", MARGIN * 100.0)),
             Finding::Less => {
@@ -88,7 +92,8 @@ impl Difference {
 
     /// `-4 % to +8 %`.
     pub fn range(&self) -> String {
-        format!("{:+.0} % to {:+.0} %", self.low * 100.0, self.high * 100.0)
+        let high = if self.high > MOST { "over +1000 %".to_owned() } else { format!("{:+.0} %", self.high * 100.0) };
+        format!("{:+.0} % to {high}", self.low * 100.0)
     }
 }
 
@@ -105,5 +110,8 @@ mod tests {
         let wide = Difference { estimate: 0.02, low: -0.04, high: 0.08, blocks: 8 };
         assert_eq!(wide.sentence(), "inconclusive (-4 % to +8 %): about 24 more blocks needed");
         assert_eq!(wide.change(), "not decided (-4 % to +8 %)");
+        let vast = Difference { estimate: 4.0, low: 0.5, high: 90_000.0, blocks: 4 };
+        assert_eq!(vast.sentence(), "400 % more (50 to over 1000)");
+        assert_eq!(Difference { low: -0.5, ..vast }.range(), "-50 % to over +1000 %");
     }
 }

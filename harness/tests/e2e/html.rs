@@ -308,10 +308,21 @@ fn loads_are_compared_in_turns() {
     let turns: Vec<_> =
         stderr(&output).lines().map(ToOwned::to_owned).filter(|line| line.starts_with("block ")).collect();
     assert_eq!(turns.len(), 8);
+    // All blocks are there, so the second time nothing is run; and it is the same load or none.
+    let output = place.run(&args);
+    assert!(stdout(&output) == said, "{}{}", stdout(&output), stderr(&output));
+    let other: Vec<&str> = args.iter().map(|arg| if *arg == "steady=500ms" { "steady=600ms" } else { *arg }).collect();
+    let output = place.run(&other);
+    assert_eq!(code(&output), 2);
+    assert!(stderr(&output).contains("has the record of another load"), "{}", stderr(&output));
     let html = page(&place, "load.html");
     is_self_contained(&html);
-    for part in ["Block by block", "Latency by percentile", "against reference", "one thread; no compression of frames"]
-    {
+    for part in [
+        "Block by block",
+        "Latency by percentile",
+        "how they differ from reference",
+        "one thread; no compression of frames",
+    ] {
         assert!(html.contains(part), "{part}");
     }
     let output = place.run(&["compare", "reference", "reference", "--load", &load, "--blocks", "2"]);

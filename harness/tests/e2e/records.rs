@@ -133,9 +133,11 @@ fn parts_of_a_run_are_put_together() {
         assert!(stderr(&output).contains(why), "{}", stderr(&output));
         assert!(!place.path().join("x").exists(), "nothing is left of it");
     };
-    let output = place.run(&["run", &small, "-q", "--out", "own", "--set", "steady=500ms"]);
-    assert!(is_sound(output.status.code(), &stdout(&output)), "{}", stdout(&output));
-    refused(&["a", "own"], "");
+    for own in ["own", "other"] {
+        let output = place.run(&["run", &small, "-q", "--out", own, "--set", "steady=500ms"]);
+        assert!(is_sound(output.status.code(), &stdout(&output)), "{}", stdout(&output));
+    }
+    refused(&["own", "other"], "had servers of their own");
     refused(&["a"], "this is one");
     let output = place.run(&["report", "a", "b", "--merge", "out"]);
     assert_eq!(code(&output), 2, "{}", stdout(&output));

@@ -7,7 +7,7 @@ use super::load::{LINES, curves};
 use super::page::{element, escape, page, table};
 use crate::record::histogram::empty;
 use crate::record::intervals::{in_log, visit};
-use crate::report::versus::{Contender, lines};
+use crate::report::versus::{Contender, Line, lines};
 
 /// The page of a comparison; `about` says how it was made.
 pub fn versus(scenario: &str, about: &str, measure: &str, contenders: &[Contender]) -> String {
@@ -51,19 +51,18 @@ pub fn versus(scenario: &str, about: &str, measure: &str, contenders: &[Contende
 
 fn differences(measure: &str, contenders: &[Contender]) -> String {
     let Some(first) = contenders.first() else { return String::new() };
-    let mut head = vec![String::new()];
-    for (index, contender) in contenders.iter().enumerate() {
-        head.push(escape(&contender.name));
-        if index > 0 {
-            head.push(escape(&format!("against {}", first.name)));
-        }
-    }
-    let row = |line: &crate::report::versus::Line| {
-        let cells = line.cells.iter().flat_map(|(value, said)| [Some(value.as_str()), said.as_deref()]);
-        std::iter::once(escape(line.name)).chain(cells.flatten().map(escape)).collect()
+    let lines = lines(contenders);
+    let head: Vec<String> = std::iter::once(String::new()).chain(lines.iter().map(|line| escape(line.name))).collect();
+    let row = |(index, contender): (usize, &Contender)| {
+        let cell = |line: &Line| {
+            let (value, said) = &line.cells[index];
+            let said = said.as_ref().map(|said| format!("<br>{}", element("span", "soft", &escape(said))));
+            format!("{}{}", escape(value), said.unwrap_or_default())
+        };
+        std::iter::once(escape(&contender.name)).chain(lines.iter().map(cell)).collect()
     };
-    let rows: Vec<Vec<String>> = lines(contenders).iter().map(row).collect();
-    table(&format!("{measure}: medians over blocks, and differences"), &head, &rows)
+    let rows: Vec<Vec<String>> = contenders.iter().enumerate().map(row).collect();
+    table(&format!("{measure}: medians over blocks, and how they differ from {}", first.name), &head, &rows)
 }
 
 /// What all blocks of one target recorded.
