@@ -8,18 +8,19 @@ use clap::Args;
 use super::run::{self, Job};
 use super::{RunArgs, complain, print};
 use crate::capacity::Bracket;
+use crate::capacity::limit::{Machine, used_up};
 use crate::capacity::usl::{self, Point};
 use crate::exit::Exit;
 use crate::interrupt::Interrupt;
-use crate::record::{Capacity, Entry, Footer, LoadResult, Recorder, RuleResult, RuleVerdict, Trial, TrialVerdict};
+use crate::record::{
+    Capacity, Entry, Footer, LoadResult, Recorder, RuleResult, RuleVerdict, Trial, TrialVerdict, header,
+};
 use crate::report::capacity::{answer, setting, trial_line};
 use crate::report::render;
 use crate::scenario::Loaded;
 use crate::scenario::model::{Metric, Search};
 use crate::scenario::quantity;
 
-/// From here on a core is as good as used up.
-const FULL: f64 = 0.9;
 /// So often in a row a load has to break the rules to be too much.
 const ATTEMPTS: usize = 2;
 
@@ -232,7 +233,8 @@ impl<'a> Hunt<'a> {
             self.points.push(Point { concurrency: trial.concurrency, throughput: trial.throughput });
         }
         if verdict != TrialVerdict::Held {
-            self.limit = Some(used_up(load, workers));
+            let url = header(&entries).map_or("", |header| header.target.url.as_str());
+            self.limit = Some(used_up(load, workers, url, &Machine::this()));
         }
         if !self.args.run.quiet {
             say(&trial_line(&trial));
@@ -350,34 +352,6 @@ fn measured(load: &LoadResult) -> Trial {
         target_cpu: cores(load.cpu.target),
         own_cpu: cores(load.cpu.own),
         record: String::new(),
-    }
-}
-
-/// Which resource ran out, as far as it can be seen from here.
-fn used_up(load: &LoadResult, workers: usize) -> String {
-    let seconds = load.cpu.seconds.max(f64::MIN_POSITIVE);
-    let busiest = load.worker_time.iter().map(|time| time.busy).fold(0.0, f64::max);
-    let (target, own) = (load.cpu.target.map(|used| used / seconds), load.cpu.own.unwrap_or(0.0) / seconds);
-    let cores = std::thread::available_parallelism().map_or(1.0, |cores| cores.get() as f64);
-    let percent = |share: f64| format!("{:.0} %", share * 100.0);
-    if busiest >= FULL {
-        return format!("sio-bench's CPU: its busiest worker of {workers} used {} of a core", percent(busiest));
-    }
-    match target {
-        Some(target) if target + own >= FULL * cores => format!(
-            "this machine's CPU: the target used {} and sio-bench {} of {cores} cores",
-            percent(target),
-            percent(own)
-        ),
-        Some(target) if target >= FULL * load.nodes.max(1) as f64 => {
-            format!("the target's CPU, if it runs on one core: it used {}", percent(target))
-        }
-        Some(target) => format!(
-            "no CPU: the target used {} of a core and sio-bench {}; look at the target's queues, locks and limits",
-            percent(target),
-            percent(own)
-        ),
-        None => format!("not known: the target was not started by sio-bench, which used {} of a core", percent(own)),
     }
 }
 

@@ -13,4 +13,4 @@ pub mod versus;
 
 pub use formats::{Format, format};
 pub use terminal::{load_table, render};
-pub use verdict::{INTERRUPTED, Verdict, interrupted, judge};
+pub use verdict::{INTERRUPTED, Verdict, interrupted, judge, suffers};

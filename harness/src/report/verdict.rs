@@ -60,6 +60,11 @@ const LATEST: Duration = Duration::from_millis(50);
 /// Below this strength, a clean run says too little.
 const WEAKEST: f64 = 0.5;
 
+/// Whether sio-bench was so late, in sending or in reading, that it shows.
+pub fn suffers(load: &LoadResult) -> bool {
+    load.late.p99 > TIGHT.as_nanos() as u64 || load.read.p99 > SLUGGISH.as_nanos() as u64
+}
+
 /// The verdict of a run that the user ended.
 pub fn interrupted() -> Verdict {
     let sentence = "INTERRUPTED: what was found until then is above".to_owned();
@@ -101,7 +106,7 @@ fn validity_problems(entries: &[Entry]) -> Vec<String> {
             ));
         }
         // A worker that is busy and on time has no time to spare, and spoils nothing.
-        let suffers = load.late.p99 > TIGHT.as_nanos() as u64 || load.read.p99 > SLUGGISH.as_nanos() as u64;
+        let suffers = suffers(load);
         let full = load.worker_time.iter().enumerate().filter(|(_, time)| suffers && time.busy > BUSIEST);
         for (number, time) in full {
             let share = time.busy * 100.0;
