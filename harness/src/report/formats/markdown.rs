@@ -77,7 +77,7 @@ fn changes(out: &mut String, cases: &[&CaseResult], baseline: &[Entry], entries:
         })
         .collect();
     if changed.is_empty() {
-        out.push_str("Nothing has changed since the baseline.\n");
+        out.push_str("No verdict has changed since the baseline.\n");
         return;
     }
     out.push_str("| | case | row | what |\n|---|---|---|---|\n");

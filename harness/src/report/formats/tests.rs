@@ -110,7 +110,7 @@ fn markdown_shows_what_changed_against_a_baseline() {
     let text = format(Format::Markdown, &record(), Some(&before));
     assert!(text.contains("PASS → FAIL") && text.matches("→").count() == 1, "{text}");
     let same = format(Format::Markdown, &record(), Some(&record()));
-    assert!(same.contains("Nothing has changed"), "{same}");
+    assert!(same.contains("No verdict has changed"), "{same}");
 }
 
 /// The same percentiles in every shape, and those of the sorted values.
