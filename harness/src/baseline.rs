@@ -134,13 +134,26 @@ impl Wanted<'_> {
         Ok(Stretches::of(&seconds.into_values().collect::<Vec<_>>()))
     }
 
+    /// What it was in earlier runs and in that of `folder`; `None` when one of them has no log that can be read.
+    fn read_all(&self, folder: &Path, scenario: &str, earlier: &[Earlier]) -> Option<Measured> {
+        let before = earlier.iter().map(|run| self.read(&run.log(scenario))).collect::<Result<_, _>>().ok()?;
+        Some(Measured { before, now: self.read(&log(folder, scenario)).ok()? })
+    }
+}
+
+/// A measure in earlier runs and in this one.
+struct Measured {
+    before: Vec<Stretches>,
+    now: Stretches,
+}
+
+impl Measured {
     /// What a figure was, what it is, and how they differ.
-    fn compare(&self, folder: &Path, scenario: &str, earlier: &[Earlier], figure: Figure) -> Option<Compared> {
-        let before: Vec<_> = earlier.iter().map(|run| self.read(&run.log(scenario))).collect::<Result<_, _>>().ok()?;
-        let now = self.read(&log(folder, scenario)).ok()?;
-        let logs: Vec<f64> = before.iter().map(|run| figure.of(run).map(f64::ln)).collect::<Option<_>>()?;
+    fn compare(&self, figure: Figure) -> Option<Compared> {
+        let logs: Vec<f64> = self.before.iter().map(|run| figure.of(run).map(f64::ln)).collect::<Option<_>>()?;
         let middle = (logs.iter().sum::<f64>() / logs.len() as f64).exp();
-        Some(Compared { before: middle, now: figure.of(&now)?, difference: Difference::of_runs(&before, &now, figure) })
+        let difference = Difference::of_runs(&self.before, &self.now, figure);
+        Some(Compared { before: middle, now: figure.of(&self.now)?, difference })
     }
 }
 
@@ -173,8 +186,9 @@ pub fn changes(folder: &Path, load: &LoadResult, earlier: &[Earlier]) -> Vec<Cha
     let mut changes = Vec::new();
     for measure in &measures {
         let wanted = Wanted { measure, phases: Some(measured(load)) };
+        let Some(measured) = wanted.read_all(folder, &load.scenario, earlier) else { continue };
         for (name, figure) in FIGURES {
-            let Some(found) = wanted.compare(folder, &load.scenario, earlier, figure) else { continue };
+            let Some(found) = measured.compare(figure) else { continue };
             changes.push(Change {
                 scenario: load.scenario.clone(),
                 measure: measure.clone(),
@@ -204,7 +218,8 @@ pub fn decide(folder: &Path, loaded: &Loaded, load: &LoadResult, earlier: &[Earl
             Stat::Mean | Stat::Max | Stat::Plain => Figure::Mean,
         };
         let wanted = Wanted { measure: &measure, phases };
-        let (verdict, observed) = judge(wanted.compare(folder, &load.scenario, earlier, figure), by);
+        let measured = wanted.read_all(folder, &load.scenario, earlier);
+        let (verdict, observed) = judge(measured.and_then(|measured| measured.compare(figure)), by);
         Some(loaded.rule_result(rule, observed, verdict))
     };
     rules(loaded).filter_map(decide).collect()

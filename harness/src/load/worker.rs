@@ -462,8 +462,10 @@ async fn connect(local: &Rc<Local>, mine: &[u32], sleep: &mut PreciseSleep) {
         .await;
 }
 
-/// Senders of messages that are given out at once when the schedule lags behind.
+/// Senders of messages that are given out at once when the schedule lags behind, and such messages: however few send them,
+/// those who read get their turn.
 const BATCH: usize = 256;
+const MOST_AT_ONCE: u32 = 4_096;
 
 /// What the schedule has next.
 enum Due {
@@ -508,7 +510,9 @@ async fn emit(local: &Rc<Local>, mine: &[u32], clock: RunClock, sleep: &mut Prec
                 // What is due by now as well goes along: whoever sends several writes them at once.
                 let now = local.now();
                 let others = [happening, visitors.peek().map(|visitor| visitor.at)].into_iter().flatten().min();
+                let end = index.saturating_add(MOST_AT_ONCE);
                 while called.len() < BATCH
+                    && index < end
                     && let Some((at, sender)) = message_at(local, index)
                     && at as Nanos <= now
                     && others.is_none_or(|other| at < other)
