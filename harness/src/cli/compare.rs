@@ -33,6 +33,10 @@ pub(super) struct CompareArgs {
     #[arg(long = "set", value_name = "KEY=VALUE", value_parser = super::parse_override)]
     pub(super) overrides: Vec<Override>,
 
+    /// How long a user of the load waits for its connection, its CONNECTs and its joins (default: the scenario's, else 30s)
+    #[arg(long, value_name = "TIME", value_parser = super::parse_patience)]
+    pub(super) connect_timeout: Option<Duration>,
+
     #[command(flatten)]
     filter: FilterArgs,
 

@@ -19,6 +19,7 @@ mod versus;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 use sio_reference_server::cli::ServeArgs;
@@ -26,7 +27,7 @@ use sio_reference_server::cli::ServeArgs;
 use crate::exit::Exit;
 use crate::live::Audience;
 use crate::report::text::printable;
-use crate::scenario::Override;
+use crate::scenario::{Override, quantity};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -150,6 +151,10 @@ struct RunArgs {
     #[arg(long, value_name = "FOLDER")]
     out: Option<PathBuf>,
 
+    /// How long a user waits for its connection, its CONNECTs and its joins (default: the scenario's, else 30s)
+    #[arg(long, value_name = "TIME", value_parser = parse_patience)]
+    connect_timeout: Option<Duration>,
+
     /// Threads that generate load (default: one less than there are cores)
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     workers: Option<u16>,
@@ -185,6 +190,7 @@ impl RunArgs {
             overrides,
             seed: None,
             out: Some(out),
+            connect_timeout: None,
             workers: None,
             quiet: true,
             html: None,
@@ -204,6 +210,14 @@ fn parse_override(text: &str) -> Result<Override, String> {
     match text.split_once('=') {
         Some((key, value)) if !key.trim().is_empty() => Ok((key.trim().to_owned(), value.trim().to_owned())),
         _ => Err("expected KEY=VALUE, such as people=5_000".to_owned()),
+    }
+}
+
+/// How long somebody waits: for some time at least.
+fn parse_patience(text: &str) -> Result<Duration, String> {
+    match quantity::duration(text)? {
+        Duration::ZERO => Err("nobody is in within no time; 30s is usual".to_owned()),
+        time => Ok(time),
     }
 }
 

@@ -91,6 +91,9 @@ pub(super) fn complain_or_show(problem: &str) {
 /// Reads and checks everything; `adapt` changes what was read.
 pub(super) fn prepare(args: &RunArgs, adapt: impl Fn(&mut Loaded)) -> Result<Job, String> {
     let mut loaded = load_all(&args.paths, &args.overrides, args.seed)?;
+    if let Some(time) = args.connect_timeout {
+        loaded.iter_mut().for_each(|file| file.scenario.target.connect_timeout = Some(time));
+    }
     loaded.iter_mut().for_each(adapt);
     let open_files = limits::raise_open_files();
     // Ahead of the plan, which takes its time for millions of users.

@@ -4,14 +4,16 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::compare::CompareArgs;
-use super::{RunArgs, print, run};
+use super::{RunArgs, complain, print, run};
+use crate::conform::capabilities::lacking;
 use crate::difference::FEWEST;
 use crate::exit::Exit;
 use crate::interrupt::Interrupt;
-use crate::record::{self, Entry, Footer, LoadResult, header, loads};
+use crate::record::{self, Entry, Footer, header, loads};
 use crate::report::html;
 use crate::report::versus::{Block, Contender, render};
 use crate::scenario::Loaded;
+use crate::target::{self, Choice};
 
 /// Why there is no comparison.
 pub(super) enum Trouble {
@@ -35,26 +37,15 @@ pub(super) async fn execute(args: &CompareArgs, scenario: &str) -> Result<Exit, 
         )));
     }
     let folder = args.out.clone().unwrap_or_else(|| run::fresh_folder("compare-load"));
-    let mut contenders: Vec<Contender> = args
-        .targets
-        .iter()
-        .map(|name| Contender {
-            name: name.clone(),
-            version: String::new(),
-            settings: String::new(),
-            blocks: Vec::new(),
-            records: Vec::new(),
-            faults: Vec::new(),
-        })
-        .collect();
+    let mut contenders: Vec<Contender> =
+        args.targets.iter().map(|name| Contender { name: name.clone(), ..Contender::default() }).collect();
     // What is wrong with the last target is said before the first is loaded.
     for (index, target) in args.targets.iter().enumerate() {
-        run::prepare(&unseen(args, scenario, target, folder.join(index.to_string())), |_| {})
-            .map_err(Trouble::Usage)?;
+        let job = run::prepare(&unseen(args, scenario, target, folder.join(index.to_string())), |_| {});
+        able(target, &job.map_err(Trouble::Usage)?.loaded[0]).await?;
     }
     let mut interrupt = Interrupt::listen()?;
     let mut worst = Exit::Passed;
-    let mut measure = String::new();
     for block in 0..args.blocks {
         // A B B A …: what drifts in time hits everybody alike.
         let mut order: Vec<usize> = (0..contenders.len()).collect();
@@ -83,9 +74,7 @@ pub(super) async fn execute(args: &CompareArgs, scenario: &str) -> Result<Exit, 
                 // What is proven outweighs what is not valid.
                 worst = if worst == Exit::Failed { worst } else { exit };
             }
-            let (name, value) = of(load);
-            measure = name;
-            contender.blocks.push(value);
+            contender.blocks.push(Block::from(load));
         }
     }
     let loaded = &run::load_all(&[PathBuf::from(scenario)], &args.overrides, None).map_err(Trouble::Usage)?[0];
@@ -94,19 +83,37 @@ pub(super) async fn execute(args: &CompareArgs, scenario: &str) -> Result<Exit, 
         "{} blocks, in turns; the same schedule (seed {}) and a fresh server in each. Intervals: 95 %, bootstrap over blocks.\n\n",
         args.blocks, loaded.scenario.seed
     ));
-    text.push_str(&render(&measure, &contenders));
+    text.push_str(&render(&contenders));
     text.push_str(&format!("\nrecords: {}\n", folder.display()));
     if let Some(file) = &args.html {
         let about = format!(
             "{} blocks of each, in turns, with the same schedule (seed {}) and a fresh server in each",
             args.blocks, loaded.scenario.seed
         );
-        let page = html::versus(&loaded.scenario.name, &about, &measure, &contenders);
+        let page = html::versus(&loaded.scenario.name, &about, &contenders);
         std::fs::write(file, page)
             .map_err(|error| Trouble::Usage(format!("cannot write {}: {error}", file.display())))?;
     }
     let _ = print(&text);
     Ok(worst)
+}
+
+/// Whether a target has what the load needs of it.
+async fn able(target: &str, loaded: &Loaded) -> Result<(), Trouble> {
+    let prepared = target::prepare(&Choice::from(Some(target), None)).await.map_err(|error| match error {
+        target::Error::Usage(problem) => Trouble::Usage(problem),
+        target::Error::Unreachable(problem) => {
+            complain(&problem);
+            Trouble::Ended(Exit::Target)
+        }
+    })?;
+    match lacking(&loaded.scenario.target.started_with(), prepared.lacks()) {
+        Some(why) => Err(Trouble::Usage(format!(
+            "{target} cannot be loaded with {}, which asks for {why}\n  leave it out, or compare under another load; nothing was sent",
+            loaded.source.name
+        ))),
+        None => Ok(()),
+    }
 }
 
 /// A block that was run already: a comparison that was interrupted goes on where it stopped, if it gets the same folder.
@@ -136,7 +143,8 @@ fn recorded(out: &Path, loaded: &Loaded) -> Result<Option<(Exit, Vec<Entry>)>, T
 
 /// One block.
 fn unseen(args: &CompareArgs, scenario: &str, target: &str, out: PathBuf) -> RunArgs {
-    RunArgs::unseen(PathBuf::from(scenario), target, args.overrides.clone(), out)
+    let run = RunArgs::unseen(PathBuf::from(scenario), target, args.overrides.clone(), out);
+    RunArgs { connect_timeout: args.connect_timeout, ..run }
 }
 
 #[expect(clippy::print_stderr, reason = "progress goes to standard error")]
@@ -156,23 +164,4 @@ fn known(entries: &[Entry]) -> (String, String) {
     let version = target.and_then(|target| target.version.clone());
     let settings = target.and_then(|target| target.settings.clone()).unwrap_or_default();
     (version.unwrap_or_else(|| "version unknown".to_owned()), settings)
-}
-
-/// The first measure of a load: deliveries, or acknowledgements, or a flow's first step; and what else is compared.
-fn of(load: &LoadResult) -> (String, Block) {
-    let traffic = load.traffic.first().and_then(|traffic| {
-        let (name, summary) = ["delivery", "ack"].iter().find_map(|name| traffic.latency.get_key_value(*name))?;
-        Some((format!("{}.{name}", traffic.name), *summary))
-    });
-    let step = || load.steps.first().map(|step| (step.name.clone(), step.latency));
-    let (name, latency) = traffic.or_else(step).unwrap_or_else(|| ("connect".to_owned(), load.connect));
-    let known = |value: u64| (latency.count > 0).then_some(value as f64);
-    let block = Block {
-        p50: known(latency.p50),
-        p99: known(latency.p99),
-        p999: known(latency.p999),
-        cpu: load.target_cpu_each().map(|seconds| seconds * 1e6),
-        memory: load.memory.target.per_user(load.users.open).filter(|bytes| *bytes > 0.0),
-    };
-    (name, block)
 }

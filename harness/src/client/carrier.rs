@@ -2,13 +2,16 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
-use http::{Method, Request};
+use http::{Extensions, Method, Request};
 use http_body_util::{BodyExt as _, Full, Limited};
 use sio_protocol::ByteString;
 
 use super::connection::{Error, Http};
+use super::dial::Proven;
 use super::endpoint::Endpoint;
 use super::socket::Arrival;
 
@@ -21,8 +24,12 @@ pub(super) type Answer = Pin<Box<dyn Future<Output = Result<(ByteString, Option<
 /// An HTTP client.
 #[derive(Clone)]
 pub enum Carrier {
-    /// The one that all connections share.
+    /// The one that all connections share. Whatever happens to a request, happens to the session.
     Own(Http),
+    /// The same as people have it: a browser sends a request again, of any method, when it went out over a connection that
+    /// had been kept open and was closed ahead of any answer (Chromium's `ShouldResendRequest`). The server may have handled
+    /// it; that it closes what it has promised to keep is counted.
+    Resending(Http, Arc<AtomicU64>),
     /// A goose user, which has one of its own.
     #[cfg(feature = "goose")]
     Goose(sio_bench_goose::User),
@@ -43,7 +50,8 @@ impl Carrier {
     pub(super) fn send(&self, endpoint: &Endpoint, message: Message) -> Answer {
         let url = endpoint.engine_url(&message.query);
         match self {
-            Self::Own(http) => own(http, endpoint, url, message),
+            Self::Own(http) => own(http, None, endpoint, url, message),
+            Self::Resending(http, times) => own(http, Some(times.clone()), endpoint, url, message),
             #[cfg(feature = "goose")]
             Self::Goose(user) => goose(user, endpoint, url, message),
         }
@@ -52,7 +60,10 @@ impl Carrier {
 
 const CONTENT_TYPE: &str = "text/plain;charset=UTF-8";
 
-fn own(http: &Http, endpoint: &Endpoint, url: String, message: Message) -> Answer {
+/// So many connections in a row may turn out to be closed.
+const MOST_RESENDS: usize = 32;
+
+fn own(http: &Http, resends: Option<Arc<AtomicU64>>, endpoint: &Endpoint, url: String, message: Message) -> Answer {
     let method = if message.body.is_some() { Method::POST } else { Method::GET };
     let request = Request::builder().method(method).uri(url).header(http::header::CONTENT_TYPE, CONTENT_TYPE);
     let body = message.body.map(ByteString::into_bytes).unwrap_or_default();
@@ -60,12 +71,32 @@ fn own(http: &Http, endpoint: &Endpoint, url: String, message: Message) -> Answe
     let http = http.clone();
     Box::pin(async move {
         let request = request.map_err(|error| Error::Http(error.to_string()))?;
-        let response = http.request(request).await.map_err(|error| Error::requesting(&error))?;
+        let mut left = if resends.is_some() { MOST_RESENDS } else { 0 };
+        let response = loop {
+            match http.request(request.clone()).await {
+                Ok(response) => break response,
+                Err(error) if left > 0 && was_kept_open(&error) => {
+                    left -= 1;
+                    resends.iter().for_each(|times| _ = times.fetch_add(1, Ordering::Relaxed));
+                }
+                Err(error) => return Err(Error::requesting(&error)),
+            }
+        };
+        if let Some(proven) = response.extensions().get::<Proven>() {
+            proven.prove();
+        }
         let status = response.status();
         let body = Limited::new(response.into_body(), MAX_BODY).collect().await;
         let body = body.map_err(|error| Error::Http(error.to_string()))?.to_bytes();
         Ok((text(status.as_u16(), body)?, None))
     })
+}
+
+/// Whether the connection had carried an answer before this request found it closed.
+fn was_kept_open(error: &hyper_util::client::legacy::Error) -> bool {
+    let mut extras = Extensions::new();
+    error.connect_info().inspect(|info| info.get_extras(&mut extras));
+    extras.get::<Proven>().is_some_and(Proven::is_proven)
 }
 
 fn text(status: u16, body: Bytes) -> Result<ByteString, Error> {
@@ -93,4 +124,73 @@ fn goose(user: &sio_bench_goose::User, endpoint: &Endpoint, url: String, message
         let lag = crate::clock::now().saturating_duration_since(answer.at);
         Ok((text(answer.status, answer.body)?, Some(Arrival { at: answer.at, lag: Some(lag), bytes })))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+
+    use super::super::connection::http_client;
+    use super::super::dial::Manner;
+    use super::*;
+
+    /// A server that answers so many requests of each connection, promises to keep it open, and closes it when the next
+    /// request has come.
+    async fn forgetful(answers: usize) -> (Endpoint, Http) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                tokio::spawn(async move {
+                    let mut request = [0; 4096];
+                    for _ in 0..answers {
+                        if !matches!(stream.read(&mut request).await, Ok(1..)) {
+                            return;
+                        }
+                        let answer = b"HTTP/1.1 200 OK\r\nConnection: keep-alive\r\nContent-Length: 2\r\n\r\nok";
+                        stream.write_all(answer).await.unwrap();
+                    }
+                    let _ = stream.read(&mut request).await;
+                });
+            }
+        });
+        let manner = Arc::new(Manner::default());
+        (Endpoint::resolve(&url, None, manner.clone()).await.unwrap(), http_client(&manner))
+    }
+
+    async fn ask(carrier: &Carrier, endpoint: &Endpoint) -> Result<String, Error> {
+        let message = Message { query: String::new(), body: Some("hello".into()), opens: false };
+        carrier.send(endpoint, message).await.map(|(body, _)| body.to_string())
+    }
+
+    #[tokio::test]
+    async fn a_request_is_sent_again_when_a_connection_that_was_kept_open_is_closed() {
+        let (endpoint, http) = forgetful(1).await;
+        let times = Arc::new(AtomicU64::new(0));
+        let carrier = Carrier::Resending(http.clone(), times.clone());
+        // Whether a connection is kept in time for the next request is up to the client.
+        for _ in 0..20 {
+            assert_eq!(ask(&carrier, &endpoint).await.unwrap(), "ok");
+        }
+        assert!((1..20).contains(&times.load(Ordering::Relaxed)), "the first request has a connection of its own");
+        // Whoever looks for what a server does wrong sees it.
+        let own = Carrier::Own(http);
+        let mut failed = false;
+        for _ in 0..20 {
+            failed |= matches!(ask(&own, &endpoint).await, Err(Error::Http(_)));
+        }
+        assert!(failed);
+    }
+
+    #[tokio::test]
+    async fn a_fresh_connection_that_is_closed_is_an_answer_of_its_own() {
+        let (endpoint, http) = forgetful(0).await;
+        let times = Arc::new(AtomicU64::new(0));
+        let failed = ask(&Carrier::Resending(http, times.clone()), &endpoint).await;
+        assert!(matches!(failed, Err(Error::Http(_))), "{failed:?}");
+        assert_eq!(times.load(Ordering::Relaxed), 0);
+    }
 }

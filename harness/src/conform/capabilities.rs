@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use crate::play::{self, Stage};
 use crate::record::{CapabilityResult, CaseVerdict};
-use crate::scenario::model::Case;
+use crate::scenario::model::{Case, Options};
 use crate::scenario::source::{self, Source};
 use crate::scenario::{self, Loaded};
 
@@ -23,6 +23,12 @@ pub struct Capabilities {
     pub fixture: bool,
     /// Whether it can be started with options.
     pub options: bool,
+}
+
+/// What a target is asked for with these options and does not have, and why.
+pub fn lacking(options: &Options, lacks: &BTreeMap<String, String>) -> Option<String> {
+    let mut wanted = options.0.keys().map(|variable| option_name(variable));
+    wanted.find_map(|need| lacks.get(&need).map(|reason| format!("{need}: {reason}")))
 }
 
 impl Capabilities {
@@ -43,9 +49,9 @@ impl Capabilities {
         if !wire_only && !self.fixture {
             return Some("the target does not run the fixture, so nobody could see it".to_owned());
         }
-        let of_options = case.options.0.keys().map(|variable| option_name(variable));
-        let mut wanted = case.needs.iter().cloned().chain(of_options);
-        wanted.find_map(|need| self.lacks.get(&need).map(|reason| format!("{need}: {reason}")))
+        let mut wanted = case.needs.iter();
+        let need = wanted.find_map(|need| self.lacks.get(need).map(|reason| format!("{need}: {reason}")));
+        need.or_else(|| lacking(&case.options, &self.lacks))
     }
 
     /// Tries every capability. What the target denies and can do is worth a remark, what it claims and cannot do is

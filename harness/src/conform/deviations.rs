@@ -218,6 +218,7 @@ mod tests {
             reason: None,
             failure: (verdict != CaseVerdict::Pass).then_some(failure),
             transcript: vec![],
+            times: 1,
             stderr: None,
         }
     }

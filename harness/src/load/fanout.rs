@@ -4,6 +4,7 @@ use hdrhistogram::Histogram;
 
 use crate::record::PlaceResult;
 use crate::record::histogram::{coarse, record, summary};
+use crate::record::intervals::tag;
 
 /// Latencies by traffic and by the place of the receiver among those of the same message, in powers of two: first, second
 /// and third, fourth to seventh, and so on.
@@ -26,13 +27,33 @@ impl Places {
     }
 
     pub(super) fn add(&mut self, other: &Self) {
-        for (mine, theirs) in self.0.iter_mut().zip(&other.0) {
-            while mine.len() < theirs.len() {
-                mine.push(coarse());
+        for (traffic, powers) in other.0.iter().enumerate() {
+            for (power, histogram) in powers.iter().enumerate() {
+                self.add_to(traffic, power, histogram);
             }
-            // All have the same bounds.
-            mine.iter_mut().zip(theirs).for_each(|(mine, theirs)| _ = mine.add(theirs));
         }
+    }
+
+    /// Adds latencies at the places from two to the power of `power` on.
+    pub(super) fn add_to(&mut self, traffic: usize, power: usize, histogram: &Histogram<u64>) {
+        let powers = &mut self.0[traffic];
+        while powers.len() <= power {
+            powers.push(coarse());
+        }
+        // All hold whatever a run can record.
+        let _ = powers[power].add(histogram);
+    }
+
+    /// What is known of the receivers of a traffic, with its power and its name in a log: `tell.place.4` is of the fourth
+    /// to the seventh.
+    pub(super) fn tagged(&self, traffic: usize, name: &str) -> impl Iterator<Item = (String, &Histogram<u64>)> {
+        let filled = self.0[traffic].iter().enumerate().filter(|(_, histogram)| !histogram.is_empty());
+        filled.map(move |(power, histogram)| (place_tag(name, power), histogram))
+    }
+
+    /// How many receivers are known.
+    pub(super) fn count(&self, traffic: usize) -> u64 {
+        self.0[traffic].iter().map(Histogram::len).sum()
     }
 
     /// As it is recorded; nothing where no message had a second receiver.
@@ -44,6 +65,14 @@ impl Places {
         let filled = powers.iter().enumerate().filter(|(_, histogram)| !histogram.is_empty());
         filled.map(|(power, histogram)| PlaceResult { from: 1 << power, latency: summary(histogram) }).collect()
     }
+}
+
+/// Powers of places that can be told apart: users are counted with 32 bits.
+pub(super) const POWERS: usize = 32;
+
+/// The name in a log of the latencies at the places from two to the power of `power` on.
+pub(super) fn place_tag(traffic: &str, power: usize) -> String {
+    tag(&format!("{traffic}.place.{}", 1u64 << power), None)
 }
 
 #[cfg(test)]

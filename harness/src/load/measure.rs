@@ -11,7 +11,7 @@ use super::plan::Plan;
 use super::schedule::Emission;
 use super::witness::{Kind, Witness, Witnesses};
 use crate::record::histogram::{empty, record};
-use crate::record::{Counts, Visits};
+use crate::record::{Counts, Due, Visits};
 
 /// A message counts as sent late beyond this: a millisecond.
 const LATE: i64 = 1_000_000;
@@ -156,6 +156,8 @@ pub(super) struct Tally {
     pub(super) foreign: u64,
     /// Deliveries of messages whose account was closed.
     pub(super) stale: u64,
+    /// Requests that were sent again, since the server had closed a connection that was to be kept open.
+    pub(super) resent: u64,
     pub(super) negative: u64,
     pub(super) unsettled: u64,
     /// By phase of the loss: reconnections that asked for what they missed, and those that got it.
@@ -189,6 +191,7 @@ pub(super) struct Findings {
     /// What the first delivery of each traffic looked like.
     pub(super) samples: Vec<Option<String>>,
     pub(super) places: Places,
+    pub(super) due: Due,
 }
 
 /// The state of a worker.
@@ -215,6 +218,7 @@ pub(super) struct Measurements {
     /// What the first delivery of each traffic looked like.
     samples: Vec<Option<String>>,
     places: Places,
+    due: Due,
     sent: u64,
     delivered: u64,
     wrong: u64,
@@ -249,6 +253,7 @@ impl Measurements {
             witnesses: Witnesses::default(),
             samples: vec![None; traffics],
             places: Places::new(traffics),
+            due: Due::default(),
             sent: 0,
             delivered: 0,
             wrong: 0,
@@ -358,6 +363,7 @@ impl Measurements {
                 counts.missing = counts.missing.saturating_sub(1);
                 counts.delivered += 1;
                 counts.disorder += 1;
+                self.due.found(emission.at);
                 Some(Kind::Disorder)
             }
             Verdict::Duplicate => {
@@ -417,11 +423,14 @@ impl Measurements {
             Fate::Delivered => {
                 counts.owed += 1;
                 counts.delivered += 1;
+                self.due.owed(entry.emission.at);
             }
             Fate::Missing => {
                 counts.owed += 1;
                 counts.missing += 1;
                 self.wrong += 1;
+                self.due.owed(entry.emission.at);
+                self.due.missing(entry.emission.at);
                 // It was inside throughout, or nothing would be missing.
                 let stays = entry.sent().map(|sent| (sent, Tri::T)).into_iter().collect();
                 let witness = Witness { kind: Kind::Missing, receiver: user, entry, at: None, stays };
@@ -516,6 +525,7 @@ impl Measurements {
             witnesses: self.witnesses,
             samples: self.samples,
             places: self.places,
+            due: self.due,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Parts of one run as one: machines that load the same target at the same time each keep a record of their own.
 //!
 //! Counts are added, histograms are added bucket by bucket, and rules are decided anew over the sum, so a merged record is
-//! as exact as its parts. What cannot be added (latency by place, whose distributions are not kept) is left out.
+//! as exact as its parts. What cannot be added (latency by place, in records that did not keep its distributions) is left out.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -10,6 +10,7 @@ use std::time::{Duration, SystemTime};
 use hdrhistogram::Histogram;
 use indexmap::IndexMap;
 
+use super::fanout::{POWERS, Places, place_tag};
 use super::measure::{Key, Measure};
 use super::plan::Plan;
 use super::result::{Histograms, latencies};
@@ -142,6 +143,7 @@ fn load_again(start: &ScenarioStart) -> Result<Loaded, String> {
 struct Sums {
     plan: Plan,
     histograms: Histograms,
+    places: Places,
     intervals: Vec<Interval>,
 }
 
@@ -149,8 +151,9 @@ impl Sums {
     fn read(pieces: &[Piece], loaded: &Loaded) -> Result<Self, String> {
         let nodes = pieces[0].load().nodes.max(1) as u32;
         let plan = Plan::new(&loaded.scenario, nodes)?;
-        let keys = keys(&plan);
-        let mut sums = Self { plan, histograms: Histograms::default(), intervals: Vec::new() };
+        let (keys, of_places) = (keys(&plan), place_keys(&plan));
+        let places = Places::new(plan.traffic.len());
+        let mut sums = Self { plan, histograms: Histograms::default(), places, intervals: Vec::new() };
         for piece in pieces {
             let log = piece.folder.join(format!("{}.hlog", loaded.scenario.name));
             record::intervals::visit(
@@ -164,6 +167,9 @@ impl Sums {
                     let histogram = widened(histogram);
                     if let Some(key) = keys.get(&tag) {
                         sums.histograms.add(key.clone(), &histogram);
+                    }
+                    if let Some((traffic, power)) = of_places.get(&tag) {
+                        sums.places.add_to(*traffic, *power, &histogram);
                     }
                     let (start, length) = (Duration::from_secs_f64(interval.start), Duration::from_secs(1));
                     sums.intervals.push(Interval { tag, start, length, histogram });
@@ -184,7 +190,10 @@ impl Sums {
             |measure, wanted: &dyn Fn(usize) -> bool| self.histograms.summary(measure, 0, wanted).unwrap_or_default();
         for (index, traffic) in sum.traffic.iter_mut().enumerate() {
             traffic.latency = latencies(index, &self.histograms, measured);
-            traffic.places.clear();
+            // Records of earlier versions have no distributions to put together.
+            let known = pieces.iter().map(|piece| receivers(&piece.load(), index)).sum::<u64>();
+            let is_whole = known > 0 && self.places.count(index) >= known;
+            traffic.places = if is_whole { self.places.results(index) } else { Vec::new() };
             for (number, phase) in traffic.phases.iter_mut().enumerate() {
                 phase.latency = latencies(index, &self.histograms, |phase| phase == number);
             }
@@ -215,6 +224,11 @@ impl Sums {
     }
 }
 
+/// Receivers whose place among those of their message is in a record.
+fn receivers(load: &LoadResult, traffic: usize) -> u64 {
+    load.traffic.get(traffic).map_or(0, |traffic| traffic.places.iter().map(|place| place.latency.count).sum())
+}
+
 /// A histogram with the bounds that all of a run have; a log keeps only as many buckets as were used.
 fn widened(histogram: &Histogram<u64>) -> Histogram<u64> {
     let mut wide = record::histogram::empty();
@@ -242,6 +256,14 @@ fn keys(plan: &Plan) -> HashMap<String, Key> {
     let key = |(measure, of)| phases.clone().map(move |phase| Key { measure, of, phase, users: 0 });
     // Of what belongs to no phase, the first one stands for all.
     kinds.into_iter().flat_map(key).rev().map(|key| (tag_of(plan, &key), key)).collect()
+}
+
+/// What each tag of latencies by place stands for: the traffic, and the power of two of the first place.
+fn place_keys(plan: &Plan) -> HashMap<String, (usize, usize)> {
+    let traffics = plan.traffic.iter().enumerate();
+    let keys = traffics
+        .flat_map(|(index, traffic)| (0..POWERS).map(move |power| (place_tag(&traffic.name, power), (index, power))));
+    keys.collect()
 }
 
 fn cases(entries: &[Entry]) -> Vec<CaseResult> {
@@ -281,6 +303,7 @@ fn add(sum: &mut LoadResult, part: LoadResult) {
         mine.asked += recovery.asked;
         mine.recovered += recovery.recovered;
     }
+    sum.due.add(&part.due);
     sum.wire.received += part.wire.received;
     sum.wire.sent += part.wire.sent;
     sum.wire.payload += part.wire.payload;
@@ -302,6 +325,7 @@ fn add(sum: &mut LoadResult, part: LoadResult) {
     };
     sum.foreign += part.foreign;
     sum.stale += part.stale;
+    sum.resent += part.resent;
     sum.negative += part.negative;
     sum.unsettled += part.unsettled;
     sum.fenced &= part.fenced;

@@ -11,7 +11,7 @@ use super::plan::Plan;
 use super::worker::WorkerResult;
 use crate::record::histogram::{empty, summary};
 use crate::record::{
-    Counts, LoadResult, PhaseResult, PlaceResult, Recovery, StepPhase, StepResult, Summary, TrafficResult, Users,
+    Counts, Due, LoadResult, PhaseResult, PlaceResult, Recovery, StepPhase, StepResult, Summary, TrafficResult, Users,
     Visits, Wire,
 };
 
@@ -58,7 +58,13 @@ impl Histograms {
 }
 
 /// The result as it is recorded.
-pub(super) fn summarize(scenario: &str, plan: &Plan, workers: &[WorkerResult], histograms: &Histograms) -> LoadResult {
+pub(super) fn summarize(
+    scenario: &str,
+    plan: &Plan,
+    workers: &[WorkerResult],
+    histograms: &Histograms,
+    places: &Places,
+) -> LoadResult {
     let sum = |field: fn(&WorkerResult) -> u64| workers.iter().map(field).sum::<u64>();
     let mut problems: IndexMap<String, u64> = IndexMap::new();
     for (problem, times) in workers.iter().flat_map(|worker| &worker.found.tally.problems) {
@@ -97,7 +103,10 @@ pub(super) fn summarize(scenario: &str, plan: &Plan, workers: &[WorkerResult], h
         recovery,
         fence: histograms.summary(Measure::Fence, 0, |_| true).unwrap_or_default(),
         stale: sum(|worker| worker.found.tally.stale),
-        traffic: (0..plan.traffic.len()).map(|index| traffic(index, plan, workers, histograms)).collect(),
+        resent: sum(|worker| worker.found.tally.resent),
+        traffic: (0..plan.traffic.len())
+            .map(|index| traffic(index, plan, workers, histograms, places.results(index)))
+            .collect(),
         connect: histograms.summary(Measure::Connect, 0, |_| true).unwrap_or_default(),
         late: histograms.summary(Measure::Late, 0, measured).unwrap_or_default(),
         read: histograms.summary(Measure::Read, 0, measured).unwrap_or_default(),
@@ -112,8 +121,15 @@ pub(super) fn summarize(scenario: &str, plan: &Plan, workers: &[WorkerResult], h
         journeys: journeys(plan, workers),
         steps: (0..plan.steps.len()).map(|index| step(index, plan, workers, histograms)).collect(),
         problems,
+        due: due(workers),
         ..LoadResult::default()
     }
+}
+
+fn due(workers: &[WorkerResult]) -> Due {
+    let mut sum = Due::default();
+    workers.iter().for_each(|worker| sum.add(&worker.found.due));
+    sum
 }
 
 fn journeys(plan: &Plan, workers: &[WorkerResult]) -> IndexMap<String, Visits> {
@@ -156,13 +172,19 @@ pub(super) fn latencies(
 }
 
 /// Latencies by the places of receivers, over all workers.
-fn places(index: usize, plan: &Plan, workers: &[WorkerResult]) -> Vec<PlaceResult> {
+pub(super) fn places(plan: &Plan, workers: &[WorkerResult]) -> Places {
     let mut places = Places::new(plan.traffic.len());
     workers.iter().for_each(|worker| places.add(&worker.found.places));
-    places.results(index)
+    places
 }
 
-fn traffic(index: usize, plan: &Plan, workers: &[WorkerResult], histograms: &Histograms) -> TrafficResult {
+fn traffic(
+    index: usize,
+    plan: &Plan,
+    workers: &[WorkerResult],
+    histograms: &Histograms,
+    places: Vec<PlaceResult>,
+) -> TrafficResult {
     let mut total = Counts::default();
     let mut phases = Vec::new();
     let mut by_users: IndexMap<String, Counts> = IndexMap::new();
@@ -189,6 +211,5 @@ fn traffic(index: usize, plan: &Plan, workers: &[WorkerResult], histograms: &His
         });
     }
     let latency = latencies(index, histograms, |phase| plan.phases[phase].measured);
-    let places = places(index, plan, workers);
     TrafficResult { name: plan.traffic[index].name.clone(), counts: total, users: by_users, latency, places, phases }
 }

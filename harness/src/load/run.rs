@@ -17,7 +17,7 @@ use super::measure::Measure;
 use super::message::{self, Message};
 use super::observe::Observer;
 use super::plan::Plan;
-use super::result::{Histograms, summarize};
+use super::result::{self, Histograms, summarize};
 use super::schedule::Schedule;
 use super::watch::Watch;
 use super::witness;
@@ -30,6 +30,7 @@ use crate::play::Stage;
 use crate::record::histogram::{Interval, write_hgrm, write_hlog};
 use crate::record::{CaseResult, Entry, LoadResult, LoadViolation, Recorder, RuleResult};
 use crate::scenario::Loaded;
+use crate::scenario::model::CONNECT_TIMEOUT;
 use crate::target::Fleet;
 
 /// From "everybody is ready" to the first phase.
@@ -80,8 +81,10 @@ pub async fn run(
     for worker in &workers {
         watch.keep(&worker.snapshot);
     }
+    let places = result::places(&shared.plan, &workers);
+    watch.keep_places(&places);
     let (histograms, problem) = watch.end();
-    let mut result = summarize(&loaded.scenario.name, &shared.plan, &workers, &histograms);
+    let mut result = summarize(&loaded.scenario.name, &shared.plan, &workers, &histograms, &places);
     result.violations = cut_out(loaded, &shared.plan, &workers, !fleet.pids().is_empty(), recorder)?;
     result.upsets = shared.chaos.iter().map(|happening| happening.mark(&shared.plan)).collect();
     result.cpu = cpu;
@@ -153,6 +156,7 @@ fn share(
         joins,
         crowds,
         reconnect: scenario.target.reconnect,
+        connect_timeout: scenario.target.connect_timeout.unwrap_or(CONNECT_TIMEOUT),
         stage: Stage::new(first.endpoint.clone(), first.http.clone(), fleet.is_fenced()),
         guide: Guide::new(loaded),
         visitors: Visitors::new(scenario),

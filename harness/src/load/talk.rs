@@ -14,7 +14,6 @@ use super::log::{Arrival, fact};
 use super::mailbox::{Mailbox, Order};
 use super::place::Place;
 use super::stamp::Stamp;
-use super::user::OPEN_LIMIT;
 use super::worker::Local;
 use crate::client::{Connection, Error};
 use crate::clock;
@@ -96,11 +95,12 @@ impl<'a> Talk<'a> {
         places: &'a mut [Place],
         lost_at: Option<Nanos>,
     ) -> Result<Self, String> {
-        let opening = timeout(OPEN_LIMIT, Self::try_open(local, mailbox, number, places, lost_at));
+        let patience = local.shared.connect_timeout;
+        let opening = timeout(patience, Self::try_open(local, mailbox, number, places, lost_at));
         match opening.await {
             Ok(Ok(talk)) => Ok(talk),
             Ok(Err(error)) => Err(error.to_string()),
-            Err(_) => Err(format!("not open within {OPEN_LIMIT:?}")),
+            Err(_) => Err(format!("not open within {patience:?}")),
         }
     }
 

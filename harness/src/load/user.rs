@@ -10,9 +10,6 @@ use super::talk::{End, Talk};
 use super::worker::Local;
 use crate::scenario::model::{Drop as Dropping, Leaving};
 
-/// Time for a connection, its CONNECT and all its joins.
-pub(super) const OPEN_LIMIT: Duration = Duration::from_secs(30);
-
 /// The life of user `number`: one session after the other, until it is told to quit.
 pub(super) async fn live(local: Rc<Local>, number: u32) {
     let mailbox = local.mailbox(number);

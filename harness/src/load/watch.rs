@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 use super::chaos::Happening;
 use super::control::Aborted;
 use super::cpu;
+use super::fanout::Places;
 use super::measure::{Key, Measure, Snapshot};
 use super::observe::Observer;
 use super::plan::Plan;
@@ -198,6 +199,17 @@ impl<'a> Watch<'a> {
             snapshot.wrong,
             snapshot.visiting,
         ]);
+    }
+
+    /// Adds latencies by place to the log, so that those of several machines can be put together.
+    pub(super) fn keep_places(&self, places: &Places) {
+        let length = self.origin.map_or(Duration::ZERO, |origin| clock::now().saturating_duration_since(origin));
+        for (index, traffic) in self.shared.plan.traffic.iter().enumerate() {
+            for (tag, histogram) in places.tagged(index, &traffic.name) {
+                let interval = Interval { tag, start: Duration::ZERO, length, histogram: histogram.clone() };
+                let _ = self.hlog.send(interval);
+            }
+        }
     }
 
     fn keep_and_show(&mut self, snapshot: &Snapshot, recorder: &mut Recorder) {

@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
@@ -62,6 +63,8 @@ pub(super) struct Shared {
     pub(super) joins: Vec<(Args, bool)>,
     pub(super) crowds: Vec<Behaviour>,
     pub(super) reconnect: Option<Reconnect>,
+    /// Time for a connection, its CONNECTs and all its joins.
+    pub(super) connect_timeout: Duration,
     /// What those who follow a flow share.
     pub(super) guide: Guide,
     /// When they come.
@@ -117,6 +120,8 @@ pub(super) struct Local {
     pub(super) stage: Stage,
     pub(super) messages: Vec<Message>,
     pub(super) reconnect: Option<Reconnect>,
+    /// Requests that were sent again, since the server had closed a connection that was to be kept open.
+    resent: Arc<AtomicU64>,
     pub(super) measurements: RefCell<Measurements>,
     pub(super) window: RefCell<Window>,
     connect_clock: RunClock,
@@ -170,7 +175,12 @@ impl Local {
         let crowd = &self.plan.populations[self.plan.users[user as usize].population];
         let goose =
             self.crowd(user).goose.and_then(|first| goose::carrier(&self.shared.flock, first + user - crowd.first));
-        goose.unwrap_or_else(|| Carrier::Own(self.stage.http.clone()))
+        goose.unwrap_or_else(|| self.own_carrier())
+    }
+
+    /// sio-bench's own HTTP client, as people have it.
+    pub(super) fn own_carrier(&self) -> Carrier {
+        Carrier::Resending(self.stage.http.clone(), self.resent.clone())
     }
 
     pub(super) fn crowd(&self, user: u32) -> &Behaviour {
@@ -368,6 +378,7 @@ async fn work(shared: Arc<Shared>, number: usize) -> std::io::Result<WorkerResul
         stage: Stage { http: http_client(&shared.stage.endpoint.manner), ..shared.stage.clone() },
         messages: shared.messages.clone(),
         reconnect: shared.reconnect,
+        resent: Arc::default(),
         measurements: RefCell::new(Measurements::new(&shared.plan)),
         window: RefCell::new(Window::new(shared.log.clone(), shared.plan.clone())),
         connect_clock: RunClock::starting_at(shared.connect_from),
@@ -666,6 +677,7 @@ fn collect(local: &Local) -> WorkerResult {
     let mut measurements = local.measurements.borrow_mut();
     local.window.borrow_mut().close(|entry, seen| measurements.closed(&local.plan, entry, seen));
     let snapshot = measurements.snapshot(local.number);
+    measurements.tally.resent = local.resent.load(Ordering::Relaxed);
     // Users that did not say goodbye in time still hold the worker; what they add from here on is nobody's.
     let fresh = Measurements::new(&local.plan);
     let found = std::mem::replace(&mut *measurements, fresh).into_findings();

@@ -102,6 +102,7 @@ pub fn blank(loaded: &Loaded, case: &Case) -> CaseResult {
         reason: None,
         failure: None,
         transcript: Vec::new(),
+        times: 1,
         stderr: None,
     }
 }

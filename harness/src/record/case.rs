@@ -124,6 +124,9 @@ pub struct CaseResult {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub origin: Option<Origin>,
     pub verdict: CaseVerdict,
+    /// How often it came to this: a reader puts together what was played again and again beside a long load.
+    #[serde(skip_serializing_if = "is_once", default = "once")]
+    pub times: u64,
     pub millis: f64,
     /// Options the target was started with for it.
     #[serde(skip_serializing_if = "String::is_empty", default)]
@@ -139,6 +142,15 @@ pub struct CaseResult {
     /// What the target wrote to its standard error meanwhile.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub stderr: Option<String>,
+}
+
+fn once() -> u64 {
+    1
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+fn is_once(times: &u64) -> bool {
+    *times == 1
 }
 
 /// What went wrong and where.

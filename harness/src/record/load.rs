@@ -4,6 +4,7 @@ use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::due::Due;
 use super::progress::Summary;
 use super::violation::LoadViolation;
 
@@ -60,6 +61,10 @@ pub struct LoadResult {
     /// Deliveries that came when their account had long been closed.
     #[serde(default)]
     pub stale: u64,
+    /// HTTP requests that were sent again, as browsers do: the target closed a connection that it had promised to keep
+    /// open, and that had carried an answer before.
+    #[serde(default)]
+    pub resent: u64,
     /// Deliveries stamped ahead of their intended time: a clock that cannot be trusted.
     pub negative: u64,
     /// Users whose last fence was not answered, so that what they miss may still be on its way.
@@ -71,6 +76,9 @@ pub struct LoadResult {
     /// What another program has counted that carried requests for us (`driver`).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub driver: Vec<DriverRequests>,
+    /// Of all traffic; empty where nothing was owed to anybody.
+    #[serde(default, skip_serializing_if = "Due::is_empty")]
+    pub due: Due,
     /// Why the run ended early.
     pub aborted: Option<String>,
     /// What the scenario made go wrong, and when.

@@ -6,6 +6,7 @@
 
 mod capacity;
 mod case;
+mod due;
 mod entry;
 pub mod histogram;
 pub mod intervals;
@@ -20,12 +21,13 @@ mod writer;
 
 pub use capacity::{Capacity, Trial, TrialVerdict};
 pub use case::{CapabilityResult, CaseResult, CaseVerdict, Failure, RuleInfo, SuiteInfo};
+pub use due::Due;
 pub use entry::{Entry, Footer, Header, Host, Part, ScenarioStart, TargetInfo};
 pub use load::{
     Counts, Cpu, DriverRequests, Growth, LoadResult, Memory, PhaseResult, PlaceResult, Recovery, StepPhase, StepResult,
     TrafficResult, UpsetMark, Users, Visits, Wire, WorkerTime,
 };
-pub use pick::{header, loads, seconds};
+pub use pick::{header, loads, seconds, seconds_by_load};
 pub use progress::{Cost, Progress, Summary};
 pub use reader::{read, read_for_report};
 pub use rule::{Baseline, Change, RuleAbout, RuleResult, RuleVerdict};

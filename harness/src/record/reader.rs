@@ -1,5 +1,6 @@
 //! Reading a record back: whole, or as much of it as a report can show.
 
+use std::collections::{HashMap, hash_map};
 use std::fs::File;
 use std::io::{BufRead as _, BufReader};
 use std::mem;
@@ -8,12 +9,15 @@ use std::path::Path;
 use indexmap::IndexMap;
 use indexmap::map::Entry as Slot;
 
+use super::case::CaseVerdict;
 use super::entry::Entry;
 use super::progress::{Progress, Summary};
 use super::writer::LOG;
 
 /// More seconds than these are halved, again and again: no page shows more, and a week takes no more memory than an hour.
 const SECONDS: usize = 8_192;
+/// More cases than these are not kept one by one if they came to the same as an earlier one.
+const CASES: usize = 4_096;
 
 /// Reads the record at `path`, a run's folder or the file itself. A last line that was cut short is left out.
 pub fn read(path: &Path) -> Result<Vec<Entry>, String> {
@@ -23,16 +27,17 @@ pub fn read(path: &Path) -> Result<Vec<Entry>, String> {
 }
 
 /// As [`read`], but of a very long run two seconds are made one, or four, or more, each with the worst of those that it
-/// stands for. All else is as it was written.
+/// stands for; and cases that were played again and again, and came to the same, are one. All else is as it was written.
 pub fn read_for_report(path: &Path) -> Result<Vec<Entry>, String> {
     let mut entries = Vec::new();
+    let mut cases = Cases::default();
     let mut seconds = 0;
     // So many successive lines are one second in `entries`, and so many of them have been put together.
     let (mut each, mut together) = (1, 0);
     lines(path, |entry| {
         let Entry::Progress(progress) = entry else {
             together = 0;
-            entries.push(entry);
+            entries.extend(cases.take(entry));
             return;
         };
         match entries.last_mut() {
@@ -53,7 +58,48 @@ pub fn read_for_report(path: &Path) -> Result<Vec<Entry>, String> {
             (each, together) = (each * 2, 0);
         }
     })?;
+    cases.put_back(&mut entries);
     Ok(entries)
+}
+
+/// Cases that are one in a report: the same case, and the same outcome.
+#[derive(Default)]
+struct Cases {
+    kept: usize,
+    /// What is known of an outcome besides the first case of it that was kept: how many more there were, and what the
+    /// longest of them took.
+    more: HashMap<(String, CaseVerdict), (u64, f64)>,
+}
+
+impl Cases {
+    /// Takes what there are too many of.
+    fn take(&mut self, entry: Entry) -> Option<Entry> {
+        let Entry::Case(case) = entry else { return Some(entry) };
+        match self.more.entry((case.id.clone(), case.verdict)) {
+            hash_map::Entry::Occupied(mut slot) if self.kept >= CASES => {
+                let (times, millis) = slot.get_mut();
+                *times += case.times;
+                *millis = millis.max(case.millis);
+                None
+            }
+            slot => {
+                self.kept += 1;
+                slot.or_insert((0, 0.0));
+                Some(Entry::Case(case))
+            }
+        }
+    }
+
+    /// Adds what was taken to the first of its kind.
+    fn put_back(mut self, entries: &mut [Entry]) {
+        for entry in entries {
+            let Entry::Case(case) = entry else { continue };
+            if let Some((times, millis)) = self.more.remove(&(case.id.clone(), case.verdict)) {
+                case.times += times;
+                case.millis = case.millis.max(millis);
+            }
+        }
+    }
 }
 
 /// Puts neighbouring seconds together, two and two.
@@ -197,6 +243,30 @@ mod tests {
         assert_eq!(seconds.iter().map(|second| second.latency["t.delivery"].count).sum::<u64>(), long + 1);
         assert!(seconds.windows(2).all(|pair| pair[0].second < pair[1].second));
         assert_eq!(read(file.path()).unwrap().len(), long as usize + 2);
+    }
+
+    /// A case that was played a hundred thousand times is kept some thousand times, and counted as often as it was played.
+    #[test]
+    fn cases_that_come_to_the_same_are_counted() {
+        let case = |number: u64| {
+            let verdict = if number % 1_000 == 999 { "fail" } else { "pass" };
+            let case = serde_json::json!({"type": "case", "id": "s/a", "scenario": "s", "title": "a", "place": "s.toml:1",
+                "rule": null, "verdict": verdict, "millis": number as f64});
+            serde_json::from_value::<Entry>(case).unwrap()
+        };
+        let file = written(std::iter::once(header(SCHEMA)).chain((0..50_000).map(case)), "");
+        let entries = read_for_report(file.path()).unwrap();
+        assert_eq!(entries.len(), CASES + 1);
+        let count = |verdict: CaseVerdict| {
+            let times = entries.iter().map(|entry| match entry {
+                Entry::Case(case) if case.verdict == verdict => case.times,
+                _ => 0,
+            });
+            times.sum::<u64>()
+        };
+        assert_eq!((count(CaseVerdict::Pass), count(CaseVerdict::Fail)), (49_950, 50));
+        let Entry::Case(first) = &entries[1] else { panic!("{:?}", entries[1]) };
+        assert!((first.millis - 49_998.0).abs() < 1e-9, "the longest of them: {}", first.millis);
     }
 
     #[test]

@@ -237,7 +237,8 @@ fn normal(transcript: &[String]) -> Vec<String> {
     transcript.iter().map(|line| without_ids(line.get(10..).unwrap_or(line))).collect()
 }
 
-fn without_ids(line: &str) -> String {
+/// A text without what differs from run to run: ids, and the numbers of private namespaces.
+pub(super) fn without_ids(line: &str) -> String {
     let mut out = String::with_capacity(line.len());
     for word in line.split_inclusive(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '_' | '-'))) {
         let bare = word.trim_end_matches(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '_' | '-')));

@@ -62,7 +62,7 @@ fn render_header(out: &mut String, header: &Header, suite: &SuiteInfo) {
 pub fn tally<'a>(cases: impl IntoIterator<Item = &'a CaseResult>) -> IndexMap<CaseVerdict, usize> {
     let mut tally: IndexMap<_, _> = CaseVerdict::ALL.iter().map(|verdict| (*verdict, 0)).collect();
     for case in cases {
-        *tally.entry(case.verdict).or_default() += 1;
+        *tally.entry(case.verdict).or_default() += case.times as usize;
     }
     tally
 }

@@ -126,6 +126,7 @@ mod tests {
             reason: None,
             failure: None,
             transcript: vec![],
+            times: 1,
             stderr: None,
         })
     }

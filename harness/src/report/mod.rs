@@ -6,6 +6,7 @@ pub mod conformance;
 pub mod coverage;
 mod formats;
 pub mod html;
+mod remarks;
 mod terminal;
 pub mod text;
 mod verdict;

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::capacity::{capacity_text, trial_line};
+use super::remarks::remarks;
 use super::text::{bytes, count, plural, time};
 use crate::record::{
     Baseline, CaseResult, Change, Counts, Cpu, Entry, Growth, Header, LoadResult, RuleResult, RuleVerdict,
@@ -80,7 +81,8 @@ fn render_change(out: &mut String, change: &Change) {
 fn render_case(out: &mut String, case: &CaseResult) {
     let word = case.verdict.word();
     let rule = case.rule.as_deref().unwrap_or("-");
-    line(out, &format!("  {word:<5} {rule:<9} {}   {:.0} ms", case.title, case.millis));
+    let times = if case.times > 1 { format!(", {} times", count(case.times)) } else { String::new() };
+    line(out, &format!("  {word:<5} {rule:<9} {}   {:.0} ms{times}", case.title, case.millis));
     if let Some(failure) = &case.failure {
         line(out, &format!("        {}", failure.message));
         line(out, &format!("        at {}: {}", failure.place, failure.step));
@@ -221,9 +223,6 @@ fn render_strength(out: &mut String, load: &LoadResult) {
             writeln!(out, "  strength    {:.1} %: {} may or may not have come", strength * 100.0, plural(may, "pair"));
     }
 }
-
-/// A worker that waits longer for a core is worth a remark.
-const WAITED: f64 = 0.25;
 
 const LATENCY_HEAD: &str = "     p50       p90       p99     p99.9       max";
 
@@ -373,23 +372,8 @@ fn render_remarks(out: &mut String, load: &LoadResult) {
     for (problem, times) in &load.problems {
         let _ = writeln!(out, "  {} x   {problem}", count(*times));
     }
-    let waited = load.worker_time.iter().map(|time| time.waited).fold(0.0, f64::max);
-    if waited > WAITED {
-        let share = waited * 100.0;
-        let _ = writeln!(
-            out,
-            "  sio-bench waited for a core in {share:.0} % of the time, and its latencies include that: leave it one, or \
-             have `ruler.wait` judged"
-        );
-    }
-    if load.stale > 0 {
-        let _ = writeln!(out, "  {} came when the account was long closed", plural(load.stale, "delivery"));
-    }
-    if load.foreign > 0 {
-        let _ = writeln!(out, "  {} carried no stamp of this run", plural(load.foreign, "event"));
-    }
-    if !load.fenced && !load.traffic.is_empty() {
-        let _ = writeln!(out, "  the target has no fence: losses were decided by waiting");
+    for remark in remarks(load) {
+        let _ = writeln!(out, "  {remark}");
     }
     out.push('\n');
 }

@@ -187,8 +187,11 @@ fn broken(entries: &[Entry], about: RuleAbout) -> impl Iterator<Item = String> {
 }
 
 fn cases(entries: &[Entry], verdict: CaseVerdict) -> u64 {
-    let counted = entries.iter().filter(|entry| matches!(entry, Entry::Case(case) if case.verdict == verdict));
-    counted.count() as u64
+    let times = entries.iter().map(|entry| match entry {
+        Entry::Case(case) if case.verdict == verdict => case.times,
+        _ => 0,
+    });
+    times.sum()
 }
 
 /// What is wrong however well sio-bench did.

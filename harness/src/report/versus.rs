@@ -3,32 +3,72 @@
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
-use super::text::time;
-use crate::difference::Difference;
+use indexmap::{IndexMap, IndexSet};
 
-/// What one block measured of one target; nanoseconds, microseconds of CPU and bytes, as far as they are known.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+use super::text::{count, time};
+use crate::difference::Difference;
+use crate::record::{Counts, LoadResult, Summary};
+
+/// What one block measured of one target.
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Block {
-    pub p50: Option<f64>,
-    pub p99: Option<f64>,
-    pub p999: Option<f64>,
+    /// By the name of the measure.
+    pub latencies: IndexMap<String, Latency>,
+    /// Microseconds of CPU for each delivery.
     pub cpu: Option<f64>,
+    /// Bytes of memory for each user.
     pub memory: Option<f64>,
+    pub counts: Counts,
 }
 
-/// A row of the table: its name, the value, and how it is written.
-type Row = (&'static str, fn(&Block) -> Option<f64>, fn(f64) -> String);
+/// Percentiles in nanoseconds, as far as there are enough samples for them.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Latency([Option<f64>; 3]);
 
-const ROWS: [Row; 5] = [
-    ("p50", |block| block.p50, time),
-    ("p99", |block| block.p99, time),
-    ("p99.9", |block| block.p999, time),
-    ("CPU for each delivery", |block| block.cpu, |value| format!("{value:.1} us")),
-    ("memory for each user", |block| block.memory, |value| format!("{:.1} KiB", value / 1024.0)),
-];
+/// What is compared of each measure, and samples of a block without which it says nothing: at least one of them must be
+/// expected to be larger.
+const FIGURES: [(&str, u64); 3] = [("p50", 10), ("p99", 100), ("p99.9", 1_000)];
+
+impl From<&Summary> for Latency {
+    fn from(summary: &Summary) -> Self {
+        let values = [summary.p50, summary.p99, summary.p999];
+        let known = |index: usize| (summary.count >= FIGURES[index].1).then_some(values[index] as f64);
+        Self([known(0), known(1), known(2)])
+    }
+}
+
+impl Latency {
+    pub fn median(&self) -> Option<f64> {
+        self.0[0]
+    }
+}
+
+impl From<&LoadResult> for Block {
+    /// Deliveries of each traffic, or its acknowledgements where nothing is delivered; each step of a flow; and where there
+    /// is neither, how long connecting took.
+    fn from(load: &LoadResult) -> Self {
+        let of_traffic = load.traffic.iter().filter_map(|traffic| {
+            let (name, summary) = ["delivery", "ack"].iter().find_map(|name| traffic.latency.get_key_value(*name))?;
+            Some((format!("{}.{name}", traffic.name), Latency::from(summary)))
+        });
+        let of_steps = load.steps.iter().map(|step| (step.name.clone(), Latency::from(&step.latency)));
+        let mut latencies: IndexMap<_, _> = of_traffic.chain(of_steps).collect();
+        if latencies.is_empty() {
+            latencies.insert("connect".to_owned(), Latency::from(&load.connect));
+        }
+        let mut counts = Counts::default();
+        load.traffic.iter().for_each(|traffic| counts += traffic.counts);
+        Self {
+            latencies,
+            cpu: load.target_cpu_each().map(|seconds| seconds * 1e6),
+            memory: load.memory.target.per_user(load.users.open).filter(|bytes| *bytes > 0.0),
+            counts,
+        }
+    }
+}
 
 /// A target and its blocks.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Contender {
     pub name: String,
     pub version: String,
@@ -41,44 +81,98 @@ pub struct Contender {
     pub faults: Vec<String>,
 }
 
+impl Contender {
+    /// What it owed in all blocks and what came of that; nothing if nothing is owed in this load.
+    pub fn account(&self) -> Option<String> {
+        let mut sum = Counts::default();
+        self.blocks.iter().for_each(|block| sum += block.counts);
+        if sum.owed + sum.may + sum.stray == 0 {
+            let answered = sum.sent.saturating_sub(sum.unanswered);
+            let line = format!("{} sent, {} of them acknowledged", count(sum.sent), count(answered));
+            return (sum.sent > 0).then_some(line);
+        }
+        let wrong = [
+            (sum.missing, "lost"),
+            (sum.duplicate, "duplicate"),
+            (sum.stray, "astray"),
+            (sum.disorder, "out of order"),
+        ];
+        let wrong: Vec<_> = wrong.iter().map(|(number, what)| format!("{} {what}", count(*number))).collect();
+        Some(format!("{} deliveries owed: {}", count(sum.owed), wrong.join(", ")))
+    }
+}
+
+/// The names of what was measured, in the order of the scenario.
+pub fn measures(contenders: &[Contender]) -> IndexSet<&str> {
+    let blocks = contenders.iter().flat_map(|contender| &contender.blocks);
+    blocks.flat_map(|block| block.latencies.keys().map(String::as_str)).collect()
+}
+
 /// A figure of all contenders.
 pub struct Line {
-    pub name: &'static str,
+    pub name: String,
     /// The median over its blocks, and how each one but the first compares with the first.
     pub cells: Vec<(String, Option<String>)>,
 }
 
-/// Every figure, of every target against the first.
+/// Every figure that somebody has, of every target against the first.
 pub fn lines(contenders: &[Contender]) -> Vec<Line> {
-    let line = |(name, value, show): &Row| {
-        let cell = |contender: &Contender| {
-            let values: Vec<f64> = contender.blocks.iter().filter_map(value).collect();
-            median(values).map_or_else(|| "-".to_owned(), show)
-        };
-        let against_first = |contender: &Contender| {
-            let pairs = contenders[0].blocks.iter().zip(&contender.blocks);
-            let pairs: Vec<_> = pairs.filter_map(|(a, b)| Some((value(a)?, value(b)?))).collect();
-            Difference::of_pairs(&pairs).map_or_else(|| "-".to_owned(), |difference| difference.sentence())
-        };
-        let cells = contenders.iter().enumerate();
-        Line { name, cells: cells.map(|(index, one)| (cell(one), (index > 0).then(|| against_first(one)))).collect() }
+    if contenders.is_empty() {
+        return Vec::new();
+    }
+    let mut all = Vec::new();
+    for measure in measures(contenders) {
+        for (index, (figure, _)) in FIGURES.iter().enumerate() {
+            let value = |block: &Block| block.latencies.get(measure).and_then(|latency| latency.0[index]);
+            all.push(line(format!("{measure} {figure}"), value, time, contenders));
+        }
+    }
+    let (micros, kibibytes) =
+        (|value: f64| format!("{value:.1} us"), |value: f64| format!("{:.1} KiB", value / 1024.0));
+    all.push(line("CPU for each delivery".to_owned(), |block| block.cpu, micros, contenders));
+    all.push(line("memory for each user".to_owned(), |block| block.memory, kibibytes, contenders));
+    all.retain(|line| line.cells.iter().any(|(value, _)| value != NOTHING));
+    all
+}
+
+const NOTHING: &str = "-";
+
+fn line(
+    name: String,
+    value: impl Fn(&Block) -> Option<f64>,
+    show: impl Fn(f64) -> String,
+    contenders: &[Contender],
+) -> Line {
+    let cell = |contender: &Contender| {
+        let values: Vec<f64> = contender.blocks.iter().filter_map(&value).collect();
+        median(values).map_or_else(|| NOTHING.to_owned(), &show)
     };
-    if contenders.is_empty() { Vec::new() } else { ROWS.iter().map(line).collect() }
+    let against_first = |contender: &Contender| {
+        let pairs = contenders[0].blocks.iter().zip(&contender.blocks);
+        let pairs: Vec<_> = pairs.filter_map(|(a, b)| Some((value(a)?, value(b)?))).collect();
+        Difference::of_pairs(&pairs).map_or_else(|| NOTHING.to_owned(), |difference| difference.sentence())
+    };
+    let cells = contenders.iter().enumerate();
+    let cells = cells.map(|(index, one)| (cell(one), (index > 0).then(|| against_first(one)))).collect();
+    Line { name, cells }
 }
 
 /// The comparison in Markdown: every target against the first.
-pub fn render(measure: &str, contenders: &[Contender]) -> String {
+pub fn render(contenders: &[Contender]) -> String {
     let Some((first, others)) = contenders.split_first() else { return String::new() };
     let mut out = String::new();
     for contender in contenders {
         let blocks = contender.blocks.len();
         let _ =
             writeln!(out, "- **{}** ({}): {blocks} blocks. {}", contender.name, contender.version, contender.settings);
+        if let Some(account) = contender.account() {
+            let _ = writeln!(out, "  - {account}");
+        }
         for fault in &contender.faults {
             let _ = writeln!(out, "  - {fault}");
         }
     }
-    let _ = write!(out, "\n| {measure} | {} |", first.name);
+    let _ = write!(out, "\n| | {} |", first.name);
     others.iter().for_each(|other| {
         let _ = write!(out, " {} | against {} |", other.name, first.name);
     });
@@ -105,19 +199,38 @@ fn median(mut values: Vec<f64>) -> Option<f64> {
 mod tests {
     use super::*;
 
+    fn latency(millis: f64, count: u64) -> Latency {
+        let nanos = (millis * 1e6) as u64;
+        Latency::from(&Summary { count, p50: nanos, p99: nanos, p999: nanos, ..Summary::default() })
+    }
+
+    fn contender(name: &str, factor: f64, counts: Counts) -> Contender {
+        let latencies = [
+            ("tell.delivery".to_owned(), latency(factor, 500)),
+            ("desk.delivery".to_owned(), latency(factor * 3.0, 50)),
+        ];
+        let block = Block { latencies: latencies.into_iter().collect(), cpu: Some(10.0), counts, memory: None };
+        Contender { name: name.to_owned(), blocks: vec![block; 4], ..Contender::default() }
+    }
+
     #[test]
-    fn the_table_has_everybody_against_the_first() {
-        let contender = |name: &str, factor: f64| Contender {
-            name: name.to_owned(),
-            version: "1".to_owned(),
-            settings: "one thread".to_owned(),
-            records: Vec::new(),
-            blocks: vec![Block { p50: Some(1e6 * factor), cpu: Some(10.0), ..Block::default() }; 4],
-            faults: Vec::new(),
-        };
-        let text = render("tell.delivery", &[contender("a", 1.0), contender("b", 2.0)]);
-        assert!(text.contains("| p50 | 1.00 ms | 2.00 ms | 100 % more (100 to 100) |"), "{text}");
+    fn the_table_has_everybody_against_the_first_as_far_as_there_are_samples() {
+        let counts = Counts { owed: 500, delivered: 499, missing: 1, ..Counts::default() };
+        let text = render(&[contender("a", 1.0, counts), contender("b", 2.0, Counts::default())]);
+        assert!(text.contains("| tell.delivery p50 | 1.00 ms | 2.00 ms | 100 % more (100 to 100) |"), "{text}");
+        assert!(text.contains("| tell.delivery p99 | 1.00 ms |"), "{text}");
+        assert!(!text.contains("p99.9"), "500 samples do not have it: {text}");
+        assert!(text.contains("| desk.delivery p50 | 3.00 ms |") && !text.contains("desk.delivery p99"), "{text}");
         assert!(text.contains("| CPU for each delivery | 10.0 us | 10.0 us | no difference within 3 % |"), "{text}");
-        assert!(text.contains("| memory for each user | - | - | - |"), "{text}");
+        assert!(!text.contains("memory"), "nobody knows it: {text}");
+        assert!(text.contains("  - 2,000 deliveries owed: 4 lost, 0 duplicate, 0 astray, 0 out of order\n"), "{text}");
+    }
+
+    #[test]
+    fn what_is_only_acknowledged_is_counted_so() {
+        let counts = Counts { sent: 10, unanswered: 1, ..Counts::default() };
+        let account = contender("a", 1.0, counts).account();
+        assert_eq!(account.as_deref(), Some("40 sent, 36 of them acknowledged"));
+        assert_eq!(contender("a", 1.0, Counts::default()).account(), None);
     }
 }

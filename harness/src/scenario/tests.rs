@@ -30,6 +30,19 @@ fn what_is_not_there_yet_is_refused_by_name() {
     assert!(text.contains("`include` cannot be run by this version"), "{text}");
 }
 
+#[test]
+fn a_user_waits_as_long_as_it_is_told() {
+    let with = |time: &str| {
+        let text = format!(
+            "name = \"x\"\n[target]\nconnect_timeout = \"{time}\"\n[users.a]\ncount = 5\n[[phase]]\nname = \"p\"\nfor = \"1s\"\n"
+        );
+        load(named(&text), &[], None)
+    };
+    assert_eq!(with("5s").unwrap().scenario.target.connect_timeout, Some(std::time::Duration::from_secs(5)));
+    assert!(with("0s").unwrap_err().contains("nobody is in within no time"));
+    assert!(with("5").unwrap_err().contains("`5` has no unit"));
+}
+
 /// A population with a flow, and what must be said of it.
 fn flow_errors(users: &str) -> String {
     errors(&format!(

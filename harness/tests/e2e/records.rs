@@ -119,6 +119,20 @@ fn parts_of_a_run_are_put_together() {
         assert_eq!(of(&a) + of(&b), of(&both), "{path}");
         assert!(of(&both) > 0);
     }
+    // Latency by place, and what was owed when, are put together as well.
+    let places = |load: &Value| -> u64 {
+        let places = load.pointer("/traffic/0/places").unwrap().as_array().unwrap();
+        places.iter().map(|place| place["latency"]["count"].as_u64().unwrap()).sum()
+    };
+    assert!(places(&a) > 0 && places(&a) + places(&b) == places(&both), "{both}");
+    for of in ["owed", "missing"] {
+        let sum = |load: &Value| -> u64 {
+            load["due"][of].as_array().unwrap().iter().map(|number| number.as_u64().unwrap()).sum()
+        };
+        assert_eq!(sum(&a) + sum(&b), sum(&both), "{of}");
+        let counted = both.pointer(&format!("/traffic/0/counts/{of}")).unwrap().as_u64().unwrap();
+        assert_eq!(sum(&both), counted, "{of}");
+    }
     let max = |load: &Value| load.pointer("/traffic/0/latency/delivery/max").unwrap().as_u64().unwrap();
     assert_eq!(max(&a).max(max(&b)), max(&both));
     assert_eq!(entries(&place, "out", "rule").len(), entries(&place, "a", "rule").len());
@@ -171,10 +185,47 @@ fn old_records_are_read() {
     assert!(stderr(&output).contains("written by sio-bench 9.0.0 with record schema 999; this one reads up to"));
 }
 
-/// A record of a million seconds is shown, and takes no more memory than one of an hour.
+/// Runs the program under a limit of 200 MiB of memory of its own.
+fn limited(place: &Place, args: &str) -> String {
+    let script = format!("ulimit -d 204800 && exec \"$0\" {args}");
+    let args = ["-c", script.as_str(), env!("CARGO_BIN_EXE_sio-bench")];
+    let output = std::process::Command::new("sh").args(args).current_dir(place.path()).output().unwrap();
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    stdout(&output)
+}
+
+/// One case that was played a million times beside a load; every ten thousandth time it failed.
+fn a_million_cases(place: &Place) {
+    let mut file = std::io::BufWriter::new(fs::File::create(place.path().join("cases.jsonl")).unwrap());
+    let old = format!("{}/tests/records/schema-1/load/run.jsonl", env!("CARGO_MANIFEST_DIR"));
+    let old = fs::read_to_string(old).unwrap();
+    let (header, rest) = old.split_once('\n').unwrap();
+    writeln!(file, "{header}").unwrap();
+    let packets = ["0.000 a ▶ 40", "1.000 a ◀ 40{}"];
+    let case = |verdict: &str| {
+        json!({"type": "case", "id": "s/newcomer", "scenario": "s", "title": "newcomer", "place": "s.toml:1",
+            "rule": "RM-01", "verdict": verdict, "millis": 2.0, "transcript": packets})
+        .to_string()
+    };
+    let (pass, fail) = (case("pass"), case("fail"));
+    for number in 1..=1_000_000 {
+        writeln!(file, "{}", if number % 10_000 == 0 { &fail } else { &pass }).unwrap();
+    }
+    file.write_all(rest.as_bytes()).unwrap();
+    file.flush().unwrap();
+    drop(file);
+    assert!(limited(place, "report cases.jsonl --html cases.html").is_empty());
+    let html = fs::read_to_string(place.path().join("cases.html")).unwrap();
+    assert!(html.len() < 2_000_000 && html.contains("999,900"), "{}", html.len());
+    let markdown = limited(place, "report cases.jsonl --format markdown");
+    assert!(markdown.contains("pass, 100 fail"), "{markdown}");
+}
+
+/// A record of a million seconds is shown, and so is one of a million cases; they take no more memory than an hour.
 #[test]
 fn a_million_events() {
     let place = Place::new();
+    a_million_cases(&place);
     let folder = place.path().join("long");
     fs::create_dir(&folder).unwrap();
     let mut file = std::io::BufWriter::new(fs::File::create(folder.join("run.jsonl")).unwrap());
@@ -200,11 +251,7 @@ fn a_million_events() {
     }
     file.flush().unwrap();
     drop(file);
-    // Under a limit of 200 MiB of memory of its own.
-    let limited =
-        ["-c", "ulimit -d 204800 && exec \"$0\" report long --html long.html", env!("CARGO_BIN_EXE_sio-bench")];
-    let output = std::process::Command::new("sh").args(limited).current_dir(place.path()).output().unwrap();
-    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    limited(&place, "report long --html long.html");
     let html = fs::read_to_string(place.path().join("long.html")).unwrap();
     assert!(html.len() < 500_000 && html.contains("1,000,000 s"), "{}", html.len());
 }

@@ -226,7 +226,8 @@ impl<'a> Walk<'a> {
         };
         if self.guest.is_none() {
             let (endpoint, transport) = (self.endpoint(), self.transport());
-            let opening = Connection::open(&endpoint, &self.local.stage.http, transport);
+            let parser = endpoint.manner.parser;
+            let opening = Connection::open_by(&endpoint, self.local.own_carrier(), transport, parser);
             let opened = tokio::time::timeout_at(deadline.into(), opening).await;
             let opened = opened.map_err(|_| Trouble::Target(format!("not open within {within:?}")))?;
             let connection = opened.map_err(Trouble::of)?;

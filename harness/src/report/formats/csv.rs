@@ -2,16 +2,15 @@
 
 use indexmap::IndexSet;
 
-use crate::record::{Entry, Progress, Summary, seconds};
+use crate::record::{Due, Entry, Summary, seconds, seconds_by_load};
 
-/// CSV with a line of headers; times in milliseconds, memory in bytes, CPU in seconds since the start.
+/// CSV with a line of headers; times in milliseconds, memory in bytes, CPU in seconds and counts since the start. `owed` is
+/// what was owed of the messages that were due by then; it is known when a load has ended.
 pub(super) fn render(entries: &[Entry]) -> String {
-    let seconds: Vec<&Progress> = seconds(entries).collect();
-    let measures: IndexSet<&String> = seconds.iter().flat_map(|second| second.latency.keys()).collect();
-    let metrics: IndexSet<&String> = seconds.iter().flat_map(|second| second.metrics.keys()).collect();
+    let measures: IndexSet<&String> = seconds(entries).flat_map(|second| second.latency.keys()).collect();
+    let metrics: IndexSet<&String> = seconds(entries).flat_map(|second| second.metrics.keys()).collect();
     let mut writer = csv::Writer::from_writer(Vec::new());
-    let mut head: Vec<String> =
-        ["second", "phase", "open", "visiting", "failed", "sent", "delivered", "wrong"].map(ToOwned::to_owned).to_vec();
+    let mut head: Vec<String> = HEAD.map(ToOwned::to_owned).to_vec();
     for measure in &measures {
         head.extend(["p50", "p99", "max"].map(|of| text(&format!("{measure} {of} ms"))));
     }
@@ -20,10 +19,15 @@ pub(super) fn render(entries: &[Entry]) -> String {
     head.extend(metrics.iter().map(|metric| text(metric)));
     // Writing to memory does not fail.
     let _ = writer.write_record(&head);
-    for second in seconds {
-        let mut row = vec![format!("{:.3}", second.second), text(&second.phase)];
+    let loads = seconds_by_load(entries).into_iter();
+    let rows = loads.flat_map(|(seconds, load)| seconds.into_iter().map(move |second| (second, load)));
+    for (second, load) in rows {
+        let scenario = load.map_or("", |load| &load.scenario);
+        let mut row = vec![text(scenario), format!("{:.3}", second.second), text(&second.phase)];
         let counts = [second.open, second.visiting, second.failed, second.sent, second.delivered, second.wrong];
         row.extend(counts.map(|value| value.to_string()));
+        let due = load.map(|load| &load.due).filter(|due| !due.is_empty());
+        row.push(due.map_or_else(String::new, |due: &Due| format!("{:.0}", due.owed_until(second.second))));
         for measure in &measures {
             let summary = second.latency.get(*measure);
             row.extend([|s: &Summary| s.p50, |s: &Summary| s.p99, |s: &Summary| s.max].map(|of| millis(summary, of)));
@@ -39,6 +43,9 @@ pub(super) fn render(entries: &[Entry]) -> String {
     writer.into_inner().ok().and_then(|bytes| String::from_utf8(bytes).ok()).unwrap_or_default()
 }
 
+const HEAD: [&str; 10] =
+    ["scenario", "second", "phase", "open", "visiting", "failed", "sent", "delivered", "wrong", "owed"];
+
 fn millis(summary: Option<&Summary>, of: impl Fn(&Summary) -> u64) -> String {
     summary
         .filter(|summary| summary.count > 0)
@@ -53,6 +60,7 @@ fn text(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record::Progress;
 
     #[test]
     fn a_second_is_a_row_and_nothing_in_it_is_a_formula() {
@@ -70,7 +78,7 @@ mod tests {
         ]);
         let mut lines = text.lines();
         assert!(lines.next().unwrap().contains(",'+t.delivery p50 ms,"), "{text}");
-        assert!(lines.next().unwrap().starts_with("1.000,'=cmd(),0,0,0,7,0,0,1.500000,2.000000,3.000000,"), "{text}");
-        assert!(lines.next().unwrap().starts_with("2.000,,0,0,0,0,0,0,,,,"), "{text}");
+        assert!(lines.next().unwrap().starts_with(",1.000,'=cmd(),0,0,0,7,0,0,,1.500000,2.000000,3.000000,"), "{text}");
+        assert!(lines.next().unwrap().starts_with(",2.000,,0,0,0,0,0,0,,,,,"), "{text}");
     }
 }

@@ -119,6 +119,7 @@ fn with_rules(entries: &[Entry]) -> Vec<Entry> {
             reason: None,
             failure,
             transcript: Vec::new(),
+            times: 1,
             stderr: None,
         }
     };

@@ -29,6 +29,7 @@ fn case(id: &str, verdict: CaseVerdict) -> CaseResult {
             .then(|| "known".to_owned()),
         failure: failed.then_some(failure),
         transcript: vec!["1.000 b ▶ \u{7}".to_owned()],
+        times: 1,
         stderr: None,
     }
 }

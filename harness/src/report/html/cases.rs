@@ -48,7 +48,7 @@ fn list(run: &Run) -> String {
 fn areas(cases: &[&CaseResult]) -> String {
     let mut areas: IndexMap<&str, IndexMap<CaseVerdict, u64>> = IndexMap::new();
     for case in cases {
-        *areas.entry(&case.scenario).or_default().entry(case.verdict).or_default() += 1;
+        *areas.entry(&case.scenario).or_default().entry(case.verdict).or_default() += case.times;
     }
     let present: Vec<CaseVerdict> =
         CaseVerdict::ALL.into_iter().filter(|verdict| cases.iter().any(|case| case.verdict == *verdict)).collect();
@@ -119,9 +119,10 @@ fn one(case: &CaseResult, rules: Option<&IndexMap<String, RuleInfo>>) -> String 
     if let Some(stderr) = &case.stderr {
         inside.push_str(&element("pre", "", &escape(stderr)));
     }
+    let times = if case.times > 1 { format!(", {} times", count(case.times)) } else { String::new() };
     format!(
         "<details class=\"case\" {}{open}><summary><span class=\"{class}\">{word}</span> {} \
-         <span class=\"soft\">{} {:.0} ms</span></summary>{inside}</details>\n",
+         <span class=\"soft\">{} {:.0} ms{times}</span></summary>{inside}</details>\n",
         data(word, case),
         escape(&case.title),
         escape(rule),

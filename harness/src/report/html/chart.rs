@@ -13,6 +13,8 @@ const TOP: f64 = 14.0;
 const BOTTOM: f64 = 30.0;
 /// More marks lie over one another.
 const MOMENTS: usize = 400;
+/// Lines that can be told apart.
+pub(super) const STYLES: usize = 10;
 /// Columns of a heat map; a longer run has wider ones.
 const COLUMNS: usize = 300;
 
@@ -172,7 +174,7 @@ impl Plot<'_> {
             let _ = write!(
                 inside,
                 "<polyline class=\"line s{}\" points=\"{}\"><title>{}</title></polyline>",
-                index % 5,
+                index % STYLES,
                 points.join(" "),
                 escape(&one.name)
             );
@@ -180,10 +182,8 @@ impl Plot<'_> {
         }
         // Names at the ends of their lines, moved apart where they would meet.
         labels.sort_by(|a, b| a.0.total_cmp(&b.0));
-        let (mut above, mut names) = (TOP, String::new());
-        for (y, index) in labels {
-            let y = y.max(above).min(self.height - BOTTOM);
-            above = y + 13.0;
+        let mut names = String::new();
+        for (y, index) in apart(labels, TOP, self.height - BOTTOM) {
             let (x, name) = (WIDTH - RIGHT + 6.0, escape(&series[index].name));
             let _ = write!(names, "<text class=\"label\" x=\"{x:.1}\" y=\"{:.1}\">{name}</text>", y + 4.0);
         }
@@ -282,6 +282,23 @@ impl Plot<'_> {
     }
 }
 
+/// Moves what would lie over one another apart, and keeps it between `top` and `bottom` as far as there is room. What is
+/// given is in its order from top to bottom.
+fn apart(mut labels: Vec<(f64, usize)>, top: f64, bottom: f64) -> Vec<(f64, usize)> {
+    const LETTER: f64 = 13.0;
+    let mut above = top;
+    for (y, _) in &mut labels {
+        *y = y.max(above);
+        above = *y + LETTER;
+    }
+    let mut below = bottom;
+    for (y, _) in labels.iter_mut().rev() {
+        *y = y.min(below);
+        below = *y - LETTER;
+    }
+    labels
+}
+
 /// How many seconds one column of a heat map spans.
 pub(super) fn column_of(seconds: f64) -> f64 {
     (seconds / COLUMNS as f64).ceil().max(1.0)
@@ -298,6 +315,13 @@ mod tests {
         let log = Axis::decades(1.0, 100.0, Unit::Count);
         assert!((log.place(10.0) - 0.5).abs() < 1e-9);
         assert!(log.place(0.0).abs() < 1e-9, "what is less than the axis begins with is at its beginning");
+    }
+
+    #[test]
+    fn labels_do_not_meet() {
+        let all = apart(vec![(5.0, 0), (6.0, 1), (99.0, 2), (99.5, 3), (100.0, 4)], 10.0, 100.0);
+        assert!(all.windows(2).all(|pair| pair[1].0 - pair[0].0 >= 13.0), "{all:?}");
+        assert!(all.iter().all(|(y, _)| (10.0..=100.0).contains(y)), "{all:?}");
     }
 
     #[test]

@@ -6,7 +6,10 @@ use super::chart::{Axis, Moment, Plot, Series, Stretch, Unit, column_of};
 use super::lanes;
 use super::page::{element, escape, table};
 use super::source::{ROWS, Run};
-use crate::record::{Counts, Entry, LoadResult, Progress, RuleResult, RuleVerdict, Summary, loads, seconds};
+use crate::record::{
+    Counts, Due, Entry, LoadResult, Progress, RuleResult, RuleVerdict, Summary, loads, seconds_by_load,
+};
+use crate::report::remarks::remarks;
 use crate::report::text::{bytes, count, time};
 
 /// Lines of a picture.
@@ -125,11 +128,13 @@ fn one(run: &Run, load: &LoadResult, several: bool) -> String {
     out.push_str(&oracle(load));
     out.push_str(&changes(run, load));
     out.push_str(&places(load));
-    let seconds: Vec<&Progress> = seconds(&run.entries).collect();
+    let mut of_loads = seconds_by_load(&run.entries).into_iter();
+    let of_this = of_loads.find(|(_, of)| of.is_some_and(|of| of.scenario == load.scenario));
+    let seconds = of_this.map(|(seconds, _)| seconds).unwrap_or_default();
     if seconds.len() > 2 {
         let stretches = stretches(load, &seconds);
         out.push_str(&heat(run, load, &stretches));
-        out.push_str(&over_time(&seconds, &stretches));
+        out.push_str(&over_time(&seconds, &stretches, &load.due));
     }
     out.push_str(&journeys(load));
     out.push_str(&ruler(load));
@@ -350,10 +355,10 @@ type Value = fn(&Progress, &Progress) -> Option<f64>;
 type Picture = (&'static str, &'static [(&'static str, Value)], Unit);
 
 /// One axis of time for rates, users, lateness, CPU and memory.
-fn over_time(seconds: &[&Progress], stretches: &[Stretch]) -> String {
+fn over_time(seconds: &[&Progress], stretches: &[Stretch], due: &Due) -> String {
     let plots: [Picture; 5] = [
         (
-            "Messages a second",
+            RATES,
             &[
                 ("sent", |now, before| per_second(now.sent, before.sent, now, before)),
                 ("delivered", |now, before| per_second(now.delivered, before.delivered, now, before)),
@@ -396,7 +401,13 @@ fn over_time(seconds: &[&Progress], stretches: &[Stretch]) -> String {
     ];
     plots
         .iter()
-        .map(|(title, lines, unit)| plot_over_time(title, lines, *unit, seconds, stretches))
+        .map(|(title, lines, unit)| {
+            let mut series: Vec<Series> = lines.iter().map(|(name, value)| line(name, *value, seconds)).collect();
+            if *title == RATES {
+                series.extend(due_lines(seconds, due));
+            }
+            plot_over_time(title, series, *unit, seconds, stretches)
+        })
         .collect::<Vec<_>>()
         .concat()
 }
@@ -411,21 +422,37 @@ fn share(now: Option<f64>, before: Option<f64>, at: &Progress, since: &Progress)
     Some((now? - before?) / seconds).filter(|_| seconds > 0.0)
 }
 
+/// The picture of rates.
+const RATES: &str = "Messages a second";
+
+fn line(name: &str, value: impl Fn(&Progress, &Progress) -> Option<f64>, seconds: &[&Progress]) -> Series {
+    let pairs = seconds.windows(2);
+    let points: Vec<_> = pairs.filter_map(|pair| Some((pair[1].second, value(pair[1], pair[0])?))).collect();
+    Series { name: name.to_owned(), points: thinned(&points) }
+}
+
+/// What was owed and what never came, at the time at which it was due.
+fn due_lines(seconds: &[&Progress], due: &Due) -> Vec<Series> {
+    let line = |name, until: fn(&Due, f64) -> f64| {
+        let value = |now: &Progress, before: &Progress| {
+            let length = now.second - before.second;
+            (length > 0.0).then(|| (until(due, now.second) - until(due, before.second)) / length)
+        };
+        line(name, value, seconds)
+    };
+    if due.is_empty() {
+        return Vec::new();
+    }
+    vec![line("owed, when due", Due::owed_until), line("missing, when due", Due::missing_until)]
+}
+
 fn plot_over_time(
     title: &str,
-    lines: &[(&str, Value)],
+    mut series: Vec<Series>,
     unit: Unit,
     seconds: &[&Progress],
     stretches: &[Stretch],
 ) -> String {
-    let mut series: Vec<Series> = lines
-        .iter()
-        .map(|(name, value)| {
-            let pairs = seconds.windows(2);
-            let points: Vec<_> = pairs.filter_map(|pair| Some((pair[1].second, value(pair[1], pair[0])?))).collect();
-            Series { name: (*name).to_owned(), points: thinned(&points) }
-        })
-        .collect();
     series.retain(|one| one.points.iter().any(|(_, value)| *value > 0.0));
     if series.is_empty() {
         return String::new();
@@ -515,6 +542,7 @@ fn violations(load: &LoadResult) -> String {
     if !problems.is_empty() {
         out.push_str(&table("What went wrong with users", &["", "times"].map(ToOwned::to_owned), &problems));
     }
+    remarks(load).iter().for_each(|remark| out.push_str(&element("p", "soft", &escape(remark))));
     out
 }
 

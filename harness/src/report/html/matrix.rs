@@ -4,7 +4,7 @@
 use super::cases::{cited, data, filters};
 use super::page::{element, escape, table};
 use crate::record::{CaseResult, CaseVerdict};
-use crate::report::compare::{Column, Comparison, in_common, sign};
+use crate::report::compare::{Column, Comparison, in_common, sign, without_ids};
 
 /// Lines of a transcript, and letters of a line: what is beyond is in the record.
 const LINES: usize = 40;
@@ -76,14 +76,7 @@ fn row(comparison: &Comparison<'_>, id: &str, differs: bool, grid: &str) -> Stri
     if let Some((rule, info)) = first.rule.as_ref().and_then(|rule| Some((rule, comparison.rules.get(rule)?))) {
         inside.push_str(&cited(rule, info));
     }
-    // Where all did the same, one of them shows what.
-    let shown = if differs || cases.iter().any(|(_, case)| case.is_some_and(|case| case.failure.is_some())) {
-        cases.len()
-    } else {
-        1
-    };
-    let sides: Vec<_> =
-        cases.iter().take(shown).filter_map(|(column, case)| Some(side(column, (*case)?, first))).collect();
+    let sides: Vec<_> = alike(&cases).iter().map(|(names, case)| side(names, case, first)).collect();
     inside.push_str(&element("div", "sides", &sides.concat()));
     format!("<details class=\"case row\" {data}{yes}><summary>{line}</summary>{inside}</details>\n")
 }
@@ -101,9 +94,32 @@ fn cell(target: &str, case: Option<&CaseResult>) -> String {
     format!("<span class=\"cell {class}\" title=\"{title}\">{sign}</span>")
 }
 
-/// What one target did, with the first packet that is not that of `other` marked.
-fn side(column: &Column<'_>, case: &CaseResult, other: &CaseResult) -> String {
-    let mut out = format!("<strong>{}</strong> {}", escape(column.name), case.verdict.word());
+/// What there is to see, and who did it: those that did the same are shown once.
+fn alike<'a>(cases: &[(&Column<'a>, Option<&'a CaseResult>)]) -> Vec<(Vec<&'a str>, &'a CaseResult)> {
+    let mut groups: Vec<(Vec<&str>, &CaseResult)> = Vec::new();
+    for (column, case) in cases.iter().filter_map(|(column, case)| Some((column, (*case)?))) {
+        match groups.iter_mut().find(|(_, one)| did_the_same(one, case)) {
+            Some((names, _)) => names.push(column.name),
+            None => groups.push((vec![column.name], case)),
+        }
+    }
+    groups
+}
+
+/// Whether two targets did the same, but for ids and times.
+fn did_the_same(a: &CaseResult, b: &CaseResult) -> bool {
+    let message = |case: &CaseResult| case.failure.as_ref().map(|failure| without_ids(&failure.message));
+    let length = a.transcript.len();
+    a.verdict == b.verdict
+        && a.reason == b.reason
+        && message(a) == message(b)
+        && length == b.transcript.len()
+        && in_common(&a.transcript, &b.transcript) == length
+}
+
+/// What some targets did, with the first packet that is not that of `other` marked.
+fn side(names: &[&str], case: &CaseResult, other: &CaseResult) -> String {
+    let mut out = format!("<strong>{}</strong> {}", escape(&names.join(", ")), case.verdict.word());
     if let Some(failure) = &case.failure {
         out.push_str(&element("p", "", &escape(&cut(&failure.message))));
     }

@@ -89,6 +89,8 @@ svg text { fill: var(--soft); font: 11px system-ui, sans-serif; } svg .grid { st
 svg .line { fill: none; stroke-width: 1.8; stroke-linejoin: round; } svg .phase { stroke: var(--soft); stroke-dasharray: 2 3; }
 svg .s0 { stroke: var(--a); } svg .s1 { stroke: var(--b); stroke-dasharray: 7 3; } svg .s2 { stroke: var(--c); stroke-dasharray: 2 3; }
 svg .s3 { stroke: var(--d); stroke-dasharray: 9 3 2 3; } svg .s4 { stroke: var(--e); stroke-dasharray: 4 4; }
+svg .s5 { stroke: var(--a); stroke-dasharray: 1 4; } svg .s6 { stroke: var(--b); stroke-dasharray: 14 4; } svg .s7 { stroke: var(--c); stroke-dasharray: 12 3 1 3 1 3; }
+svg .s8 { stroke: var(--d); } svg .s9 { stroke: var(--e); stroke-dasharray: 7 2 7 6; }
 svg .band { fill: var(--invalid); opacity: .18; } svg .heat { fill: rgb(var(--heat)); }
 svg text.label { font-weight: 600; fill: var(--ink); }
 svg .area .line, svg .area .phase { vector-effect: non-scaling-stroke; } svg .hover line { stroke: var(--soft); }

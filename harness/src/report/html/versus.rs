@@ -1,16 +1,21 @@
 //! Targets that took turns under the same load: what differs and how sure that is, and their latencies over each other.
 
+use std::iter;
+
 use hdrhistogram::Histogram;
 
-use super::chart::{Axis, Plot, Series, Unit};
-use super::load::{LINES, curves};
+use super::chart::{Axis, Plot, STYLES, Series, Unit};
+use super::load::curves;
 use super::page::{element, escape, page, table};
 use crate::record::histogram::empty;
 use crate::record::intervals::{in_log, visit};
-use crate::report::versus::{Contender, Line, lines};
+use crate::report::versus::{Contender, Line, lines, measures};
+
+/// With more figures than these, targets are columns and not rows.
+const FEW: usize = 6;
 
 /// The page of a comparison; `about` says how it was made.
-pub fn versus(scenario: &str, about: &str, measure: &str, contenders: &[Contender]) -> String {
+pub fn versus(scenario: &str, about: &str, contenders: &[Contender]) -> String {
     let names: Vec<_> = contenders.iter().map(|contender| contender.name.as_str()).collect();
     let title = format!("{scenario}: {}", names.join(", "));
     let faults: usize = contenders.iter().map(|contender| contender.faults.len()).sum();
@@ -33,15 +38,19 @@ pub fn versus(scenario: &str, about: &str, measure: &str, contenders: &[Contende
         .collect();
     body.push_str(&element("dl", "about", &rows.concat()));
     body.push_str("</section>\n");
-    body.push_str(&differences(measure, contenders));
-    let distributions: Vec<(String, Vec<(f64, f64)>)> = contenders
-        .iter()
-        .take(LINES)
-        .filter_map(|one| Some((one.name.clone(), distribution(one, scenario, measure)?)))
-        .collect();
-    let named: Vec<_> = distributions.iter().map(|(name, points)| (name.clone(), points.as_slice())).collect();
-    body.push_str(&curves(&named));
-    body.push_str(&blocks(measure, contenders));
+    body.push_str(&accounts(contenders));
+    body.push_str(&differences(contenders));
+    for measure in measures(contenders) {
+        body.push_str(&element("h2", "", &escape(measure)));
+        let distributions: Vec<(String, Vec<(f64, f64)>)> = contenders
+            .iter()
+            .take(STYLES)
+            .filter_map(|one| Some((one.name.clone(), distribution(one, scenario, measure)?)))
+            .collect();
+        let named: Vec<_> = distributions.iter().map(|(name, points)| (name.clone(), points.as_slice())).collect();
+        body.push_str(&curves(&named));
+        body.push_str(&blocks(measure, contenders));
+    }
     for contender in contenders.iter().filter(|contender| !contender.faults.is_empty()) {
         let faults: Vec<_> = contender.faults.iter().map(|fault| vec![escape(fault)]).collect();
         body.push_str(&table(&format!("What was wrong with {}", contender.name), &[String::new()], &faults));
@@ -49,20 +58,36 @@ pub fn versus(scenario: &str, about: &str, measure: &str, contenders: &[Contende
     page(&format!("sio-bench: {title}"), &body)
 }
 
-fn differences(measure: &str, contenders: &[Contender]) -> String {
+/// What each of them owed, and what came of it.
+fn accounts(contenders: &[Contender]) -> String {
+    let rows: Vec<_> =
+        contenders.iter().filter_map(|one| Some(vec![escape(&one.name), escape(&one.account()?)])).collect();
+    if rows.is_empty() {
+        return String::new();
+    }
+    table("What was owed, and what came of it", &["", "all blocks together"].map(ToOwned::to_owned), &rows)
+}
+
+fn differences(contenders: &[Contender]) -> String {
     let Some(first) = contenders.first() else { return String::new() };
     let lines = lines(contenders);
-    let head: Vec<String> = std::iter::once(String::new()).chain(lines.iter().map(|line| escape(line.name))).collect();
-    let row = |(index, contender): (usize, &Contender)| {
-        let cell = |line: &Line| {
-            let (value, said) = &line.cells[index];
-            let said = said.as_ref().map(|said| format!("<br>{}", element("span", "soft", &escape(said))));
-            format!("{}{}", escape(value), said.unwrap_or_default())
-        };
-        std::iter::once(escape(&contender.name)).chain(lines.iter().map(cell)).collect()
+    let cell = |(value, said): &(String, Option<String>)| {
+        let said = said.as_ref().map(|said| format!("<br>{}", element("span", "soft", &escape(said))));
+        format!("{}{}", escape(value), said.unwrap_or_default())
     };
-    let rows: Vec<Vec<String>> = contenders.iter().enumerate().map(row).collect();
-    table(&format!("{measure}: medians over blocks, and how they differ from {}", first.name), &head, &rows)
+    let few = lines.len() <= FEW;
+    let names = contenders.iter().map(|contender| escape(&contender.name));
+    // A row for each target reads better, unless it would be too long.
+    let (head, rows): (Vec<String>, Vec<Vec<String>>) = if few {
+        let head = lines.iter().map(|line| escape(&line.name)).collect();
+        let row = |(index, name)| iter::once(name).chain(lines.iter().map(|line| cell(&line.cells[index]))).collect();
+        (head, names.enumerate().map(row).collect())
+    } else {
+        let row = |line: &Line| iter::once(escape(&line.name)).chain(line.cells.iter().map(cell)).collect();
+        (names.collect(), lines.iter().map(row).collect())
+    };
+    let head: Vec<String> = iter::once(String::new()).chain(head).collect();
+    table(&format!("Medians over blocks, and how they differ from {}", first.name), &head, &rows)
 }
 
 /// What all blocks of one target recorded.
@@ -90,10 +115,10 @@ fn blocks(measure: &str, contenders: &[Contender]) -> String {
             .blocks
             .iter()
             .enumerate()
-            .filter_map(|(number, block)| Some((number as f64 + 1.0, block.p50?)))
+            .filter_map(|(number, block)| Some((number as f64 + 1.0, block.latencies.get(measure)?.median()?)))
             .collect(),
     };
-    let series: Vec<_> = contenders.iter().take(LINES).map(line).filter(|one| !one.points.is_empty()).collect();
+    let series: Vec<_> = contenders.iter().take(STYLES).map(line).filter(|one| !one.points.is_empty()).collect();
     let values = || series.iter().flat_map(|one| &one.points).map(|(_, value)| *value);
     let last = series.iter().map(|one| one.points.len()).max().unwrap_or(0);
     if last < 2 {

@@ -1,6 +1,7 @@
 //! `[target]`: where to, unless the command line says otherwise.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use sio_protocol::Parser;
 
@@ -44,6 +45,7 @@ pub(super) fn lower(node: &Node, cx: &mut Context<'_>) -> Target {
     }
     target.path = table.get("path").and_then(|node| table::string(node, cx));
     target.reconnect = table.get("reconnect").and_then(|node| reconnect(node, cx));
+    target.connect_timeout = table.get("connect_timeout").and_then(|node| patience(node, cx));
     target.headers = table.get("headers").map_or_else(Vec::new, |node| super::cases::headers(node, cx));
     target.query = table.get("query").map(|node| template::parse(node, cx.diagnostics));
     if let Some(node) = table.get("tls") {
@@ -68,6 +70,16 @@ pub(super) fn lower(node: &Node, cx: &mut Context<'_>) -> Target {
     table.not_yet("compress", cx);
     table.finish(cx);
     target
+}
+
+/// How long somebody waits: for some time at least.
+fn patience(node: &Node, cx: &mut Context<'_>) -> Option<Duration> {
+    let time = table::duration(node, cx)?;
+    if time.is_zero() {
+        cx.diagnostics.error(node.span.clone(), "nobody is in within no time; 30s is usual");
+        return None;
+    }
+    Some(time)
 }
 
 /// `tls = { ca = "ca.pem" }` or `{ insecure = true }`.

@@ -120,7 +120,12 @@ pub struct Target {
     pub parser: Parser,
     /// Whether and how users come back after they lost their connection.
     pub reconnect: Option<Reconnect>,
+    /// How long a user waits for its connection, its CONNECTs and its joins; [`CONNECT_TIMEOUT`] unless it is said.
+    pub connect_timeout: Option<Duration>,
 }
+
+/// How long a user waits to be in, unless it is told.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 
 impl Target {
     /// The options for servers that sio-bench starts.

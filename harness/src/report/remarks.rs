@@ -1,0 +1,54 @@
+//! What a reader of figures has to know besides.
+
+use super::text::plural;
+use crate::record::LoadResult;
+
+/// A worker that waits longer for a core is worth a remark.
+const WAITED: f64 = 0.25;
+
+/// One line for each thing that bears on how a load's figures are to be read.
+pub(super) fn remarks(load: &LoadResult) -> Vec<String> {
+    let mut lines = Vec::new();
+    let waited = load.worker_time.iter().map(|time| time.waited).fold(0.0, f64::max);
+    if waited > WAITED {
+        lines.push(format!(
+            "sio-bench waited for a core in {:.0} % of the time, and its latencies include that: leave it one, or have \
+             `ruler.wait` judged",
+            waited * 100.0
+        ));
+    }
+    if load.resent > 0 {
+        lines.push(format!(
+            "{} sent again, as browsers do: the target closed connections that it had promised to keep open",
+            plural(load.resent, "request")
+        ));
+    }
+    if load.stale > 0 {
+        lines.push(format!("{} came when the account was long closed", plural(load.stale, "delivery")));
+    }
+    if load.foreign > 0 {
+        lines.push(format!("{} carried no stamp of this run", plural(load.foreign, "event")));
+    }
+    if !load.fenced && !load.traffic.is_empty() {
+        lines.push("the target has no fence: losses were decided by waiting".to_owned());
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::WorkerTime;
+
+    #[test]
+    fn what_bears_on_the_figures_is_said() {
+        let quiet = LoadResult { fenced: true, ..LoadResult::default() };
+        assert!(remarks(&quiet).is_empty());
+        let loud =
+            LoadResult { worker_time: vec![WorkerTime { busy: 0.5, waited: 0.3 }], resent: 3, stale: 1, ..quiet };
+        let lines = remarks(&loud);
+        assert!(lines[0].starts_with("sio-bench waited for a core in 30 % of the time"), "{lines:?}");
+        assert!(lines[1].starts_with("3 requests sent again"), "{lines:?}");
+        assert_eq!(lines[2], "1 delivery came when the account was long closed");
+    }
+}
