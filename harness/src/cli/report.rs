@@ -31,22 +31,22 @@ pub(super) fn follow(run: &Path) -> Exit {
 }
 
 async fn until_its_end(run: &Path) -> Result<Vec<Entry>, String> {
-    let mut shown = 0;
+    let mut tail = record::Tail::open(run)?;
     let mut before = Progress::default();
     let mut clock = tokio::time::interval(LOOK);
     loop {
         clock.tick().await;
-        let entries = record::read(run)?;
-        let seconds: Vec<&Progress> = record::seconds(&entries).collect();
-        for second in &seconds[shown.min(seconds.len())..] {
-            if !print(&(line(second.open.max(1), second, &before) + "\n")) {
-                return Ok(entries);
+        for entry in tail.more()? {
+            match entry {
+                Entry::Progress(second) => {
+                    if !print(&(line(second.open.max(1), &second, &before) + "\n")) {
+                        return record::read_for_report(run);
+                    }
+                    before = second;
+                }
+                Entry::Footer(_) => return record::read_for_report(run),
+                _ => {}
             }
-            before = (*second).clone();
-        }
-        shown = seconds.len();
-        if matches!(entries.last(), Some(Entry::Footer(_))) {
-            return Ok(entries);
         }
     }
 }

@@ -328,9 +328,15 @@ pub(super) fn fresh_folder(name: &str) -> PathBuf {
 
 /// The folder itself, or one beside it with a number, if it is there already.
 pub(super) fn unused(folder: PathBuf) -> PathBuf {
+    let free = folders(&folder).find(|free| !free.exists());
+    free.unwrap_or(folder)
+}
+
+/// The folder itself, and those beside it with a number.
+pub(super) fn folders(folder: &Path) -> impl Iterator<Item = PathBuf> {
     let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let others = (2..1_000).map(|n| folder.with_file_name(format!("{name}-{n}")));
-    std::iter::once(folder.clone()).chain(others).find(|free| !free.exists()).unwrap_or(folder)
+    let others = (2..1_000).map(move |n| format!("{name}-{n}"));
+    std::iter::once(folder.to_owned()).chain(others.map(|name| folder.with_file_name(name)))
 }
 
 pub(super) fn now() -> Timestamp {

@@ -4,14 +4,15 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::compare::CompareArgs;
-use super::{RunArgs, complain, print, run};
+use super::run::{self, Job};
+use super::{RunArgs, complain, print};
 use crate::conform::capabilities::lacking;
 use crate::difference::FEWEST;
 use crate::exit::Exit;
 use crate::interrupt::Interrupt;
 use crate::record::{self, Entry, Footer, header, loads};
 use crate::report::html;
-use crate::report::versus::{Block, Contender, render};
+use crate::report::versus::{Block, Contender, Fault, render};
 use crate::scenario::Loaded;
 use crate::target::{self, Choice};
 
@@ -28,6 +29,9 @@ impl From<io::Error> for Trouble {
     }
 }
 
+/// Times that a block is tried when its server cannot be started or is lost.
+const TRIES: usize = 3;
+
 /// Runs all blocks and prints the comparison.
 pub(super) async fn execute(args: &CompareArgs, scenario: &str) -> Result<Exit, Trouble> {
     if args.blocks < FEWEST {
@@ -37,65 +41,110 @@ pub(super) async fn execute(args: &CompareArgs, scenario: &str) -> Result<Exit, 
         )));
     }
     let folder = args.out.clone().unwrap_or_else(|| run::fresh_folder("compare-load"));
-    let mut contenders: Vec<Contender> =
+    let contenders: Vec<Contender> =
         args.targets.iter().map(|name| Contender { name: name.clone(), ..Contender::default() }).collect();
+    let mut turns = Turns { args, scenario, folder, contenders, worst: Exit::Passed, interrupt: Interrupt::listen()? };
     // What is wrong with the last target is said before the first is loaded.
-    for (index, target) in args.targets.iter().enumerate() {
-        let job = run::prepare(&unseen(args, scenario, target, folder.join(index.to_string())), |_| {});
-        able(target, &job.map_err(Trouble::Usage)?.loaded[0]).await?;
+    for target in &args.targets {
+        able(target, &turns.job(target, turns.folder.clone())?.loaded[0]).await?;
     }
-    let mut interrupt = Interrupt::listen()?;
-    let mut worst = Exit::Passed;
-    for block in 0..args.blocks {
+    for block in 1..=args.blocks {
         // A B B A …: what drifts in time hits everybody alike.
-        let mut order: Vec<usize> = (0..contenders.len()).collect();
-        if block % 2 == 1 {
+        let mut order: Vec<usize> = (0..turns.contenders.len()).collect();
+        if block % 2 == 0 {
             order.reverse();
         }
         for index in order {
-            let contender = &mut contenders[index];
-            say(args.quiet, &format!("block {} of {}: {}", block + 1, args.blocks, contender.name));
-            // Two of the same name are two all the same: a target against itself.
-            let out = folder.join(format!("{:02}-{index}-{}", block + 1, safe(&contender.name)));
-            let job =
-                run::prepare(&unseen(args, scenario, &contender.name, out.clone()), |_| {}).map_err(Trouble::Usage)?;
-            let (exit, entries) = match recorded(&out, &job.loaded[0])? {
-                Some(block) => block,
-                None => run::execute(job, &mut interrupt).await?,
-            };
+            turns.take(block, index).await?;
+        }
+    }
+    let loaded = &run::load_all(&[PathBuf::from(scenario)], &args.overrides, None).map_err(Trouble::Usage)?[0];
+    turns.report(&loaded.scenario.name, loaded.scenario.seed)?;
+    Ok(turns.worst)
+}
+
+/// Blocks of all targets, one after the other.
+struct Turns<'a> {
+    args: &'a CompareArgs,
+    scenario: &'a str,
+    folder: PathBuf,
+    contenders: Vec<Contender>,
+    worst: Exit,
+    interrupt: Interrupt,
+}
+
+impl Turns<'_> {
+    /// One block of one target.
+    async fn take(&mut self, block: usize, index: usize) -> Result<(), Trouble> {
+        let name = self.contenders[index].name.clone();
+        say(self.args.quiet, &format!("block {block} of {}: {name}", self.args.blocks));
+        // Two of the same name are two all the same: a target against itself.
+        let place = self.folder.join(format!("{block:02}-{index}-{}", safe(&name)));
+        for tried in 1.. {
+            let (out, exit, entries) = self.recorded_or_run(&name, &place).await?;
+            if exit == Exit::Target && tried < TRIES {
+                say(self.args.quiet, &format!("block {block} of {}: {name}, again", self.args.blocks));
+                let says = "could not be reached or was lost, and the block was run again".to_owned();
+                self.contenders[index].faults.push(Fault { block, says });
+                self.worst = Exit::Failed;
+                continue;
+            }
             let Some(load) = loads(&entries).next() else { return Err(Trouble::Ended(exit)) };
             if matches!(exit, Exit::Interrupted | Exit::Target | Exit::Usage) {
                 return Err(Trouble::Ended(exit));
             }
+            let contender = &mut self.contenders[index];
             (contender.version, contender.settings) = known(&entries);
             contender.records.push(out);
             if let (Some(Entry::Footer(Footer { verdict, .. })), true) = (entries.last(), exit != Exit::Passed) {
-                contender.faults.push(format!("block {}: {verdict}", block + 1));
+                contender.faults.push(Fault { block, says: verdict.clone() });
                 // What is proven outweighs what is not valid.
-                worst = if worst == Exit::Failed { worst } else { exit };
+                self.worst = if self.worst == Exit::Failed { self.worst } else { exit };
             }
             contender.blocks.push(Block::from(load));
+            break;
         }
+        Ok(())
     }
-    let loaded = &run::load_all(&[PathBuf::from(scenario)], &args.overrides, None).map_err(Trouble::Usage)?[0];
-    let mut text = format!("### {}: {}\n\n", loaded.scenario.name, args.targets.join(", "));
-    text.push_str(&format!(
-        "{} blocks, in turns; the same schedule (seed {}) and a fresh server in each. Intervals: 95 %, bootstrap over blocks.\n\n",
-        args.blocks, loaded.scenario.seed
-    ));
-    text.push_str(&render(&contenders));
-    text.push_str(&format!("\nrecords: {}\n", folder.display()));
-    if let Some(file) = &args.html {
-        let about = format!(
-            "{} blocks of each, in turns, with the same schedule (seed {}) and a fresh server in each",
-            args.blocks, loaded.scenario.seed
+
+    /// A block that is there, or else a fresh one; with the folder of its record.
+    async fn recorded_or_run(&mut self, name: &str, place: &Path) -> Result<(PathBuf, Exit, Vec<Entry>), Trouble> {
+        let loaded = self.job(name, place.to_owned())?.loaded.remove(0);
+        // Beside a block that was cut short lies the one that was run instead of it.
+        for out in run::folders(place).take_while(|out| out.exists()) {
+            if let Some((exit, entries)) = recorded(&out, &loaded)? {
+                return Ok((out, exit, entries));
+            }
+        }
+        let out = run::unused(place.to_owned());
+        let job = self.job(name, out.clone())?;
+        let (exit, entries) = Box::pin(run::execute(job, &mut self.interrupt)).await?;
+        Ok((out, exit, entries))
+    }
+
+    fn job(&self, target: &str, out: PathBuf) -> Result<Job, Trouble> {
+        let run = RunArgs::unseen(PathBuf::from(self.scenario), target, self.args.overrides.clone(), out);
+        let run = RunArgs { connect_timeout: self.args.connect_timeout, ..run };
+        run::prepare(&run, |_| {}).map_err(Trouble::Usage)
+    }
+
+    /// Prints what was found, and writes the page if one is wanted.
+    fn report(&self, scenario: &str, seed: u64) -> Result<(), Trouble> {
+        let (blocks, names) = (self.args.blocks, self.args.targets.join(", "));
+        let text = format!(
+            "### {scenario}: {names}\n\n{blocks} blocks, in turns; the same schedule (seed {seed}) and a fresh server in each. \
+             Intervals: 95 %, bootstrap over blocks.\n\n{}\nrecords: {}\n",
+            render(&self.contenders),
+            self.folder.display()
         );
-        let page = html::versus(&loaded.scenario.name, &about, &contenders);
-        std::fs::write(file, page)
-            .map_err(|error| Trouble::Usage(format!("cannot write {}: {error}", file.display())))?;
+        let _ = print(&text);
+        let Some(file) = &self.args.html else { return Ok(()) };
+        let about = format!(
+            "{blocks} blocks of each, in turns, with the same schedule (seed {seed}) and a fresh server in each"
+        );
+        let page = html::versus(scenario, &about, &self.contenders);
+        std::fs::write(file, page).map_err(|error| Trouble::Usage(format!("cannot write {}: {error}", file.display())))
     }
-    let _ = print(&text);
-    Ok(worst)
 }
 
 /// Whether a target has what the load needs of it.
@@ -116,12 +165,12 @@ async fn able(target: &str, loaded: &Loaded) -> Result<(), Trouble> {
     }
 }
 
-/// A block that was run already: a comparison that was interrupted goes on where it stopped, if it gets the same folder.
+/// A block that was run already, to its end: a comparison that was interrupted goes on where it stopped, if it gets the
+/// same folder.
 fn recorded(out: &Path, loaded: &Loaded) -> Result<Option<(Exit, Vec<Entry>)>, Trouble> {
     if !out.join("run.jsonl").exists() {
         return Ok(None);
     }
-    let refuse = |why: &str| Trouble::Usage(format!("{} {why}; choose another folder with --out", out.display()));
     let entries = record::read_for_report(out).map_err(Trouble::Usage)?;
     let is_same = entries.iter().any(|entry| match entry {
         Entry::Scenario(start) => {
@@ -130,7 +179,10 @@ fn recorded(out: &Path, loaded: &Loaded) -> Result<Option<(Exit, Vec<Entry>)>, T
         _ => false,
     });
     if !is_same {
-        return Err(refuse("has the record of another load"));
+        return Err(Trouble::Usage(format!(
+            "{} has the record of another load; choose another folder with --out",
+            out.display()
+        )));
     }
     let exit = match entries.last() {
         Some(Entry::Footer(footer)) => {
@@ -138,13 +190,7 @@ fn recorded(out: &Path, loaded: &Loaded) -> Result<Option<(Exit, Vec<Entry>)>, T
         }
         _ => None,
     };
-    exit.map(|exit| Some((exit, entries))).ok_or_else(|| refuse("has the record of a block that was cut short"))
-}
-
-/// One block.
-fn unseen(args: &CompareArgs, scenario: &str, target: &str, out: PathBuf) -> RunArgs {
-    let run = RunArgs::unseen(PathBuf::from(scenario), target, args.overrides.clone(), out);
-    RunArgs { connect_timeout: args.connect_timeout, ..run }
+    Ok(exit.map(|exit| (exit, entries)))
 }
 
 #[expect(clippy::print_stderr, reason = "progress goes to standard error")]

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::time::Duration;
 
-use super::worker::Shared;
+use super::shared::Shared;
 use crate::clock;
 use crate::play::{self, Stage};
 use crate::record::CaseResult;

@@ -2,9 +2,9 @@
 //!
 //! [`plan`] says who is in which room and who can reach whom; `schedule` says who sends what when, and `log` holds
 //! the messages while they matter. One worker thread per core, each a current-thread runtime, owns its share of
-//! the users (`worker`): each lives through one session after another (`user`, `talk`), and judges what arrives
-//! with the oracle's board. What goes wrong on purpose is worked out ahead (`chaos`). What a worker measures
-//! stays with it (`measure`) and is merged at the end (`result`).
+//! the users (`worker`, `local`, and `emit` for what the schedule says): each lives through one session after another
+//! (`user`, `talk`), and judges what arrives with the oracle's board. What goes wrong on purpose is worked out ahead
+//! (`chaos`). What a worker measures stays with it (`measure`) and is merged at the end (`result`).
 
 mod arithmetic;
 mod cases;
@@ -12,10 +12,12 @@ mod chaos;
 mod control;
 pub mod cpu;
 mod crew;
+mod emit;
 mod excerpt;
 mod fanout;
 mod goose;
 mod journey;
+mod local;
 mod log;
 mod mailbox;
 mod measure;
@@ -29,6 +31,7 @@ mod result;
 mod ruler;
 mod run;
 mod schedule;
+mod shared;
 mod slo;
 pub mod stamp;
 mod talk;

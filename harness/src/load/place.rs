@@ -2,7 +2,7 @@
 
 use sio_oracle::board::{Nanos, Receiver};
 
-use super::worker::Local;
+use super::local::Local;
 
 /// A user in one of its namespaces; outlives the session, since the next one may recover it.
 pub(super) struct Place {

@@ -3,11 +3,11 @@
 use std::rc::Rc;
 use std::time::Duration;
 
+use super::local::Local;
 use super::mailbox::{Mailbox, Order};
 use super::place::Place;
 use super::random::Dice;
 use super::talk::{End, Talk};
-use super::worker::Local;
 use crate::scenario::model::{Drop as Dropping, Leaving};
 
 /// The life of user `number`: one session after the other, until it is told to quit.

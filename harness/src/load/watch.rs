@@ -18,7 +18,7 @@ use super::observe::Observer;
 use super::plan::Plan;
 use super::result::Histograms;
 use super::run::LEAD;
-use super::worker::Shared;
+use super::shared::Shared;
 use crate::clock;
 use crate::interrupt::Interrupt;
 use crate::live::Live;

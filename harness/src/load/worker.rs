@@ -1,36 +1,29 @@
 //! One worker: a thread with a runtime of its own, and its share of the users.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
 use std::rc::Rc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use sio_oracle::board::Nanos;
-use sio_protocol::{Args, ByteString};
 use tokio::sync::Notify;
 use tokio::task::LocalSet;
 
-use super::chaos::Happening;
-use super::control::{Aborted, Control};
+use super::control::Aborted;
 use super::crew::Crew;
-use super::goose;
-use super::journey::{self, Guide, Visitor, Visitors};
-use super::log::{Log, Window};
+use super::emit::emit;
+use super::local::Local;
+use super::log::Window;
 use super::mailbox::{Mailbox, Order};
 use super::measure::{Findings, Measurements, Snapshot};
-use super::message::Message;
-use super::plan::Plan;
 use super::ruler::ThreadTimes;
-use super::stamp::Stamp;
+use super::shared::Shared;
 use super::user;
-use crate::client::{Carrier, Endpoint, WireBytes, http_client};
+use crate::client::{WireBytes, http_client};
 use crate::clock::{PreciseSleep, RunClock};
 use crate::play::Stage;
 use crate::record::WorkerTime;
-use crate::scenario::model::{Churn, Leaving, Reconnect, Upset};
-use crate::wire::Path;
 
 /// Time between two snapshots.
 const TICK: Duration = Duration::from_secs(1);
@@ -48,59 +41,6 @@ const MOST_FENCES: f64 = 200.0;
 const FENCE_TICK: Duration = Duration::from_millis(50);
 /// Messages are kept for so long after they were due: a copy that comes later can still be told from a foreign one.
 const KEPT: Nanos = 5_000_000_000;
-/// Ahead of the run's clock there is a time for connecting, so long before zero that it never reaches it.
-const BEFORE: Nanos = 1_000_000_000_000_000;
-
-/// What all workers share; what is locked is locked once per session or rarer.
-pub(super) struct Shared {
-    pub(super) plan: Arc<Plan>,
-    pub(super) log: Arc<Log>,
-    pub(super) chaos: Vec<Happening>,
-    /// Tells this run's messages from those of others.
-    pub(super) run: u32,
-    pub(super) messages: Vec<Message>,
-    /// For each room, the arguments of the join and whether it is acknowledged.
-    pub(super) joins: Vec<(Args, bool)>,
-    pub(super) crowds: Vec<Behaviour>,
-    pub(super) reconnect: Option<Reconnect>,
-    /// Time for a connection, its CONNECTs and all its joins.
-    pub(super) connect_timeout: Duration,
-    /// What those who follow a flow share.
-    pub(super) guide: Guide,
-    /// When they come.
-    pub(super) visitors: Visitors,
-    pub(super) stage: Stage,
-    /// Where each node listens; one that is started again may listen elsewhere.
-    pub(super) nodes: Vec<RwLock<Endpoint>>,
-    pub(super) control: Control,
-    /// The users that are goose's.
-    pub(super) flock: goose::Started,
-    /// When the first user is meant to connect.
-    pub(super) connect_from: Instant,
-    pub(super) workers: usize,
-}
-
-impl Shared {
-    /// Where a node listens now.
-    pub(super) fn endpoint(&self, node: u32) -> Endpoint {
-        self.nodes[node as usize].read().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-}
-
-/// What the users of a population do besides sending.
-#[derive(Clone, Debug)]
-pub(super) struct Behaviour {
-    pub(super) churn: Option<Churn>,
-    pub(super) recovery: bool,
-    pub(super) reads: Option<usize>,
-    pub(super) link: Option<Path>,
-    /// The first of its users among those of goose, if they are.
-    pub(super) goose: Option<u32>,
-    /// JSON text; empty if there is none.
-    pub(super) auth: String,
-    /// It sends messages that are not acknowledged.
-    pub(super) sends_plain: bool,
-}
 
 /// What a worker found.
 pub(super) struct WorkerResult {
@@ -111,256 +51,6 @@ pub(super) struct WorkerResult {
     pub(super) wire: WireBytes,
     /// The last one.
     pub(super) snapshot: Snapshot,
-}
-
-/// What the users of one worker share.
-pub(super) struct Local {
-    pub(super) shared: Arc<Shared>,
-    pub(super) plan: Arc<Plan>,
-    pub(super) stage: Stage,
-    pub(super) messages: Vec<Message>,
-    pub(super) reconnect: Option<Reconnect>,
-    /// Requests that were sent again, since the server had closed a connection that was to be kept open.
-    resent: Arc<AtomicU64>,
-    pub(super) measurements: RefCell<Measurements>,
-    pub(super) window: RefCell<Window>,
-    connect_clock: RunClock,
-    clock: Cell<Option<RunClock>>,
-    mailboxes: HashMap<u32, Rc<Mailbox>>,
-    crew: Crew,
-    /// A user has opened, failed, been fenced or left.
-    pub(super) ready: Notify,
-    gone: Cell<u64>,
-    /// Visitors that have come and not gone.
-    visiting: Cell<u64>,
-    /// The phases are over, for those who follow a flow.
-    over: Cell<bool>,
-    ends: Notify,
-    /// Messages below this have been handed to their senders.
-    cursor: Cell<u32>,
-    time: Cell<Option<WorkerTime>>,
-    /// What went over its connections during the phases.
-    wire: Cell<WireBytes>,
-    number: usize,
-}
-
-impl Local {
-    pub(super) fn mailbox(&self, user: u32) -> Rc<Mailbox> {
-        self.mailboxes[&user].clone()
-    }
-
-    /// Nanoseconds on the run's clock; far below zero ahead of its start.
-    pub(super) fn now(&self) -> Nanos {
-        self.clock.get().map_or_else(|| self.connect_clock.now() - BEFORE, |clock| clock.now())
-    }
-
-    /// An instant on the clock of [`now`](Self::now).
-    pub(super) fn time_of(&self, instant: Instant) -> Nanos {
-        match self.clock.get() {
-            Some(clock) => clock.time_of(instant),
-            None => self.connect_clock.time_of(instant) - BEFORE,
-        }
-    }
-
-    pub(super) fn stamp(&self, emission: u32) -> Stamp {
-        Stamp { run: self.shared.run, emission }
-    }
-
-    pub(super) fn join(&self, room: u32) -> (Args, bool) {
-        self.shared.joins[room as usize].clone()
-    }
-
-    /// Who sends a user's HTTP requests.
-    pub(super) fn carrier(&self, user: u32) -> Carrier {
-        let crowd = &self.plan.populations[self.plan.users[user as usize].population];
-        let goose =
-            self.crowd(user).goose.and_then(|first| goose::carrier(&self.shared.flock, first + user - crowd.first));
-        goose.unwrap_or_else(|| self.own_carrier())
-    }
-
-    /// sio-bench's own HTTP client, as people have it.
-    pub(super) fn own_carrier(&self) -> Carrier {
-        Carrier::Resending(self.stage.http.clone(), self.resent.clone())
-    }
-
-    pub(super) fn crowd(&self, user: u32) -> &Behaviour {
-        &self.shared.crowds[self.plan.users[user as usize].population]
-    }
-
-    /// How a user leaves that has stayed long enough.
-    pub(super) fn leaving(&self, user: u32) -> Leaving {
-        self.crowd(user).churn.map_or(Leaving::Politely, |churn| churn.leave)
-    }
-
-    pub(super) fn sends_plain(&self, population: usize) -> bool {
-        self.shared.crowds[population].sends_plain
-    }
-
-    pub(super) fn endpoint(&self, node: u32) -> Endpoint {
-        self.shared.endpoint(node)
-    }
-
-    /// What a user shows at a namespace: what the scenario says, and the session it had.
-    pub(super) fn auth(&self, population: usize, session: Option<(&str, &str)>) -> String {
-        let auth = &self.shared.crowds[population].auth;
-        let Some((pid, offset)) = session else { return auth.clone() };
-        let mut auth: serde_json::Map<String, serde_json::Value> = serde_json::from_str(auth).unwrap_or_default();
-        auth.insert("pid".to_owned(), pid.into());
-        auth.insert("offset".to_owned(), offset.into());
-        serde_json::Value::Object(auth).to_string()
-    }
-
-    /// The id by which a session can be asked back, if the user wants to do that.
-    pub(super) fn pid_of(&self, user: u32, body: &ByteString) -> Option<String> {
-        if !self.crowd(user).recovery {
-            return None;
-        }
-        let body: serde_json::Value = serde_json::from_str(body).ok()?;
-        body["pid"].as_str().map(ToOwned::to_owned)
-    }
-
-    // ---- what happens to users
-
-    /// A user is in its rooms for the first time.
-    pub(super) fn opened(&self, user: u32, connected: Nanos) {
-        let due = self.plan.users[user as usize].connect_at as Nanos - BEFORE;
-        let mut measurements = self.measurements.borrow_mut();
-        measurements.opened((connected - due).max(0) as u64);
-        measurements.tally.present += 1;
-        measurements.tally.sessions += 1;
-        self.ready.notify_one();
-    }
-
-    /// A user that was away since `lost_at` is in its rooms again.
-    pub(super) fn back(&self, lost_at: Option<Nanos>) {
-        let now = self.now();
-        let mut measurements = self.measurements.borrow_mut();
-        if let Some(lost_at) = lost_at {
-            measurements.reconnected(self.plan.phase_at(lost_at), (now - lost_at).max(0) as u64);
-        }
-        measurements.tally.present += 1;
-        measurements.tally.sessions += 1;
-    }
-
-    /// A user is not in its rooms any more.
-    pub(super) fn left(&self) {
-        self.measurements.borrow_mut().tally.present -= 1;
-    }
-
-    /// A user could not be opened.
-    pub(super) fn failed(&self, why: &str) {
-        let tally = &mut self.measurements.borrow_mut().tally;
-        tally.failed += 1;
-        tally.problem(format!("a user failed to open: {why}"));
-        self.ready.notify_one();
-    }
-
-    /// A connection broke, or an attempt to come back failed.
-    pub(super) fn broken(&self, why: &str, comes_back: bool) {
-        let tally = &mut self.measurements.borrow_mut().tally;
-        tally.broken += 1;
-        tally.lost += u64::from(!comes_back);
-        let what = if comes_back { "a connection broke" } else { "a user was lost" };
-        tally.problem(format!("{what}: {why}"));
-        self.ready.notify_one();
-    }
-
-    pub(super) fn dropped(&self) {
-        self.measurements.borrow_mut().tally.dropped += 1;
-    }
-
-    pub(super) fn churned(&self) {
-        self.measurements.borrow_mut().tally.churned += 1;
-    }
-
-    pub(super) fn stalled(&self) {
-        self.measurements.borrow_mut().tally.stalls += 1;
-    }
-
-    /// A session that broke at `lost_at` was asked for.
-    pub(super) fn asked_back(&self, lost_at: Nanos, recovered: bool) {
-        let phase = self.plan.phase_at(lost_at);
-        let asked = &mut self.measurements.borrow_mut().tally.asked_back[phase];
-        asked.0 += 1;
-        asked.1 += u64::from(recovered);
-    }
-
-    /// A fence that was sent at `sent` has been answered.
-    pub(super) fn round_trip(&self, sent: Nanos, now: Nanos) {
-        if self.clock.get().is_some() {
-            let phase = self.plan.phase_at(sent);
-            self.measurements.borrow_mut().fenced(phase, (now - sent).max(0) as u64);
-        }
-    }
-
-    /// So many bytes, the last of which arrived at `at`, were read so much later.
-    pub(super) fn read(&self, at: Nanos, lag: Duration, bytes: usize) {
-        if self.clock.get().is_some() {
-            let phase = self.plan.phase_at(at);
-            self.measurements.borrow_mut().read(phase, lag.as_nanos() as u64, bytes as u64);
-        }
-    }
-
-    // ---- what happens to those who follow a flow
-
-    pub(super) fn guide(&self) -> &Guide {
-        &self.shared.guide
-    }
-
-    pub(super) fn is_over(&self) -> bool {
-        self.over.get()
-    }
-
-    /// Returns when the phases are over.
-    pub(super) async fn over(&self) {
-        while !self.over.get() {
-            self.ends.notified().await;
-        }
-    }
-
-    /// A visitor is through.
-    pub(super) fn visitor_gone(&self) {
-        self.visiting.set(self.visiting.get() - 1);
-        self.ready.notify_one();
-    }
-
-    /// A visitor was let in so long after it asked.
-    pub(super) fn visitor_connected(&self, took: Nanos) {
-        self.measurements.borrow_mut().visitor_connected(took.max(0) as u64);
-    }
-
-    /// A step that was begun at `began` was done.
-    pub(super) fn stepped(&self, step: &str, began: Nanos, took: Nanos) {
-        let Some(step) = self.plan.steps.get_index_of(step) else { return };
-        self.measurements.borrow_mut().stepped(step, self.plan.phase_at(began), took.max(0) as u64);
-    }
-
-    /// A step that was begun at `began` failed.
-    pub(super) fn stumbled(&self, step: &str, began: Nanos) {
-        let Some(step) = self.plan.steps.get_index_of(step) else { return };
-        self.measurements.borrow_mut().stumbled(step, self.plan.phase_at(began));
-    }
-
-    /// A session that was opened at `since` has moved to a WebSocket.
-    pub(super) fn upgraded(&self, since: Nanos, now: Nanos) {
-        self.measurements.borrow_mut().upgraded(self.plan.phase_at(since), (now - since).max(0) as u64);
-    }
-
-    /// The message that is due now.
-    pub(super) fn due_now(&self) -> u32 {
-        self.cursor.get()
-    }
-
-    /// A message is not sent: its sender is not there.
-    pub(super) fn skip(&self, index: u32) {
-        self.window.borrow().entry(index).inspect(|entry| entry.skip());
-    }
-
-    async fn wait_until(&self, mut done: impl FnMut(&Self) -> bool) {
-        while !done(self) {
-            self.ready.notified().await;
-        }
-    }
 }
 
 /// Runs worker `number` to its end, on this thread.
@@ -471,125 +161,6 @@ async fn connect(local: &Rc<Local>, mine: &[u32], sleep: &mut PreciseSleep) {
             tally.open + tally.failed >= all
         })
         .await;
-}
-
-/// Senders of messages that are given out at once when the schedule lags behind, and such messages: however few send them,
-/// those who read get their turn.
-const BATCH: usize = 256;
-const MOST_AT_ONCE: u32 = 4_096;
-
-/// What the schedule has next.
-enum Due {
-    /// Message and sender.
-    Message(u32, u32),
-    Visitor(Visitor),
-    Happening(Happening),
-}
-
-/// Does what the schedule says at its intended times: hands messages to their senders, lets visitors in, lets happen
-/// what happens; then waits for the end of the last phase.
-async fn emit(local: &Rc<Local>, mine: &[u32], clock: RunClock, sleep: &mut PreciseSleep) {
-    let workers = local.shared.workers;
-    let own = |visitor: &Visitor| visitor.number as usize % workers == local.number;
-    let mut visitors = local.shared.visitors.clone().filter(own).peekable();
-    let mut happenings = local.shared.chaos.iter().filter(|happening| happening.is_about_users()).peekable();
-    let mut index = 0;
-    let mut called = Vec::with_capacity(BATCH);
-    loop {
-        let message = message_at(local, index);
-        let visitor = visitors.peek().map(|visitor| visitor.at);
-        let happening = happenings.peek().map(|happening| happening.at);
-        let next = [happening, visitor, message.map(|(at, _)| at)].into_iter().flatten().min();
-        let Some(at) = next else { break };
-        let due = match message {
-            _ if happening == next => happenings.next().cloned().map(Due::Happening),
-            _ if visitor == next => visitors.next().map(Due::Visitor),
-            message => message.map(|(_, sender)| Due::Message(index, sender)),
-        };
-        match due {
-            None => break,
-            Some(Due::Message(message, sender)) => {
-                local.cursor.set(message);
-                index += 1;
-                if sender as usize % workers != local.number {
-                    continue;
-                }
-                // A timer that fails would make the message early, and the run would say so.
-                local.crew.until(clock.at(at), async { _ = sleep.until(clock.at(at)).await }).await;
-                called.clear();
-                hand(local, message, sender, &mut called);
-                // What is due by now as well goes along: whoever sends several writes them at once.
-                let now = local.now();
-                let others = [happening, visitors.peek().map(|visitor| visitor.at)].into_iter().flatten().min();
-                let end = index.saturating_add(MOST_AT_ONCE);
-                while called.len() < BATCH
-                    && index < end
-                    && let Some((at, sender)) = message_at(local, index)
-                    && at as Nanos <= now
-                    && others.is_none_or(|other| at < other)
-                {
-                    local.cursor.set(index);
-                    if sender as usize % workers == local.number {
-                        hand(local, index, sender, &mut called);
-                    }
-                    index += 1;
-                }
-                // Let them write before looking at the clock again: a burst must not pile up.
-                local.crew.give_way().await;
-            }
-            Some(Due::Visitor(visitor)) => {
-                local.crew.until(clock.at(at), async { _ = sleep.until(clock.at(at)).await }).await;
-                welcome(local, visitor).await;
-            }
-            Some(Due::Happening(happening)) => {
-                let _ = sleep.until(clock.at(at)).await;
-                upset(local, mine, &happening);
-            }
-        }
-    }
-    local.cursor.set(u32::MAX);
-    let _ = sleep.until(clock.at(local.plan.length())).await;
-}
-
-/// When message `index` is due, and who sends it.
-fn message_at(local: &Local, index: u32) -> Option<(u64, u32)> {
-    local.window.borrow_mut().reach(index).map(|entry| (entry.emission.at, entry.emission.sender))
-}
-
-/// Gives a message to its sender, who goes first; `called` are those who do already.
-fn hand(local: &Local, message: u32, sender: u32, called: &mut Vec<u32>) {
-    let mailbox = &local.mailboxes[&sender];
-    if !mailbox.alive.get() {
-        return local.skip(message);
-    }
-    if !called.contains(&sender) {
-        called.push(sender);
-        local.crew.first(mailbox.member.get());
-    }
-    mailbox.post(Order::Send(message));
-}
-
-/// Lets somebody in who follows a flow.
-async fn welcome(local: &Rc<Local>, visitor: Visitor) {
-    let late = (local.now() - visitor.at as Nanos).max(0) as u64;
-    local.measurements.borrow_mut().came(local.plan.phase_at(visitor.at as Nanos), late);
-    local.visiting.set(local.visiting.get() + 1);
-    let member = local.crew.spawn(journey::follow(local.clone(), visitor));
-    local.crew.first(member);
-    local.crew.give_way().await;
-}
-
-fn upset(local: &Local, mine: &[u32], happening: &Happening) {
-    for user in mine {
-        let mailbox = &local.mailboxes[user];
-        if mailbox.alive.get() && happening.meets(&local.plan, *user) {
-            match happening.upset {
-                Upset::Drop { how, .. } => mailbox.post(Order::Drop(how)),
-                Upset::Stall { length, .. } => mailbox.post(Order::Stall(length)),
-                Upset::Freeze { .. } | Upset::Restart { .. } => {}
-            }
-        }
-    }
 }
 
 /// Rolling fences: one user after the other makes one, so that a loss is seen while the run goes on. Never returns.

@@ -2,9 +2,9 @@
 
 use std::collections::{HashMap, hash_map};
 use std::fs::File;
-use std::io::{BufRead as _, BufReader};
+use std::io::{self, BufRead as _, BufReader};
 use std::mem;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use indexmap::IndexMap;
 use indexmap::map::Entry as Slot;
@@ -134,11 +134,59 @@ fn worst(before: Progress, now: Progress) -> Progress {
     Progress { latency, late: before.late.worst(now.late), read: before.read.worst(now.read), ..now }
 }
 
+/// A record that is being written, read as it grows.
+pub struct Tail {
+    file: PathBuf,
+    reader: BufReader<File>,
+    /// The beginning of a line whose end is not written yet.
+    line: Vec<u8>,
+    number: usize,
+}
+
+impl Tail {
+    /// Opens the record at `path`, a run's folder or the file itself.
+    pub fn open(path: &Path) -> Result<Self, String> {
+        let file = file_of(path);
+        let reader = BufReader::with_capacity(BUFFER, File::open(&file).map_err(|error| unreadable(&file, &error))?);
+        Ok(Self { file, reader, line: Vec::new(), number: 0 })
+    }
+
+    /// What has been written since the last time.
+    pub fn more(&mut self) -> Result<Vec<Entry>, String> {
+        let mut entries = Vec::new();
+        loop {
+            let read = self.reader.read_until(b'\n', &mut self.line);
+            read.map_err(|error| unreadable(&self.file, &error))?;
+            if !self.line.ends_with(b"\n") {
+                return Ok(entries);
+            }
+            self.number += 1;
+            let entry = parse(&self.line).map_err(|error| no_line(&self.file, self.number, &error))?;
+            entries.push(if self.number == 1 { checked(entry, &self.file)? } else { entry });
+            self.line.clear();
+        }
+    }
+}
+
+const BUFFER: usize = 1 << 16;
+
+fn file_of(path: &Path) -> PathBuf {
+    if path.is_dir() { path.join(LOG) } else { path.to_owned() }
+}
+
+fn unreadable(file: &Path, error: &io::Error) -> String {
+    format!("cannot read {}: {error}", file.display())
+}
+
+fn no_line(file: &Path, number: usize, error: &serde_json::Error) -> String {
+    format!("{}:{number}: this is no line of a record: {error}", file.display())
+}
+
 /// Hands the lines of a record to `take`.
 fn lines(path: &Path, mut take: impl FnMut(Entry)) -> Result<(), String> {
-    let file = if path.is_dir() { path.join(LOG) } else { path.to_owned() };
-    let cannot = |error| format!("cannot read {}: {error}", file.display());
-    let mut reader = BufReader::with_capacity(1 << 16, File::open(&file).map_err(cannot)?);
+    let file = file_of(path);
+    let cannot = |error| unreadable(&file, &error);
+    let mut reader = BufReader::with_capacity(BUFFER, File::open(&file).map_err(cannot)?);
     let mut line = Vec::new();
     let mut number = 0;
     while reader.read_until(b'\n', &mut line).map_err(cannot)? > 0 {
@@ -148,9 +196,7 @@ fn lines(path: &Path, mut take: impl FnMut(Entry)) -> Result<(), String> {
             Ok(entry) => take(checked(entry, &file)?),
             // What was being written when the run was killed.
             Err(_) if number > 1 && reader.fill_buf().map_err(cannot)?.is_empty() => break,
-            Err(error) => {
-                return Err(format!("{}:{number}: this is no line of a record: {error}", file.display()));
-            }
+            Err(error) => return Err(no_line(&file, number, &error)),
         }
         line.clear();
     }
@@ -267,6 +313,22 @@ mod tests {
         assert_eq!((count(CaseVerdict::Pass), count(CaseVerdict::Fail)), (49_950, 50));
         let Entry::Case(first) = &entries[1] else { panic!("{:?}", entries[1]) };
         assert!((first.millis - 49_998.0).abs() < 1e-9, "the longest of them: {}", first.millis);
+    }
+
+    #[test]
+    fn a_record_is_read_as_it_grows() {
+        let mut file = written([header(SCHEMA)], "");
+        let mut tail = Tail::open(file.path()).unwrap();
+        assert_eq!(tail.more().unwrap().len(), 1);
+        let line = serde_json::to_string(&second(1, 1)).unwrap();
+        let (half, rest) = line.split_at(20);
+        write!(file, "{half}").unwrap();
+        assert!(tail.more().unwrap().is_empty(), "half a line is none");
+        writeln!(file, "{rest}").unwrap();
+        assert_eq!(tail.more().unwrap(), [second(1, 1)]);
+        assert!(tail.more().unwrap().is_empty());
+        writeln!(file, "nonsense").unwrap();
+        assert!(tail.more().unwrap_err().contains(":3: this is no line of a record"));
     }
 
     #[test]

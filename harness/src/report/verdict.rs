@@ -99,11 +99,7 @@ fn validity_problems(entries: &[Entry]) -> Vec<String> {
             problems.push("nothing was sent".to_owned());
         }
         if let Some(strength) = load.strength().filter(|strength| *strength < WEAKEST) {
-            let share = strength * 100.0;
-            problems.push(format!(
-                "the oracle is too weak: of only {share:.0} % of the pairs it is certain whether they were owed; let joins \
-                 and messages be acknowledged, or users stay longer"
-            ));
+            problems.push(weakness(load, strength));
         }
         // A worker that is busy and on time has no time to spare, and spoils nothing.
         let suffers = suffers(load);
@@ -192,6 +188,20 @@ fn cases(entries: &[Entry], verdict: CaseVerdict) -> u64 {
         _ => 0,
     });
     times.sum()
+}
+
+/// Why so little is certain of a load.
+fn weakness(load: &LoadResult, strength: f64) -> String {
+    let share = strength * 100.0;
+    let known = format!("of only {share:.0} % of the pairs it is certain whether they were owed");
+    let sent: u64 = load.traffic.iter().map(|traffic| traffic.counts.sent).sum();
+    let unanswered: u64 = load.traffic.iter().map(|traffic| traffic.counts.unanswered).sum();
+    // The scenario asked for what the target did not give.
+    if unanswered * 2 > sent {
+        let messages = plural(sent, "message");
+        return format!("the target never acknowledged {} of {messages}, so {known}", count(unanswered));
+    }
+    format!("the oracle is too weak: {known}; let joins and messages be acknowledged, or users stay longer")
 }
 
 /// What is wrong however well sio-bench did.
@@ -328,6 +338,8 @@ mod tests {
         let weak = judge(&load(Counts { may: 40, ..GOOD }, 0.5));
         assert_eq!(weak.exit, Exit::NotValid);
         assert!(weak.sentence.contains("of only 43 % of the pairs it is certain"), "{}", weak.sentence);
+        let deaf = judge(&load(Counts { may: 40, unanswered: GOOD.sent, ..GOOD }, 0.5));
+        assert!(deaf.sentence.contains("the target never acknowledged"), "{}", deaf.sentence);
         let shaky =
             judge(&load(Counts { owed: 0, delivered: 0, may: 0, volatile: 40, volatile_delivered: 31, ..GOOD }, 0.5));
         assert_eq!(shaky.sentence, "PASSED: 31 of 40 volatile pairs delivered", "what may be dropped is no weakness");

@@ -1,6 +1,7 @@
 //! Targets under the same load, block by block: how much they differ, and how sure that is.
 
 use std::fmt::Write as _;
+use std::iter;
 use std::path::PathBuf;
 
 use indexmap::{IndexMap, IndexSet};
@@ -77,8 +78,16 @@ pub struct Contender {
     pub blocks: Vec<Block>,
     /// Folders of the records of its blocks.
     pub records: Vec<PathBuf>,
-    /// Blocks that were not valid, lost something or broke a rule; and what the first of them said.
-    pub faults: Vec<String>,
+    /// Blocks that were not valid, lost something or broke a rule.
+    pub faults: Vec<Fault>,
+}
+
+/// What was wrong with a block.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// Counted from 1.
+    pub block: usize,
+    pub says: String,
 }
 
 impl Contender {
@@ -98,7 +107,28 @@ impl Contender {
             (sum.disorder, "out of order"),
         ];
         let wrong: Vec<_> = wrong.iter().map(|(number, what)| format!("{} {what}", count(*number))).collect();
-        Some(format!("{} deliveries owed: {}", count(sum.owed), wrong.join(", ")))
+        let mut line = format!("{} deliveries owed: {}", count(sum.owed), wrong.join(", "));
+        for (number, what) in
+            [(sum.may, "more may have been owed"), (sum.unanswered, "messages were never acknowledged")]
+        {
+            if number > 0 {
+                let _ = write!(line, "; {} {what}", count(number));
+            }
+        }
+        Some(line)
+    }
+
+    /// What was wrong with its blocks; of what is said of several, one line.
+    pub fn faults(&self) -> Vec<String> {
+        let mut by_saying: IndexMap<&str, Vec<String>> = IndexMap::new();
+        for fault in &self.faults {
+            by_saying.entry(&fault.says).or_default().push(fault.block.to_string());
+        }
+        let line = |(says, blocks): (&str, Vec<String>)| {
+            let word = if blocks.len() > 1 { "blocks" } else { "block" };
+            format!("{word} {}: {says}", blocks.join(", "))
+        };
+        by_saying.into_iter().map(line).collect()
     }
 }
 
@@ -159,7 +189,7 @@ fn line(
 
 /// The comparison in Markdown: every target against the first.
 pub fn render(contenders: &[Contender]) -> String {
-    let Some((first, others)) = contenders.split_first() else { return String::new() };
+    let Some(first) = contenders.first() else { return String::new() };
     let mut out = String::new();
     for contender in contenders {
         let blocks = contender.blocks.len();
@@ -168,26 +198,45 @@ pub fn render(contenders: &[Contender]) -> String {
         if let Some(account) = contender.account() {
             let _ = writeln!(out, "  - {account}");
         }
-        for fault in &contender.faults {
+        for fault in contender.faults() {
             let _ = writeln!(out, "  - {fault}");
         }
     }
-    let _ = write!(out, "\n| | {} |", first.name);
-    others.iter().for_each(|other| {
-        let _ = write!(out, " {} | against {} |", other.name, first.name);
-    });
-    let _ = write!(out, "\n|---|---|{}\n", "---|---|".repeat(others.len()));
-    for line in lines(contenders) {
-        let _ = write!(out, "| {} |", line.name);
-        for (value, said) in &line.cells {
-            let _ = write!(out, " {value} |");
-            if let Some(said) = said {
-                let _ = write!(out, " {said} |");
-            }
+    out.push('\n');
+    let lines = lines(contenders);
+    let cell = |(value, said): &(String, Option<String>)| match said {
+        Some(said) => format!("{value}, {said}"),
+        None => value.clone(),
+    };
+    let names = contenders.iter().map(|contender| contender.name.clone());
+    if lines.len() <= FEW {
+        row(&mut out, iter::once(against(first)).chain(lines.iter().map(|line| line.name.clone())));
+        row(&mut out, iter::repeat_n("---".to_owned(), lines.len() + 1));
+        for (index, name) in names.enumerate() {
+            row(&mut out, iter::once(name).chain(lines.iter().map(|line| cell(&line.cells[index]))));
         }
-        out.push('\n');
+    } else {
+        row(&mut out, iter::once(against(first)).chain(names));
+        row(&mut out, iter::repeat_n("---".to_owned(), contenders.len() + 1));
+        for line in &lines {
+            row(&mut out, iter::once(line.name.clone()).chain(line.cells.iter().map(cell)));
+        }
     }
     out
+}
+
+/// With more figures than these, targets are columns and not rows: a table that is too wide is not read.
+pub const FEW: usize = 6;
+
+fn against(first: &Contender) -> String {
+    format!("against {}", first.name)
+}
+
+fn row(out: &mut String, cells: impl Iterator<Item = String>) {
+    cells.for_each(|cell| {
+        let _ = write!(out, "| {cell} ");
+    });
+    out.push_str("|\n");
 }
 
 fn median(mut values: Vec<f64>) -> Option<f64> {
@@ -215,15 +264,27 @@ mod tests {
 
     #[test]
     fn the_table_has_everybody_against_the_first_as_far_as_there_are_samples() {
-        let counts = Counts { owed: 500, delivered: 499, missing: 1, ..Counts::default() };
+        let counts = Counts { owed: 500, delivered: 499, missing: 1, may: 2, ..Counts::default() };
         let text = render(&[contender("a", 1.0, counts), contender("b", 2.0, Counts::default())]);
-        assert!(text.contains("| tell.delivery p50 | 1.00 ms | 2.00 ms | 100 % more (100 to 100) |"), "{text}");
-        assert!(text.contains("| tell.delivery p99 | 1.00 ms |"), "{text}");
-        assert!(!text.contains("p99.9"), "500 samples do not have it: {text}");
-        assert!(text.contains("| desk.delivery p50 | 3.00 ms |") && !text.contains("desk.delivery p99"), "{text}");
-        assert!(text.contains("| CPU for each delivery | 10.0 us | 10.0 us | no difference within 3 % |"), "{text}");
+        let head =
+            "| against a | tell.delivery p50 | tell.delivery p99 | desk.delivery p50 | CPU for each delivery |\n";
+        assert!(text.contains(head), "500 samples have no p99.9, and 50 no p99: {text}");
+        assert!(text.contains("| a | 1.00 ms | 1.00 ms | 3.00 ms | 10.0 us |\n"), "{text}");
+        assert!(text.contains("| b | 2.00 ms, 100 % more (100 to 100) |"), "{text}");
+        assert!(text.contains("| 10.0 us, no difference within 3 % |\n"), "{text}");
         assert!(!text.contains("memory"), "nobody knows it: {text}");
-        assert!(text.contains("  - 2,000 deliveries owed: 4 lost, 0 duplicate, 0 astray, 0 out of order\n"), "{text}");
+        assert!(
+            text.contains("  - 2,000 deliveries owed: 4 lost, 0 duplicate, 0 astray, 0 out of order; 8 more may"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn what_is_wrong_with_several_blocks_is_said_once() {
+        let fault = |block, says: &str| Fault { block, says: says.to_owned() };
+        let faults = vec![fault(1, "FAILED: 3 lost"), fault(2, "NOT VALID: late"), fault(4, "FAILED: 3 lost")];
+        let contender = Contender { faults, ..Contender::default() };
+        assert_eq!(contender.faults(), ["blocks 1, 4: FAILED: 3 lost", "block 2: NOT VALID: late"]);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use sio_protocol::{Args, Incoming};
 
 use crate::client::{Connection, Error};
 use crate::clock;
-use crate::load::worker::Local;
+use crate::load::local::Local;
 
 /// Events that are kept until some step expects them; the oldest go first.
 const KEPT: usize = 256;

@@ -18,9 +18,9 @@ use sio_protocol::Value;
 
 pub(super) use self::visitors::{Visitor, Visitors, expected};
 use self::walk::{Trouble, Walk};
+use super::local::Local;
 use super::measure::VisitEnd;
 use super::random::Dice;
-use super::worker::Local;
 use crate::scenario::Loaded;
 use crate::scenario::model::{Coming, Deed, FlowStep, HandOut, Journey, Transport};
 use crate::scenario::template::{Scope, Template};

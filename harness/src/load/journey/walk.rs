@@ -9,8 +9,8 @@ use super::guest::{Guest, Heard};
 use super::http::Cookies;
 use crate::client::{Connection, Endpoint, Error};
 use crate::clock;
+use crate::load::local::Local;
 use crate::load::random::Dice;
-use crate::load::worker::Local;
 use crate::scenario::model::{Ack, Deed, Drop as Dropping, FlowStep, Think, Transport};
 use crate::scenario::template::{Scope, Template};
 

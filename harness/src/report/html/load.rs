@@ -7,7 +7,7 @@ use super::lanes;
 use super::page::{element, escape, table};
 use super::source::{ROWS, Run};
 use crate::record::{
-    Counts, Due, Entry, LoadResult, Progress, RuleResult, RuleVerdict, Summary, loads, seconds_by_load,
+    Counts, Due, Entry, LoadResult, Progress, RuleResult, RuleVerdict, Summary, TrafficResult, loads, seconds_by_load,
 };
 use crate::report::remarks::remarks;
 use crate::report::text::{bytes, count, time};
@@ -27,6 +27,9 @@ pub(super) fn render(runs: &[Run]) -> String {
     let mut out = String::from("<h2>Latency</h2>\n");
     out.push_str(&latency_table(&loads));
     out.push_str(&percentiles(runs));
+    for (run, load) in &loads {
+        out.push_str(&under(load, if loads.len() > 1 { &run.label } else { "" }));
+    }
     for (run, load) in &loads {
         out.push_str(&one(run, load, loads.len() > 1));
     }
@@ -134,6 +137,7 @@ fn one(run: &Run, load: &LoadResult, several: bool) -> String {
     if seconds.len() > 2 {
         let stretches = stretches(load, &seconds);
         out.push_str(&heat(run, load, &stretches));
+        out.push_str(&under(load, ""));
         out.push_str(&over_time(&seconds, &stretches, &load.due));
     }
     out.push_str(&journeys(load));
@@ -200,6 +204,15 @@ fn oracle(load: &LoadResult) -> String {
     let head = ["", "sent", "owed", "delivered", "missing", "duplicate", "stray", "out of order", "deliveries/s"];
     out.push_str(&table("Deliveries by phase", &head.map(ToOwned::to_owned), &rows));
     out
+}
+
+/// What the oracle says of a load, for below its pictures: figures of what came say nothing about what did not.
+fn under(load: &LoadResult, label: &str) -> String {
+    let label = if label.is_empty() { String::new() } else { format!("{label}, ") };
+    let line = |traffic: &TrafficResult| {
+        element("p", "soft", &escape(&format!("{label}{}: {}", traffic.name, oracle_line(&traffic.counts, load))))
+    };
+    load.traffic.iter().map(line).collect()
 }
 
 fn oracle_line(counts: &Counts, load: &LoadResult) -> String {

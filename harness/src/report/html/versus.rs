@@ -9,10 +9,7 @@ use super::load::curves;
 use super::page::{element, escape, page, table};
 use crate::record::histogram::empty;
 use crate::record::intervals::{in_log, visit};
-use crate::report::versus::{Contender, Line, lines, measures};
-
-/// With more figures than these, targets are columns and not rows.
-const FEW: usize = 6;
+use crate::report::versus::{Contender, FEW, Line, lines, measures};
 
 /// The page of a comparison; `about` says how it was made.
 pub fn versus(scenario: &str, about: &str, contenders: &[Contender]) -> String {
@@ -52,7 +49,7 @@ pub fn versus(scenario: &str, about: &str, contenders: &[Contender]) -> String {
         body.push_str(&blocks(measure, contenders));
     }
     for contender in contenders.iter().filter(|contender| !contender.faults.is_empty()) {
-        let faults: Vec<_> = contender.faults.iter().map(|fault| vec![escape(fault)]).collect();
+        let faults: Vec<_> = contender.faults().iter().map(|fault| vec![escape(fault)]).collect();
         body.push_str(&table(&format!("What was wrong with {}", contender.name), &[String::new()], &faults));
     }
     page(&format!("sio-bench: {title}"), &body)

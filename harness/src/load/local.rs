@@ -1,0 +1,296 @@
+//! What the users of one worker share: where they are told what to do, and where what happens to them is counted.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::{Duration, Instant};
+
+use sio_oracle::board::{Fate, Nanos};
+use sio_protocol::{Args, ByteString};
+use tokio::sync::Notify;
+
+use super::crew::Crew;
+use super::goose;
+use super::journey::Guide;
+use super::log::Window;
+use super::mailbox::Mailbox;
+use super::measure::Measurements;
+use super::message::Message;
+use super::plan::Plan;
+use super::shared::{Behaviour, Shared};
+use super::stamp::Stamp;
+use crate::client::{Carrier, Endpoint, WireBytes};
+use crate::clock::RunClock;
+use crate::play::Stage;
+use crate::record::WorkerTime;
+use crate::scenario::model::{Leaving, Reconnect};
+
+/// Ahead of the run's clock there is a time for connecting, so long before zero that it never reaches it.
+const BEFORE: Nanos = 1_000_000_000_000_000;
+
+/// What the users of one worker share.
+pub(super) struct Local {
+    pub(super) shared: Arc<Shared>,
+    pub(super) plan: Arc<Plan>,
+    pub(super) stage: Stage,
+    pub(super) messages: Vec<Message>,
+    pub(super) reconnect: Option<Reconnect>,
+    /// Requests that were sent again, since the server had closed a connection that was to be kept open.
+    pub(super) resent: Arc<AtomicU64>,
+    pub(super) measurements: RefCell<Measurements>,
+    pub(super) window: RefCell<Window>,
+    pub(super) connect_clock: RunClock,
+    pub(super) clock: Cell<Option<RunClock>>,
+    pub(super) mailboxes: HashMap<u32, Rc<Mailbox>>,
+    pub(super) crew: Crew,
+    /// A user has opened, failed, been fenced or left.
+    pub(super) ready: Notify,
+    pub(super) gone: Cell<u64>,
+    /// Visitors that have come and not gone.
+    pub(super) visiting: Cell<u64>,
+    /// The phases are over, for those who follow a flow.
+    pub(super) over: Cell<bool>,
+    pub(super) ends: Notify,
+    /// Messages below this have been handed to their senders.
+    pub(super) cursor: Cell<u32>,
+    pub(super) time: Cell<Option<WorkerTime>>,
+    /// What went over its connections during the phases.
+    pub(super) wire: Cell<WireBytes>,
+    pub(super) number: usize,
+}
+
+impl Local {
+    pub(super) fn mailbox(&self, user: u32) -> Rc<Mailbox> {
+        self.mailboxes[&user].clone()
+    }
+
+    /// Nanoseconds on the run's clock; far below zero ahead of its start.
+    pub(super) fn now(&self) -> Nanos {
+        self.clock.get().map_or_else(|| self.connect_clock.now() - BEFORE, |clock| clock.now())
+    }
+
+    /// An instant on the clock of [`now`](Self::now).
+    pub(super) fn time_of(&self, instant: Instant) -> Nanos {
+        match self.clock.get() {
+            Some(clock) => clock.time_of(instant),
+            None => self.connect_clock.time_of(instant) - BEFORE,
+        }
+    }
+
+    pub(super) fn stamp(&self, emission: u32) -> Stamp {
+        Stamp { run: self.shared.run, emission }
+    }
+
+    pub(super) fn join(&self, room: u32) -> (Args, bool) {
+        self.shared.joins[room as usize].clone()
+    }
+
+    /// Who sends a user's HTTP requests.
+    pub(super) fn carrier(&self, user: u32) -> Carrier {
+        let crowd = &self.plan.populations[self.plan.users[user as usize].population];
+        let goose =
+            self.crowd(user).goose.and_then(|first| goose::carrier(&self.shared.flock, first + user - crowd.first));
+        goose.unwrap_or_else(|| self.own_carrier())
+    }
+
+    /// sio-bench's own HTTP client, as people have it.
+    pub(super) fn own_carrier(&self) -> Carrier {
+        Carrier::Resending(self.stage.http.clone(), self.resent.clone())
+    }
+
+    pub(super) fn crowd(&self, user: u32) -> &Behaviour {
+        &self.shared.crowds[self.plan.users[user as usize].population]
+    }
+
+    /// How a user leaves that has stayed long enough.
+    pub(super) fn leaving(&self, user: u32) -> Leaving {
+        self.crowd(user).churn.map_or(Leaving::Politely, |churn| churn.leave)
+    }
+
+    pub(super) fn sends_plain(&self, population: usize) -> bool {
+        self.shared.crowds[population].sends_plain
+    }
+
+    pub(super) fn endpoint(&self, node: u32) -> Endpoint {
+        self.shared.endpoint(node)
+    }
+
+    /// What a user shows at a namespace: what the scenario says, and the session it had.
+    pub(super) fn auth(&self, population: usize, session: Option<(&str, &str)>) -> String {
+        let auth = &self.shared.crowds[population].auth;
+        let Some((pid, offset)) = session else { return auth.clone() };
+        let mut auth: serde_json::Map<String, serde_json::Value> = serde_json::from_str(auth).unwrap_or_default();
+        auth.insert("pid".to_owned(), pid.into());
+        auth.insert("offset".to_owned(), offset.into());
+        serde_json::Value::Object(auth).to_string()
+    }
+
+    /// The id by which a session can be asked back, if the user wants to do that.
+    pub(super) fn pid_of(&self, user: u32, body: &ByteString) -> Option<String> {
+        if !self.crowd(user).recovery {
+            return None;
+        }
+        let body: serde_json::Value = serde_json::from_str(body).ok()?;
+        body["pid"].as_str().map(ToOwned::to_owned)
+    }
+
+    // ---- what happens to users
+
+    /// A user is in its rooms for the first time.
+    pub(super) fn opened(&self, user: u32, connected: Nanos) {
+        let due = self.plan.users[user as usize].connect_at as Nanos - BEFORE;
+        let mut measurements = self.measurements.borrow_mut();
+        measurements.opened((connected - due).max(0) as u64);
+        measurements.tally.present += 1;
+        measurements.tally.sessions += 1;
+        self.ready.notify_one();
+    }
+
+    /// A user that was away since `lost_at` is in its rooms again.
+    pub(super) fn back(&self, lost_at: Option<Nanos>) {
+        let now = self.now();
+        let mut measurements = self.measurements.borrow_mut();
+        if let Some(lost_at) = lost_at {
+            measurements.reconnected(self.plan.phase_at(lost_at), (now - lost_at).max(0) as u64);
+        }
+        measurements.tally.present += 1;
+        measurements.tally.sessions += 1;
+    }
+
+    /// A user is not in its rooms any more.
+    pub(super) fn left(&self) {
+        self.measurements.borrow_mut().tally.present -= 1;
+    }
+
+    /// A user could not be opened.
+    pub(super) fn failed(&self, why: &str) {
+        let tally = &mut self.measurements.borrow_mut().tally;
+        tally.failed += 1;
+        tally.problem(format!("a user failed to open: {why}"));
+        self.ready.notify_one();
+    }
+
+    /// A connection broke, or an attempt to come back failed.
+    pub(super) fn broken(&self, why: &str, comes_back: bool) {
+        let tally = &mut self.measurements.borrow_mut().tally;
+        tally.broken += 1;
+        tally.lost += u64::from(!comes_back);
+        let what = if comes_back { "a connection broke" } else { "a user was lost" };
+        tally.problem(format!("{what}: {why}"));
+        self.ready.notify_one();
+    }
+
+    pub(super) fn dropped(&self) {
+        self.measurements.borrow_mut().tally.dropped += 1;
+    }
+
+    pub(super) fn churned(&self) {
+        self.measurements.borrow_mut().tally.churned += 1;
+    }
+
+    pub(super) fn stalled(&self) {
+        self.measurements.borrow_mut().tally.stalls += 1;
+    }
+
+    /// A session that broke at `lost_at` was asked for.
+    pub(super) fn asked_back(&self, lost_at: Nanos, recovered: bool) {
+        let phase = self.plan.phase_at(lost_at);
+        let asked = &mut self.measurements.borrow_mut().tally.asked_back[phase];
+        asked.0 += 1;
+        asked.1 += u64::from(recovered);
+    }
+
+    /// A fence that was sent at `sent` has been answered.
+    pub(super) fn round_trip(&self, sent: Nanos, now: Nanos) {
+        if self.clock.get().is_some() {
+            let phase = self.plan.phase_at(sent);
+            self.measurements.borrow_mut().fenced(phase, (now - sent).max(0) as u64);
+        }
+    }
+
+    /// So many bytes, the last of which arrived at `at`, were read so much later.
+    pub(super) fn read(&self, at: Nanos, lag: Duration, bytes: usize) {
+        if self.clock.get().is_some() {
+            let phase = self.plan.phase_at(at);
+            self.measurements.borrow_mut().read(phase, lag.as_nanos() as u64, bytes as u64);
+        }
+    }
+
+    // ---- what happens to those who follow a flow
+
+    pub(super) fn guide(&self) -> &Guide {
+        &self.shared.guide
+    }
+
+    pub(super) fn is_over(&self) -> bool {
+        self.over.get()
+    }
+
+    /// Returns when the phases are over.
+    pub(super) async fn over(&self) {
+        while !self.over.get() {
+            self.ends.notified().await;
+        }
+    }
+
+    /// A visitor is through.
+    pub(super) fn visitor_gone(&self) {
+        self.visiting.set(self.visiting.get() - 1);
+        self.ready.notify_one();
+    }
+
+    /// A visitor was let in so long after it asked.
+    pub(super) fn visitor_connected(&self, took: Nanos) {
+        self.measurements.borrow_mut().visitor_connected(took.max(0) as u64);
+    }
+
+    /// A step that was begun at `began` was done.
+    pub(super) fn stepped(&self, step: &str, began: Nanos, took: Nanos) {
+        let Some(step) = self.plan.steps.get_index_of(step) else { return };
+        self.measurements.borrow_mut().stepped(step, self.plan.phase_at(began), took.max(0) as u64);
+    }
+
+    /// A step that was begun at `began` failed.
+    pub(super) fn stumbled(&self, step: &str, began: Nanos) {
+        let Some(step) = self.plan.steps.get_index_of(step) else { return };
+        self.measurements.borrow_mut().stumbled(step, self.plan.phase_at(began));
+    }
+
+    /// A session that was opened at `since` has moved to a WebSocket.
+    pub(super) fn upgraded(&self, since: Nanos, now: Nanos) {
+        self.measurements.borrow_mut().upgraded(self.plan.phase_at(since), (now - since).max(0) as u64);
+    }
+
+    /// The message that is due now.
+    pub(super) fn due_now(&self) -> u32 {
+        self.cursor.get()
+    }
+
+    /// A message is not sent: its sender is not there.
+    pub(super) fn skip(&self, index: u32) {
+        self.window.borrow().entry(index).inspect(|entry| entry.skip());
+    }
+
+    /// Returns when something has become so, by what happens to users.
+    pub(super) async fn wait_until(&self, mut done: impl FnMut(&Self) -> bool) {
+        while !done(self) {
+            self.ready.notified().await;
+        }
+    }
+
+    /// Where fates of a user's messages are counted.
+    pub(super) fn fates(&self, user: u32) -> impl FnMut(u32, u32, Fate) + '_ {
+        move |stream, seq, fate| {
+            let window = self.window.borrow();
+            let Some(index) = window.index(stream, seq) else { return };
+            let Some(entry) = window.entry(index) else { return };
+            self.measurements.borrow_mut().settled(&self.plan, &window, user, entry, fate);
+            window.saw(index, |seen| {
+                seen.owed += u32::from(matches!(fate, Fate::Delivered | Fate::Missing));
+                seen.missing += u32::from(fate == Fate::Missing);
+            });
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! What all workers of a run share.
+
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Duration, Instant};
+
+use sio_protocol::Args;
+
+use super::chaos::Happening;
+use super::control::Control;
+use super::goose;
+use super::journey::{Guide, Visitors};
+use super::log::Log;
+use super::message::Message;
+use super::plan::Plan;
+use crate::client::Endpoint;
+use crate::play::Stage;
+use crate::scenario::model::{Churn, Reconnect};
+use crate::wire::Path;
+
+/// What all workers share; what is locked is locked once per session or rarer.
+pub(super) struct Shared {
+    pub(super) plan: Arc<Plan>,
+    pub(super) log: Arc<Log>,
+    pub(super) chaos: Vec<Happening>,
+    /// Tells this run's messages from those of others.
+    pub(super) run: u32,
+    pub(super) messages: Vec<Message>,
+    /// For each room, the arguments of the join and whether it is acknowledged.
+    pub(super) joins: Vec<(Args, bool)>,
+    pub(super) crowds: Vec<Behaviour>,
+    pub(super) reconnect: Option<Reconnect>,
+    /// Time for a connection, its CONNECTs and all its joins.
+    pub(super) connect_timeout: Duration,
+    /// What those who follow a flow share.
+    pub(super) guide: Guide,
+    /// When they come.
+    pub(super) visitors: Visitors,
+    pub(super) stage: Stage,
+    /// Where each node listens; one that is started again may listen elsewhere.
+    pub(super) nodes: Vec<RwLock<Endpoint>>,
+    pub(super) control: Control,
+    /// The users that are goose's.
+    pub(super) flock: goose::Started,
+    /// When the first user is meant to connect.
+    pub(super) connect_from: Instant,
+    pub(super) workers: usize,
+}
+
+impl Shared {
+    /// Where a node listens now.
+    pub(super) fn endpoint(&self, node: u32) -> Endpoint {
+        self.nodes[node as usize].read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// What the users of a population do besides sending.
+#[derive(Clone, Debug)]
+pub(super) struct Behaviour {
+    pub(super) churn: Option<Churn>,
+    pub(super) recovery: bool,
+    pub(super) reads: Option<usize>,
+    pub(super) link: Option<Path>,
+    /// The first of its users among those of goose, if they are.
+    pub(super) goose: Option<u32>,
+    /// JSON text; empty if there is none.
+    pub(super) auth: String,
+    /// It sends messages that are not acknowledged.
+    pub(super) sends_plain: bool,
+}
