@@ -79,7 +79,8 @@ impl Difference {
     pub fn sentence(&self) -> String {
         self.found().unwrap_or_else(|| match self.finding() {
             Finding::Inconclusive(blocks) => {
-                format!("inconclusive ({}): about {blocks} more blocks needed", self.range())
+                let word = if blocks == 1 { "block" } else { "blocks" };
+                format!("inconclusive ({}): about {blocks} more {word} needed", self.range())
             }
             _ => String::new(),
         })

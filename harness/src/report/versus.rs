@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use indexmap::{IndexMap, IndexSet};
 
-use super::text::{count, time};
+use super::text::{count, plural, time};
 use crate::difference::Difference;
 use crate::record::{Counts, LoadResult, Summary};
 
@@ -108,12 +108,11 @@ impl Contender {
         ];
         let wrong: Vec<_> = wrong.iter().map(|(number, what)| format!("{} {what}", count(*number))).collect();
         let mut line = format!("{} deliveries owed: {}", count(sum.owed), wrong.join(", "));
-        for (number, what) in
-            [(sum.may, "more may have been owed"), (sum.unanswered, "messages were never acknowledged")]
-        {
-            if number > 0 {
-                let _ = write!(line, "; {} {what}", count(number));
-            }
+        if sum.may > 0 {
+            let _ = write!(line, "; {} more may have been owed", count(sum.may));
+        }
+        if sum.unanswered > 0 {
+            let _ = write!(line, "; {} never acknowledged", plural(sum.unanswered, "message"));
         }
         Some(line)
     }

@@ -8,7 +8,7 @@ use crate::report::text;
 
 const WIDTH: f64 = 1_040.0;
 const LEFT: f64 = 74.0;
-const RIGHT: f64 = 130.0;
+const RIGHT: f64 = 164.0;
 const TOP: f64 = 14.0;
 const BOTTOM: f64 = 30.0;
 /// More marks lie over one another.
@@ -184,8 +184,16 @@ impl Plot<'_> {
         labels.sort_by(|a, b| a.0.total_cmp(&b.0));
         let mut names = String::new();
         for (y, index) in apart(labels, TOP, self.height - BOTTOM) {
-            let (x, name) = (WIDTH - RIGHT + 6.0, escape(&series[index].name));
-            let _ = write!(names, "<text class=\"label\" x=\"{x:.1}\" y=\"{:.1}\">{name}</text>", y + 4.0);
+            let (x, name, style) = (WIDTH - RIGHT + 6.0, escape(&series[index].name), index % STYLES);
+            // With a piece of its line: many lines have no more to be known by.
+            let _ = write!(
+                names,
+                "<line class=\"line s{style}\" x1=\"{x:.1}\" x2=\"{:.1}\" y1=\"{y:.1}\" y2=\"{y:.1}\"/>\
+                 <text class=\"label\" x=\"{:.1}\" y=\"{:.1}\">{name}</text>",
+                x + 22.0,
+                x + 26.0,
+                y + 4.0
+            );
         }
         self.frame(&inside, &names)
     }

@@ -105,7 +105,7 @@ pub(super) fn curves(named: &[(String, &[(f64, f64)])]) -> String {
 fn percentiles(runs: &[Run]) -> String {
     let several = runs.len() > 1;
     let mut named: Vec<(String, &[(f64, f64)])> = Vec::new();
-    for run in runs {
+    for (number, run) in (1..).zip(runs) {
         for (name, points) in &run.distributions {
             let is_ours = name.starts_with("ruler.") || name == "fence" || name == "connect";
             // Who compares runs wants one measure of each.
@@ -115,7 +115,8 @@ fn percentiles(runs: &[Run]) -> String {
                 continue;
             }
             let name = name.strip_prefix("step.").unwrap_or(name);
-            named.push((if several { format!("{name}, {}", run.label) } else { name.to_owned() }, points));
+            // There is no room for more than a number; it stands ahead of each run's name.
+            named.push((if several { format!("{number}: {name}") } else { name.to_owned() }, points));
         }
     }
     // More lines cannot be told apart.

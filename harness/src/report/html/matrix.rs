@@ -94,11 +94,11 @@ fn cell(target: &str, case: Option<&CaseResult>) -> String {
     format!("<span class=\"cell {class}\" title=\"{title}\">{sign}</span>")
 }
 
-/// What there is to see, and who did it: those that did the same are shown once.
+/// What there is to see, and who did it: of those with the same outcome, the packets of the first are shown.
 fn alike<'a>(cases: &[(&Column<'a>, Option<&'a CaseResult>)]) -> Vec<(Vec<&'a str>, &'a CaseResult)> {
     let mut groups: Vec<(Vec<&str>, &CaseResult)> = Vec::new();
     for (column, case) in cases.iter().filter_map(|(column, case)| Some((column, (*case)?))) {
-        match groups.iter_mut().find(|(_, one)| did_the_same(one, case)) {
+        match groups.iter_mut().find(|(_, one)| is_same_outcome(one, case)) {
             Some((names, _)) => names.push(column.name),
             None => groups.push((vec![column.name], case)),
         }
@@ -106,20 +106,16 @@ fn alike<'a>(cases: &[(&Column<'a>, Option<&'a CaseResult>)]) -> Vec<(Vec<&'a st
     groups
 }
 
-/// Whether two targets did the same, but for ids and times.
-fn did_the_same(a: &CaseResult, b: &CaseResult) -> bool {
+/// Whether two targets came to the same, but for ids. Packets are not compared: hardly two servers send the same headers.
+fn is_same_outcome(a: &CaseResult, b: &CaseResult) -> bool {
     let message = |case: &CaseResult| case.failure.as_ref().map(|failure| without_ids(&failure.message));
-    let length = a.transcript.len();
-    a.verdict == b.verdict
-        && a.reason == b.reason
-        && message(a) == message(b)
-        && length == b.transcript.len()
-        && in_common(&a.transcript, &b.transcript) == length
+    a.verdict == b.verdict && a.reason == b.reason && message(a) == message(b)
 }
 
 /// What some targets did, with the first packet that is not that of `other` marked.
 fn side(names: &[&str], case: &CaseResult, other: &CaseResult) -> String {
-    let mut out = format!("<strong>{}</strong> {}", escape(&names.join(", ")), case.verdict.word());
+    let whose = if names.len() > 1 { format!(", as {} did it", names[0]) } else { String::new() };
+    let mut out = format!("<strong>{}</strong> {}{}", escape(&names.join(", ")), case.verdict.word(), escape(&whose));
     if let Some(failure) = &case.failure {
         out.push_str(&element("p", "", &escape(&cut(&failure.message))));
     }

@@ -24,8 +24,9 @@ use self::page::{element, escape};
 /// The report of one run, or of several beside each other.
 pub fn render(runs: &[Run]) -> String {
     let mut body = String::new();
-    for run in runs {
-        body.push_str(&banner(run, runs.len() > 2));
+    for (number, run) in (1..).zip(runs) {
+        let name = if runs.len() > 1 { format!("{number}: {}", run.label) } else { run.label.clone() };
+        body.push_str(&banner(run, &name, runs.len() > 2));
     }
     body.push_str(&load::render(runs));
     body.push_str(&cases::render(runs));
@@ -43,9 +44,9 @@ pub fn violation(title: &str, because: &[String], lanes: &[Lane]) -> String {
 }
 
 /// The verdict, and what ran where.
-fn banner(run: &Run, among_many: bool) -> String {
+fn banner(run: &Run, name: &str, among_many: bool) -> String {
     let (class, word, sentence) = verdict(&run.entries);
-    let mut out = format!("<section class=\"verdict {class}\"><h1>{}</h1>", escape(&run.label));
+    let mut out = format!("<section class=\"verdict {class}\"><h1>{}</h1>", escape(name));
     out.push_str(&format!("<p class=\"word\"><strong>{word}</strong> {}</p>", escape(&sentence)));
     if let Some(header) = header(&run.entries) {
         let about = about(header);

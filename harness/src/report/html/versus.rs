@@ -117,6 +117,7 @@ fn blocks(measure: &str, contenders: &[Contender]) -> String {
     };
     let series: Vec<_> = contenders.iter().take(STYLES).map(line).filter(|one| !one.points.is_empty()).collect();
     let values = || series.iter().flat_map(|one| &one.points).map(|(_, value)| *value);
+    let (least, most) = (values().fold(f64::INFINITY, f64::min), values().fold(0.0, f64::max));
     let last = series.iter().map(|one| one.points.len()).max().unwrap_or(0);
     if last < 2 {
         return String::new();
@@ -125,7 +126,8 @@ fn blocks(measure: &str, contenders: &[Contender]) -> String {
         title: "Block by block",
         says: format!("the median of {measure} in each of {last} blocks; what moves all lines alike is the machine"),
         x: Axis { from: 1.0, to: last as f64, log: false, unit: Unit::Count },
-        y: Axis::up_to(values().fold(0.0, f64::max), Unit::Time),
+        // What is ten times as slow as another must not hide how the others move.
+        y: if most > least * 10.0 { Axis::decades(least, most, Unit::Time) } else { Axis::up_to(most, Unit::Time) },
         stretches: &[],
         moments: &[],
         height: 200.0,
