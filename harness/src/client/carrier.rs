@@ -75,7 +75,7 @@ fn own(http: &Http, resends: Option<Arc<AtomicU64>>, endpoint: &Endpoint, url: S
         let response = loop {
             match http.request(request.clone()).await {
                 Ok(response) => break response,
-                Err(error) if left > 0 && was_kept_open(&error) => {
+                Err(error) if left > 0 && was_kept_open(&error) && !has_answer(&error) => {
                     left -= 1;
                     resends.iter().for_each(|times| _ = times.fetch_add(1, Ordering::Relaxed));
                 }
@@ -97,6 +97,18 @@ fn was_kept_open(error: &hyper_util::client::legacy::Error) -> bool {
     let mut extras = Extensions::new();
     error.connect_info().inspect(|info| info.get_extras(&mut extras));
     extras.get::<Proven>().is_some_and(Proven::is_proven)
+}
+
+/// Whether something came back, if only what nobody can read.
+fn has_answer(error: &hyper_util::client::legacy::Error) -> bool {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = cause {
+        if error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_parse) {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
 }
 
 fn text(status: u16, body: Bytes) -> Result<ByteString, Error> {
@@ -140,6 +152,11 @@ mod tests {
     /// A server that answers so many requests of each connection, promises to keep it open, and closes it when the next
     /// request has come.
     async fn forgetful(answers: usize) -> (Endpoint, Http) {
+        server(answers, b"").await
+    }
+
+    /// The same, with some last words.
+    async fn server(answers: usize, last: &'static [u8]) -> (Endpoint, Http) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         tokio::spawn(async move {
@@ -154,6 +171,7 @@ mod tests {
                         stream.write_all(answer).await.unwrap();
                     }
                     let _ = stream.read(&mut request).await;
+                    let _ = stream.write_all(last).await;
                 });
             }
         });
@@ -183,6 +201,19 @@ mod tests {
             failed |= matches!(ask(&own, &endpoint).await, Err(Error::Http(_)));
         }
         assert!(failed);
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_cannot_be_read_is_an_answer() {
+        let (endpoint, http) = server(1, b"nonsense\r\n\r\n").await;
+        let times = Arc::new(AtomicU64::new(0));
+        let carrier = Carrier::Resending(http, times.clone());
+        let mut failed = false;
+        for _ in 0..20 {
+            failed |= matches!(ask(&carrier, &endpoint).await, Err(Error::Http(_)));
+        }
+        assert!(failed);
+        assert_eq!(times.load(Ordering::Relaxed), 0);
     }
 
     #[tokio::test]

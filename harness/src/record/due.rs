@@ -13,7 +13,7 @@ const SECOND: u64 = 1_000_000_000;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Due {
     /// Each stretch is two to the power of this, in seconds; the first begins with the first phase.
-    pub power: u32,
+    pub power: u8,
     /// By stretch.
     pub owed: Vec<u64>,
     /// By stretch; as long as `owed`.

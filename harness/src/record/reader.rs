@@ -291,7 +291,7 @@ mod tests {
         assert_eq!(read(file.path()).unwrap().len(), long as usize + 2);
     }
 
-    /// A case that was played a hundred thousand times is kept some thousand times, and counted as often as it was played.
+    /// A case that was played fifty thousand times is kept some thousand times, and counted as often as it was played.
     #[test]
     fn cases_that_come_to_the_same_are_counted() {
         let case = |number: u64| {
