@@ -137,15 +137,40 @@ pub fn measures(contenders: &[Contender]) -> IndexSet<&str> {
     blocks.flat_map(|block| block.latencies.keys().map(String::as_str)).collect()
 }
 
+/// The median over the blocks of a contender, and how each one but the first compares with the first.
+pub type Cell = (String, Option<String>);
+
 /// A figure of all contenders.
-pub struct Line {
-    pub name: String,
-    /// The median over its blocks, and how each one but the first compares with the first.
-    pub cells: Vec<(String, Option<String>)>,
+struct Line {
+    name: String,
+    cells: Vec<Cell>,
+}
+
+/// All figures of all contenders, as a table.
+pub struct Grid {
+    /// Above the columns.
+    pub head: Vec<String>,
+    /// What each row is of, and its cells.
+    pub rows: Vec<(String, Vec<Cell>)>,
+}
+
+/// With more figures than these, targets are columns and not rows: a table that is too wide is not read.
+const FEW: usize = 6;
+
+/// Every figure, of every target against the first.
+pub fn grid(contenders: &[Contender]) -> Grid {
+    let lines = lines(contenders);
+    let names = contenders.iter().map(|contender| contender.name.clone());
+    if lines.len() > FEW {
+        let rows = lines.into_iter().map(|line| (line.name, line.cells)).collect();
+        return Grid { head: names.collect(), rows };
+    }
+    let of = |(index, name): (usize, String)| (name, lines.iter().map(|line| line.cells[index].clone()).collect());
+    Grid { rows: names.enumerate().map(of).collect(), head: lines.iter().map(|line| line.name.clone()).collect() }
 }
 
 /// Every figure that somebody has, of every target against the first.
-pub fn lines(contenders: &[Contender]) -> Vec<Line> {
+fn lines(contenders: &[Contender]) -> Vec<Line> {
     if contenders.is_empty() {
         return Vec::new();
     }
@@ -202,33 +227,17 @@ pub fn render(contenders: &[Contender]) -> String {
         }
     }
     out.push('\n');
-    let lines = lines(contenders);
-    let cell = |(value, said): &(String, Option<String>)| match said {
+    let grid = grid(contenders);
+    row(&mut out, iter::once(format!("against {}", first.name)).chain(grid.head.iter().cloned()));
+    row(&mut out, iter::repeat_n("---".to_owned(), grid.head.len() + 1));
+    let cell = |(value, said): &Cell| match said {
         Some(said) => format!("{value}, {said}"),
         None => value.clone(),
     };
-    let names = contenders.iter().map(|contender| contender.name.clone());
-    if lines.len() <= FEW {
-        row(&mut out, iter::once(against(first)).chain(lines.iter().map(|line| line.name.clone())));
-        row(&mut out, iter::repeat_n("---".to_owned(), lines.len() + 1));
-        for (index, name) in names.enumerate() {
-            row(&mut out, iter::once(name).chain(lines.iter().map(|line| cell(&line.cells[index]))));
-        }
-    } else {
-        row(&mut out, iter::once(against(first)).chain(names));
-        row(&mut out, iter::repeat_n("---".to_owned(), contenders.len() + 1));
-        for line in &lines {
-            row(&mut out, iter::once(line.name.clone()).chain(line.cells.iter().map(cell)));
-        }
+    for (name, cells) in &grid.rows {
+        row(&mut out, iter::once(name.clone()).chain(cells.iter().map(cell)));
     }
     out
-}
-
-/// With more figures than these, targets are columns and not rows: a table that is too wide is not read.
-pub const FEW: usize = 6;
-
-fn against(first: &Contender) -> String {
-    format!("against {}", first.name)
 }
 
 fn row(out: &mut String, cells: impl Iterator<Item = String>) {

@@ -9,7 +9,7 @@ use super::load::curves;
 use super::page::{element, escape, page, table};
 use crate::record::histogram::empty;
 use crate::record::intervals::{in_log, visit};
-use crate::report::versus::{Contender, FEW, Line, lines, measures};
+use crate::report::versus::{Cell, Contender, grid, measures};
 
 /// The page of a comparison; `about` says how it was made.
 pub fn versus(scenario: &str, about: &str, contenders: &[Contender]) -> String {
@@ -67,23 +67,14 @@ fn accounts(contenders: &[Contender]) -> String {
 
 fn differences(contenders: &[Contender]) -> String {
     let Some(first) = contenders.first() else { return String::new() };
-    let lines = lines(contenders);
-    let cell = |(value, said): &(String, Option<String>)| {
+    let cell = |(value, said): &Cell| {
         let said = said.as_ref().map(|said| format!("<br>{}", element("span", "soft", &escape(said))));
         format!("{}{}", escape(value), said.unwrap_or_default())
     };
-    let few = lines.len() <= FEW;
-    let names = contenders.iter().map(|contender| escape(&contender.name));
-    // A row for each target reads better, unless it would be too long.
-    let (head, rows): (Vec<String>, Vec<Vec<String>>) = if few {
-        let head = lines.iter().map(|line| escape(&line.name)).collect();
-        let row = |(index, name)| iter::once(name).chain(lines.iter().map(|line| cell(&line.cells[index]))).collect();
-        (head, names.enumerate().map(row).collect())
-    } else {
-        let row = |line: &Line| iter::once(escape(&line.name)).chain(line.cells.iter().map(cell)).collect();
-        (names.collect(), lines.iter().map(row).collect())
-    };
-    let head: Vec<String> = iter::once(String::new()).chain(head).collect();
+    let grid = grid(contenders);
+    let head: Vec<String> = iter::once(String::new()).chain(grid.head.iter().map(|name| escape(name))).collect();
+    let row = |(name, cells): &(String, Vec<Cell>)| iter::once(escape(name)).chain(cells.iter().map(cell)).collect();
+    let rows: Vec<Vec<String>> = grid.rows.iter().map(row).collect();
     table(&format!("Medians over blocks, and how they differ from {}", first.name), &head, &rows)
 }
 
