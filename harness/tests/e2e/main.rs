@@ -1,6 +1,7 @@
 //! The real program against real servers.
 #![allow(clippy::unwrap_used, clippy::print_stderr, unreachable_pub, reason = "tests")]
 
+mod apps;
 mod capacity;
 mod cli;
 mod common;
@@ -15,4 +16,5 @@ mod lives;
 mod records;
 mod selftest;
 mod standard;
+mod strangers;
 mod target;

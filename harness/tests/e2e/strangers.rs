@@ -1,0 +1,46 @@
+//! Verdicts on applications that are not our fixture: none of them is accused of what it does right.
+
+use crate::apps::App;
+use crate::common::{Place, code, stderr, stdout};
+
+const CHAT: &str = r#"
+name = "chat"
+seed = 2
+[actions]
+"join(room)" = { emit = ["join", "${room}"], ack = true }
+[rooms.room]
+count = 10
+join  = ["join", "${room}"]
+[users.people]
+count = 40
+in    = { room = 1 }
+[traffic.say]
+by      = "people"
+rate    = "40/s"
+emit    = ["say", "${room}", "${payload}"]
+ack     = true
+reaches = { event = "message", rooms = ["${room}"], except = "sender" }
+[[phase]]
+name = "steady"
+for  = "2s"
+[slo]
+rules = ["say.missing = 0", "say.duplicate = 0", "say.stray = 0", "say.disorder = 0", "ruler.late p99 < 1m"]
+"#;
+
+/// Runs a scenario against an application; returns the exit code and everything that was said.
+fn run(place: &Place, scenario: &str, app: &App) -> (i32, String) {
+    std::fs::write(place.path().join("scenario.toml"), scenario).unwrap();
+    let _ = std::fs::remove_dir_all(place.out());
+    let output = place.run(&["run", "scenario.toml", "--target", &app.url(), "--out", "out", "-q"]);
+    (code(&output), stdout(&output) + &stderr(&output))
+}
+
+#[test]
+fn a_plain_chat_passes() {
+    let Some(app) = App::start("chat", &[]) else { return };
+    let place = Place::new();
+    let (exit, said) = run(&place, CHAT, &app);
+    assert_eq!(exit, 0, "{said}");
+    assert_eq!(place.entry("load")["traffic"][0]["counts"]["missing"], 0);
+    assert!(app.stats()["clients"].is_u64());
+}
