@@ -44,8 +44,20 @@ impl App {
 
     /// What the application itself has counted.
     pub fn stats(&self) -> Value {
+        self.ask("GET /stats HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n")
+    }
+
+    /// Logs in to `office.js`; returns the token.
+    pub fn login(&self, user: &str) -> String {
+        let body = format!(r#"{{"user":"{user}","password":"secret"}}"#);
+        let head = format!("POST /login HTTP/1.0\r\nHost: 127.0.0.1\r\nContent-Length: {}", body.len());
+        self.ask(&format!("{head}\r\n\r\n{body}"))["token"].as_str().unwrap().to_owned()
+    }
+
+    /// One HTTP request, and the JSON that it is answered with.
+    fn ask(&self, request: &str) -> Value {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
-        stream.write_all(b"GET /stats HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n").unwrap();
+        stream.write_all(request.as_bytes()).unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
         serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap()

@@ -13,6 +13,7 @@ mod html;
 mod journeys;
 mod live;
 mod lives;
+mod office;
 mod records;
 mod selftest;
 mod standard;

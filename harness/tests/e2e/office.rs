@@ -1,0 +1,88 @@
+//! Verdicts on an application with a login, namespaces, presence, history and confirmations (`tests/apps/office.js`): none
+//! of what it does right is taken for a mistake, and each seeded mistake is counted to the unit.
+
+use serde_json::Value;
+
+use crate::apps::App;
+use crate::common::{Place, code, stderr, stdout};
+
+/// Documents as rooms; who edits is told `saved`, and everybody else in the document `edited`.
+const OFFICE: &str = r#"
+name = "office"
+seed = 3
+[vars]
+token = ""
+[actions]
+"open(doc)" = { emit = ["open", "${doc}"], ack = true }
+[rooms.doc]
+count     = 8
+namespace = "/docs"
+join      = ["open", "${room}"]
+[users.editors]
+count = 32
+in    = { doc = 1 }
+auth  = { token = "${token}" }
+[traffic.edit]
+by      = "editors"
+rate    = "100/s"
+payload = { size = "100B" }
+emit    = ["edit", "${room}", { text = "${payload}" }]
+ack     = true
+reaches = { event = "edited", rooms = ["${room}"], except = "sender" }
+[[phase]]
+name = "steady"
+for  = "3s"
+[slo]
+rules = ["edit.missing = 0", "edit.duplicate = 0", "edit.stray = 0", "edit.disorder = 0", "ruler.late p99 < 1m"]
+"#;
+
+/// Exit code, what was said, what the scoreboard counted, and what the application did.
+fn run(fault: &str) -> Option<(i32, String, Value, Value)> {
+    let app = App::start("office", &[("FAULT", fault), ("FAULT_EVERY", "100")])?;
+    let place = Place::new();
+    std::fs::write(place.path().join("office.toml"), OFFICE).unwrap();
+    let token = format!("token={}", app.login("ada"));
+    let args = ["run", "office.toml", "--target", &app.url(), "--set", &token, "--out", "out", "-q"];
+    let output = place.run(&args);
+    let said = stdout(&output) + &stderr(&output);
+    Some((code(&output), said, place.entry("load")["traffic"][0]["counts"].clone(), app.stats()))
+}
+
+#[test]
+fn an_office_that_does_everything_right_passes() {
+    let Some((exit, said, counts, stats)) = run("") else { return };
+    assert_eq!(exit, 0, "{said}");
+    assert_eq!(counts["delivered"], stats["deliveries"]["edited"], "{said}");
+    assert_eq!((&stats["faults"], &stats["refused"]), (&0.into(), &0.into()), "{stats}");
+}
+
+/// Runs with a fault, of which each is one violation of that kind and none of another.
+fn is_counted_as(fault: &str, kind: &str) {
+    let Some((exit, said, counts, stats)) = run(fault) else { return };
+    assert_eq!(exit, 1, "{said}");
+    assert!(stats["faults"].as_u64() > Some(0), "{stats}");
+    for each in ["missing", "duplicate", "stray", "disorder"] {
+        let expected = if each == kind { stats["faults"].clone() } else { 0.into() };
+        assert_eq!(counts[each], expected, "{each}: {said}");
+    }
+}
+
+#[test]
+fn an_edit_that_also_goes_to_its_sender_is_a_stray() {
+    is_counted_as("echo", "stray");
+}
+
+#[test]
+fn an_edit_that_does_not_go_to_everybody_is_missing() {
+    is_counted_as("lost", "missing");
+}
+
+#[test]
+fn an_edit_that_comes_twice_is_a_duplicate() {
+    is_counted_as("doubled", "duplicate");
+}
+
+#[test]
+fn an_edit_that_goes_to_another_room_is_a_stray() {
+    is_counted_as("wrong-room", "stray");
+}
