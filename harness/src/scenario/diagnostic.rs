@@ -8,28 +8,37 @@ use codespan_reporting::term::{self, Chars, Config};
 
 use super::node::Span;
 
-/// Problems found so far.
+/// Problems found so far in a text.
 #[derive(Debug, Default)]
 pub struct Diagnostics {
+    text: String,
     list: Vec<Diagnostic<()>>,
 }
 
 impl Diagnostics {
+    /// Of this text. Every place that is pointed at lies inside of it; [`default`](Self::default) is of an empty one, for
+    /// problems that nobody will see.
+    pub fn of(text: impl Into<String>) -> Self {
+        Self { text: text.into(), list: Vec::new() }
+    }
+
     /// Adds an error that points at `span`.
     pub fn error(&mut self, span: Span, message: impl Display) {
-        self.list.push(Diagnostic::error().with_message(message).with_label(Label::primary((), span)));
+        let label = Label::primary((), self.inside(&span));
+        self.list.push(Diagnostic::error().with_message(message).with_label(label));
     }
 
     /// Adds an error whose caret carries a text of its own.
     pub fn error_at(&mut self, span: Span, message: impl Display, at: impl Display) {
-        let label = Label::primary((), span).with_message(at);
+        let label = Label::primary((), self.inside(&span)).with_message(at);
         self.list.push(Diagnostic::error().with_message(message).with_label(label));
     }
 
     /// Adds to the last error: another place that matters.
     pub fn see(&mut self, span: Span, message: impl Display) -> &mut Self {
+        let label = Label::secondary((), self.inside(&span)).with_message(message);
         if let Some(last) = self.list.last_mut() {
-            last.labels.push(Label::secondary((), span).with_message(message));
+            last.labels.push(label);
         }
         self
     }
@@ -65,9 +74,16 @@ impl Diagnostics {
         self.list.len()
     }
 
+    /// The part of a place that is in the text: whole characters, and nothing behind its end, where a parser points that
+    /// misses something.
+    fn inside(&self, span: &Span) -> Span {
+        let start = self.text.floor_char_boundary(span.start);
+        start..self.text.ceil_char_boundary(span.end.min(self.text.len())).max(start)
+    }
+
     /// Renders everything, in the order of the file, with a last line that counts.
-    pub fn render(&self, name: &str, source: &str) -> String {
-        let file = SimpleFile::new(name, source);
+    pub fn render(&self, name: &str) -> String {
+        let file = SimpleFile::new(name, self.text.as_str());
         let config = Config { chars: Chars::ascii(), ..Config::default() };
         let mut sorted: Vec<_> = self.list.iter().collect();
         sorted.sort_by_key(|diagnostic| diagnostic.labels.first().map_or(0, |label| label.range.start));

@@ -35,14 +35,14 @@ impl Loaded {
     /// File and line of a byte of the text.
     pub fn place(&self, at: usize) -> String {
         let text = &self.source.text;
-        let line = text[..at.min(text.len())].matches('\n').count() + 1;
+        let line = text[..text.floor_char_boundary(at)].matches('\n').count() + 1;
         format!("{}:{line}", self.source.name)
     }
 }
 
 /// Parses and checks a file. The error is the text to show; nothing has been sent.
 pub fn load(source: Source, overrides: &[Override], seed: Option<u64>) -> Result<Loaded, String> {
-    let mut diagnostics = Diagnostics::default();
+    let mut diagnostics = Diagnostics::of(source.text.as_str());
     let lowered = parse(&source, overrides, &mut diagnostics);
     if diagnostics.is_empty() {
         for (problem, span) in &lowered.not_yet {
@@ -53,7 +53,7 @@ pub fn load(source: Source, overrides: &[Override], seed: Option<u64>) -> Result
         }
     }
     if !diagnostics.is_empty() {
-        return Err(diagnostics.render(&source.name, &source.text));
+        return Err(diagnostics.render(&source.name));
     }
     let mut scenario = lowered.scenario;
     scenario.seed = seed.unwrap_or(scenario.seed);
@@ -61,10 +61,12 @@ pub fn load(source: Source, overrides: &[Override], seed: Option<u64>) -> Result
     Ok(Loaded { source, scenario, vars })
 }
 
-/// Parses and lowers a file.
+/// Parses and lowers a file; `diagnostics` are of its text.
 pub fn parse(source: &Source, overrides: &[Override], diagnostics: &mut Diagnostics) -> Lowered {
-    let root = node::parse(&source.text, diagnostics);
-    lower::lower(&root, source, overrides, diagnostics)
+    match node::parse(&source.text, diagnostics) {
+        Some(root) => lower::lower(&root, source, overrides, diagnostics),
+        None => Lowered::nothing(),
+    }
 }
 
 fn show(kind: &node::Kind) -> String {

@@ -55,14 +55,27 @@ impl Node {
     }
 }
 
-/// Parses TOML. Syntax errors are collected, and what can be read around them is returned.
-pub fn parse(source: &str, diagnostics: &mut Diagnostics) -> Node {
+/// Parses TOML. Of a text that is none, the first error alone is said: what comes behind it is read in the wrong light.
+pub fn parse(source: &str, diagnostics: &mut Diagnostics) -> Option<Node> {
     let (table, errors) = DeTable::parse_recoverable(source);
-    for error in errors {
-        diagnostics.error(error.span().unwrap_or(0..0), error.message().trim_end());
+    if let Some(first) = errors.first() {
+        let span = first.span().unwrap_or(0..0);
+        diagnostics.error(span, format_args!("this is not TOML: {}", first.message().trim_end()));
+        return None;
     }
     let span = table.span();
-    Node { kind: convert_table(table.get_ref(), diagnostics), span }
+    Some(Node { kind: convert_table(table.get_ref(), diagnostics), span })
+}
+
+/// The place of a part of a string, of which `text` is the value. With escapes in it nobody knows, and the whole string is
+/// meant.
+pub fn part_of_string(span: &Span, text: &str, part: Span) -> Span {
+    let is_verbatim = span.len() == text.len() + 2;
+    if !is_verbatim {
+        return span.clone();
+    }
+    let behind_quote = |at: usize| (span.start + 1 + at).min(span.end);
+    behind_quote(part.start)..behind_quote(part.end)
 }
 
 /// Reads the right side of `--set`: a boolean, an integer, a float, or else a string.

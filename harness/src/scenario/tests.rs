@@ -18,9 +18,9 @@ fn every_scenario_that_ships_is_well_formed() {
     let files = source::find(&folder).unwrap();
     assert!(files.len() >= 5);
     for file in files {
-        let mut diagnostics = Diagnostics::default();
+        let mut diagnostics = Diagnostics::of(file.text.as_str());
         parse(&file, &[], &mut diagnostics);
-        assert!(diagnostics.is_empty(), "{}", diagnostics.render(&file.name, &file.text));
+        assert!(diagnostics.is_empty(), "{}", diagnostics.render(&file.name));
     }
 }
 
@@ -126,31 +126,109 @@ fn overrides_reach_every_place_that_uses_a_variable() {
     assert_eq!(unknown_overrides(&loaded, &[("m".to_owned(), String::new())]), ["m"]);
 }
 
+/// What every text must bear, whatever it is: places inside of it, and an error that stands alone if it is no TOML.
+fn is_borne(text: &str) -> Result<(), TestCaseError> {
+    let mut diagnostics = Diagnostics::of(text);
+    parse(&named(text), &[], &mut diagnostics);
+    for span in diagnostics.spans() {
+        prop_assert!(span.start <= span.end && text.get(span.clone()).is_some(), "{span:?} of {}", text.len());
+    }
+    if text.parse::<toml::Table>().is_err() {
+        prop_assert_eq!(diagnostics.len(), 1, "{}", diagnostics.render("t"));
+    }
+    let rendered = diagnostics.render("t");
+    // A place that cannot be shown would be left out.
+    prop_assert_eq!(rendered.matches("--> t:").count(), diagnostics.len(), "{}", rendered);
+    Ok(())
+}
+
+/// Every file below `scenarios/`, also those that hold no scenario.
+fn shipped_texts() -> &'static [String] {
+    static TEXTS: std::sync::OnceLock<Vec<String>> = std::sync::OnceLock::new();
+    TEXTS.get_or_init(|| {
+        let parts = ["conformance/capabilities", "conformance/rules"].map(ToOwned::to_owned);
+        let names = source::embedded_names().into_iter().chain(parts);
+        names.map(|name| source::shipped(&format!("{name}.toml")).unwrap()).collect()
+    })
+}
+
+/// A text with up to three edits: something cut out, and something put there.
+fn edited() -> impl Strategy<Value = String> {
+    let edit = (any::<prop::sample::Index>(), 0usize..60, "[a-z\"'\\[\\]{}=.$0-9 \n\\\\#,é😀\t_-]{0,8}");
+    let edits = prop::collection::vec(edit, 1..4);
+    (prop::sample::select(shipped_texts()), edits).prop_map(|(text, edits)| {
+        edits.into_iter().fold(text.clone(), |mut text, (cut, length, insert)| {
+            let start = text.floor_char_boundary(cut.index(text.len() + 1));
+            let end = text.ceil_char_boundary((start + length).min(text.len()));
+            text.replace_range(start..end, &insert);
+            text
+        })
+    })
+}
+
+#[test]
+fn a_syntax_error_stands_alone_and_where_it_is() {
+    for (text, line, says) in [
+        ("name = \"x\"\n[slo]\nrules = [\n  \"a\"\n\nj", 6, "array"),
+        ("name = \"x\"\nseed = 1 2\ncolour = 3\n", 2, ""),
+        ("name = \"x\nseed = 1\n", 1, "string"),
+        ("name = \"x\"\n[users.a\ncount = 1\n", 2, "table"),
+        ("name = \"x\"\nname = \"y\"\n", 2, "duplicate key"),
+        ("name = \"x\"\n[users.a]\ncount = \n\n[[phase]]\n", 3, "value"),
+        ("name = \"x\"\n[users.a]\nin = { r = 1\n", 3, "inline table"),
+    ] {
+        let said = errors(text);
+        assert!(said.contains(&format!(" t.toml:{line}:")) && said.contains(says), "{text}\n{said}");
+        assert!(said.ends_with("\n1 error in t.toml; nothing was sent\n"), "{said}");
+    }
+}
+
+/// An array that is not closed is noticed at the end of the file, and a parser may point behind it.
+#[test]
+fn a_file_that_breaks_off_is_borne() {
+    for text in shipped_texts() {
+        for (left, insert) in [(30, "\nj"), (5, ""), (40, "= ["), (20, "{ é"), (9, "\"😀"), (3, "\\n'"), (0, "[[x")]
+        {
+            let end = text.floor_char_boundary(text.len().saturating_sub(left));
+            is_borne(&format!("{}{insert}", &text[..end])).unwrap();
+        }
+    }
+}
+
+#[test]
+fn places_in_strings_are_right_or_the_whole_string() {
+    let at = |name: &str| {
+        let text = format!(
+            "name = \"x\"\n[clients]\na = {{}}\n[[case]]\nname = \"c\"\nsteps = [{{ at = \"a\", emit = [\"m\", {name}] }}]\n"
+        );
+        let mut diagnostics = Diagnostics::of(text.as_str());
+        parse(&named(&text), &[], &mut diagnostics);
+        diagnostics.spans().map(|span| text[span.clone()].to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(at("\"größe ${any ding} b\""), ["${any ding}"]);
+    assert_eq!(at("'größe ${any ding} b'"), ["${any ding}"]);
+    assert_eq!(at("\"\\u00e9\\n ${any ding} b\""), ["\"\\u00e9\\n ${any ding} b\""]);
+    assert_eq!(at("\"\"\"${any ding}\"\"\""), ["\"\"\"${any ding}\"\"\""]);
+    assert_eq!(at("\"größe ${any\""), ["${any"]);
+}
+
+/// At least so many cases, and more if the environment says so.
+fn at_least(cases: u32) -> ProptestConfig {
+    let usual = ProptestConfig::default();
+    ProptestConfig { cases: usual.cases.max(cases), ..usual }
+}
+
 proptest! {
+    #![proptest_config(at_least(3_000))]
+
     #[test]
     fn no_text_panics_and_every_span_lies_inside(text in ".{0,200}") {
-        let mut diagnostics = Diagnostics::default();
-        parse(&named(&text), &[], &mut diagnostics);
-        for span in diagnostics.spans() {
-            prop_assert!(span.start <= span.end && span.end <= text.len(), "{span:?} of {}", text.len());
-        }
-        diagnostics.render("t", &text);
+        is_borne(&text)?;
     }
 
     /// Edits of a real file reach deeper than random text.
     #[test]
-    fn no_edit_of_a_real_file_panics(cut in 0usize..4_000, length in 0usize..40, insert in "[a-z\"\\[\\]{}=.$0-9 \n]{0,6}") {
-        let mut text = include_str!("../../../scenarios/fanout.toml").to_owned();
-        let start = cut.min(text.len());
-        let start = (0..=start).rev().find(|&at| text.is_char_boundary(at)).unwrap();
-        let end = (start + length).min(text.len());
-        let end = (end..=text.len()).find(|&at| text.is_char_boundary(at)).unwrap();
-        text.replace_range(start..end, &insert);
-        let mut diagnostics = Diagnostics::default();
-        parse(&named(&text), &[], &mut diagnostics);
-        for span in diagnostics.spans() {
-            prop_assert!(span.start <= span.end && span.end <= text.len());
-        }
-        diagnostics.render("t", &text);
+    fn no_edit_of_a_real_file_panics(text in edited()) {
+        is_borne(&text)?;
     }
 }

@@ -30,6 +30,13 @@ pub struct Lowered {
     pub vars: Vars,
 }
 
+impl Lowered {
+    /// Of a file that cannot be read.
+    pub(super) fn nothing() -> Self {
+        Self { scenario: empty(), not_yet: Vec::new(), vars: Vars::default() }
+    }
+}
+
 /// Lowers a whole file.
 pub fn lower(root: &Node, source: &Source, overrides: &[Override], diagnostics: &mut Diagnostics) -> Lowered {
     let vars_node = match &root.kind {

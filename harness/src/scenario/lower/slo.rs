@@ -2,7 +2,7 @@
 
 use super::flow;
 use crate::scenario::model::{Count, Latency, Limit, Metric, Op, Rule, Scenario, Stat};
-use crate::scenario::node::{Node, Span};
+use crate::scenario::node::{Node, Span, part_of_string};
 use crate::scenario::quantity;
 use crate::scenario::table::{self, Context, Table};
 
@@ -55,13 +55,13 @@ struct Words<'a> {
 }
 
 impl<'a> Words<'a> {
-    fn new(text: &'a str, span: &Span) -> Self {
-        let base = span.start + 1;
-        let words: Vec<_> = text
+    /// Those behind the first `from` bytes of the rule, which is the string at `span`.
+    fn behind(from: usize, text: &'a str, span: &Span) -> Self {
+        let words: Vec<_> = text[from..]
             .split_whitespace()
             .map(|word| {
                 let offset = word.as_ptr() as usize - text.as_ptr() as usize;
-                (word, base + offset..base + offset + word.len())
+                (word, part_of_string(span, text, offset..offset + word.len()))
             })
             .collect();
         Self { words: words.into_iter(), end: span.end.saturating_sub(1)..span.end }
@@ -166,10 +166,9 @@ fn measured<'a>(text: &'a str, span: &Span, scenario: &Scenario, cx: &mut Contex
     let names = flow::measured(&scenario.journeys);
     let fits = |name: &&&str| text.strip_prefix(**name).is_some_and(|rest| rest.starts_with(' '));
     if let Some(name) = names.iter().filter(fits).max_by_key(|name| name.len()) {
-        let behind = Words::new(&text[name.len()..], &(span.start + name.len()..span.end));
-        return Some((Metric::Step((*name).to_owned()), behind));
+        return Some((Metric::Step((*name).to_owned()), Words::behind(name.len(), text, span)));
     }
-    let mut words = Words::new(text, span);
+    let mut words = Words::behind(0, text, span);
     let (word, span) = words.next();
     let metric = match word {
         "case" => Metric::Case(words.next().0.to_owned()),
@@ -297,7 +296,7 @@ fn scope(
 }
 
 fn line_and_column(source: &str, offset: usize) -> (usize, usize) {
-    let before = &source[..offset.min(source.len())];
+    let before = &source[..source.floor_char_boundary(offset)];
     let line = before.matches('\n').count() + 1;
     let column = before.rsplit('\n').next().map_or(0, |line| line.chars().count()) + 1;
     (line, column)

@@ -112,9 +112,9 @@ mod tests {
 
     fn template(text: &str) -> Template {
         let node = Node { kind: Kind::Str(text.to_owned()), span: 0..text.len() + 2 };
-        let mut diagnostics = Diagnostics::default();
+        let mut diagnostics = Diagnostics::of(format!("\"{text}\""));
         let template = parse(&node, &mut diagnostics);
-        assert!(diagnostics.is_empty(), "{}", diagnostics.render("t", &format!("\"{text}\"")));
+        assert!(diagnostics.is_empty(), "{}", diagnostics.render("t"));
         template
     }
 

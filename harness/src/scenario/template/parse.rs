@@ -2,7 +2,7 @@
 
 use super::{AnyOf, Expr, Piece, Template};
 use crate::scenario::diagnostic::Diagnostics;
-use crate::scenario::node::{Kind, Node, Span};
+use crate::scenario::node::{Kind, Node, Span, part_of_string};
 use crate::scenario::quantity;
 
 /// Reads a template; problems point into the string.
@@ -36,8 +36,6 @@ pub fn parse(node: &Node, diagnostics: &mut Diagnostics) -> Template {
 }
 
 fn pieces(text: &str, span: &Span, diagnostics: &mut Diagnostics) -> Vec<Piece> {
-    // The opening quote; escapes ahead of a problem move its column, which is bearable.
-    let base = span.start + 1;
     match split(text) {
         Ok(parts) => parts
             .into_iter()
@@ -46,15 +44,15 @@ fn pieces(text: &str, span: &Span, diagnostics: &mut Diagnostics) -> Vec<Piece> 
                 Part::Expr(inner, offset) => match expression(inner) {
                     Ok(expr) => Some(Piece::Expr(expr)),
                     Err(problem) => {
-                        let start = (base + offset).min(span.end);
-                        diagnostics.error(start..(start + inner.len() + 3).min(span.end), problem);
+                        let part = offset..offset + inner.len() + "${}".len();
+                        diagnostics.error(part_of_string(span, text, part), problem);
                         None
                     }
                 },
             })
             .collect(),
         Err(offset) => {
-            diagnostics.error((base + offset).min(span.end)..span.end, "`${` without its `}`");
+            diagnostics.error(part_of_string(span, text, offset..text.len()), "`${` without its `}`");
             Vec::new()
         }
     }
