@@ -4,6 +4,7 @@ use bytes::Bytes;
 use sio_protocol::{Args, Value};
 
 use super::plan::Plan;
+use super::random::{Purpose, Stream};
 use super::schedule::Emission;
 use super::stamp::Stamp;
 use crate::scenario::Loaded;
@@ -15,6 +16,11 @@ const ROOM: &str = "@@sio-bench-room@@";
 const NEXT_ROOM: &str = "@@sio-bench-next@@";
 const PAYLOAD: &str = "@@sio-bench-payload@@";
 const SEQ: &str = "@@sio-bench-seq@@";
+
+/// The stand-in for the n-th expression that is drawn anew for each message.
+fn drawn_mark(index: usize) -> String {
+    format!("@@sio-bench-drawn-{index}@@")
+}
 
 /// Whether every message and every join of a scenario can be rendered; the error says which cannot, and why.
 pub fn check(loaded: &Loaded) -> Result<(), String> {
@@ -38,6 +44,8 @@ pub(super) struct Message {
     payload_size: usize,
     binary: bool,
     pub(super) ack: bool,
+    /// What the expressions of `Part::Drawn` may name; `None` if there are none, and sending is copying bytes.
+    known: Option<Scope>,
 }
 
 #[derive(Clone, Debug)]
@@ -49,21 +57,38 @@ enum Part {
     Payload,
     /// The number of the message among those of its traffic to its room.
     Seq,
+    /// Drawn anew for each message; as JSON of its own type, or inside a text.
+    Drawn {
+        expr: Expr,
+        alone: bool,
+    },
 }
 
 impl Message {
     /// Prepares the message of a traffic.
     pub(super) fn new(loaded: &Loaded, traffic: &Traffic) -> Result<Self, String> {
-        let mut scope = scope_of(loaded);
-        let values: Vec<Value> =
-            traffic.emit.iter().map(|template| scope.render(&with_holes(template))).collect::<Result<_, _>>()?;
+        let mut scope = loaded.scope();
+        let mut drawn = Vec::new();
+        let holed: Vec<_> = traffic.emit.iter().map(|template| with_holes(template, &mut drawn)).collect();
+        let values: Vec<Value> = holed.iter().map(|template| scope.render(template)).collect::<Result<_, _>>()?;
         let args = Args::from_values(&values);
-        let payload = if traffic.binary { format!("\"{PAYLOAD}\"") } else { PAYLOAD.to_owned() };
-        let parts = cut(
-            args.json(),
-            &[(&payload, Part::Payload), (ROOM, Part::Room), (NEXT_ROOM, Part::NextRoom), (SEQ, Part::Seq)],
-        );
-        Ok(Self { parts, payload_size: traffic.payload_size, binary: traffic.binary, ack: traffic.ack })
+        let payload = if traffic.binary { quoted(PAYLOAD) } else { PAYLOAD.to_owned() };
+        let mut holes = vec![
+            (payload, Part::Payload),
+            (ROOM.to_owned(), Part::Room),
+            (NEXT_ROOM.to_owned(), Part::NextRoom),
+            // Alone it is a number.
+            (quoted(SEQ), Part::Seq),
+            (SEQ.to_owned(), Part::Seq),
+        ];
+        for (index, expr) in drawn.iter().enumerate() {
+            json_of(&scope.eval(expr)?)?;
+            holes.push((quoted(&drawn_mark(index)), Part::Drawn { expr: expr.clone(), alone: true }));
+            holes.push((drawn_mark(index), Part::Drawn { expr: expr.clone(), alone: false }));
+        }
+        let known = (!drawn.is_empty()).then_some(scope);
+        let parts = cut(args.json(), &holes);
+        Ok(Self { parts, payload_size: traffic.payload_size, binary: traffic.binary, ack: traffic.ack, known })
     }
 
     /// The arguments of a message.
@@ -71,7 +96,12 @@ impl Message {
         let room = emission.room().map(|room| &plan.rooms[room as usize]);
         let name = room.map_or("", |room| &room.name);
         let next = room.map_or("", |room| &plan.rooms[room.next as usize].name);
-        self.fill(name, next, emission.seq, stamp)
+        // The same in every run with this seed, on any number of workers: the number of a message is.
+        let scope = self.known.as_ref().map(|known| {
+            let mut stream = Stream::new(plan.seed, Purpose::Message, emission.traffic.into(), stamp.emission);
+            Scope { random: stream.number(), ..known.clone() }
+        });
+        self.fill(name, next, emission.seq, stamp, scope)
     }
 
     /// Bytes of the payload.
@@ -79,7 +109,7 @@ impl Message {
         self.payload_size
     }
 
-    fn fill(&self, room: &str, next: &str, seq: u32, stamp: Stamp) -> Args {
+    fn fill(&self, room: &str, next: &str, seq: u32, stamp: Stamp, mut scope: Option<Scope>) -> Args {
         let payload = stamp.payload(self.payload_size);
         let length = |part: &Part| match part {
             Part::Text(text) => text.len(),
@@ -87,6 +117,7 @@ impl Message {
             Part::NextRoom => next.len(),
             Part::Payload => payload.len(),
             Part::Seq => 10,
+            Part::Drawn { .. } => 38,
         };
         let mut json = String::with_capacity(self.parts.iter().map(length).sum());
         for part in &self.parts {
@@ -95,6 +126,11 @@ impl Message {
                 Part::Room => json.push_str(room),
                 Part::NextRoom => json.push_str(next),
                 Part::Seq => json.push_str(&seq.to_string()),
+                // It could be evaluated when the message was prepared, so it can be now.
+                Part::Drawn { expr, alone } => {
+                    let value = scope.as_mut().and_then(|scope| scope.eval(expr).ok()).unwrap_or(Value::Null);
+                    json.push_str(&if *alone { json_of(&value).unwrap_or_default() } else { inside_a_text(&value) });
+                }
                 Part::Payload if self.binary => json.push_str(r#"{"_placeholder":true,"num":0}"#),
                 Part::Payload => json.push_str(&payload),
             }
@@ -105,18 +141,42 @@ impl Message {
 }
 
 /// Cuts a text at every stand-in.
-fn cut(text: &str, holes: &[(&str, Part)]) -> Vec<Part> {
-    let found = holes.iter().filter_map(|(mark, part)| text.find(mark).map(|at| (at, *mark, part)));
+fn cut(text: &str, holes: &[(String, Part)]) -> Vec<Part> {
+    let found = holes.iter().filter_map(|(mark, part)| text.find(mark).map(|at| (at, mark, part)));
     let Some((at, mark, part)) = found.min_by_key(|hole| hole.0) else { return vec![Part::Text(text.to_owned())] };
     let mut parts = vec![Part::Text(text[..at].to_owned()), part.clone()];
     parts.extend(cut(&text[at + mark.len()..], holes));
     parts
 }
 
+fn quoted(mark: &str) -> String {
+    format!("\"{mark}\"")
+}
+
+/// A value as JSON text.
+fn json_of(value: &Value) -> Result<String, String> {
+    let args = Args::from_values(std::slice::from_ref(value));
+    if !args.attachments().is_empty() {
+        return Err("what is drawn for each message cannot hold bytes".to_owned());
+    }
+    let json = args.json();
+    Ok(json.strip_prefix('[').and_then(|json| json.strip_suffix(']')).unwrap_or(json).to_owned())
+}
+
+/// What stands between the quotes of a JSON text for a value that is part of a longer one.
+fn inside_a_text(value: &Value) -> String {
+    let text = match value {
+        Value::String(text) => json_of(&Value::from(text.as_str())),
+        other => json_of(&Value::String(other.to_string())),
+    };
+    let text = text.unwrap_or_default();
+    text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or_default().to_owned()
+}
+
 /// The arguments of the call by which a user joins `room`, and whether it is acknowledged.
 pub(super) fn join(loaded: &Loaded, invocation: &Invocation, room: &str) -> Result<(Args, bool), String> {
     let action = &loaded.scenario.actions[&invocation.action];
-    let mut scope = scope_of(loaded);
+    let mut scope = loaded.scope();
     scope.vars.insert("room".to_owned(), Value::from(room));
     let args: Vec<Value> = invocation.args.iter().map(|arg| scope.render(arg)).collect::<Result<_, _>>()?;
     for (param, value) in action.params.iter().zip(args) {
@@ -129,7 +189,7 @@ pub(super) fn join(loaded: &Loaded, invocation: &Invocation, room: &str) -> Resu
 /// What a population shows at each CONNECT, as JSON text; empty if it shows nothing.
 pub(super) fn auth(loaded: &Loaded, users: &Population) -> Result<String, String> {
     let Some(auth) = &users.auth else { return Ok(String::new()) };
-    let args = Args::from_values(&[scope_of(loaded).render(auth)?]);
+    let args = Args::from_values(&[loaded.scope().render(auth)?]);
     let json = args.json();
     let object = json.strip_prefix('[').and_then(|json| json.strip_suffix(']')).filter(|json| json.starts_with('{'));
     match object {
@@ -138,20 +198,14 @@ pub(super) fn auth(loaded: &Loaded, users: &Population) -> Result<String, String
     }
 }
 
-fn scope_of(loaded: &Loaded) -> Scope {
-    let mut scope = Scope { random: loaded.scenario.seed, ..Scope::default() };
-    for (name, value) in &loaded.vars {
-        scope.vars.insert(name.clone(), Value::from(value.as_str()));
-    }
-    scope
-}
-
-fn with_holes(template: &Template) -> Template {
+/// With stand-ins for what changes from message to message; what is drawn goes to `drawn`.
+fn with_holes(template: &Template, drawn: &mut Vec<Expr>) -> Template {
     match template {
-        Template::Text(pieces) => Template::Text(pieces.iter().map(hole).collect()),
-        Template::Array(items) => Template::Array(items.iter().map(with_holes).collect()),
+        Template::Text(pieces) => Template::Text(pieces.iter().map(|piece| hole(piece, drawn)).collect()),
+        Template::Array(items) => Template::Array(items.iter().map(|item| with_holes(item, drawn)).collect()),
         Template::Table(fields, open) => {
-            Template::Table(fields.iter().map(|(key, value)| (key.clone(), with_holes(value))).collect(), *open)
+            let fields = fields.iter().map(|(key, value)| (key.clone(), with_holes(value, drawn)));
+            Template::Table(fields.collect(), *open)
         }
         // The last two match and are never sent.
         Template::Bool(_) | Template::Int(_) | Template::Float(_) | Template::AnyOrder(_) | Template::Contains(_) => {
@@ -160,12 +214,16 @@ fn with_holes(template: &Template) -> Template {
     }
 }
 
-fn hole(piece: &Piece) -> Piece {
+fn hole(piece: &Piece, drawn: &mut Vec<Expr>) -> Piece {
     match piece {
         Piece::Expr(Expr::Payload) => Piece::Literal(PAYLOAD.to_owned()),
         Piece::Expr(Expr::Seq) => Piece::Literal(SEQ.to_owned()),
         Piece::Expr(Expr::Var(name)) if name == "room" => Piece::Literal(ROOM.to_owned()),
         Piece::Expr(Expr::Var(name)) if name == "room.next" => Piece::Literal(NEXT_ROOM.to_owned()),
+        Piece::Expr(expr) if expr.is_drawn() => {
+            drawn.push(expr.clone());
+            Piece::Literal(drawn_mark(drawn.len() - 1))
+        }
         other => other.clone(),
     }
 }
@@ -175,19 +233,51 @@ mod tests {
     use super::*;
     use crate::scenario::{self, source::Source};
 
-    fn rendered(payload: &str) -> Args {
+    fn message(emit: &str, payload: &str) -> Message {
         let text = format!(
             "name = \"x\"\n[actions]\n\"join(r)\" = {{ emit = [\"join\", \"${{r}}\"] }}\n\
              [rooms.a]\ncount = 1\njoin = [\"join\", \"${{room}}\"]\n[users.u]\ncount = 1\nin = {{ a = 1 }}\n\
              [traffic.t]\nby = \"u\"\nrate = \"1/s\"\n\
-             emit = [\"say\", {{ to = \"${{room}}\", n = \"no. ${{seq}}\" }}, \"${{payload}}\"]\n\
+             emit = {emit}\n\
              payload = {payload}\nreaches = {{ event = \"say\", rooms = [\"${{room}}\"] }}\n\
-             [[phase]]\nname = \"p\"\nfor = \"1s\"\n"
+             [[phase]]\nname = \"p\"\nfor = \"1s\"\n\
+             [vars]\nfloor = 7\nvip = true\nratio = 0.5\n[feeds.who]\nvalues = [\"a\\\"b\", 3]\n"
         );
         let loaded = scenario::load(Source { name: "t".to_owned(), text }, &[], None).unwrap();
         check(&loaded).unwrap();
-        let message = Message::new(&loaded, &loaded.scenario.traffic["t"]).unwrap();
-        message.fill("a-0", "a-1", 7, Stamp { run: 1, emission: 2 })
+        Message::new(&loaded, &loaded.scenario.traffic["t"]).unwrap()
+    }
+
+    fn filled(message: &Message, random: u64) -> Args {
+        let scope = message.known.as_ref().map(|known| Scope { random, ..known.clone() });
+        message.fill("a-0", "a-1", 7, Stamp { run: 1, emission: 2 }, scope)
+    }
+
+    fn rendered(payload: &str) -> Args {
+        filled(&message(r#"["say", { to = "${room}", n = "no. ${seq}" }, "${payload}"]"#, payload), 0)
+    }
+
+    #[test]
+    fn a_lone_expression_has_its_own_type() {
+        let emit = r#"["say", "${floor}", "${vip}", "${ratio}", "${seq}", "f${floor}", "${payload}"]"#;
+        let message = message(emit, "{ size = \"24B\" }");
+        assert!(message.known.is_none(), "nothing is drawn, so nothing is evaluated");
+        assert_eq!(filled(&message, 0).json(), r#"["say",7,true,0.5,7,"f7","~sb:0000000100000002xxxx"]"#);
+    }
+
+    #[test]
+    fn what_is_drawn_is_drawn_for_each_message() {
+        let emit =
+            r#"["say", "${int 1..1000}", { id = "${uuid}", who = "${pick who}" }, "x${int 1..1000}", "${payload}"]"#;
+        let message = message(emit, "{ size = \"24B\" }");
+        let values = |random| filled(&message, random).to_values().unwrap();
+        assert_eq!(values(1), values(1), "the seed decides");
+        let (one, other) = (values(1), values(2));
+        for index in [1, 2, 3] {
+            assert_ne!(one[index], other[index]);
+        }
+        assert!(matches!(one[1], Value::Number(_)) && one[3].as_str().is_some_and(|text| text.starts_with('x')));
+        assert!((0..20).all(|random| values(random)[2].get("who").is_some()), "quotes are escaped");
     }
 
     #[test]

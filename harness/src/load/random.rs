@@ -18,6 +18,8 @@ pub(super) enum Purpose {
     Coming = 7,
     /// What a visitor draws.
     Visit = 8,
+    /// What is drawn for a message.
+    Message = 9,
 }
 
 /// Uniform numbers from `(seed, purpose, group, index)`.

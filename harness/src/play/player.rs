@@ -69,10 +69,7 @@ pub(crate) fn unique() -> u64 {
 
 impl<'a> Player<'a> {
     pub(crate) fn new(loaded: &'a Loaded, case: &'a Case, stage: &'a Stage) -> Self {
-        let mut scope = Scope { random: loaded.scenario.seed, ..Scope::default() };
-        for (name, value) in &loaded.vars {
-            scope.vars.insert(name.clone(), Value::from(value.as_str()));
-        }
+        let mut scope = loaded.scope();
         let id = unique().to_string();
         scope.vars.insert("nsp".to_owned(), Value::String(format!("/dynamic-{id}")));
         scope.vars.insert("id".to_owned(), Value::String(id));

@@ -19,8 +19,11 @@ pub use lower::cases::options_text;
 pub use model::Scenario;
 pub use vars::{Override, Vars};
 
+use std::sync::Arc;
+
 use diagnostic::Diagnostics;
 use source::Source;
+use template::Scope;
 
 /// A file that can be run.
 #[derive(Debug)]
@@ -29,9 +32,16 @@ pub struct Loaded {
     pub scenario: Scenario,
     /// `[vars]` with the overrides applied, for the record.
     pub vars: Vec<(String, String)>,
+    /// The same, each with its own type, and the rows of `[feeds]`.
+    known: Scope,
 }
 
 impl Loaded {
+    /// What every template of the file may name: `[vars]`; and what `${pick …}` may pick from: the rows of `[feeds]`.
+    pub fn scope(&self) -> Scope {
+        Scope { random: self.scenario.seed, ..self.known.clone() }
+    }
+
     /// File and line of a byte of the text.
     pub fn place(&self, at: usize) -> String {
         let text = &self.source.text;
@@ -58,7 +68,9 @@ pub fn load(source: Source, overrides: &[Override], seed: Option<u64>) -> Result
     let mut scenario = lowered.scenario;
     scenario.seed = seed.unwrap_or(scenario.seed);
     let vars = lowered.vars.iter().map(|(name, kind)| (name.to_owned(), show(kind))).collect();
-    Ok(Loaded { source, scenario, vars })
+    let lists = scenario.feeds.iter().map(|(name, feed)| (name.clone(), feed.rows.clone())).collect();
+    let known = Scope { lists: Arc::new(lists), ..lowered.vars.scope() };
+    Ok(Loaded { source, scenario, vars, known })
 }
 
 /// Parses and lowers a file; `diagnostics` are of its text.

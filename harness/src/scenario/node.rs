@@ -78,18 +78,24 @@ pub fn part_of_string(span: &Span, text: &str, part: Span) -> Span {
     behind_quote(part.start)..behind_quote(part.end)
 }
 
-/// Reads the right side of `--set`: a boolean, an integer, a float, or else a string.
-pub fn parse_override(text: &str) -> Kind {
+/// Reads the right side of `--set` as what the variable is in the file: a string stays one, whatever it looks like.
+/// The error says what was expected.
+pub fn parse_override(text: &str, like: &Kind) -> Result<Kind, String> {
     let digits = text.replace('_', "");
-    match text {
-        "true" => Kind::Bool(true),
-        "false" => Kind::Bool(false),
-        _ => match (digits.parse(), digits.parse::<f64>()) {
-            (Ok(integer), _) => Kind::Int(integer),
-            (Err(_), Ok(float)) if float.is_finite() => Kind::Float(float),
-            _ => Kind::Str(text.trim_matches('"').to_owned()),
+    let problem = |wanted| Err(format!("expected {wanted}, as the file has it, found `{text}`"));
+    match like {
+        Kind::Bool(_) => text.parse().map_or_else(|_| problem("true or false"), |value| Ok(Kind::Bool(value))),
+        Kind::Int(_) | Kind::Float(_) => match (digits.parse(), digits.parse::<f64>()) {
+            (Ok(integer), _) if matches!(like, Kind::Int(_)) => Ok(Kind::Int(integer)),
+            (_, Ok(float)) if float.is_finite() => Ok(Kind::Float(float)),
+            _ => problem("a number"),
         },
+        Kind::Str(_) | Kind::Array(_) | Kind::Table(_) => Ok(Kind::Str(unquoted(text).to_owned())),
     }
+}
+
+fn unquoted(text: &str) -> &str {
+    text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(text)
 }
 
 fn convert_table(table: &DeTable<'_>, diagnostics: &mut Diagnostics) -> Kind {
@@ -130,16 +136,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn overrides_have_the_type_they_look_like() {
-        for (text, kind) in [
-            ("5_000", Kind::Int(5_000)),
-            ("1_000/s", Kind::Str("1_000/s".to_owned())),
-            ("0.5", Kind::Float(0.5)),
-            ("true", Kind::Bool(true)),
-            ("\"7\"", Kind::Str("7".to_owned())),
-            ("", Kind::Str(String::new())),
+    fn overrides_have_the_type_of_their_variable() {
+        let text = |text: &str| Kind::Str(text.to_owned());
+        for (like, set, kind) in [
+            (Kind::Int(1), "5_000", Some(Kind::Int(5_000))),
+            (Kind::Int(1), "0.5", Some(Kind::Float(0.5))),
+            (Kind::Int(1), "1_000/s", None),
+            (Kind::Float(1.0), "2", Some(Kind::Float(2.0))),
+            (Kind::Float(1.0), "inf", None),
+            (Kind::Bool(false), "true", Some(Kind::Bool(true))),
+            (Kind::Bool(false), "1", None),
+            (text("1/s"), "1_000/s", Some(text("1_000/s"))),
+            (text("a"), "7", Some(text("7"))),
+            (text("a"), "\"7\"", Some(text("7"))),
+            (text("a"), "true", Some(text("true"))),
+            (text("a"), "", Some(text(""))),
         ] {
-            assert_eq!(parse_override(text), kind, "{text}");
+            assert_eq!(parse_override(set, &like).ok(), kind, "{set} for {like:?}");
         }
     }
 }

@@ -6,6 +6,7 @@ use super::diagnostic::Diagnostics;
 use super::node::{Key, Kind, Node, Span};
 use super::quantity::{self, Rate};
 use super::source::Source;
+use super::template::{self, Expr};
 use super::vars::Vars;
 
 /// What lowering needs everywhere.
@@ -92,19 +93,28 @@ impl<'n> Table<'n> {
     }
 }
 
-/// A value that a wholly-`${var}` string may stand for.
+/// What a value is with its variables filled in, and what `${…}` calculates: a wholly-`${…}` string has the value's own
+/// type, as everywhere. What is read here is read before anything runs, so only `[vars]` are known.
 pub fn scalar(node: &Node, cx: &mut Context<'_>) -> Option<Node> {
     let Kind::Str(text) = &node.kind else { return Some(node.clone()) };
-    let Some(name) = text.strip_prefix("${").and_then(|rest| rest.strip_suffix('}')) else {
+    if !text.contains("${") {
         return Some(node.clone());
-    };
-    match cx.vars.get(name) {
-        Some(kind) => Some(Node { kind: kind.clone(), span: node.span.clone() }),
-        None => {
-            cx.diagnostics.unknown(node.span.clone(), "variable", name, &cx.vars.names());
-            None
-        }
     }
+    cx.vars.fill(node, cx.diagnostics)
+}
+
+/// As [`scalar`], for texts: they may have other `${…}` in them that somebody else understands.
+fn text_of(node: &Node, cx: &mut Context<'_>) -> Option<Node> {
+    let is_whole = node.as_str().is_some_and(|text| text.starts_with("${") && text.ends_with('}'));
+    let mut known = true;
+    template::parse(node, &mut Diagnostics::default()).visit(&mut |expr| {
+        known &= match expr {
+            Expr::Var(name) => cx.vars.get(name).is_some(),
+            Expr::Number(_) | Expr::Calc(..) => true,
+            _ => false,
+        };
+    });
+    if known || is_whole { scalar(node, cx) } else { Some(node.clone()) }
 }
 
 fn wrong(node: &Node, what: &str, cx: &mut Context<'_>) {
@@ -112,7 +122,7 @@ fn wrong(node: &Node, what: &str, cx: &mut Context<'_>) {
 }
 
 pub fn string(node: &Node, cx: &mut Context<'_>) -> Option<String> {
-    let node = scalar(node, cx)?;
+    let node = text_of(node, cx)?;
     match node.kind {
         Kind::Str(text) => Some(text),
         _ => {

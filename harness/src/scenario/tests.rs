@@ -218,6 +218,34 @@ fn at_least(cases: u32) -> ProptestConfig {
     ProptestConfig { cases: usual.cases.max(cases), ..usual }
 }
 
+#[test]
+fn quantities_are_calculated_from_variables() {
+    let text = |rate: &str| {
+        format!(
+            "name = \"x\"\n[vars]\neditors = 20\nreaders = \"${{editors * 4}}\"\nrate = \"${{readers / 2}}/s\"\n\
+             [users.editors]\ncount = \"${{editors}}\"\n[users.readers]\ncount = \"${{readers}}\"\n\
+             [traffic.t]\nby = \"editors\"\nrate = \"{rate}\"\nemit = [\"say\", \"${{payload}}\"]\nack = true\n\
+             [[phase]]\nname = \"p\"\nfor = \"1s\"\n"
+        )
+    };
+    let loaded = |rate: &str, set: &[Override]| load(named(&text(rate)), set, None).unwrap().scenario;
+    let per_second = |scenario: &Scenario| scenario.traffic["t"].rate.per_second as u64;
+    let twice = loaded("${rate}", &[("editors".to_owned(), "40".to_owned())]);
+    assert_eq!((twice.populations["readers"].count, per_second(&twice)), (160, 80));
+    assert_eq!(per_second(&loaded("${editors}/s", &[])), 20);
+    assert_eq!(per_second(&loaded("${(editors + 10) * 2}/s", &[])), 60);
+    for (rate, expected) in [
+        ("${editors * }/s", "found its end"),
+        ("${editor}/s", "did you mean `editors`?"),
+        ("${int 1..9}/s", "only [vars] and calculations"),
+        ("${rate * 2}/s", "is no number to calculate with"),
+        ("${editors}", "has no unit"),
+    ] {
+        let wrong = errors(&text(rate));
+        assert!(wrong.contains(expected) && wrong.contains("t.toml:12:"), "{rate}: {wrong}");
+    }
+}
+
 proptest! {
     #![proptest_config(at_least(3_000))]
 

@@ -1,7 +1,10 @@
 //! `[vars]` and what `--set` makes of them.
 
+use sio_protocol::Value;
+
 use super::diagnostic::Diagnostics;
-use super::node::{Kind, Node, parse_override};
+use super::node::{Kind, Node, Span, parse_override};
+use super::template::{self, Expr, Scope};
 
 /// Names and values, in the order of the file.
 #[derive(Clone, Debug, Default)]
@@ -30,11 +33,66 @@ impl Vars {
             }
         }
         for (name, text) in overrides {
-            if let Some((_, value)) = vars.0.iter_mut().find(|(known, _)| known == name) {
-                *value = parse_override(text);
+            let Some((_, value)) = vars.0.iter_mut().find(|(known, _)| known == name) else { continue };
+            match parse_override(text, value) {
+                Ok(set) => *value = set,
+                Err(problem) => {
+                    let place = place_of(node, name).unwrap_or(0..0);
+                    diagnostics.error(place, format_args!("--set {name}={text}: {problem}"));
+                }
             }
         }
+        if let Some(Node { kind: Kind::Table(entries), .. }) = node {
+            entries.iter().for_each(|(key, value)| vars.resolve(&key.name, &value.span, diagnostics));
+        }
         vars
+    }
+
+    /// A variable may be made of others, of those above it: `rate = "${editors}/s"`.
+    fn resolve(&mut self, name: &str, span: &Span, diagnostics: &mut Diagnostics) {
+        let Some(index) = self.0.iter().position(|(known, _)| known == name) else { return };
+        let Kind::Str(text) = &self.0[index].1 else { return };
+        if !text.contains("${") {
+            return;
+        }
+        let node = Node { kind: self.0[index].1.clone(), span: span.clone() };
+        let above = Self(self.0[..index].to_vec());
+        if let Some(node) = above.fill(&node, diagnostics) {
+            self.0[index].1 = node.kind;
+        }
+    }
+
+    /// A value with its variables filled in, and what `${…}` calculates: a wholly-`${…}` string has the value's own type,
+    /// as everywhere. Nothing else can stand where a file is read, before anything runs.
+    pub fn fill(&self, node: &Node, diagnostics: &mut Diagnostics) -> Option<Node> {
+        let before = diagnostics.len();
+        let template = template::parse(node, diagnostics);
+        if diagnostics.len() > before {
+            return None;
+        }
+        let mut fixed = true;
+        template.visit(&mut |expr| match expr {
+            Expr::Var(name) if self.get(name).is_none() => {
+                diagnostics.unknown(node.span.clone(), "variable", name, &self.names());
+            }
+            Expr::Var(_) | Expr::Number(_) | Expr::Calc(..) => {}
+            _ => fixed = false,
+        });
+        if !fixed {
+            diagnostics.error(node.span.clone(), "only [vars] and calculations with them can stand here");
+            diagnostics.note("this is read before anything runs: nothing is drawn, saved or handed out yet");
+        }
+        if diagnostics.len() > before {
+            return None;
+        }
+        let value = self.scope().render(&template).map_err(|problem| diagnostics.error(node.span.clone(), problem));
+        Some(Node { kind: kind_of(value.ok()?), span: node.span.clone() })
+    }
+
+    /// A scope in which these are known, each with its own type, and nothing else is.
+    pub fn scope(&self) -> Scope {
+        let vars = self.0.iter().map(|(name, kind)| (name.clone(), value_of(kind))).collect();
+        Scope { vars, ..Scope::default() }
     }
 
     pub fn get(&self, name: &str) -> Option<&Kind> {
@@ -47,5 +105,36 @@ impl Vars {
 
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Kind)> {
         self.0.iter().map(|(name, value)| (name.as_str(), value))
+    }
+}
+
+/// Where a variable gets its value in the file.
+fn place_of(node: Option<&Node>, name: &str) -> Option<Span> {
+    let Kind::Table(entries) = &node?.kind else { return None };
+    entries.iter().find(|(key, _)| key.name == name).map(|(_, value)| value.span.clone())
+}
+
+/// What a variable is when it is sent.
+fn value_of(kind: &Kind) -> Value {
+    match kind {
+        Kind::Bool(value) => Value::Bool(*value),
+        Kind::Int(value) => Value::Number((*value).into()),
+        Kind::Float(value) => serde_json::Number::from_f64(*value).map_or(Value::Null, Value::Number),
+        Kind::Str(value) => Value::String(value.clone()),
+        // Refused when the table is read.
+        Kind::Array(_) | Kind::Table(_) => Value::Null,
+    }
+}
+
+fn kind_of(value: Value) -> Kind {
+    match value {
+        Value::Bool(value) => Kind::Bool(value),
+        Value::Number(number) => match number.as_i64() {
+            Some(whole) => Kind::Int(whole),
+            None => Kind::Float(number.as_f64().unwrap_or(f64::NAN)),
+        },
+        Value::String(text) => Kind::Str(text),
+        // Nothing else is a variable.
+        other => Kind::Str(other.to_string()),
     }
 }

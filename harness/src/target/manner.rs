@@ -13,10 +13,7 @@ use crate::scenario::template::{Scope, Template};
 pub fn manner(loaded: &Loaded) -> Result<Arc<Manner>, String> {
     let target = &loaded.scenario.target;
     let named = |what: &str, problem: String| format!("{}: {what} of [target]: {problem}", loaded.source.name);
-    let mut scope = Scope::default();
-    for (name, value) in &loaded.vars {
-        scope.vars.insert(name.clone(), Value::from(value.as_str()));
-    }
+    let mut scope = loaded.scope();
     let mut headers = Vec::with_capacity(target.headers.len());
     for (name, value) in &target.headers {
         let problem = |problem: String| named(&format!("the header `{name}`"), problem);

@@ -6,6 +6,7 @@ mod capacity;
 mod cli;
 mod common;
 mod conformance;
+mod credentials;
 mod evil;
 mod explore;
 mod faulty;

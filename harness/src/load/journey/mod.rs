@@ -6,9 +6,7 @@ mod http;
 mod visitors;
 mod walk;
 
-use std::collections::BTreeMap;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -43,13 +41,7 @@ impl Guide {
     /// Takes the journeys out of a scenario.
     pub(super) fn new(loaded: &Loaded) -> Self {
         let scenario = &loaded.scenario;
-        let mut scope = Scope { random: scenario.seed, ..Scope::default() };
-        for (name, value) in &loaded.vars {
-            scope.vars.insert(name.clone(), Value::from(value.as_str()));
-        }
-        let lists: BTreeMap<String, Vec<Value>> =
-            scenario.feeds.iter().map(|(name, feed)| (name.clone(), feed.rows.clone())).collect();
-        scope.lists = Arc::new(lists);
+        let scope = loaded.scope();
         let replies = scenario.journeys.values().map(|journey| {
             let mut replies = false;
             journey.visit(&mut |step| replies |= matches!(step.deed, Deed::Expect { reply: Some(_), .. }));

@@ -134,7 +134,7 @@ fn replace<'a>(template: &Template, lookup: &impl Fn(&str) -> Option<&'a Templat
     match template {
         Template::Text(pieces) => match pieces.as_slice() {
             [Piece::Expr(Expr::Var(name))] => lookup(name).cloned().unwrap_or_else(|| template.clone()),
-            pieces => Template::Text(pieces.iter().flat_map(|piece| replace_piece(piece, lookup)).collect()),
+            pieces => Template::Text(replace_pieces(pieces, lookup)),
         },
         Template::Array(items) => Template::Array(items.iter().map(|item| replace(item, lookup)).collect()),
         Template::Table(fields, open) => {
@@ -148,11 +148,40 @@ fn replace<'a>(template: &Template, lookup: &impl Fn(&str) -> Option<&'a Templat
     }
 }
 
+fn replace_pieces<'a>(pieces: &[Piece], lookup: &impl Fn(&str) -> Option<&'a Template>) -> Vec<Piece> {
+    pieces.iter().flat_map(|piece| replace_piece(piece, lookup)).collect()
+}
+
 fn replace_piece<'a>(piece: &Piece, lookup: &impl Fn(&str) -> Option<&'a Template>) -> Vec<Piece> {
-    if let Piece::Expr(Expr::Var(name)) = piece
-        && let Some(Template::Text(pieces)) = lookup(name)
-    {
-        return pieces.clone();
+    let Piece::Expr(expr) = piece else { return vec![piece.clone()] };
+    if let Expr::Var(name) = expr {
+        match lookup(name) {
+            Some(Template::Text(pieces)) => return pieces.clone(),
+            Some(Template::Int(number)) => return vec![Piece::Literal(number.to_string())],
+            Some(Template::Float(number)) => return vec![Piece::Literal(number.to_string())],
+            Some(Template::Bool(value)) => return vec![Piece::Literal(value.to_string())],
+            _ => {}
+        }
     }
-    vec![piece.clone()]
+    vec![Piece::Expr(replace_expr(expr, lookup))]
+}
+
+fn replace_expr<'a>(expr: &Expr, lookup: &impl Fn(&str) -> Option<&'a Template>) -> Expr {
+    match expr {
+        Expr::Bytes(size) => Expr::Bytes(replace_pieces(size, lookup)),
+        Expr::Filler(size) => Expr::Filler(replace_pieces(size, lookup)),
+        Expr::Calc(op, both) => {
+            Expr::Calc(*op, Box::new((replace_expr(&both.0, lookup), replace_expr(&both.1, lookup))))
+        }
+        Expr::Var(name) => match lookup(name) {
+            Some(Template::Int(number)) => Expr::Number((*number).into()),
+            Some(Template::Float(number)) => serde_json::Number::from_f64(*number).map_or(Expr::Null, Expr::Number),
+            Some(Template::Text(pieces)) => match pieces.as_slice() {
+                [Piece::Expr(inner)] => inner.clone(),
+                _ => expr.clone(),
+            },
+            _ => expr.clone(),
+        },
+        other => other.clone(),
+    }
 }

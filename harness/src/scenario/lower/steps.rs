@@ -99,6 +99,8 @@ impl<'a> Names<'a> {
             | Expr::Uuid
             | Expr::Payload
             | Expr::Seq
+            | Expr::Number(_)
+            | Expr::Calc(..)
             | Expr::Env(_) => {}
         });
         template.visit(&mut |expr| {

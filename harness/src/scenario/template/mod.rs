@@ -3,10 +3,12 @@
 //! A string that is wholly one `${…}` has that value's own type; inside longer strings it is text; `$${` is a
 //! literal `${`.
 
+mod calc;
 mod matching;
 mod parse;
 mod scope;
 
+pub use self::calc::Op;
 pub use self::matching::same;
 pub use self::parse::parse;
 pub use self::scope::Scope;
@@ -57,6 +59,9 @@ pub enum Expr {
     Seq,
     Env(String),
     Var(String),
+    /// A literal number of a calculation.
+    Number(serde_json::Number),
+    Calc(Op, Box<(Self, Self)>),
 }
 
 /// What `${any …}` allows.
@@ -70,6 +75,15 @@ pub enum AnyOf {
     Object,
     /// Any JSON text; for raw packets.
     Json,
+}
+
+impl Expr {
+    /// Whether its value is drawn, and another one each time.
+    pub fn is_drawn(&self) -> bool {
+        let mut drawn = false;
+        visit_expr(self, &mut |expr| drawn |= matches!(expr, Self::Uuid | Self::Int(..) | Self::Pick(_)));
+        drawn
+    }
 }
 
 impl Template {
@@ -94,11 +108,20 @@ impl Template {
 fn visit_pieces(pieces: &[Piece], visit: &mut dyn FnMut(&Expr)) {
     for piece in pieces {
         if let Piece::Expr(expr) = piece {
-            visit(expr);
-            if let Expr::Bytes(inner) | Expr::Filler(inner) = expr {
-                visit_pieces(inner, visit);
-            }
+            visit_expr(expr, visit);
         }
+    }
+}
+
+fn visit_expr(expr: &Expr, visit: &mut dyn FnMut(&Expr)) {
+    visit(expr);
+    match expr {
+        Expr::Bytes(inner) | Expr::Filler(inner) => visit_pieces(inner, visit),
+        Expr::Calc(_, both) => {
+            visit_expr(&both.0, visit);
+            visit_expr(&both.1, visit);
+        }
+        _ => {}
     }
 }
 

@@ -1,6 +1,6 @@
 //! Reading templates: what stands between `${` and `}`.
 
-use super::{AnyOf, Expr, Piece, Template};
+use super::{AnyOf, Expr, Piece, Template, calc};
 use crate::scenario::diagnostic::Diagnostics;
 use crate::scenario::node::{Kind, Node, Span, part_of_string};
 use crate::scenario::quantity;
@@ -107,6 +107,9 @@ fn closing_brace(text: &str) -> Option<usize> {
 
 pub(super) fn expression(text: &str) -> Result<Expr, String> {
     let text = text.trim();
+    if let (false, Some(calculation)) = (begins_with_a_word(text), calc::parse(text)) {
+        return calculation;
+    }
     let (word, rest) = text.split_once(' ').map_or((text, ""), |(word, rest)| (word, rest.trim()));
     Ok(match (word, rest) {
         ("any", "") => Expr::Any(AnyOf::Anything),
@@ -152,10 +155,16 @@ pub(super) fn expression(text: &str) -> Result<Expr, String> {
             _ => return Err(format!("`{name}` is not a name")),
         },
         _ => {
-            let words = "any null save not sent.n bytes text times int pick uuid payload seq env.NAME, or a variable";
+            let words = "any null save not sent.n bytes text times int pick uuid payload seq env.NAME, a variable, or a calculation";
             return Err(format!("`{text}` is not understood; expected {words}"));
         }
     })
+}
+
+/// Whether it is one of the words that take something behind them, which may look like a calculation.
+fn begins_with_a_word(text: &str) -> bool {
+    let word = text.split(' ').next().unwrap_or(text);
+    matches!(word, "any" | "bytes" | "text" | "times" | "not" | "save" | "pick" | "int") && word != text
 }
 
 fn size_pieces(text: &str) -> Result<Vec<Piece>, String> {

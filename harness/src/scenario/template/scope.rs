@@ -103,7 +103,7 @@ impl Scope {
         quantity::size(&self.render_text(pieces)?)
     }
 
-    pub(super) fn eval(&mut self, expr: &Expr) -> Result<Value, String> {
+    pub(crate) fn eval(&mut self, expr: &Expr) -> Result<Value, String> {
         Ok(match expr {
             Expr::Null => Value::Null,
             Expr::Bytes(size) => {
@@ -144,6 +144,11 @@ impl Scope {
             }
             Expr::Any(_) | Expr::Save(_) | Expr::Not(_) => {
                 return Err("`any`, `not` and `save` match, they cannot be sent".to_owned());
+            }
+            Expr::Number(number) => Value::Number(number.clone()),
+            Expr::Calc(op, both) => {
+                let (left, right) = (self.eval(&both.0)?, self.eval(&both.1)?);
+                op.apply(&left, &right)?
             }
             Expr::Payload | Expr::Seq => return Err("`payload` and `seq` belong to [traffic]".to_owned()),
         })
