@@ -366,7 +366,7 @@ pub(super) async fn execute(job: Job, interrupt: &mut Interrupt) -> io::Result<(
         manner: job.manner.clone(),
     };
     let started = tokio::select! {
-        started = Fleet::start(&job.choices, job.path.as_deref(), &launch) => started,
+        started = Box::pin(Fleet::start(&job.choices, job.path.as_deref(), &launch)) => started,
         () = interrupt.wait() => {
             take_back(recorder, &launch);
             return Ok((Exit::Interrupted, Vec::new()));

@@ -11,7 +11,7 @@ use http_body_util::{BodyExt as _, Full, Limited};
 use sio_protocol::ByteString;
 
 use super::connection::{Error, Http};
-use super::dial::Proven;
+use super::dial::{Proven, dress};
 use super::endpoint::Endpoint;
 use super::socket::Arrival;
 
@@ -48,12 +48,11 @@ pub(super) struct Message {
 
 impl Carrier {
     pub(super) fn send(&self, endpoint: &Endpoint, message: Message) -> Answer {
-        let url = endpoint.engine_url(&message.query);
         match self {
-            Self::Own(http) => own(http, None, endpoint, url, message),
-            Self::Resending(http, times) => own(http, Some(times.clone()), endpoint, url, message),
+            Self::Own(http) => own(http, None, endpoint, message),
+            Self::Resending(http, times) => own(http, Some(times.clone()), endpoint, message),
             #[cfg(feature = "goose")]
-            Self::Goose(user) => goose(user, endpoint, url, message),
+            Self::Goose(user) => goose(user, endpoint, endpoint.engine_url(&message.query), message),
         }
     }
 }
@@ -63,12 +62,13 @@ const CONTENT_TYPE: &str = "text/plain;charset=UTF-8";
 /// So many connections in a row may turn out to be closed.
 const MOST_RESENDS: usize = 32;
 
-fn own(http: &Http, resends: Option<Arc<AtomicU64>>, endpoint: &Endpoint, url: String, message: Message) -> Answer {
+fn own(http: &Http, resends: Option<Arc<AtomicU64>>, endpoint: &Endpoint, message: Message) -> Answer {
+    let (path, url) = (endpoint.engine_path(&message.query), endpoint.engine_url(&message.query));
     let method = if message.body.is_some() { Method::POST } else { Method::GET };
     let request = Request::builder().method(method).uri(url).header(http::header::CONTENT_TYPE, CONTENT_TYPE);
     let body = message.body.map(ByteString::into_bytes).unwrap_or_default();
-    let request = endpoint.manner.dress(request).body(Full::new(body));
-    let http = http.clone();
+    let request = dress(request, &endpoint.headers(&path)).body(Full::new(body));
+    let (http, cookies) = (http.clone(), endpoint.cookies());
     Box::pin(async move {
         let request = request.map_err(|error| Error::Http(error.to_string()))?;
         let mut left = if resends.is_some() { MOST_RESENDS } else { 0 };
@@ -85,11 +85,20 @@ fn own(http: &Http, resends: Option<Arc<AtomicU64>>, endpoint: &Endpoint, url: S
         if let Some(proven) = response.extensions().get::<Proven>() {
             proven.prove();
         }
+        if let Some(cookies) = cookies {
+            cookies.learn(&path, &set_cookie_headers(response.headers()));
+        }
         let status = response.status();
         let body = Limited::new(response.into_body(), MAX_BODY).collect().await;
         let body = body.map_err(|error| Error::Http(error.to_string()))?.to_bytes();
         Ok((text(status.as_u16(), body)?, None))
     })
+}
+
+/// The `Set-Cookie` headers of an answer; none, and nothing allocated, as a rule.
+pub(crate) fn set_cookie_headers(headers: &http::HeaderMap) -> Vec<(String, String)> {
+    let set = headers.get_all(http::header::SET_COOKIE).iter();
+    set.map(|value| ("set-cookie".to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())).collect()
 }
 
 /// Whether the connection had carried an answer before this request found it closed.

@@ -47,21 +47,6 @@ impl Manner {
         Arc::new(Self { headers, query, tls, sources, parser, turn: Arc::default() })
     }
 
-    /// The same, and one header more.
-    pub(crate) fn with_header(&self, name: &str, value: &str) -> Arc<Self> {
-        let mut more = self.clone();
-        more.headers.push((name.to_owned(), value.to_owned()));
-        Arc::new(more)
-    }
-
-    /// Puts what every request says into the head of one.
-    pub(crate) fn dress(&self, mut request: request::Builder) -> request::Builder {
-        for (name, value) in &self.headers {
-            request = request.header(name, value);
-        }
-        request
-    }
-
     /// A TCP connection, from the address whose turn it is.
     async fn connect(&self, to: SocketAddr) -> io::Result<TcpStream> {
         let alike: Vec<_> = self.sources.iter().filter(|source| source.is_ipv4() == to.is_ipv4()).collect();
@@ -86,6 +71,14 @@ impl Manner {
             }
         }
     }
+}
+
+/// Puts headers into the head of a request.
+pub(crate) fn dress(mut request: request::Builder, headers: &[(String, String)]) -> request::Builder {
+    for (name, value) in headers {
+        request = request.header(name, value);
+    }
+    request
 }
 
 /// What carries the bytes.

@@ -1,10 +1,12 @@
 //! Where a server listens, and how it is to be talked to.
 
+use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use http::Uri;
 
+use super::cookies::{self, Cookies, Jar};
 use super::dial::Manner;
 
 /// A parsed and resolved URL.
@@ -22,6 +24,8 @@ pub struct Endpoint {
     /// Whether it speaks TLS.
     pub secure: bool,
     pub manner: Arc<Manner>,
+    /// The cookies of who asks, if it keeps any.
+    pub jar: Option<Jar>,
 }
 
 impl Endpoint {
@@ -52,6 +56,7 @@ impl Endpoint {
             address,
             secure,
             manner,
+            jar: None,
         })
     }
 
@@ -72,6 +77,36 @@ impl Endpoint {
     pub fn engine_url(&self, query: &str) -> String {
         let scheme = if self.secure { "https" } else { "http" };
         format!("{scheme}://{}{}", self.authority, self.engine_path(query))
+    }
+
+    /// The same server for somebody who keeps cookies.
+    #[must_use]
+    pub fn with_jar(mut self, jar: Jar) -> Self {
+        self.jar = Some(jar);
+        self
+    }
+
+    /// What a request for `path`, and a query, says: the headers of every request, and the cookies that belong there.
+    pub(crate) fn headers(&self, path: &str) -> Cow<'_, [(String, String)]> {
+        let headers = &self.manner.headers;
+        match &self.jar {
+            None => Cow::Borrowed(headers),
+            Some(jar) => {
+                let mut headers = headers.clone();
+                cookies::add(jar, &format!("{}{path}", self.origin()), &mut headers);
+                Cow::Owned(headers)
+            }
+        }
+    }
+
+    /// The cookies of who asks, at this server.
+    pub(crate) fn cookies(&self) -> Option<Cookies> {
+        self.jar.as_ref().map(|jar| jar.at(self.origin()))
+    }
+
+    /// Scheme and host, whatever relay is in between; cookies make no difference between ports.
+    fn origin(&self) -> String {
+        format!("{}://{}", if self.secure { "https" } else { "http" }, self.host)
     }
 
     /// The name to ask for in TLS; `None` without it.

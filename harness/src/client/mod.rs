@@ -2,6 +2,7 @@
 
 mod carrier;
 mod connection;
+mod cookies;
 mod dial;
 mod endpoint;
 mod socket;
@@ -10,8 +11,12 @@ mod websocket;
 mod wire_bytes;
 
 pub use carrier::Carrier;
+pub(crate) use carrier::set_cookie_headers;
 pub use connection::{Connection, Error, Http, http_client};
+pub(crate) use cookies::{Cookies, add, set_cookies};
+pub use cookies::{Jar, Jars};
 pub use dial::Manner;
+pub(crate) use dial::dress;
 pub use endpoint::Endpoint;
 pub use socket::{Arrival, stamp_lag};
 pub use tls::{Tls, Trust};

@@ -12,7 +12,7 @@ use super::connection::Error;
 use super::endpoint::Endpoint;
 use super::socket::{Arrival, Socket};
 use crate::wire::frame::{self, Frame as WsFrame, Messages};
-use crate::wire::websocket::{Answer, shake_hands};
+use crate::wire::websocket::{Answer, Shaken, shake_hands};
 
 /// While more than this waits to be written, nothing more is taken.
 const BACKLOG: usize = 256 * 1024;
@@ -39,10 +39,13 @@ impl WebSocket {
             query.push_str("&sid=");
             query.push_str(sid);
         }
-        let headers = &endpoint.manner.headers;
         let path = endpoint.engine_path(&query);
-        let answer = shake_hands(&mut stream, &path, &endpoint.authority, headers, &[]).await;
-        match answer.map_err(Error::WebSocket)? {
+        let shaken = shake_hands(&mut stream, &path, &endpoint.authority, &endpoint.headers(&path), &[]).await;
+        let Shaken { answer, headers } = shaken.map_err(Error::WebSocket)?;
+        if let Some(cookies) = endpoint.cookies() {
+            cookies.learn(&path, &headers);
+        }
+        match answer {
             Answer::Open(incoming) => Ok(Self {
                 socket: Socket::new(stream),
                 incoming,

@@ -17,7 +17,7 @@ use tokio::task::LocalSet;
 use super::actor::{self, Call, Client, Command, Shared, World};
 use super::journal::{Journal, emission, named};
 use super::program::{Emit, Program, Step, Target, Verb};
-use crate::client::{Connection, Endpoint, Http};
+use crate::client::{Connection, Endpoint, Http, Jar};
 use crate::play;
 use crate::scenario::model::Transport;
 use crate::target::Frozen;
@@ -52,7 +52,8 @@ pub struct Stage {
 impl Stage {
     /// Whether anybody answers there.
     pub async fn is_alive(&self) -> bool {
-        let opening = Connection::open(&self.endpoint, &self.http, Transport::WebSocket);
+        let endpoint = self.endpoint.clone().with_jar(Jar::default());
+        let opening = Connection::open(&endpoint, &self.http, Transport::WebSocket);
         match tokio::time::timeout(PATIENCE, opening).await {
             Ok(Ok(connection)) => {
                 connection.close().await;
@@ -144,7 +145,7 @@ struct Player<'a> {
 impl Player<'_> {
     /// A new connection for a client, in all its namespaces.
     async fn open(&self, client: u8, transport: Transport) {
-        let mut endpoint = self.stage.endpoint.clone();
+        let mut endpoint = self.stage.endpoint.clone().with_jar(Jar::default());
         if let Some(link) = &self.world.borrow().clients[usize::from(client)].link {
             endpoint.through(link.address());
         }

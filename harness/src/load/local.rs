@@ -21,7 +21,7 @@ use super::message::Message;
 use super::plan::Plan;
 use super::shared::{Behaviour, Shared};
 use super::stamp::Stamp;
-use crate::client::{Carrier, Endpoint, WireBytes};
+use crate::client::{Carrier, Endpoint, Jars, WireBytes};
 use crate::clock::RunClock;
 use crate::play::Stage;
 use crate::record::WorkerTime;
@@ -37,6 +37,8 @@ pub(super) struct Local {
     pub(super) stage: Stage,
     pub(super) messages: Vec<Message>,
     pub(super) reconnect: Option<Reconnect>,
+    /// What servers want its users to show again.
+    pub(super) jars: Jars,
     /// Requests that were sent again, since the server had closed a connection that was to be kept open.
     pub(super) resent: Arc<AtomicU64>,
     pub(super) measurements: RefCell<Measurements>,

@@ -20,7 +20,7 @@ use super::measure::{Findings, Measurements, Snapshot};
 use super::ruler::ThreadTimes;
 use super::shared::Shared;
 use super::user;
-use crate::client::{WireBytes, http_client};
+use crate::client::{Jars, WireBytes, http_client};
 use crate::clock::{PreciseSleep, RunClock};
 use crate::play::Stage;
 use crate::record::WorkerTime;
@@ -68,6 +68,7 @@ async fn work(shared: Arc<Shared>, number: usize) -> std::io::Result<WorkerResul
         stage: Stage { http: http_client(&shared.stage.endpoint.manner), ..shared.stage.clone() },
         messages: shared.messages.clone(),
         reconnect: shared.reconnect,
+        jars: Jars::default(),
         resent: Arc::default(),
         measurements: RefCell::new(Measurements::new(&shared.plan)),
         window: RefCell::new(Window::new(shared.log.clone(), shared.plan.clone())),

@@ -8,7 +8,7 @@ use sio_protocol::client::Event;
 use sio_protocol::{Args, Value};
 
 use super::transcript::{self, clip};
-use crate::client::{Connection, Endpoint};
+use crate::client::{Connection, Endpoint, Jar};
 use crate::clock;
 use crate::wire::{self, Link};
 
@@ -78,7 +78,7 @@ impl Client {
         Self {
             name: name.to_owned(),
             wire: Wire::None,
-            endpoint,
+            endpoint: endpoint.with_jar(Jar::default()),
             link: None,
             nsp,
             arrivals: Vec::new(),

@@ -11,6 +11,7 @@ use super::answer;
 use super::player::{Outcome, Player};
 use super::transcript::clip;
 use super::{ANSWER, Stop};
+use crate::client::Cookies;
 use crate::scenario::model::{AnswerPattern, HttpRequest, Step, Verb};
 use crate::wire::http1::{Body, Exchange};
 use crate::wire::{Outgoing, Request, Response};
@@ -21,12 +22,15 @@ pub(crate) struct Pending {
     address: SocketAddr,
     /// To be sent again when all that came back was a ping.
     again: Option<Request>,
+    /// Learn from the answer, which is one to this path.
+    cookies: Option<(Cookies, String)>,
 }
 
 impl Pending {
-    fn begin(address: SocketAddr, request: Request, polls: bool) -> Self {
+    fn begin(address: SocketAddr, request: Request, polls: bool, cookies: Option<Cookies>) -> Self {
         let again = polls.then(|| request.clone());
-        Self { exchange: Exchange::begin(address, request), address, again }
+        let cookies = cookies.map(|cookies| (cookies, request.path.clone()));
+        Self { exchange: Exchange::begin(address, request), address, again, cookies }
     }
 
     /// As [`Exchange::poll`]; a GET that brought a ping and nothing else is answered and sent again, as every
@@ -37,6 +41,9 @@ impl Pending {
                 Poll::Ready(answer) => answer,
                 Poll::Pending => return Poll::Pending,
             };
+            if let (Some((cookies, path)), Ok(response)) = (&self.cookies, &answer) {
+                cookies.learn(path, &response.headers);
+            }
             let Some(again) = &self.again else { return Poll::Ready(answer) };
             match answer {
                 Ok(response) if response.status == 200 && &response.body[..] == b"2" => {
@@ -109,9 +116,9 @@ impl Player<'_> {
 
     fn begin_http(&mut self, client: usize, spec: &HttpRequest) -> Outcome<Pending> {
         let path = self.scope.render_string(&spec.path).map_err(Stop::Error)?;
-        let (address, host, base) = {
+        let (address, host, base, cookies) = {
             let endpoint = &self.clients[client].endpoint;
-            (endpoint.address, endpoint.authority.clone(), endpoint.path.clone())
+            (endpoint.address, endpoint.authority.clone(), endpoint.path.clone(), endpoint.cookies())
         };
         let path = if path.starts_with('?') { format!("{base}{path}") } else { path };
         let mut request = Request::new(&spec.method, &path, &host);
@@ -119,6 +126,7 @@ impl Player<'_> {
             let value = self.text(value)?;
             request.headers.push((name.clone(), value));
         }
+        cookies.iter().for_each(|cookies| cookies.show(&path, &mut request.headers));
         // One request on one connection: the server may close it at once.
         request.headers.push(("Connection".to_owned(), "close".to_owned()));
         let mut parts = Vec::new();
@@ -140,7 +148,7 @@ impl Player<'_> {
         let chunked = spec.chunked.as_ref().map(|chunked| self.flag(chunked)).transpose()?.unwrap_or(false);
         request.body = Body { parts, chunked, stop_after: spec.stop_after, claims: spec.claims };
         let polls = spec.method == "GET" && !self.clients[client].pings_shown;
-        Ok(Pending::begin(address, request, polls))
+        Ok(Pending::begin(address, request, polls, cookies))
     }
 
     async fn answered(

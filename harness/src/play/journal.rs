@@ -8,7 +8,7 @@ use sio_protocol::{Args, Value};
 use super::packets::unsupported;
 use super::player::{Outcome, Player};
 use super::{ANSWER, Stop};
-use crate::client::Connection;
+use crate::client::{Connection, Jar};
 use crate::clock;
 use crate::scenario::model::Transport;
 use crate::scenario::template::Template;
@@ -54,7 +54,8 @@ impl Player<'_> {
     pub(super) async fn skip_journal(&mut self) {
         let stage = self.stage;
         let ask = async {
-            let mut connection = Connection::open(&stage.endpoint, &stage.http, Transport::WebSocket).await.ok()?;
+            let endpoint = stage.endpoint.clone().with_jar(Jar::default());
+            let mut connection = Connection::open(&endpoint, &stage.http, Transport::WebSocket).await.ok()?;
             connection.join("/", "", ANSWER).await.ok()?;
             let args = Args::from_values(&[Value::from("journal"), Value::Number(self.journal_from.into())]);
             let answer = connection.call("/", args, ANSWER).await.ok()?;

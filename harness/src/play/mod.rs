@@ -59,7 +59,7 @@ pub(crate) enum Stop {
 pub async fn play(loaded: &Loaded, case: &Case, stage: &Stage) -> CaseResult {
     let started = clock::now();
     let mut player = player::Player::new(loaded, case, stage);
-    let outcome = match tokio::time::timeout(WHOLE, player.run()).await {
+    let outcome = match tokio::time::timeout(WHOLE, Box::pin(player.run())).await {
         Ok(outcome) => outcome,
         Err(_) => Err((Stop::Late(format!("the case did not end within {WHOLE:?}")), case.span.clone())),
     };

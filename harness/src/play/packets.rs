@@ -8,7 +8,7 @@ use super::client::Wire;
 use super::player::{Begun, Outcome, Player};
 use super::transcript::{self, clip};
 use super::{ANSWER, QUIET, Stop};
-use crate::client::Connection;
+use crate::client::{Connection, Jar};
 use crate::scenario::model::{Ack, Drop, Transport};
 use crate::scenario::template::Template;
 use crate::wire::{self, LinkAction};
@@ -322,9 +322,9 @@ impl Player<'_> {
 
     /// Somebody else can connect, join and be answered.
     pub(super) async fn alive(&mut self) -> Outcome {
-        let endpoint = &self.stage.endpoint;
+        let endpoint = self.stage.endpoint.clone().with_jar(Jar::default());
         let probe = async {
-            let mut connection = Connection::open(endpoint, &self.stage.http, Transport::WebSocket).await?;
+            let mut connection = Connection::open(&endpoint, &self.stage.http, Transport::WebSocket).await?;
             connection.join("/", "", ANSWER).await?;
             if self.stage.fence {
                 connection.call("/", Args::from_values(&[Value::from(FENCE)]), ANSWER).await?;

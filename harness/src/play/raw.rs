@@ -81,10 +81,11 @@ impl Player<'_> {
         let endpoint = &this.endpoint;
         let (address, host) = (endpoint.address, endpoint.authority.clone());
         let path = format!("{}?{query}", endpoint.path);
+        let cookies = endpoint.cookies();
         let line = format!("{} ▶ opens {kind} {}", this.name, clip(&query));
         let handle = match kind {
-            "websocket" => websocket::open(websocket::Opening { address, path, host, headers, behind }),
-            "polling" => polling::open(polling::Opening { address, host, path, headers }),
+            "websocket" => websocket::open(websocket::Opening { address, path, host, headers, behind, cookies }),
+            "polling" => polling::open(polling::Opening { address, host, path, headers, cookies }),
             other => return Err(Stop::Error(format!("a raw client of kind `{other}` cannot be opened"))),
         };
         self.note(line);

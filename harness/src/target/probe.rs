@@ -8,7 +8,7 @@ use sio_protocol::engine::Handshake;
 use sio_protocol::{Args, Parser};
 
 use super::Error;
-use crate::client::{Connection, Endpoint, Http};
+use crate::client::{Connection, Endpoint, Http, Jar, dress, set_cookie_headers};
 use crate::scenario::model::Transport;
 
 /// Time for each step of the probe.
@@ -20,6 +20,8 @@ const MAX_BODY: usize = 100_000;
 
 /// A full handshake, and a fence, twice. Returns whether the fence is acknowledged.
 pub(super) async fn check(endpoint: &Endpoint, http: &Http, parser: Parser) -> Result<bool, Error> {
+    // A balancer may want to see its cookie again.
+    let endpoint = &endpoint.clone().with_jar(Jar::default());
     speaks_version_4(endpoint, http).await?;
     let mut fence = true;
     for _ in 0..2 {
@@ -77,10 +79,9 @@ async fn speaks_version_4(endpoint: &Endpoint, http: &Http) -> Result<(), Error>
 
 /// Leaves no session behind that would wait for its ping timeout.
 async fn close(endpoint: &Endpoint, http: &Http, sid: &str) {
-    let url = endpoint.engine_url(&format!("EIO=4&transport=polling&sid={sid}"));
-    let request = endpoint
-        .manner
-        .dress(http::Request::post(url))
+    let query = format!("EIO=4&transport=polling&sid={sid}");
+    let headers = endpoint.headers(&endpoint.engine_path(&query));
+    let request = dress(http::Request::post(endpoint.engine_url(&query)), &headers)
         .header(http::header::CONTENT_TYPE, "text/plain;charset=UTF-8")
         .body(Full::new(Bytes::from_static(b"1")));
     if let Ok(request) = request {
@@ -101,7 +102,8 @@ fn wrong_version(url: &str) -> Error {
 }
 
 async fn get(endpoint: &Endpoint, http: &Http, query: &str) -> Result<(u16, String), Error> {
-    let request = endpoint.manner.dress(http::Request::get(endpoint.engine_url(query))).body(Full::default());
+    let headers = endpoint.headers(&endpoint.engine_path(query));
+    let request = dress(http::Request::get(endpoint.engine_url(query)), &headers).body(Full::default());
     let request = request.map_err(|error| Error::Usage(format!("{}: {error}", endpoint.url)))?;
     let unreachable = |why: String| {
         Error::Unreachable(format!(
@@ -111,6 +113,9 @@ async fn get(endpoint: &Endpoint, http: &Http, query: &str) -> Result<(u16, Stri
     };
     let request = async {
         let response = http.request(request).await.map_err(|error| unreachable(root_cause(&error)))?;
+        if let Some(cookies) = endpoint.cookies() {
+            cookies.learn(&endpoint.engine_path(query), &set_cookie_headers(response.headers()));
+        }
         let status = response.status().as_u16();
         let body = Limited::new(response.into_body(), MAX_BODY).collect().await;
         let body = body.map(http_body_util::Collected::to_bytes).unwrap_or_default();

@@ -9,6 +9,7 @@ use sio_protocol::{ByteString, Frame};
 
 use super::http1::{Exchange, Request, Response};
 use super::{Arrival, Closed, Command, Ends, Handle, Outgoing};
+use crate::client::Cookies;
 
 /// Where and how to poll.
 #[derive(Clone, Debug)]
@@ -18,6 +19,8 @@ pub struct Opening {
     /// Path and query of the handshake.
     pub path: String,
     pub headers: Vec<(String, String)>,
+    /// Shown, unless the headers have cookies of their own, and learned.
+    pub(crate) cookies: Option<Cookies>,
 }
 
 /// Starts the task that opens a session and polls it.
@@ -46,6 +49,7 @@ impl Session {
     async fn handshake(&mut self, ends: &Ends) -> Result<bool, String> {
         let mut exchange = self.request("GET", Bytes::new());
         let response = poll_fn(|cx| exchange.poll(cx)).await?;
+        self.learn(&response);
         if response.status != 200 {
             let body = String::from_utf8_lossy(&response.body).into_owned();
             ends.report(Arrival::Refused { status: response.status, body });
@@ -88,12 +92,14 @@ impl Session {
                 },
                 answer = answered(&mut get) => {
                     get = None;
+                    answer.iter().for_each(|response| self.learn(response));
                     if let Some(closed) = taken(answer, ends) {
                         return closed;
                     }
                 }
                 answer = answered(&mut post) => {
                     post = None;
+                    answer.iter().for_each(|response| self.learn(response));
                     match answer {
                         Ok(response) if response.status == 200 => {}
                         // The GET says how it ends, if there is one that is answered; this is all a client sees
@@ -106,6 +112,10 @@ impl Session {
         }
     }
 
+    fn learn(&self, response: &Response) {
+        self.opening.cookies.iter().for_each(|cookies| cookies.learn(&self.opening.path, &response.headers));
+    }
+
     fn request(&self, method: &str, body: Bytes) -> Exchange {
         let opening = &self.opening;
         let mut path = opening.path.clone();
@@ -115,6 +125,7 @@ impl Session {
         }
         let mut request = Request::new(method, &path, &opening.host);
         request.headers.extend(opening.headers.iter().cloned());
+        opening.cookies.iter().for_each(|cookies| cookies.show(&path, &mut request.headers));
         if method == "POST" {
             request.headers.push(("Content-Type".to_owned(), "text/plain;charset=UTF-8".to_owned()));
             request.body.parts = vec![body];

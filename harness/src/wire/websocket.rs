@@ -9,6 +9,7 @@ use tokio::net::TcpStream;
 use super::frame::{self, Frame, Messages};
 use super::http1::{self, Request};
 use super::{Arrival, Closed, Command, Ends, Handle, Outgoing, dial};
+use crate::client::Cookies;
 
 /// Any sixteen bytes will do; nobody has to guess them.
 const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
@@ -25,6 +26,8 @@ pub struct Opening {
     pub headers: Vec<(String, String)>,
     /// Bytes in the same segment, right behind the request.
     pub behind: Vec<Outgoing>,
+    /// Shown, unless the headers have cookies of their own, and learned.
+    pub(crate) cookies: Option<Cookies>,
 }
 
 /// Starts the task that opens a WebSocket and carries its frames.
@@ -48,8 +51,11 @@ async fn start(opening: &Opening, ends: &Ends) -> Result<Option<(TcpStream, Byte
     let mut stream = dial(opening.address).await.map_err(|error| format!("cannot connect: {error}"))?;
     let mut behind = BytesMut::new();
     encode(&opening.behind, &mut behind);
-    let answer = shake_hands(&mut stream, &opening.path, &opening.host, &opening.headers, &behind).await?;
-    match answer {
+    let mut headers = opening.headers.clone();
+    opening.cookies.iter().for_each(|cookies| cookies.show(&opening.path, &mut headers));
+    let shaken = shake_hands(&mut stream, &opening.path, &opening.host, &headers, &behind).await?;
+    opening.cookies.iter().for_each(|cookies| cookies.learn(&opening.path, &shaken.headers));
+    match shaken.answer {
         Answer::Open(rest) => {
             ends.report(Arrival::Opened);
             Ok(Some((stream, rest)))
@@ -59,6 +65,12 @@ async fn start(opening: &Opening, ends: &Ends) -> Result<Option<(TcpStream, Byte
             Ok(None)
         }
     }
+}
+
+/// What came back of asking for a WebSocket.
+pub(crate) struct Shaken {
+    pub(crate) answer: Answer,
+    pub(crate) headers: Vec<(String, String)>,
 }
 
 /// What a server says to a client that wants a WebSocket.
@@ -79,7 +91,7 @@ pub(crate) async fn shake_hands(
     host: &str,
     headers: &[(String, String)],
     behind: &[u8],
-) -> Result<Answer, String> {
+) -> Result<Shaken, String> {
     let mut request = Request::new("GET", path, host);
     for (name, value) in [
         ("Upgrade", "websocket"),
@@ -98,7 +110,8 @@ pub(crate) async fn shake_hands(
     if head.status != 101 {
         let status = head.status;
         let body = http1::read_body(stream, &mut buffer, &head).await.unwrap_or_default();
-        return Ok(Answer::Refused { status, body: String::from_utf8_lossy(&body).into_owned() });
+        let answer = Answer::Refused { status, body: String::from_utf8_lossy(&body).into_owned() };
+        return Ok(Shaken { answer, headers: head.headers });
     }
     match head.header("sec-websocket-accept") {
         Some(ACCEPT) => {}
@@ -107,7 +120,7 @@ pub(crate) async fn shake_hands(
     if let Some(extension) = head.header("sec-websocket-extensions") {
         return Err(format!("the server switched on an extension: {extension}"));
     }
-    Ok(Answer::Open(buffer))
+    Ok(Shaken { answer: Answer::Open(buffer), headers: head.headers })
 }
 
 fn encode(outgoing: &[Outgoing], bytes: &mut BytesMut) {

@@ -15,6 +15,7 @@ mod journeys;
 mod live;
 mod lives;
 mod office;
+mod reach;
 mod records;
 mod selftest;
 mod standard;

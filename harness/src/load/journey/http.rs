@@ -1,5 +1,5 @@
 //! Requests of visitors beside their sockets: a login, for example. They are users' requests, so connections are
-//! kept open and cookies are shown again.
+//! kept open and cookies are kept as browsers do.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use serde_json_path::JsonPath;
 use sio_protocol::Value;
 
 use super::walk::{Trouble, Walk};
-use crate::client::Error;
+use crate::client::{Error, add, dress, set_cookies};
 use crate::play::answer;
 use crate::scenario::model::{AnswerPattern, HttpRequest, RawPacket};
 use crate::scenario::template::Template;
@@ -18,29 +18,6 @@ use crate::wire::Response;
 
 /// The largest body that is taken.
 const MAX_BODY: usize = 16 * 1024 * 1024;
-
-/// What a server wants to be shown again.
-#[derive(Debug, Default)]
-pub(super) struct Cookies(Vec<(String, String)>);
-
-impl Cookies {
-    /// Takes what an answer sets; a visit is too short for anything to expire.
-    fn learn(&mut self, response: &Response) {
-        let set = response.headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case("set-cookie"));
-        for (_, value) in set {
-            let pair = value.split(';').next().unwrap_or_default();
-            let Some((name, value)) = pair.split_once('=') else { continue };
-            self.0.retain(|(known, _)| known != name.trim());
-            self.0.push((name.trim().to_owned(), value.trim().to_owned()));
-        }
-    }
-
-    /// The value of the `Cookie` header, if there is anything to show.
-    pub(super) fn header(&self) -> Option<String> {
-        let pairs: Vec<_> = self.0.iter().map(|(name, value)| format!("{name}={value}")).collect();
-        (!pairs.is_empty()).then(|| pairs.join("; "))
-    }
-}
 
 impl Walk<'_> {
     /// Sends a request, compares its answer and keeps what is asked for.
@@ -51,7 +28,7 @@ impl Walk<'_> {
         save: &[(String, JsonPath)],
         within: Duration,
     ) -> Result<(), Trouble> {
-        let request = self.prepare(spec)?;
+        let (url, request) = self.prepare(spec)?;
         let sending = self.local.stage.http.request(request);
         let whole = async {
             let response = sending.await.map_err(|error| Error::requesting(&error))?;
@@ -65,12 +42,12 @@ impl Walk<'_> {
         let answer = tokio::time::timeout(within, whole).await;
         let answer = answer.map_err(|_| Trouble::Target(format!("not answered within {within:?}")))?;
         let response = answer.map_err(Trouble::of)?;
-        self.cookies.learn(&response);
+        self.jar.learn(&url, set_cookies(&response.headers));
         answer::compare(&mut self.scope, pattern, Ok(&response)).map_err(Trouble::Target)?;
         self.save(save, &response.body)
     }
 
-    fn prepare(&mut self, spec: &HttpRequest) -> Result<Request<Full<Bytes>>, Trouble> {
+    fn prepare(&mut self, spec: &HttpRequest) -> Result<(String, Request<Full<Bytes>>), Trouble> {
         let path = self.scope.render_string(&spec.path).map_err(Trouble::Target)?;
         let endpoint = self.endpoint();
         let url = match (path.starts_with("http://") || path.starts_with("https://"), path.starts_with('?')) {
@@ -78,10 +55,15 @@ impl Walk<'_> {
             (false, true) => format!("{}{}{path}", endpoint.url, endpoint.path),
             (false, false) => format!("{}{path}", endpoint.url),
         };
-        let mut request = endpoint.manner.dress(Request::builder().method(spec.method.as_str()).uri(url));
+        let mut headers = endpoint.manner.headers.clone();
+        add(&self.jar, &url, &mut headers);
         for (name, value) in &spec.headers {
-            request = request.header(name, self.text(value)?);
+            let value = self.text(value)?;
+            // Who writes a cookie by hand means this one and no other.
+            headers.retain(|(known, _)| !(known.eq_ignore_ascii_case("cookie") && name.eq_ignore_ascii_case("cookie")));
+            headers.push((name.clone(), value));
         }
+        let mut request = dress(Request::builder().method(spec.method.as_str()).uri(&url), &headers);
         let mut body = Vec::new();
         for packet in &spec.body {
             match packet {
@@ -97,7 +79,8 @@ impl Walk<'_> {
             request = request.header(http::header::CONTENT_TYPE, "application/json");
             body = value.to_string().into_bytes();
         }
-        request.body(Full::new(body.into())).map_err(|error| Trouble::Target(format!("not a request: {error}")))
+        let request = request.body(Full::new(body.into()));
+        Ok((url, request.map_err(|error| Trouble::Target(format!("not a request: {error}")))?))
     }
 
     fn bytes(&mut self, template: &Template) -> Result<Vec<u8>, Trouble> {
@@ -122,20 +105,5 @@ impl Walk<'_> {
             self.scope.vars.insert(name.clone(), value);
         }
         Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn cookies_are_shown_again_and_replaced() {
-        let mut cookies = Cookies::default();
-        assert_eq!(cookies.header(), None);
-        let set = |value: &str| ("Set-Cookie".to_owned(), value.to_owned());
-        let headers = vec![set("sid=1; Path=/; HttpOnly"), set("lang=de"), set("broken"), set("sid=2")];
-        cookies.learn(&Response { status: 200, headers, body: Bytes::new() });
-        assert_eq!(cookies.header().as_deref(), Some("lang=de; sid=2"));
     }
 }

@@ -6,8 +6,7 @@ use sio_oracle::board::Nanos;
 use sio_protocol::{Args, Value};
 
 use super::guest::{Guest, Heard};
-use super::http::Cookies;
-use crate::client::{Connection, Endpoint, Error};
+use crate::client::{Connection, Endpoint, Error, Jar};
 use crate::clock;
 use crate::load::local::Local;
 use crate::load::random::Dice;
@@ -51,7 +50,7 @@ pub(super) struct Walk<'a> {
     number: u64,
     pub(super) scope: Scope,
     dice: Dice,
-    pub(super) cookies: Cookies,
+    pub(super) jar: Jar,
     guest: Option<Guest<'a>>,
     /// Joined last.
     nsp: String,
@@ -71,8 +70,8 @@ impl<'a> Walk<'a> {
         intended: Option<Nanos>,
     ) -> Self {
         let since = local.now();
-        let (cookies, nsp) = (Cookies::default(), "/".to_owned());
-        Self { local, journey, number, scope, dice, cookies, guest: None, nsp, since, intended }
+        let (jar, nsp) = (Jar::default(), "/".to_owned());
+        Self { local, journey, number, scope, dice, jar, guest: None, nsp, since, intended }
     }
 
     /// Does the steps, and notes what they took.
@@ -166,11 +165,7 @@ impl<'a> Walk<'a> {
 
     pub(super) fn endpoint(&self) -> Endpoint {
         let node = (self.number % u64::from(self.local.plan.nodes)) as u32;
-        let mut endpoint = self.local.endpoint(node);
-        if let Some(cookie) = self.cookies.header() {
-            endpoint.manner = endpoint.manner.with_header("Cookie", &cookie);
-        }
-        endpoint
+        self.local.endpoint(node).with_jar(self.jar.clone())
     }
 
     pub(super) fn text(&mut self, template: &Template) -> Outcome<String> {

@@ -51,7 +51,7 @@ impl<'a> Talk<'a> {
         lost_at: Option<Nanos>,
     ) -> Result<Self, Error> {
         let user = &local.plan.users[number as usize];
-        let mut endpoint = local.endpoint(user.node);
+        let mut endpoint = local.endpoint(user.node).with_jar(local.jars.jar(number));
         let link = match local.crowd(number).link {
             Some(path) => Some(Link::open(endpoint.address, path).await.map_err(Error::Connect)?),
             None => None,
