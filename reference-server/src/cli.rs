@@ -189,9 +189,11 @@ pub async fn serve(args: ServeArgs) -> Result<(), ServeError> {
     writeln!(io::stdout(), "LISTENING {}", listener.local_addr().port())?;
 
     let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    // On a task of its own, as clients come once more while the server stops.
+    let mut running = tokio::spawn(listener.run());
     // Cancel-safe: whichever ends the wait ends the server.
     tokio::select! {
-        outcome = listener.run() => outcome?,
+        outcome = &mut running => outcome.map_err(io::Error::other)??,
         _ = term.recv() => {}
         _ = int.recv() => {}
         () = stdin_closes(), if args.until_stdin_closes => {}
@@ -207,16 +209,14 @@ pub async fn serve(args: ServeArgs) -> Result<(), ServeError> {
 }
 
 /// Serves the same port on a thread and runtime of its own, until the server is closed. Its sessions go with the
-/// runtime, so it outlives them: [`Server::close`] has waited for them by then.
+/// runtime: [`Server::close`] has waited for them by then.
 fn on_another_thread(listener: &Listener) -> io::Result<JoinHandle<()>> {
     let listener = listener.try_clone()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     std::thread::Builder::new().name("serve".to_owned()).spawn(move || {
         runtime.block_on(async move {
-            let io = listener.server().clone();
             // The port is the first thread's as well, which tells what is wrong with it.
             let _ = listener.run().await;
-            io.drained(SHUTDOWN).await;
         });
     })
 }

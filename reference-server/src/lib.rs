@@ -62,6 +62,7 @@ pub mod limits;
 mod listener;
 mod namespace;
 mod options;
+mod patience;
 mod selects;
 mod server;
 mod service;

@@ -26,6 +26,8 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 pub const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
 /// Time a client has for its TLS handshake.
 pub const TLS_TIMEOUT: Duration = Duration::from_secs(10);
+/// Time for which a peer may take nothing of an answer that is written to it. On a WebSocket the heartbeat ends it.
+pub const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 /// Bytes of the head of a request, and of what is read ahead of being asked for; Node's limit is the same.
 pub const MAX_HEAD: usize = 16 * 1024;
 /// Headers of a request.

@@ -16,6 +16,7 @@ use tokio_rustls::rustls::ServerConfig;
 #[cfg(feature = "faults")]
 use crate::faults::http::serve as answer;
 use crate::limits::{HEADER_TIMEOUT, MAX_HEAD, MAX_HEADERS, TLS_TIMEOUT};
+use crate::patience::Patient;
 use crate::server::Server;
 #[cfg(not(feature = "faults"))]
 use crate::transport::http::serve as answer;
@@ -42,10 +43,6 @@ impl Listener {
         self
     }
 
-    pub(crate) fn server(&self) -> &Server {
-        &self.server
-    }
-
     /// Where it listens.
     pub fn local_addr(&self) -> SocketAddr {
         self.address
@@ -65,7 +62,7 @@ impl Listener {
             // Cancel-safe: a connection that is accepted is handed over at once.
             let accepted = tokio::select! {
                 accepted = socket.accept() => accepted,
-                () = self.server.closing() => return Ok(()),
+                () = self.server.closed() => return Ok(()),
             };
             let (stream, address) = match accepted {
                 Ok(accepted) => accepted,
@@ -84,6 +81,7 @@ impl Listener {
 }
 
 async fn serve(server: Server, tls: Option<TlsAcceptor>, stream: TcpStream, address: SocketAddr) {
+    let stream = Patient::new(stream);
     match tls {
         None => serve_http(server, stream, address).await,
         Some(tls) => {
@@ -111,7 +109,7 @@ async fn serve_http(server: Server, stream: impl AsyncRead + AsyncWrite + Unpin 
     // Cancel-safe: the connection is pinned and goes on.
     tokio::select! {
         _ = connection.as_mut() => return,
-        () = server.closing() => connection.as_mut().graceful_shutdown(),
+        () = server.closed() => connection.as_mut().graceful_shutdown(),
     }
     let _ = connection.await;
 }

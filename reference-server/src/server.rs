@@ -31,10 +31,19 @@ struct Inner {
     config: Config,
     namespaces: Mutex<Namespaces>,
     sessions: Mutex<HashMap<String, Arc<Session>>>,
-    /// Becomes true when the server begins to stop.
-    closing: watch::Sender<bool>,
+    stage: watch::Sender<Stage>,
     /// Told whenever a session is gone.
     gone: tokio::sync::Notify,
+}
+
+/// How far the server has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd)]
+enum Stage {
+    Open,
+    /// No new sessions; those that there are may fetch what is queued for them.
+    Closing,
+    /// The port is given up.
+    Closed,
 }
 
 #[derive(Default)]
@@ -60,7 +69,7 @@ impl Server {
             config,
             namespaces: Mutex::default(),
             sessions: Mutex::default(),
-            closing: watch::Sender::new(false),
+            stage: watch::Sender::new(Stage::Open),
             gone: tokio::sync::Notify::new(),
         }));
         server.of("/");
@@ -274,30 +283,31 @@ impl Server {
     }
 
     pub(crate) fn is_closing(&self) -> bool {
-        *self.0.closing.borrow()
+        *self.0.stage.borrow() != Stage::Open
     }
 
-    /// Ends when the server begins to stop.
-    pub(crate) async fn closing(&self) {
-        let mut closing = self.0.closing.subscribe();
+    /// Ends when the server has stopped.
+    pub(crate) async fn closed(&self) {
+        let mut stage = self.0.stage.subscribe();
         // The sender lives in this server, so it cannot be gone.
-        let _ = closing.wait_for(|closing| *closing).await;
+        let _ = stage.wait_for(|stage| *stage == Stage::Closed).await;
     }
 
-    /// Stops: no new sessions, every socket is told, and what is queued is written, for `patience` at most.
-    /// [`Listener::run`] ends as well.
+    /// Stops: no new sessions, every socket is told, and what is queued is written, for `patience` at most. Until then
+    /// the port stays open, as a client that polls has to come once more; then [`Listener::run`] ends as well.
     pub async fn close(&self, patience: Duration) {
-        self.0.closing.send_replace(true);
+        self.0.stage.send_replace(Stage::Closing);
         let sessions: Vec<_> = self.sessions().values().cloned().collect();
         for session in &sessions {
             session.shut_down();
         }
         drop(sessions);
         self.drained(patience).await;
+        self.0.stage.send_replace(Stage::Closed);
     }
 
     /// Waits until the last session is gone, for `patience` at most.
-    pub(crate) async fn drained(&self, patience: Duration) {
+    async fn drained(&self, patience: Duration) {
         let all_gone = async {
             loop {
                 // Registered ahead of looking, or the last one could go in between.

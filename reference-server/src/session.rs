@@ -53,7 +53,7 @@ pub(crate) struct Session {
     stopped_reading: AtomicBool,
     /// Whoever keeps the time of a session that has no WebSocket.
     pub(crate) keeper: Notify,
-    /// Told when the session is over for the application.
+    /// Told when the session is over for the application, and at what happens to it from then on.
     ended: Notify,
 }
 
@@ -394,12 +394,24 @@ impl Session {
         restored
     }
 
-    /// Ends when the session does.
+    /// Ends when the session is over for the application.
     pub(crate) async fn ended(&self) {
-        let mut told = std::pin::pin!(self.ended.notified());
-        // Registered ahead of looking, or the end could come in between.
-        told.as_mut().enable();
-        if !self.lock().has_ended() {
+        self.until(|connection| connection.has_ended()).await;
+    }
+
+    /// Ends when nothing more will be sent either.
+    pub(crate) async fn closed(&self) {
+        self.until(|connection| connection.is_closed()).await;
+    }
+
+    async fn until(&self, over: impl Fn(&Connection) -> bool) {
+        loop {
+            let mut told = std::pin::pin!(self.ended.notified());
+            // Registered ahead of looking, or the end could come in between.
+            told.as_mut().enable();
+            if over(&self.lock()) {
+                return;
+            }
             told.await;
         }
     }

@@ -153,7 +153,7 @@ impl Connection {
         self.note_end();
     }
 
-    /// The server stops: every namespace is told, and what is queued goes to a reader that is there.
+    /// The server stops: every namespace is told, and what is queued goes to a reader that is there or comes soon.
     pub fn shut_down(&mut self, config: &Config, now: Instant) {
         let joined = self.namespaces.iter().filter(|(_, state)| *state == Membership::Joined);
         for nsp in joined.map(|(name, _)| name.clone()).collect::<Vec<_>>() {
@@ -229,11 +229,12 @@ impl Connection {
         now: Instant,
     ) -> bool {
         for frame in frames {
-            if !self.session.is_open() {
+            if self.session.is_closed() {
                 break; // what follows a `1` is not for us (EIO-CL-02)
             }
             match frame {
-                Ok(frame) => self.receive(config, &frame, now),
+                Ok(frame) if self.session.is_open() => self.receive(config, &frame, now),
+                Ok(frame) => self.session.receive_late(&frame),
                 Err(_) => self.session.close_now(Reason::ParseError),
             }
         }
@@ -249,7 +250,7 @@ impl Connection {
 
     /// A POST that breaks the transport's rules or was given up by the client.
     pub fn post_abort(&mut self) {
-        self.session.close_now(Reason::TransportError);
+        self.session.post_abort();
         self.note_end();
     }
 
@@ -257,11 +258,10 @@ impl Connection {
 
     /// A frame on the session's own WebSocket.
     pub fn ws_frame(&mut self, config: &Config, frame: &Frame, now: Instant) {
-        if self.session.is_open() {
-            match self.session.unwrap(frame) {
-                Ok(frame) => self.receive(config, &frame, now),
-                Err(_) => self.session.close_now(Reason::ParseError),
-            }
+        match self.session.unwrap(frame) {
+            Ok(frame) if self.session.is_open() => self.receive(config, &frame, now),
+            Ok(frame) => self.session.receive_late(&frame),
+            Err(_) => self.session.close_now(Reason::ParseError),
         }
         self.note_end();
     }

@@ -14,6 +14,8 @@ use crate::engine::{self, DecodeError, Handshake, Message, Packet, Payload, Revi
 /// How long the last packets of a session closed by the server wait for the client's next GET, at most (engine.io's
 /// own constant). A client that has not come within a heartbeat does not come any more.
 const LAST_POLL: Duration = Duration::from_secs(30);
+/// How long a server that stops waits for a client that is between two GETs, or about to complete an upgrade.
+const LAST_POLL_OF_ALL: Duration = Duration::from_secs(1);
 
 /// Why a GET or POST is answered with an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -115,8 +117,6 @@ enum LastAnswer {
     NoopAndClose,
     /// To a GET that was waiting, with nothing queued, when the server began to close.
     Close,
-    /// With what is queued: the server stops, so no further GET can come.
-    Queue,
 }
 
 /// One Engine.IO session.
@@ -256,9 +256,6 @@ impl Session {
         self.buffered = 0;
         let mut frames = Vec::from(std::mem::take(&mut self.outbox));
         let compress = std::mem::take(&mut self.compress);
-        if self.last_answer == LastAnswer::Queue && !frames.is_empty() {
-            self.close_now(Reason::ServerShuttingDown);
-        }
         if frames.is_empty() {
             if self.last_answer != LastAnswer::Close {
                 frames.push(Packet::Noop.encode());
@@ -296,16 +293,26 @@ impl Session {
     }
 
     pub(super) fn post_begin(&mut self) -> Result<(), PollError> {
+        // While the last packets go out, a POST is taken and ignored: a client that is refused would drop the answer
+        // that they are in.
         match (&mut self.link, &self.state) {
-            (Link::Polling { post: true, .. }, State::Open) => {
+            (Link::WebSocket, _) | (_, State::Closed) => Err(PollError::NotPolling),
+            (Link::Polling { post: true, .. }, _) => {
                 self.close_now(Reason::TransportError);
                 Err(PollError::Duplicate)
             }
-            (Link::Polling { post, .. }, State::Open) => {
+            (Link::Polling { post, .. }, _) => {
                 *post = true;
                 Ok(())
             }
-            _ => Err(PollError::NotPolling),
+        }
+    }
+
+    /// A POST broke the rules or was given up. What is queued behind an end does not suffer from it.
+    pub(super) fn post_abort(&mut self) {
+        self.post_end();
+        if self.is_open() {
+            self.close_now(Reason::TransportError);
         }
     }
 
@@ -331,11 +338,8 @@ impl Session {
             })),
         }
         self.buffered = 0;
-        if self.state == State::Open {
-            return Take::Open;
-        }
-        self.state = State::Closed;
-        Take::Close
+        // The deadline of the end stays until the WebSocket is gone, for a peer that takes nothing more.
+        if self.state == State::Open { Take::Open } else { Take::Close }
     }
 
     // ---- upgrade
@@ -375,8 +379,10 @@ impl Session {
         self.upgrade = Upgrade::None;
     }
 
+    /// An end does not cut an upgrade off: its client may have stopped polling, and then the new WebSocket is the only
+    /// way to it.
     pub(super) fn probe_alive(&self) -> bool {
-        self.upgrade != Upgrade::None && self.is_open()
+        self.upgrade != Upgrade::None && !self.is_closed()
     }
 
     // ---- receiving
@@ -429,29 +435,38 @@ impl Session {
         }
     }
 
+    /// A frame of a client that has not heard of the end yet: ignored, unless it says goodbye itself.
+    pub(super) fn receive_late(&mut self, frame: &Frame) {
+        if let Ok(Packet::Close) = Packet::decode(frame) {
+            self.farewell = Packet::Noop;
+            self.close_now(Reason::TransportClose);
+        }
+    }
+
     // ---- time and closing
 
     pub(super) fn deadline(&self) -> Option<Instant> {
         let heartbeat = self.heartbeat.at();
         match (&self.state, &self.upgrade) {
             (State::Closed, _) => None,
-            (State::Draining(until), _) => Some(*until),
+            (State::Draining(end), Upgrade::Probing { until, .. }) => Some(*end.min(until)),
+            (State::Draining(end), Upgrade::None) => Some(*end),
             (State::Open, Upgrade::Probing { until, .. }) => Some(heartbeat.min(*until)),
             (State::Open, Upgrade::None) => Some(heartbeat),
         }
     }
 
     pub(super) fn timeout(&mut self, config: &Config, now: Instant) {
-        if let State::Draining(until) = self.state {
-            if until <= now {
-                self.state = State::Closed;
-            }
-            return;
-        }
         if let Upgrade::Probing { until, .. } = self.upgrade
             && until <= now
         {
             self.upgrade = Upgrade::None;
+        }
+        if let State::Draining(until) = self.state {
+            if until <= now {
+                self.close_now(Reason::ForcedServerClose);
+            }
+            return;
         }
         match self.heartbeat {
             Heartbeat::Idle(at) if at <= now && self.is_open() => {
@@ -463,7 +478,7 @@ impl Session {
         }
     }
 
-    /// Ends the session; what is queued still goes out (EIO-CL-04).
+    /// Ends the session; what is queued still goes out (EIO-CL-04), over an upgrade that is under way if it completes.
     pub(super) fn close_after_queue(&mut self, config: &Config, reason: Reason, now: Instant) {
         if self.is_open() {
             let patience = LAST_POLL.min(config.ping_interval + config.ping_timeout);
@@ -471,19 +486,15 @@ impl Session {
             if self.outbox.is_empty() && matches!(self.link, Link::Polling { get: true, .. }) {
                 self.last_answer = LastAnswer::Close;
             }
-            self.upgrade = Upgrade::None;
             self.ended.get_or_insert(reason);
         }
     }
 
-    /// Ends the session because the server stops: what is queued goes to a reader that is there, nobody waits
-    /// for one that is not.
+    /// Ends the session because the server stops: what is queued goes to the next reader, who must come soon.
     pub(super) fn shut_down(&mut self, config: &Config, now: Instant) {
-        if matches!(self.link, Link::Polling { get: false, .. }) {
-            self.close_now(Reason::ServerShuttingDown);
-        } else {
-            self.close_after_queue(config, Reason::ServerShuttingDown, now);
-            self.last_answer = LastAnswer::Queue;
+        self.close_after_queue(config, Reason::ServerShuttingDown, now);
+        if let (State::Draining(until), Link::Polling { .. }) = (&mut self.state, &self.link) {
+            *until = (*until).min(now + LAST_POLL_OF_ALL);
         }
     }
 

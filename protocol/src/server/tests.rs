@@ -1,5 +1,7 @@
 //! Both ends on a simulated link with a hand-cranked clock.
 
+mod ends;
+
 use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
@@ -76,8 +78,8 @@ impl Link {
     fn server_to_client(&mut self) -> bool {
         if self.client.transport() == Transport::WebSocket {
             let mut frames = Vec::new();
-            if self.server.transport() == Transport::WebSocket {
-                self.server.ws_take(&mut frames);
+            if self.server.transport() == Transport::WebSocket && self.server.ws_take(&mut frames) == Take::Close {
+                self.server.ws_lost(Reason::ForcedServerClose);
             }
             for frame in &frames {
                 self.client.frame(frame, self.now);

@@ -12,7 +12,7 @@ use http_body_util::Full;
 use sio_protocol::engine::Revision;
 use sio_protocol::server::{Opening, Transport};
 
-use super::{jsonp, polling, websocket};
+use super::{jsonp, polling, upgrade, websocket};
 use crate::server::{Server, new_id};
 use crate::session::{self, Session, keep_time};
 
@@ -33,6 +33,8 @@ pub(super) enum Refusal {
     BadRequest,
     Forbidden(String),
     UnsupportedVersion,
+    /// Not engine.io's: a WebSocket of another version than 13.
+    WebSocketVersion,
     /// Not engine.io's: no room for another session, or the server stops.
     Unavailable,
 }
@@ -43,7 +45,7 @@ impl Refusal {
             Self::UnknownTransport => (0, "Transport unknown"),
             Self::UnknownSid => (1, "Session ID unknown"),
             Self::BadMethod => (2, "Bad handshake method"),
-            Self::BadRequest => (3, "Bad request"),
+            Self::BadRequest | Self::WebSocketVersion => (3, "Bad request"),
             Self::Forbidden(message) => (4, message),
             Self::UnsupportedVersion => (5, "Unsupported protocol version"),
             Self::Unavailable => (3, "Service unavailable"),
@@ -53,6 +55,7 @@ impl Refusal {
     fn status(&self) -> StatusCode {
         match self {
             Self::Forbidden(_) => StatusCode::FORBIDDEN,
+            Self::WebSocketVersion => StatusCode::UPGRADE_REQUIRED,
             Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
             _ => StatusCode::BAD_REQUEST,
         }
@@ -64,6 +67,9 @@ impl Refusal {
         if upgrade {
             let mut refused = answer(self.status(), "text/html", message.to_owned());
             refused.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+            if matches!(self, Self::WebSocketVersion) {
+                refused.headers_mut().insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
+            }
             return refused;
         }
         let message = serde_json::Value::from(message);
@@ -128,7 +134,7 @@ pub(crate) async fn serve<B: RequestBody>(server: &Server, address: Option<Socke
         cors.preflight(request.headers(), response.headers_mut());
         return response;
     }
-    let upgrade = websocket::is_upgrade(request.headers());
+    let upgrade = upgrade::is_upgrade(request.headers());
     let asked = options.cors.as_ref().map(|cors| (cors, request.headers().clone()));
     let mut response = match route(server, address, upgrade, request).await {
         Ok(response) => response,
@@ -171,11 +177,11 @@ async fn route<B: RequestBody>(
 async fn with_session<B: RequestBody>(
     session: Arc<Session>,
     transport: Transport,
-    upgrade: bool,
+    wants_websocket: bool,
     query: &Query,
     request: Request<B>,
 ) -> Result<Answer, Refusal> {
-    match (transport, upgrade) {
+    match (transport, wants_websocket) {
         (Transport::WebSocket, true) => websocket::probe(session, request),
         (Transport::WebSocket, false) | (Transport::Polling, true) => Err(Refusal::BadRequest),
         (Transport::Polling, false) => match *request.method() {
@@ -192,15 +198,19 @@ async fn handshake<B: Send>(
     server: &Server,
     address: Option<SocketAddr>,
     transport: Transport,
-    upgrade: bool,
+    wants_websocket: bool,
     query: &Query,
     request: Request<B>,
 ) -> Result<Answer, Refusal> {
     if request.method() != Method::GET {
         return Err(Refusal::BadMethod);
     }
-    if upgrade != (transport == Transport::WebSocket) {
+    if wants_websocket != (transport == Transport::WebSocket) {
         return Err(Refusal::BadRequest);
+    }
+    if transport == Transport::WebSocket {
+        // Ahead of asking the application, and of making a session.
+        upgrade::check(&request)?;
     }
     let allowed = |revision: &Revision| *revision == Revision::V4 || server.options().allow_eio3;
     let revision = query.revision().filter(allowed).ok_or(Refusal::UnsupportedVersion)?;

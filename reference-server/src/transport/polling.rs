@@ -100,7 +100,7 @@ pub(super) async fn post<B: RequestBody>(
     // A body that trickles in ends with its session: no other POST, and so no pong, can come ahead of it.
     let body = tokio::select! {
         body = Limited::new(body, max_payload).collect() => body,
-        () = session.ended() => return Err(Refusal::BadRequest),
+        () = session.closed() => return Err(Refusal::BadRequest),
     };
     let body = match body {
         Ok(body) => body.to_bytes(),
@@ -125,10 +125,11 @@ pub(super) async fn post<B: RequestBody>(
     Ok(no_store(answer(StatusCode::OK, "text/html", "ok"), &head.headers))
 }
 
-/// The session is none the worse for it, as on Node (EIO-PL-12).
+/// Without a body; and the session is none the worse for it, as on Node (EIO-PL-12).
 fn too_large() -> Answer {
-    let text = "the body is larger than maxPayload\n";
-    answer(StatusCode::PAYLOAD_TOO_LARGE, "text/plain; charset=UTF-8", text)
+    let mut answer = Answer::default();
+    *answer.status_mut() = StatusCode::PAYLOAD_TOO_LARGE;
+    answer
 }
 
 /// Hands over the packets of a body, a few at a time, each with its events.

@@ -1,22 +1,19 @@
-//! WebSockets: the upgrade of the request, and the task that reads and writes.
+//! WebSockets: a session's own, one that probes, and the task that reads and writes.
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use futures_util::{Sink, SinkExt as _, Stream as _, StreamExt as _};
-use http::header::{self, HeaderMap, HeaderValue};
-use http::{Request, Response, StatusCode};
-use http_body_util::Full;
+use http::Request;
 use hyper::upgrade::OnUpgrade;
-use sio_protocol::server::{Probe, Reason, Take};
+use sio_protocol::server::{Config, Probe, Reason, Take};
 use sio_protocol::{ByteString, Frame};
 use tokio::time::Sleep;
 use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
 use tokio_tungstenite::tungstenite::protocol::frame::{CloseFrame, Frame as WsFrame};
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
@@ -24,84 +21,74 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 
 use super::http::{Answer, Refusal};
 use super::stream::Stream;
+use super::{farewell, upgrade};
 use crate::session::{Session, now};
 
-type WebSocket = WebSocketStream<Stream>;
+pub(super) type WebSocket = WebSocketStream<Stream>;
 
 /// Read buffer of one connection. tungstenite's default of 128 KiB is zeroed on each read and costs half of
 /// the receiver's CPU.
 const READ_BUFFER: usize = 4096;
-
-/// Whether a request asks for a WebSocket.
-pub(super) fn is_upgrade(headers: &HeaderMap) -> bool {
-    headers.get(header::UPGRADE).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"))
-}
+/// What may be written beyond the packets of the session: pongs, which nobody else bounds, and frame headers.
+const WRITE_EXTRA: usize = 512 * 1024;
 
 /// Opens a new session on a WebSocket.
 pub(super) fn open<B>(session: Arc<Session>, request: Request<B>) -> Result<Answer, Refusal> {
-    let (answer, upgrade) = accept(request)?;
+    let (answer, upgrading) = upgrade::check(&request)?.accept(request);
     if !session.server.remember(&session) {
         return Err(Refusal::Unavailable);
     }
     tokio::spawn(async move {
-        match upgraded(upgrade, session.server.config().max_payload).await {
+        let config = session.server.config();
+        match upgraded(upgrading, config, config.ping_interval + config.ping_timeout).await {
             Some(socket) => run(session, socket).await,
-            None => lost(&session, Reason::TransportError),
+            None => {
+                session.with(|connection| connection.ws_lost(Reason::TransportError));
+                session.server.forget(&session);
+            }
         }
     });
     Ok(answer)
 }
 
-/// A WebSocket wants to take over a polling session.
+/// A WebSocket wants to take over a polling session. One that cannot is closed rather than refused, as Node does it:
+/// its client may have no ear for an error (EIO-UP-07, EIO-UP-08).
 pub(super) fn probe<B>(session: Arc<Session>, request: Request<B>) -> Result<Answer, Refusal> {
-    let config = session.server.config();
-    session.with(|connection| connection.probe_begin(config, now())).map_err(|_| Refusal::BadRequest)?;
-    let accepted = accept(request);
-    let Ok((answer, upgrade)) = accepted else {
-        session.with(|connection| connection.probe_lost());
-        return Err(Refusal::BadRequest);
-    };
+    let handshake = upgrade::check(&request)?;
+    let begun = session.with(|connection| connection.probe_begin(session.server.config(), now())).is_ok();
+    let (answer, upgrading) = handshake.accept(request);
     // The upgrade has a deadline of its own.
     session.keeper.notify_one();
     tokio::spawn(async move {
-        let Some(mut socket) = upgraded(upgrade, session.server.config().max_payload).await else {
-            session.with(|connection| connection.probe_lost());
-            return;
-        };
-        if take_over(&session, &mut socket).await {
-            session.keeper.notify_one();
-            run(session, socket).await;
-        } else {
-            let _ = socket.close(None).await;
+        let config = session.server.config();
+        let socket = upgraded(upgrading, config, config.upgrade_timeout).await;
+        match socket {
+            Some(mut socket) if begun => {
+                if take_over(&session, &mut socket).await {
+                    session.keeper.notify_one();
+                    run(session, socket).await;
+                } else {
+                    farewell::say(socket, None).await;
+                }
+            }
+            Some(socket) => farewell::say(socket, None).await,
+            None if begun => session.with(|connection| connection.probe_lost()),
+            None => {}
         }
     });
     Ok(answer)
 }
 
-fn accept<B>(mut request: Request<B>) -> Result<(Answer, OnUpgrade), Refusal> {
-    let headers = request.headers();
-    let version = headers.get(header::SEC_WEBSOCKET_VERSION).map(HeaderValue::as_bytes);
-    let key = headers.get(header::SEC_WEBSOCKET_KEY).ok_or(Refusal::BadRequest)?;
-    if version != Some(b"13") {
-        return Err(Refusal::BadRequest);
-    }
-    let accepted = HeaderValue::from_str(&derive_accept_key(key.as_bytes())).map_err(|_| Refusal::BadRequest)?;
-    let mut answer = Response::new(Full::default());
-    *answer.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
-    let headers = answer.headers_mut();
-    headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
-    headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
-    headers.insert(header::SEC_WEBSOCKET_ACCEPT, accepted);
-    Ok((answer, hyper::upgrade::on(&mut request)))
-}
-
-async fn upgraded(upgrade: OnUpgrade, max_payload: usize) -> Option<WebSocket> {
-    let (stream, behind) = Stream::of(upgrade.await.ok()?);
-    let config = WebSocketConfig::default()
+/// The WebSocket, once the 101 is written; the peer must take that in time.
+async fn upgraded(upgrade: OnUpgrade, config: &Config, patience: Duration) -> Option<WebSocket> {
+    let upgraded = tokio::time::timeout(patience, upgrade).await.ok()?.ok()?;
+    let (stream, behind) = Stream::of(upgraded);
+    let limits = WebSocketConfig::default()
         .read_buffer_size(READ_BUFFER)
-        .max_message_size(Some(max_payload))
-        .max_frame_size(Some(max_payload));
-    Some(WebSocketStream::from_partially_read(stream, behind.to_vec(), Role::Server, Some(config)).await)
+        .max_write_buffer_size(config.max_buffered.saturating_add(WRITE_EXTRA))
+        .max_message_size(Some(config.max_payload))
+        .max_frame_size(Some(config.max_payload));
+    Some(WebSocketStream::from_partially_read(stream, behind.to_vec(), Role::Server, Some(limits)).await)
 }
 
 /// Serves the probe; true when the WebSocket carries the session from now on.
@@ -112,7 +99,7 @@ async fn take_over(session: &Arc<Session>, socket: &mut WebSocket) -> bool {
         // Cancel-safe: reading keeps a half-read frame in the socket.
         let message = tokio::select! {
             message = socket.next() => message,
-            () = session.ended() => return false,
+            () = session.closed() => return false,
             () = tokio::time::sleep_until(until.into()) => {
                 session.with(|connection| connection.timeout(session.server.config(), now()));
                 continue;
@@ -127,7 +114,8 @@ async fn take_over(session: &Arc<Session>, socket: &mut WebSocket) -> bool {
             Probe::Complete => return true,
             Probe::Reject => return false,
             Probe::Reply(frame) => {
-                if socket.send(to_message(frame)).await.is_err() {
+                let sent = tokio::time::timeout_at(until.into(), socket.send(to_message(frame))).await;
+                if !matches!(sent, Ok(Ok(()))) {
                     session.with(|connection| connection.probe_lost());
                     return false;
                 }
@@ -144,6 +132,7 @@ async fn run(session: Arc<Session>, socket: WebSocket) {
         batch: VecDeque::new(),
         taken: Vec::new(),
         dirty: false,
+        pings: 0,
         buffered: true,
         last: false,
         deadline: None,
@@ -151,17 +140,35 @@ async fn run(session: Arc<Session>, socket: WebSocket) {
     let timer = tokio::time::sleep_until(now().into());
     tokio::pin!(timer);
     let mut armed = None;
-    let reason = poll_fn(|cx| pump.poll(cx, timer.as_mut(), &mut armed)).await;
-    lost(&session, reason);
+    let end = poll_fn(|cx| pump.poll(cx, timer.as_mut(), &mut armed)).await;
+    match end {
+        End::Lost(reason) => session.with(|connection| connection.ws_lost(reason)),
+        End::Parts(reason, frame) => {
+            session.with(|connection| connection.ws_lost(reason));
+            if !session.server.is_closing() {
+                session.server.forget(&session);
+            }
+            // A server that stops waits for this, too.
+            farewell::say(pump.socket, frame).await;
+        }
+    }
+    session.server.forget(&session);
 }
 
-fn lost(session: &Arc<Session>, reason: Reason) {
-    session.with(|connection| connection.ws_lost(reason));
-    session.server.forget(session);
+/// How a WebSocket ends.
+enum End {
+    /// The peer is gone, or takes nothing more.
+    Lost(Reason),
+    /// From this side, with a close frame.
+    Parts(Reason, Option<CloseFrame>),
 }
 
 /// Messages read in a row before what they caused is written.
 const READ_BATCH: usize = 64;
+/// Bytes read in a row before the other connections of the thread get their turn.
+const READ_TURN: usize = 64 * 1024;
+/// Pings that are answered into a socket that takes nothing; then nothing more is read until it does.
+const MOST_PINGS: usize = 1024;
 
 /// Moves frames both ways. Everything queued is fed and flushed once, so that what a burst of broadcasts left
 /// behind costs one write.
@@ -173,6 +180,8 @@ struct Pump {
     taken: Vec<Frame>,
     /// Something was fed and not yet flushed.
     dirty: bool,
+    /// Pings that came since everything was flushed.
+    pings: usize,
     /// The WebSocket may hold frames that it has read from the socket and not handed out.
     buffered: bool,
     /// The session is over: close once everything is written.
@@ -187,30 +196,41 @@ enum Read {
     /// There may be more, but what was read should be answered first.
     More,
     /// The WebSocket is done.
-    End(Reason),
+    End(End),
 }
 
 impl Pump {
-    /// Ready when the WebSocket is done, with the reason.
-    fn poll(&mut self, cx: &mut Context<'_>, mut timer: Pin<&mut Sleep>, armed: &mut Option<Instant>) -> Poll<Reason> {
+    /// Ready when the WebSocket is done.
+    fn poll(&mut self, cx: &mut Context<'_>, mut timer: Pin<&mut Sleep>, armed: &mut Option<Instant>) -> Poll<End> {
         // Ahead of taking what is queued: who queues more from here on wakes us again.
         self.session.register_writer(cx.waker());
+        self.socket.get_mut().limit(READ_TURN);
         loop {
             let read = match self.read(cx) {
-                Read::End(reason) => return Poll::Ready(reason),
+                Read::End(end) => return Poll::Ready(end),
                 read => read,
             };
+            let stuck = self.is_full();
             if let Err(error) = self.write(cx) {
-                return Poll::Ready(reason_of(&error));
+                return Poll::Ready(End::Lost(reason_of(&error)));
             }
             if self.last && self.batch.is_empty() && !self.dirty {
-                return self.close(cx);
+                return Poll::Ready(End::Parts(Reason::ForcedServerClose, None));
             }
-            if !self.batch.is_empty() && self.is_given_up() {
-                return Poll::Ready(Reason::TransportClose);
+            if (self.dirty || !self.batch.is_empty()) && self.is_given_up() {
+                return Poll::Ready(End::Lost(Reason::TransportClose));
+            }
+            if stuck && !self.is_full() {
+                continue; // reading goes on
             }
             if matches!(read, Read::More) {
-                continue;
+                if self.deadline.is_some_and(|deadline| deadline <= now()) {
+                    self.tell_the_time();
+                    continue;
+                }
+                // The others get their turn.
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
             }
             let Some(deadline) = self.deadline else { return Poll::Pending };
             if *armed != Some(deadline) {
@@ -220,16 +240,24 @@ impl Pump {
             if timer.as_mut().poll(cx).is_pending() {
                 return Poll::Pending;
             }
-            let config = self.session.server.config();
-            self.session.with(|connection| connection.timeout(config, now()));
+            self.tell_the_time();
         }
     }
 
-    /// The peer takes nothing more: keeps the time meanwhile, and tells whether the session has ended.
+    fn tell_the_time(&self) {
+        self.session.with(|connection| connection.timeout(self.session.server.config(), now()));
+    }
+
+    /// The peer does not take all of what is there: keeps the time meanwhile, and tells whether the session has ended.
     fn is_given_up(&mut self) -> bool {
         let (closed, deadline) = self.session.with(|connection| (connection.is_closed(), connection.deadline()));
         self.deadline = deadline;
         closed
+    }
+
+    /// Whether the peer pings and does not read the pongs.
+    fn is_full(&self) -> bool {
+        self.dirty && self.pings >= MOST_PINGS
     }
 
     fn read(&mut self, cx: &mut Context<'_>) -> Read {
@@ -241,20 +269,31 @@ impl Pump {
                 Poll::Ready(()) => self.buffered = true,
             }
         }
+        if self.is_full() {
+            return Read::Drained;
+        }
         if self.session.is_overrun() {
             // Another thread is at the events; it wakes us when it is through.
             return Read::Drained;
         }
         for _ in 0..READ_BATCH {
             match Pin::new(&mut self.socket).poll_next(cx) {
+                Poll::Ready(Some(Ok(Message::Ping(_)))) => {
+                    // The pong is tungstenite's; flushing it is ours.
+                    self.dirty = true;
+                    self.pings += 1;
+                    if self.is_full() {
+                        return Read::More;
+                    }
+                }
                 Poll::Ready(Some(Ok(message))) => {
                     if let Some(frame) = to_frame(message) {
                         let config = self.session.server.config();
                         self.session.with(|connection| connection.ws_frame(config, &frame, now()));
                     }
                 }
-                Poll::Ready(Some(Err(error))) => return Read::End(self.refuse(&error)),
-                Poll::Ready(None) => return Read::End(Reason::TransportClose),
+                Poll::Ready(Some(Err(error))) => return Read::End(refused(&error)),
+                Poll::Ready(None) => return Read::End(End::Lost(Reason::TransportClose)),
                 Poll::Pending => {
                     self.buffered = false;
                     return Read::Drained;
@@ -273,6 +312,10 @@ impl Pump {
             self.deadline = deadline;
             self.batch.extend(taken.drain(..));
         }
+        self.feed(cx)
+    }
+
+    fn feed(&mut self, cx: &mut Context<'_>) -> Result<(), Error> {
         let mut socket = Pin::new(&mut self.socket);
         while !self.batch.is_empty() {
             match socket.as_mut().poll_ready(cx)? {
@@ -286,26 +329,18 @@ impl Pump {
         }
         if self.dirty && socket.poll_flush(cx)?.is_ready() {
             self.dirty = false;
+            self.pings = 0;
         }
         Ok(())
     }
+}
 
-    fn close(&mut self, cx: &mut Context<'_>) -> Poll<Reason> {
-        // The close frame is a courtesy; the peer has the Socket.IO packets already.
-        let _ = Pin::new(&mut self.socket).poll_close(cx);
-        Poll::Ready(Reason::ForcedServerClose)
-    }
-
-    /// Tells the peer why its bytes are refused: 1009 for what is too large, as ws does.
-    fn refuse(&mut self, error: &Error) -> Reason {
-        if let Error::Capacity(_) = error {
-            use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
-            let frame = CloseFrame { code: CloseCode::Size, reason: "".into() };
-            let mut cx = Context::from_waker(std::task::Waker::noop());
-            let _ = Pin::new(&mut self.socket).start_send(Message::Close(Some(frame)));
-            let _ = Pin::new(&mut self.socket).poll_flush(&mut cx);
-        }
-        reason_of(error)
+/// Tells the peer why its bytes are refused, if it is still there.
+fn refused(error: &Error) -> End {
+    let reason = reason_of(error);
+    match farewell::why(error) {
+        Some(frame) if reason == Reason::TransportError => End::Parts(reason, Some(frame)),
+        _ => End::Lost(reason),
     }
 }
 

@@ -46,15 +46,17 @@ async fn there_is_one_upgrade() {
     let (world, polling) = joined().await;
     let mut first = probed(&polling).await;
     let query = format!("EIO=4&transport=websocket&sid={}", polling.sid);
-    assert!(world.try_socket(&query).await.is_err(), "while the first one probes");
+    // Closed behind the 101, as on Node, whose client has no ear for an error.
+    assert!(world.socket(&query).await.closes().await.is_empty(), "while the first one probes");
     first.send("5").await;
     first.is_silent().await;
-    assert!(world.try_socket(&query).await.is_err(), "after the upgrade");
+    assert!(world.socket(&query).await.closes().await.is_empty(), "after the upgrade");
     first.is_silent().await;
 
     let mut ws = world.socket("EIO=4&transport=websocket").await;
     let sid = ws.text().await.split('"').nth(3).unwrap().to_owned();
-    assert!(world.try_socket(&format!("EIO=4&transport=websocket&sid={sid}")).await.is_err());
+    let mut second = world.socket(&format!("EIO=4&transport=websocket&sid={sid}")).await;
+    assert!(second.closes().await.is_empty());
     ws.connect("/", "").await;
 }
 
@@ -117,7 +119,48 @@ async fn the_end_of_the_session_ends_the_probe() {
     polling.join("/").await;
     let mut ws = probed(&polling).await;
     polling.write("42[\"bye\",{\"close\":true}]").await;
+    assert_eq!(polling.read().await, "41");
+    assert_eq!(polling.read().await, "6\x1e1");
     ws.closes().await;
+}
+
+/// EIO-CL-04: an end does not cut an upgrade off, as its client may have stopped polling.
+#[tokio::test]
+async fn an_end_in_the_middle_of_an_upgrade_comes_over_the_websocket() {
+    let (world, polling) = joined().await;
+    let get = polling.waiting().await;
+    let mut ws = probed(&polling).await;
+    assert_eq!(soon("released GET", get).await.unwrap().text(), "6");
+    world.io.emit("good", ("bye",)).unwrap();
+    world.io.of("/").broadcast().disconnect_sockets(true);
+    ws.send("5").await;
+    assert_eq!(ws.closes().await, ["42[\"good\",\"bye\"]", "41"]);
+    until("end of the session", || world.io.clients_count() == 0).await;
+
+    let polling = world.poll().await;
+    polling.join("/").await;
+    let mut ws = probed(&polling).await;
+    world.io.emit("good", ("bye",)).unwrap();
+    let io = world.io.clone();
+    let closing = tokio::spawn(async move { io.close(Duration::from_secs(5)).await });
+    until("the stop", || world.io.of("/").broadcast().fetch_sockets().is_empty()).await;
+    ws.send("5").await;
+    assert_eq!(ws.closes().await, ["42[\"good\",\"bye\"]", "41"]);
+    soon("end", closing).await.unwrap();
+}
+
+/// EIO-UP-09: whoever has stopped polling for an upgrade that it does not complete gets the rest by polling.
+#[tokio::test]
+async fn an_end_in_the_middle_of_an_upgrade_that_fails_comes_by_polling() {
+    let world = world_with(Options { upgrade_timeout: Duration::from_millis(200), ..Options::default() }).await;
+    let polling = world.poll().await;
+    polling.join("/").await;
+    let mut ws = probed(&polling).await;
+    world.io.emit("good", ("bye",)).unwrap();
+    world.io.of("/").broadcast().disconnect_sockets(true);
+    ws.closes().await;
+    assert_eq!(polling.read().await, "42[\"good\",\"bye\"]\x1e41");
+    assert_eq!(polling.read().await, "6\x1e1");
 }
 
 /// EIO-UP-14, ORD-01, ORD-02: both directions, while the transports change places.
