@@ -1,5 +1,6 @@
 //! The file as a tree in which everything knows where it stands.
 
+use std::num::IntErrorKind;
 use std::ops::Range;
 
 use toml::Spanned;
@@ -63,8 +64,13 @@ pub fn parse(source: &str, diagnostics: &mut Diagnostics) -> Option<Node> {
         diagnostics.error(span, format_args!("this is not TOML: {}", first.message().trim_end()));
         return None;
     }
-    let span = table.span();
-    Some(Node { kind: convert_table(table.get_ref(), diagnostics), span })
+    match convert_table(table.get_ref()) {
+        Ok(kind) => Some(Node { kind, span: table.span() }),
+        Err(Unreadable(span, why)) => {
+            diagnostics.error(span, why);
+            None
+        }
+    }
 }
 
 /// The place of a part of a string, of which `text` is the value. With escapes in it nobody knows, and the whole string is
@@ -98,37 +104,47 @@ fn unquoted(text: &str) -> &str {
     text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(text)
 }
 
-fn convert_table(table: &DeTable<'_>, diagnostics: &mut Diagnostics) -> Kind {
-    let mut entries: Vec<_> = table
-        .iter()
-        .map(|(key, value)| {
-            let key = Key { name: key.get_ref().to_string(), span: key.span() };
-            (key, convert(value, diagnostics))
-        })
-        .collect();
+/// A number that cannot be read, and why. The parser leaves that to its reader.
+struct Unreadable(Span, String);
+
+fn convert_table(table: &DeTable<'_>) -> Result<Kind, Unreadable> {
+    let mut entries = Vec::with_capacity(table.len());
+    for (key, value) in table {
+        let key = Key { name: key.get_ref().to_string(), span: key.span() };
+        entries.push((key, convert(value)?));
+    }
     // The parser sorts by name; the file's own order is what a reader expects.
     entries.sort_by_key(|(key, _)| key.span.start);
-    Kind::Table(entries)
+    Ok(Kind::Table(entries))
 }
 
-fn convert(value: &Spanned<DeValue<'_>>, diagnostics: &mut Diagnostics) -> Node {
+fn convert(value: &Spanned<DeValue<'_>>) -> Result<Node, Unreadable> {
     let span = value.span();
     let kind = match value.get_ref() {
         DeValue::String(text) => Kind::Str(text.to_string()),
         DeValue::Boolean(value) => Kind::Bool(*value),
         DeValue::Integer(integer) => {
             let parsed = i64::from_str_radix(&integer.as_str().replace('_', ""), integer.radix());
-            Kind::Int(parsed.unwrap_or_else(|_| {
-                diagnostics.error(span.clone(), "this integer does not fit into 64 bits");
-                0
-            }))
+            Kind::Int(parsed.map_err(|error| Unreadable(span.clone(), no_integer(&error)))?)
         }
-        DeValue::Float(float) => Kind::Float(float.as_str().replace('_', "").parse().unwrap_or(f64::NAN)),
+        DeValue::Float(float) => {
+            let parsed = float.as_str().replace('_', "").parse();
+            Kind::Float(parsed.map_err(|_| Unreadable(span.clone(), NO_NUMBER.to_owned()))?)
+        }
         DeValue::Datetime(datetime) => Kind::Str(datetime.to_string()),
-        DeValue::Array(items) => Kind::Array(items.iter().map(|item| convert(item, diagnostics)).collect()),
-        DeValue::Table(table) => convert_table(table, diagnostics),
+        DeValue::Array(items) => Kind::Array(items.iter().map(convert).collect::<Result<_, _>>()?),
+        DeValue::Table(table) => convert_table(table)?,
     };
-    Node { kind, span }
+    Ok(Node { kind, span })
+}
+
+const NO_NUMBER: &str = "this is not TOML: it begins like a number and is none; a string has quotes";
+
+fn no_integer(error: &std::num::ParseIntError) -> String {
+    match error.kind() {
+        IntErrorKind::PosOverflow | IntErrorKind::NegOverflow => "this integer does not fit into 64 bits".to_owned(),
+        _ => NO_NUMBER.to_owned(),
+    }
 }
 
 #[cfg(test)]
