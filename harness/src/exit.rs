@@ -16,7 +16,7 @@ pub enum Exit {
     Target = 3,
     /// The measurement is not valid or not conclusive.
     NotValid = 4,
-    /// Nothing matched.
+    /// Nothing matched, or everything was skipped.
     NothingMatched = 5,
     /// Interrupted; the partial record is kept.
     Interrupted = 130,

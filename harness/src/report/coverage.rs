@@ -81,7 +81,7 @@ fn order(case: &CaseResult) -> (&str, u32, &str) {
 /// `file:line` apart.
 pub fn place(place: &str) -> (&str, u32) {
     match place.rsplit_once(':') {
-        Some((file, line)) => (file, line.parse().unwrap_or(1)),
+        Some((file, line)) => (file, line.parse().unwrap_or(1).max(1)),
         None => (place, 1),
     }
 }

@@ -42,7 +42,36 @@ pub fn judge(entries: &[Entry]) -> Verdict {
         }
         return Verdict { exit: Exit::NotValid, sentence };
     }
+    if let Some(why) = nothing(entries) {
+        return Verdict { exit: Exit::NothingMatched, sentence: format!("NOTHING PLAYED: {why}") };
+    }
     Verdict { exit: Exit::Passed, sentence: format!("PASSED: {}", tail(&successes(entries))) }
+}
+
+/// Why nothing can have passed: no case was played, and there was no load.
+fn nothing(entries: &[Entry]) -> Option<String> {
+    let asked = |entry: &Entry| match entry {
+        Entry::Case(case) => case.verdict != CaseVerdict::Skip,
+        Entry::Load(_) | Entry::Rule(_) => true,
+        _ => false,
+    };
+    if entries.iter().any(asked) {
+        return None;
+    }
+    let skipped = cases(entries, CaseVerdict::Skip);
+    let reason = entries.iter().find_map(|entry| match entry {
+        Entry::Case(case) => case.reason.as_deref(),
+        _ => None,
+    });
+    Some(match reason {
+        Some(reason) => format!("{} skipped, the first since {reason}", were(skipped)),
+        None => "there was no case and no load".to_owned(),
+    })
+}
+
+/// `the only case was`, `all 3 cases were`.
+fn were(cases: u64) -> String {
+    if cases == 1 { "the only case was".to_owned() } else { format!("all {} were", plural(cases, "case")) }
 }
 
 /// A worker that uses more of a core has none to spare when something is due.
@@ -285,8 +314,9 @@ fn successes(entries: &[Entry]) -> Vec<String> {
     if rules > 0 {
         successes.push(format!("{} hold", plural(rules, "rule")));
     }
-    if successes.is_empty() {
-        successes.push("nothing was asked".to_owned());
+    let unjudged = cases(entries, CaseVerdict::Info);
+    if successes.is_empty() && unjudged > 0 {
+        successes.push(format!("{} recorded without a judgement", plural(unjudged, "case")));
     }
     successes
 }
@@ -345,6 +375,37 @@ mod tests {
         assert_eq!(shaky.sentence, "PASSED: 31 of 40 volatile pairs delivered", "what may be dropped is no weakness");
         let nothing = judge(&load(Counts { sent: 0, owed: 0, delivered: 0, may: 0, ..GOOD }, 0.5));
         assert!(nothing.sentence.contains("nothing was sent"), "{}", nothing.sentence);
+    }
+
+    /// What was not played has not passed.
+    #[test]
+    fn skipping_everything_is_no_success() {
+        let case = |verdict, reason: &str| {
+            Entry::Case(crate::record::CaseResult {
+                id: "a/b".to_owned(),
+                scenario: "a".to_owned(),
+                title: "b".to_owned(),
+                place: "a.toml:1".to_owned(),
+                rule: None,
+                class: None,
+                origin: None,
+                verdict,
+                times: 1,
+                millis: 0.0,
+                options: String::new(),
+                reason: Some(reason.to_owned()),
+                failure: None,
+                transcript: Vec::new(),
+                stderr: None,
+            })
+        };
+        let skipped = case(CaseVerdict::Skip, "it has no fixture");
+        let verdict = judge(&[skipped.clone(), skipped.clone()]);
+        assert_eq!(verdict.exit, Exit::NothingMatched);
+        assert_eq!(verdict.sentence, "NOTHING PLAYED: all 2 cases were skipped, the first since it has no fixture");
+        assert_eq!(judge(&[]).exit, Exit::NothingMatched);
+        assert_eq!(judge(&[skipped.clone(), case(CaseVerdict::Pass, "")]).exit, Exit::Passed);
+        assert_eq!(judge(&[skipped, case(CaseVerdict::Info, "")]).exit, Exit::Passed);
     }
 
     fn broken_rule(text: &str, about: RuleAbout) -> Entry {

@@ -2,6 +2,7 @@
 
 use indexmap::IndexSet;
 
+use super::escape::one_line;
 use crate::record::{Due, Entry, Summary, seconds, seconds_by_load};
 
 /// CSV with a line of headers; times in milliseconds, memory in bytes, CPU in seconds and counts since the start. `owed` is
@@ -54,7 +55,9 @@ fn millis(summary: Option<&Summary>, of: impl Fn(&Summary) -> u64) -> String {
 
 /// A text that no spreadsheet takes for a formula.
 fn text(text: &str) -> String {
-    if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{text}") } else { text.to_owned() }
+    let is_formula = text.trim_start().starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠']);
+    let text = one_line(text);
+    if is_formula { format!("'{text}") } else { text.into_owned() }
 }
 
 #[cfg(test)]

@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 use std::fmt::Write as _;
 
-use super::{is_complete, problem, target};
+use super::end::{CUT, End, end};
+use super::escape::{code, one_line};
+use super::{problem, target};
 use crate::record::{self, CaseResult, CaseVerdict, Change, Entry, Summary};
 use crate::report::conformance::tally;
 use crate::report::coverage;
@@ -12,10 +14,8 @@ use crate::report::text::{count, time};
 pub(super) fn render(entries: &[Entry], baseline: Option<&[Entry]>) -> String {
     let cases = coverage::cases(entries);
     let what = if coverage::suite(entries).is_some() { "Conformance" } else { "A run" };
-    let mut out = format!("### {what} of {}\n\n", target(entries));
-    if !is_complete(entries) {
-        out.push_str("**INCOMPLETE**: the record has no footer, so the run was cut short.\n\n");
-    }
+    let mut out = format!("### {what} of {}\n\n", code(&target(entries)));
+    out.push_str(&verdict(entries));
     let tally = tally(cases.iter().copied());
     let counts: Vec<_> = tally
         .iter()
@@ -32,6 +32,17 @@ pub(super) fn render(entries: &[Entry], baseline: Option<&[Entry]>) -> String {
     out
 }
 
+/// How it ended: the word, and what it means.
+fn verdict(entries: &[Entry]) -> String {
+    match end(entries) {
+        End::Cut => format!("**INCOMPLETE**: {CUT}\n\n"),
+        End::Judged(_, says) => match says.split_once(": ") {
+            Some((word, rest)) => format!("**{}**: {}\n\n", one_line(word), code(rest)),
+            None => format!("{}\n\n", code(says)),
+        },
+    }
+}
+
 /// What has changed since earlier runs, and how sure that is.
 fn since_baseline(out: &mut String, entries: &[Entry]) {
     let changes: Vec<&Change> = entries
@@ -46,8 +57,8 @@ fn since_baseline(out: &mut String, entries: &[Entry]) {
     }
     out.push_str("\n| | before | now | change, with 95 % confidence |\n|---|---|---|---|\n");
     for change in changes {
-        let name = format!("{} {}", change.measure, change.figure).replace('|', "\\|");
-        let _ = writeln!(out, "| `{name}` | {} | {} | {} |", time(change.before), time(change.now), change.says);
+        let name = code(&format!("{} {}", change.measure, change.figure));
+        let _ = writeln!(out, "| {name} | {} | {} | {} |", time(change.before), time(change.now), change.says);
     }
 }
 
@@ -97,7 +108,7 @@ fn loads(out: &mut String, entries: &[Entry], baseline: Option<&[Entry]>) {
     let _ = write!(out, "\n| measure | p50 | p99 | max | samples |{}\n|---|---|---|---|---|{}\n", more.0, more.1);
     for (name, now) in rows {
         let times = [now.p50, now.p99, now.max].map(|value| time(value as f64)).join(" | ");
-        let _ = write!(out, "| `{}` | {times} | {} |", name.replace('|', "\\|"), count(now.count));
+        let _ = write!(out, "| {} | {times} | {} |", code(&name), count(now.count));
         match before.get(&name) {
             Some(old) => {
                 let _ = write!(out, " {} | {} |", change(old.p50, now.p50), change(old.p99, now.p99));
@@ -131,8 +142,7 @@ fn figures(entries: &[Entry]) -> Vec<(String, Summary)> {
 }
 
 fn row(out: &mut String, word: &str, case: &CaseResult) {
-    let cell = |text: &str| text.replace('|', "\\|").replace('\n', " ");
-    let what = if case.verdict == CaseVerdict::Pass { String::new() } else { cell(&problem(case)) };
-    let rule = case.rule.as_deref().unwrap_or("");
-    let _ = writeln!(out, "| {word} | `{}` | {rule} | {what} |", cell(&case.id));
+    let what = if case.verdict == CaseVerdict::Pass { String::new() } else { code(&problem(case)) };
+    let rule = case.rule.as_deref().map_or_else(String::new, code);
+    let _ = writeln!(out, "| {word} | {} | {rule} | {what} |", code(&case.id));
 }

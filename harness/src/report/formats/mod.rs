@@ -2,6 +2,8 @@
 
 mod badge;
 mod csv;
+mod end;
+mod escape;
 mod github;
 mod junit;
 mod markdown;
@@ -10,6 +12,8 @@ mod tap;
 
 use std::str::FromStr;
 
+use self::end::with_verdict;
+use self::escape::seen_json;
 use super::{conformance, coverage, terminal};
 use crate::record::{
     CaseResult, CaseVerdict, Entry, Failure, Progress, RuleAbout, RuleResult, RuleVerdict, header, loads, seconds,
@@ -72,7 +76,9 @@ pub fn format(format: Format, entries: &[Entry], baseline: Option<&[Entry]>) -> 
         }
         Format::Terminal if coverage::suite(entries).is_some() => conformance::render(entries),
         Format::Terminal => terminal::render(entries),
-        Format::Jsonl => lines(entries.iter().filter_map(|entry| serde_json::to_string(entry).ok())),
+        Format::Jsonl => {
+            lines(entries.iter().filter_map(|entry| serde_json::to_string(entry).ok()).map(|line| seen_json(&line)))
+        }
         Format::Csv => csv::render(entries),
         Format::OpenMetrics => openmetrics(entries),
     }
@@ -81,12 +87,12 @@ pub fn format(format: Format, entries: &[Entry], baseline: Option<&[Entry]>) -> 
 /// The shapes that are made of cases.
 fn for_ci(format: Format, entries: &[Entry], baseline: Option<&[Entry]>) -> String {
     match format {
-        Format::Tap => tap::render(entries),
+        Format::Tap => tap::render(&with_verdict(entries)),
         Format::Sarif => sarif::render(entries),
         Format::Markdown => markdown::render(entries, baseline),
-        Format::Github => github::render(entries),
+        Format::Github => github::render(&with_verdict(entries)),
         Format::Badge => badge::render(entries),
-        _ => junit::render(entries),
+        _ => junit::render(&with_verdict(entries)),
     }
 }
 
@@ -158,11 +164,6 @@ fn target(entries: &[Entry]) -> String {
     })
 }
 
-/// Whether the record was written to its end.
-fn is_complete(entries: &[Entry]) -> bool {
-    matches!(entries.last(), Some(Entry::Footer(footer)) if footer.complete)
-}
-
 /// What is wrong with a case, in one line.
 fn problem(case: &CaseResult) -> String {
     let message = case.failure.as_ref().map(|failure| failure.message.as_str());
@@ -173,5 +174,7 @@ fn problem(case: &CaseResult) -> String {
     }
 }
 
+#[cfg(test)]
+mod readers;
 #[cfg(test)]
 mod tests;

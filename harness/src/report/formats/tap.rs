@@ -4,7 +4,9 @@ use std::fmt::Write as _;
 
 use indexmap::IndexMap;
 
-use super::{is_complete, problem, target};
+use super::end::{CUT, End, end};
+use super::escape::{one_line, seen_json};
+use super::{problem, target};
 use crate::record::{CaseResult, CaseVerdict, Entry};
 use crate::report::coverage;
 
@@ -13,7 +15,7 @@ pub(super) fn render(entries: &[Entry]) -> String {
     for case in coverage::cases(entries) {
         areas.entry(&case.scenario).or_default().push(case);
     }
-    let mut out = format!("TAP version 14\n# target {}\n1..{}\n", escaped(&target(entries)), areas.len());
+    let mut out = format!("TAP version 14\n# target {}\n1..{}\n", one_line(&target(entries)), areas.len());
     for (number, (area, cases)) in areas.iter().enumerate() {
         let _ = writeln!(out, "# Subtest: {}\n    1..{}", escaped(area), cases.len());
         for (number, case) in cases.iter().enumerate() {
@@ -22,8 +24,8 @@ pub(super) fn render(entries: &[Entry]) -> String {
         let word = if cases.iter().all(|case| is_ok(case)) { "ok" } else { "not ok" };
         let _ = writeln!(out, "{word} {} - {}", number + 1, escaped(area));
     }
-    if !is_complete(entries) {
-        out.push_str("Bail out! the record has no footer: the run was cut short\n");
+    if end(entries) == End::Cut {
+        out.push_str(&format!("Bail out! {CUT}\n"));
     }
     out
 }
@@ -50,15 +52,18 @@ fn render_case(out: &mut String, number: usize, case: &CaseResult) {
     let _ = writeln!(out, "      ---\n      verdict: {}", case.verdict.word());
     let mut field = |name: &str, value: &str| {
         // JSON strings are YAML strings.
-        let _ = writeln!(out, "      {name}: {}", serde_json::Value::from(value));
+        let _ = writeln!(out, "      {name}: {}", seen_json(&serde_json::Value::from(value).to_string()));
     };
     field("rule", case.rule.as_deref().unwrap_or("none"));
     field("message", &problem(case));
-    field("at", case.failure.as_ref().map_or(case.place.as_str(), |failure| failure.place.as_str()));
+    let at = case.failure.as_ref().map_or(case.place.as_str(), |failure| failure.place.as_str());
+    if !at.is_empty() {
+        field("at", at);
+    }
     out.push_str("      ...\n");
 }
 
-/// `#` begins a directive, and a line is a line.
+/// A line is a line, to those as well for whom U+2028 ends it; `#` begins a directive, and `\` takes that from it.
 fn escaped(text: &str) -> String {
-    text.replace('\\', "\\\\").replace('#', "\\#").replace(['\n', '\r'], " ")
+    one_line(text).replace('\\', "\\\\").replace('#', "\\#")
 }
