@@ -1,26 +1,24 @@
 //! Arguments of events and acknowledgements: raw JSON beside its binary attachments.
 
 use std::borrow::Cow;
-use std::fmt::{self, Write as _};
+use std::fmt::Write as _;
 
 use bytes::Bytes;
 use bytestring::ByteString;
-use serde::de::{MapAccess, Visitor};
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::binary;
 use crate::packet::PacketError;
-
-/// Deepest nesting that is searched for placeholders; `serde_json` itself stops typed values at 128.
-const MAX_DEPTH: usize = 128;
-const MARK: &[u8] = b"_placeholder";
+use crate::placeholders::placeholders;
+use crate::{binary, surrogates};
 
 /// The payload of a packet: JSON text that nobody has parsed yet, and the attachments its
 /// `{"_placeholder":true,"num":n}` objects stand for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Args {
     json: ByteString,
+    /// The JSON as it can be read, when that is not the same: without lone surrogates, and of the same length.
+    readable: Option<Box<str>>,
     attachments: Vec<Bytes>,
 }
 
@@ -79,19 +77,22 @@ tuple_args!(A, B, C, D, E, F, G, H);
 impl Args {
     /// No arguments: `[]`.
     pub fn none() -> Self {
-        Self { json: ByteString::from_static("[]"), attachments: Vec::new() }
+        Self { json: ByteString::from_static("[]"), readable: None, attachments: Vec::new() }
     }
 
     /// Takes JSON text as it is. It should be an array (or, for CONNECT, an object or nothing);
     /// [`crate::Packet::validate`] checks it.
     pub fn from_json(json: impl Into<ByteString>, attachments: Vec<Bytes>) -> Self {
-        Self { json: json.into(), attachments }
+        let json = json.into();
+        let readable = surrogates::replaced(&json).map(String::into_boxed_str);
+        Self { json, readable, attachments }
     }
 
     /// The arguments of an event: its name, then `args`.
     pub fn event(name: &str, args: impl IntoArgs) -> Result<Self, ArgsError> {
         let args = args.into_args()?;
-        let inner = args.json.strip_prefix('[').and_then(|json| json.strip_suffix(']')).unwrap_or_default();
+        let inner =
+            args.json.trim_ascii().strip_prefix('[').and_then(|json| json.strip_suffix(']')).unwrap_or_default();
         let mut json = String::with_capacity(name.len() + inner.len() + 5);
         json.push('[');
         json.push_str(&serde_json::to_string(name)?);
@@ -100,12 +101,17 @@ impl Args {
             json.push_str(inner);
         }
         json.push(']');
-        Ok(Self { json: json.into(), attachments: args.attachments })
+        Ok(Self::from_json(json, args.attachments))
     }
 
-    /// The raw JSON text.
+    /// The raw JSON text, as it came.
     pub fn json(&self) -> &str {
         &self.json
+    }
+
+    /// The JSON text as Rust can read it: U+FFFD stands for each half of a surrogate pair that is alone.
+    pub fn readable(&self) -> &str {
+        self.readable.as_deref().unwrap_or(&self.json)
     }
 
     /// The attachments, in the order of their numbers.
@@ -124,7 +130,7 @@ impl Args {
 
     /// Argument `index` as a value; bytes in it are [`Binary`](crate::Binary).
     pub fn get<'a, T: Deserialize<'a>>(&'a self, index: usize) -> Result<T, ArgsError> {
-        let parts = self.parts()?;
+        let parts: Vec<&RawValue> = serde_json::from_str(self.readable())?;
         let part = parts.get(index).ok_or(ArgsError::Missing(index))?;
         binary::deserialize(part.get(), &self.attachments)
     }
@@ -140,7 +146,7 @@ impl Args {
         }
         crate::value::push_string(&mut json, text);
         json.push(']');
-        Self { json: json.into(), attachments: self.attachments.clone() }
+        Self::from_json(json, self.attachments.clone())
     }
 
     /// The arguments from `start` on, with the attachments they use.
@@ -150,13 +156,20 @@ impl Args {
         let parts = self.parts()?;
         let Some(first) = parts.get(start) else { return Ok(Self::none()) };
         let offset = first.get().as_ptr() as usize - self.json.as_ptr() as usize;
-        let json = format!("[{}", &self.json[offset..]);
-        Self { json: json.into(), attachments: self.attachments.clone() }.renumbered()
+        let json = format!("[{}", self.json[offset..].trim_ascii_end());
+        Self::from_json(json, self.attachments.clone()).renumbered()
     }
 
     /// Picks the arguments out of a JSON array inside this packet, such as the `args` of a request to emit.
     pub fn nested(&self, array: &RawValue) -> Result<Self, ArgsError> {
-        Self { json: array.get().into(), attachments: self.attachments.clone() }.renumbered()
+        Self::from_json(self.as_it_came(array.get()).to_owned(), self.attachments.clone()).renumbered()
+    }
+
+    /// The text behind a part of [`readable`](Self::readable).
+    fn as_it_came<'a>(&'a self, part: &'a str) -> &'a str {
+        let offset = (part.as_ptr() as usize).checked_sub(self.readable().as_ptr() as usize);
+        let own = offset.and_then(|offset| self.json.get(offset..offset + part.len()));
+        own.filter(|_| self.readable.is_some()).unwrap_or(part)
     }
 
     /// Numbers the placeholders from 0 in the order of their appearance and keeps exactly the attachments
@@ -167,19 +180,20 @@ impl Args {
         }
         let mut json = String::with_capacity(self.json.len());
         let mut used = Vec::new();
-        walk(&self.json, 0, &mut |part| match part {
-            Part::Text(text) => json.push_str(text),
-            Part::Placeholder(num) => {
-                let _ = write!(json, r#"{{"_placeholder":true,"num":{}}}"#, used.len());
-                used.push(num);
-            }
-        })?;
+        let mut end = 0;
+        for found in placeholders(&self.json) {
+            json.push_str(&self.json[end..found.span.start]);
+            let _ = write!(json, r#"{{"_placeholder":true,"num":{}}}"#, used.len());
+            used.push(found.num);
+            end = found.span.end;
+        }
+        json.push_str(&self.json[end..]);
         let attachments = used.iter().map(|num| self.attachment(num)).collect::<Result<_, _>>()?;
-        Ok(Self { json: json.into(), attachments })
+        Ok(Self::from_json(json, attachments))
     }
 
     fn attachment(&self, num: &str) -> Result<Bytes, PacketError> {
-        let index = num.parse::<usize>().ok();
+        let index = serde_json::from_str(num).ok().and_then(|num| binary::index(&num));
         index
             .and_then(|index| self.attachments.get(index))
             .cloned()
@@ -192,96 +206,7 @@ impl Args {
         if self.attachments.is_empty() {
             return Ok(());
         }
-        let mut outcome = Ok(());
-        let walked = walk(&self.json, 0, &mut |part| {
-            if let (Part::Placeholder(num), Ok(())) = (part, &outcome) {
-                outcome = self.attachment(num).map(drop);
-            }
-        });
-        walked.map_err(|error| PacketError::Payload(error.to_string())).and(outcome)
-    }
-}
-
-enum Part<'a> {
-    Text(&'a str),
-    /// The raw text of `num`.
-    Placeholder(&'a str),
-}
-
-/// Cuts a JSON text into placeholders and everything between them, in order. Values that cannot hold a
-/// placeholder are passed on as they are, so numbers keep their digits and strings their escapes.
-fn walk<'a>(json: &'a str, depth: usize, emit: &mut dyn FnMut(Part<'a>)) -> Result<(), ArgsError> {
-    if memchr::memmem::find(json.as_bytes(), MARK).is_none() {
-        emit(Part::Text(json));
-        return Ok(());
-    }
-    if depth > MAX_DEPTH {
-        return Err(PacketError::Placeholder(format!("nested deeper than {MAX_DEPTH} levels")).into());
-    }
-    match json.trim_ascii_start().as_bytes().first() {
-        Some(b'[') => {
-            let items: Vec<&RawValue> = serde_json::from_str(json)?;
-            emit(Part::Text("["));
-            for (index, item) in items.into_iter().enumerate() {
-                if index > 0 {
-                    emit(Part::Text(","));
-                }
-                walk(item.get(), depth + 1, emit)?;
-            }
-            emit(Part::Text("]"));
-        }
-        Some(b'{') => {
-            let Fields(fields) = serde_json::from_str(json)?;
-            if let Some(num) = placeholder(&fields) {
-                emit(Part::Placeholder(num));
-                return Ok(());
-            }
-            emit(Part::Text("{"));
-            for (index, (key, value)) in fields.into_iter().enumerate() {
-                if index > 0 {
-                    emit(Part::Text(","));
-                }
-                emit(Part::Text(key.get()));
-                emit(Part::Text(":"));
-                walk(value.get(), depth + 1, emit)?;
-            }
-            emit(Part::Text("}"));
-        }
-        _ => emit(Part::Text(json)),
-    }
-    Ok(())
-}
-
-fn placeholder<'a>(fields: &[(&'a RawValue, &'a RawValue)]) -> Option<&'a str> {
-    let field = |name: &str| fields.iter().find(|(key, _)| key.get().trim_matches('"') == name).map(|(_, v)| v.get());
-    if field("_placeholder")? != "true" {
-        return None;
-    }
-    Some(field("num").unwrap_or("missing"))
-}
-
-/// The fields of an object in their order, keys and values as raw text.
-struct Fields<'a>(Vec<(&'a RawValue, &'a RawValue)>);
-
-impl<'de> Deserialize<'de> for Fields<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Object;
-        impl<'de> Visitor<'de> for Object {
-            type Value = Fields<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Self::Value, M::Error> {
-                let mut fields = Vec::new();
-                while let Some(field) = map.next_entry()? {
-                    fields.push(field);
-                }
-                Ok(Fields(fields))
-            }
-        }
-        deserializer.deserialize_map(Object)
+        placeholders(&self.json).iter().try_for_each(|found| self.attachment(found.num).map(drop))
     }
 }
 
@@ -296,7 +221,7 @@ pub(crate) fn event_name(raw: &RawValue) -> Cow<'_, str> {
 impl Args {
     /// The event's name, when these are the arguments of an event.
     pub fn event_name(&self) -> Option<Cow<'_, str>> {
-        let parts = self.parts().ok()?;
+        let parts: Vec<&RawValue> = serde_json::from_str(self.readable()).ok()?;
         parts.first().copied().map(event_name)
     }
 }
@@ -304,6 +229,7 @@ impl Args {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Value;
 
     fn bytes(parts: &[&'static [u8]]) -> Vec<Bytes> {
         parts.iter().map(|part| Bytes::from_static(part)).collect()
@@ -337,6 +263,44 @@ mod tests {
             r#"[{"n":1.0,"b":{"_placeholder":true,"num":0}},[{"_placeholder":true,"num":1}],{"_placeholder":true,"num":2}]"#
         );
         assert_eq!(args.attachments(), bytes(&[b"one", b"zero", b"one"]));
+    }
+
+    #[test]
+    fn white_space_may_be_anywhere() {
+        let args = Args::from_json(" \n[ \"e\" , 1 ,\t{ \"a\" : [ ] } ] \r\n", vec![]);
+        assert_eq!(args.event_name().as_deref(), Some("e"));
+        let tail = args.tail(1).unwrap();
+        assert_eq!(tail.json(), "[1 ,\t{ \"a\" : [ ] } ]");
+        assert_eq!(Args::event("x", tail).unwrap().json(), "[\"x\",1 ,\t{ \"a\" : [ ] } ]");
+        assert_eq!(args.tail(3).unwrap().json(), "[]");
+    }
+
+    #[test]
+    fn lone_surrogates_are_passed_on_and_read_as_replacement_characters() {
+        let args = Args::from_json(r#"["\ud800",{"k\udfff":"\ud83d\ude00\ud800"},["\udc00"]]"#, vec![]);
+        assert_eq!(args.event_name().as_deref(), Some("\u{fffd}"));
+        let value: serde_json::Value = args.get(1).unwrap();
+        assert_eq!(value, serde_json::json!({ "k\u{fffd}": "😀\u{fffd}" }));
+        assert_eq!(args.to_values().unwrap()[0], Value::from("\u{fffd}"));
+        assert_eq!(args.tail(1).unwrap().json(), r#"[{"k\udfff":"\ud83d\ude00\ud800"},["\udc00"]]"#);
+        let nested: &RawValue = args.get(2).unwrap();
+        assert_eq!(args.nested(nested).unwrap().json(), r#"["\udc00"]"#);
+    }
+
+    #[test]
+    fn placeholders_may_be_spelled_as_json_allows() {
+        for text in [
+            r#"{ "num" : 0 , "_placeholder" : true }"#,
+            r#"{"\u005fplaceholder":true,"num":0}"#,
+            r#"{"_placeholder":true,"n\u0075m":0.0}"#,
+            r#"{"_placeholder":true,"num":0e5,"more":"\ud800"}"#,
+        ] {
+            let args = Args::from_json(format!(r#"["e",{text}]"#), bytes(&[b"x"]));
+            assert!(args.check_placeholders().is_ok(), "{text}");
+            assert_eq!(args.to_values().unwrap()[1], Value::Binary(Bytes::from_static(b"x")), "{text}");
+            assert_eq!(args.tail(1).unwrap().json(), r#"[{"_placeholder":true,"num":0}]"#, "{text}");
+            assert_eq!(args.get::<crate::Binary>(1).unwrap().0.as_ref(), b"x", "{text}");
+        }
     }
 
     /// SIO-BN-10.

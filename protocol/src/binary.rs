@@ -51,6 +51,13 @@ pub(crate) fn deserialize<'a, T: Deserialize<'a>>(json: &'a str, attachments: &[
     Ok(value?)
 }
 
+/// The number of an attachment, in whatever way a whole number is written.
+pub(crate) fn index(num: &serde_json::Number) -> Option<usize> {
+    let whole =
+        num.as_u64().or_else(|| num.as_f64().filter(|num| *num >= 0.0 && num.fract() == 0.0).map(|num| num as u64));
+    whole.and_then(|num| usize::try_from(num).ok())
+}
+
 fn with<R>(attachments: Vec<Bytes>, work: impl FnOnce() -> R) -> (R, Vec<Bytes>) {
     /// Puts back what was there before, even if a `Serialize` panics.
     struct Outer(Option<Vec<Bytes>>);
@@ -87,10 +94,10 @@ impl<'de> Deserialize<'de> for Binary {
         struct Placeholder {
             #[serde(rename = "_placeholder")]
             _mark: bool,
-            num: usize,
+            num: serde_json::Number,
         }
         let Placeholder { num, .. } = Placeholder::deserialize(deserializer)?;
-        let found = ATTACHMENTS.with_borrow(|attachments| attachments.as_ref()?.get(num).cloned());
+        let found = ATTACHMENTS.with_borrow(|attachments| attachments.as_ref()?.get(index(&num)?).cloned());
         found.map(Self).ok_or_else(|| D::Error::custom(format_args!("there is no attachment {num}")))
     }
 }

@@ -29,7 +29,9 @@ mod frame;
 mod msgpack;
 mod packet;
 mod parser;
+mod placeholders;
 pub mod server;
+mod surrogates;
 mod value;
 
 pub use args::{Args, ArgsError, IntoArgs};
@@ -40,4 +42,5 @@ pub use decoder::{Decoder, DecoderLimits};
 pub use frame::{Frame, Frames};
 pub use packet::{Incoming, Kind, Packet, PacketError, is_reserved};
 pub use parser::Parser;
+pub use surrogates::readable as readable_json;
 pub use value::Value;

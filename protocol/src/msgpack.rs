@@ -14,7 +14,7 @@ use smallvec::smallvec;
 use std::fmt::Write as _;
 
 use crate::packet::PacketError;
-use crate::value::push_string;
+use crate::value::push_escaped;
 use crate::{Args, Frame, Frames, Kind, Packet, Value};
 
 /// Deepest nesting that is read; `serde_json` stops typed values at 128.
@@ -249,13 +249,31 @@ impl<'a> Reader<'a> {
             Some((Measured::Map, len)) => self.object(len, depth),
             Some((Measured::Binary, len)) => self.binary(len),
             Some((Measured::Extension, len)) => self.extension(marker, len),
-            Some((Measured::Text, len)) => {
-                let text = self.text_of(len)?;
-                push_string(&mut self.json, text);
-                Ok(())
-            }
+            Some((Measured::Text, len)) => self.string(len),
             None => self.scalar(marker),
         }
+    }
+
+    /// Appends a string. JavaScript writes a lone surrogate as if it were a character, which UTF-8 forbids.
+    fn string(&mut self, len: usize) -> Result<(), PacketError> {
+        let mut rest = self.bytes(len)?;
+        self.json.push('"');
+        loop {
+            let broken_at = std::str::from_utf8(rest).err().map_or(rest.len(), |error| error.valid_up_to());
+            let (valid, behind) = rest.split_at(broken_at);
+            push_escaped(&mut self.json, std::str::from_utf8(valid).unwrap_or_default());
+            rest = match behind {
+                [] => break,
+                [0xED, second @ 0xA0..=0xBF, third @ 0x80..=0xBF, behind @ ..] => {
+                    let unit = 0xD000 | u32::from(second & 0x3F) << 6 | u32::from(third & 0x3F);
+                    let _ = write!(self.json, "\\u{unit:04x}");
+                    behind
+                }
+                _ => return Err(broken("a string that is not UTF-8")),
+            };
+        }
+        self.json.push('"');
+        Ok(())
     }
 
     fn scalar(&mut self, marker: Marker) -> Result<(), PacketError> {
@@ -301,8 +319,11 @@ impl<'a> Reader<'a> {
             if index > 0 {
                 self.json.push(',');
             }
-            let key = self.text()?;
-            push_string(&mut self.json, key);
+            let marker = self.marker()?;
+            let Some((Measured::Text, len)) = self.sized(marker)? else {
+                return Err(broken("something else instead of a key"));
+            };
+            self.string(len)?;
             self.json.push(':');
             self.value(depth + 1)?;
         }
@@ -346,6 +367,16 @@ mod tests {
         let frames = encode(packet);
         let [Frame::Binary(bytes)] = frames.as_slice() else { panic!("one binary frame: {frames:?}") };
         decode(bytes).unwrap_or_else(|error| panic!("{error}: {bytes:?}"))
+    }
+
+    #[test]
+    fn lone_surrogates_become_escapes() {
+        let bytes = b"\x83\xa4type\x02\xa4data\x92\xa5hello\xa5a\xed\xa0\x80b\xa3nsp\xa1/";
+        let packet = decode(&Bytes::from_static(bytes)).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(packet.body.json(), r#"["hello","a\ud800b"]"#);
+        assert_eq!(packet.validate(), Ok(()));
+        let broken = b"\x83\xa4type\x02\xa4data\x91\xa2\xffx\xa3nsp\xa1/";
+        assert!(decode(&Bytes::from_static(broken)).is_err());
     }
 
     /// Bytes captured from socket.io-msgpack-parser 3.0.2.

@@ -4,7 +4,7 @@ use bytestring::ByteString;
 use serde_json::value::RawValue;
 use smallvec::smallvec;
 
-use crate::{Args, Frame, Frames};
+use crate::{Args, Frame, Frames, surrogates};
 
 /// Event names an application must not send (SIO-MF-07).
 const RESERVED: [&str; 6] =
@@ -236,7 +236,8 @@ impl Packet {
 fn check_event_name(raw: &str) -> Result<(), PacketError> {
     match raw.as_bytes().first() {
         Some(b'"') => {
-            let name: String = serde_json::from_str(raw).map_err(|error| payload(&error, raw))?;
+            let name: String =
+                serde_json::from_str(&surrogates::readable(raw)).map_err(|error| payload(&error, raw))?;
             if is_reserved(&name) {
                 return Err(PacketError::Reserved(name));
             }
@@ -352,6 +353,23 @@ mod tests {
 
     #[test]
     fn unusual_but_legal_packets_are_accepted() {
+        for text in [
+            " [\"x\"]",
+            "[\"\\ud800\"]",
+            "[\"x\",\"\\udfff\"]",
+            "9007199254740991[\"x\"]",
+            "[ \"x\" , { \"b\" : 1e5 , \"a\" : -0.0 } ]\r\n",
+            "[\"\\u0078\",12345678901234567890123,1e400]",
+            "/a\\ud800,[\"x\"]",
+        ] {
+            let strict = decode(&format!("2{text}")).and_then(|(packet, _)| packet.validate());
+            assert_eq!(strict, Ok(()), "{text}");
+        }
+        for text in ["0 {\"a\":\"\\ud800\"} ", "0/a, {}", "39007199254740991 [ ]", "37[\"\\ud800\"]"] {
+            let strict = decode(text).and_then(|(packet, _)| packet.validate());
+            assert_eq!(strict, Ok(()), "{text}");
+        }
+        assert!(decode("2[\"\\u0064isconnect\"]").and_then(|(packet, _)| packet.validate()).is_err());
         for text in ["0", "0{}", "0/a", "1", "3", "3[]", "30", "399[\"x\"]", "2[1,\"x\"]", "2[\"\"]", "2[\"error\"]"] {
             let strict = decode(text).and_then(|(packet, _)| packet.validate());
             assert_eq!(strict, Ok(()), "{text}");

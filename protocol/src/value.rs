@@ -87,8 +87,8 @@ impl Value {
         Ok(match self {
             Self::Object(fields) => match placeholder(&fields) {
                 Some(num) => Self::Binary(
-                    num.as_u64()
-                        .and_then(|num| attachments.get(num as usize))
+                    crate::binary::index(num)
+                        .and_then(|num| attachments.get(num))
                         .cloned()
                         .ok_or_else(|| PacketError::Placeholder(format!("num {num} of {}", attachments.len())))?,
                 ),
@@ -109,7 +109,7 @@ impl Value {
 }
 
 fn placeholder(fields: &[(String, Value)]) -> Option<&Number> {
-    let field = |name: &str| fields.iter().find(|(key, _)| key == name).map(|(_, value)| value);
+    let field = |name: &str| fields.iter().rfind(|(key, _)| key == name).map(|(_, value)| value);
     match (field("_placeholder")?, field("num")?) {
         (Value::Bool(true), Value::Number(num)) => Some(num),
         _ => None,
@@ -119,6 +119,12 @@ fn placeholder(fields: &[(String, Value)]) -> Option<&Number> {
 pub(crate) fn push_string(json: &mut String, text: &str) {
     // Writing a string into a string cannot fail.
     json.push_str(&serde_json::to_string(text).unwrap_or_default());
+}
+
+/// A string without its quotes.
+pub(crate) fn push_escaped(json: &mut String, text: &str) {
+    let quoted = serde_json::to_string(text).unwrap_or_default();
+    json.push_str(quoted.get(1..quoted.len().saturating_sub(1)).unwrap_or_default());
 }
 
 impl Args {
@@ -137,13 +143,13 @@ impl Args {
 
     /// Parses the payload, whatever it is; placeholders become bytes.
     pub(crate) fn to_value(&self) -> Result<Value, ArgsError> {
-        let value: Value = serde_json::from_str(self.json())?;
+        let value: Value = serde_json::from_str(self.readable())?;
         if self.attachments().is_empty() { Ok(value) } else { Ok(value.resolve(self.attachments())?) }
     }
 
     /// Parses the arguments; placeholders become bytes.
     pub fn to_values(&self) -> Result<Vec<Value>, ArgsError> {
-        let values: Vec<Value> = serde_json::from_str(self.json())?;
+        let values: Vec<Value> = serde_json::from_str(self.readable())?;
         if self.attachments().is_empty() {
             return Ok(values);
         }

@@ -10,7 +10,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use indexmap::IndexMap;
 use sio_protocol::server::Config;
-use sio_protocol::{ArgsError, ByteString, IntoArgs};
+use sio_protocol::{ArgsError, ByteString, IntoArgs, readable_json};
 use tokio::net::ToSocketAddrs;
 use tokio::sync::watch;
 
@@ -192,7 +192,7 @@ impl Server {
     /// The namespace a CONNECT reaches: an existing one, else the child of the first parent that accepts. The caller
     /// is counted in until [`left`](Self::left).
     pub(crate) fn enter_namespace(&self, name: &ByteString, auth: &str) -> Option<Namespace> {
-        let auth = if auth.is_empty() { "{}" } else { auth };
+        let auth = if auth.is_empty() { Cow::Borrowed("{}") } else { readable_json(auth) };
         let parents = {
             let namespaces = self.namespaces();
             if let Some(existing) = self.find(&namespaces, name) {
@@ -202,7 +202,7 @@ impl Server {
             namespaces.parents.clone()
         };
         // The application's functions run without the lock; two clients that race for one name meet below (NS-08).
-        let mut matching = parents.into_iter().filter(|parent| parent.matches(name, auth));
+        let mut matching = parents.into_iter().filter(|parent| parent.matches(name, &auth));
         let parent = if fault!(self, PatternsReversed) { matching.last() } else { matching.next() };
         if parent.is_none() && fault!(self, UnknownAccepted) {
             let unknown = self.of(name);

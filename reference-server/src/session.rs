@@ -15,7 +15,7 @@ use sio_protocol::engine::Revision;
 #[cfg(not(feature = "faults"))]
 use sio_protocol::server::Connection;
 use sio_protocol::server::{Event, Opening, Transport};
-use sio_protocol::{ByteString, Frames};
+use sio_protocol::{ByteString, Frames, readable_json};
 use tokio::sync::Notify;
 
 use crate::adapter::Claim;
@@ -431,7 +431,7 @@ struct Entry {
 
 /// The earlier session that a client asks for, if it may have it (CSR-06, CSR-11).
 fn claim(nsp: &Namespace, auth: &str) -> Option<Claim> {
-    let auth: serde_json::Map<String, serde_json::Value> = serde_json::from_str(auth).ok()?;
+    let auth: serde_json::Map<String, serde_json::Value> = serde_json::from_str(&readable_json(auth)).ok()?;
     let field = |name: &str| auth.get(name).and_then(|value| value.as_str());
     nsp.adapter().claim(field("pid")?, field("offset")?)
 }

@@ -30,7 +30,8 @@ pub struct Handshake {
 }
 
 impl Handshake {
-    /// The JSON object of the CONNECT packet, as text; `{}` when there was none (SIO-CN-03).
+    /// The JSON object of the CONNECT packet, as it came; `{}` when there was none (SIO-CN-03). JSON may hold halves of
+    /// surrogate pairs, which `sio_protocol::readable_json` makes readable.
     pub fn auth(&self) -> &str {
         if self.auth.is_empty() { "{}" } else { &self.auth }
     }

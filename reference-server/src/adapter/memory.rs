@@ -211,7 +211,7 @@ impl Adapter for MemoryAdapter {
         let mut state = self.lock();
         let Some((sid, &key)) = state.by_sid.get_key_value(sid) else { return };
         let sid = sid.clone();
-        if let Some(room) = state.sockets[key].rooms.shift_take(room) {
+        if let Some(room) = state.sockets[key].rooms.swap_take(room) {
             let next = state.log.as_ref().map(Log::next_number);
             if let Some(next) = next {
                 let first = state.log.as_ref().map_or(0, Log::first_number);

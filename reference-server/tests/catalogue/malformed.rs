@@ -167,3 +167,46 @@ async fn long_and_many_unknown_namespaces() {
     }
     assert_eq!(world.io.namespace_names(), ["/", "/custom", "/dynamic-101", "/deny", "/slow", "/chain"]);
 }
+
+/// SIO-MF: JSON is legal however it is spelled. Halves of surrogate pairs, white space, escapes, order of keys, large
+/// numbers, in every verb.
+#[tokio::test]
+async fn legal_json_in_other_spellings() {
+    let world = world().await;
+    let mut ws = world.ws().await;
+    ws.send("40 { \"b\" : 1 , \"a\" : \"\\ud800\" } ").await;
+    assert!(ws.text().await.starts_with("40{\"sid\""));
+    assert_eq!(ws.text().await, "42[\"auth\",{ \"b\" : 1 , \"a\" : \"\\ud800\" }]");
+    for (sent, answered) in [
+        (r#"["\ud800"]"#, None),
+        (r#"["message-with-ack","\ud800",{"\udfff":"\ud83d\ude00"}]"#, Some(r#"["\ud800",{"\udfff":"\ud83d\ude00"}]"#)),
+        (" [ \"message-with-ack\" , 1e400 ,\t12345678901234567890123 ]\n", Some("[1e400 ,\t12345678901234567890123 ]")),
+        (r#"["\u006dessage-with-ack",-0.0]"#, Some("[-0.0]")),
+        (r#"["mark","\udc00"]"#, Some("[]")),
+        (r#"["data",{"\ud800":"\udc00"}]"#, Some("[{\"\u{fffd}\":\"\u{fffd}\"}]")),
+        (r#"["emit",{"args":["\ud800"],"via":"self","event":"e"}]"#, Some("[{}]")),
+    ] {
+        ws.send(format!("429007199254740991{sent}")).await;
+        if sent.contains("\"emit\"") {
+            assert_eq!(ws.text().await, r#"42["e","\ud800"]"#);
+        }
+        if let Some(answered) = answered {
+            assert_eq!(ws.text().await, format!("439007199254740991{answered}"), "{sent}");
+        }
+    }
+    // Rooms of such names hold, and are read as everybody in Rust reads them.
+    ws.send(r#"421["join","\ud800"]"#).await;
+    assert!(ws.text().await.contains('\u{fffd}'));
+    world.io.to("\u{fffd}").emit("in", ()).unwrap();
+    assert_eq!(ws.text().await, "42[\"in\"]");
+    ws.send(r#"422["whoami"]"#).await;
+    assert!(ws.text().await.contains(r#""auth":{ "b" : 1 , "a" : "\ud800" }"#));
+    ws.send("43 [ ]").await; // an acknowledgement that nobody waits for, without an id
+    ws.send("4317[\"\\ud800\"]").await;
+    ws.send("40/fn-x,{\"token\":\"ok\",\"x\":\"\\udfff\"}").await;
+    assert!(ws.text().await.starts_with("40/fn-x,"));
+    assert_eq!(ws.text().await, "42/fn-x,[\"auth\",{\"token\":\"ok\",\"x\":\"\\udfff\"}]");
+    ws.send("451- [ \"message-with-ack\" , { \"num\" : 0 , \"\\u005fplaceholder\" : true } ]").await;
+    ws.binary(vec![1]).await;
+    ws.is_silent().await;
+}
