@@ -16,7 +16,7 @@ use crate::interrupt::Interrupt;
 use crate::live::Audience;
 use crate::load::{self, Plan, Settings};
 use crate::play::{self, Stage};
-use crate::record::{Entry, Footer, Header, Host, Recorder, SCHEMA, ScenarioStart, TargetInfo, loads};
+use crate::record::{EndedBy, Entry, Footer, Header, Host, Recorder, SCHEMA, ScenarioStart, TargetInfo, loads};
 use crate::report::html::Run;
 use crate::report::text::plural;
 use crate::report::{judge, render};
@@ -456,7 +456,7 @@ fn hold_against(earlier: &[Earlier], loaded: &Loaded, recorder: &mut Recorder) -
 }
 
 fn stopped_early(recorder: &Recorder) -> bool {
-    recorder.entries().iter().any(|entry| matches!(entry, Entry::Load(load) if load.aborted.is_some()))
+    loads(recorder.entries()).any(|load| load.aborted.is_some() && load.ended_by == EndedBy::Target)
 }
 
 pub(super) fn finish(recorder: &mut Recorder, lost: Option<String>) -> io::Result<Exit> {
@@ -466,7 +466,8 @@ pub(super) fn finish(recorder: &mut Recorder, lost: Option<String>) -> io::Resul
         verdict.exit = if interrupted { Exit::Interrupted } else { Exit::Target };
         verdict.sentence = format!("{}: {why}", if interrupted { "INTERRUPTED" } else { "TARGET LOST" });
     }
-    let complete = !matches!(verdict.exit, Exit::Interrupted | Exit::Target);
+    let cut = loads(recorder.entries()).any(|load| load.aborted.is_some());
+    let complete = !cut && !matches!(verdict.exit, Exit::Interrupted | Exit::Target);
     let footer = Footer { complete, ended: now().to_string(), exit: verdict.exit as u8, verdict: verdict.sentence };
     recorder.add(Entry::Footer(footer))?;
     Ok(verdict.exit)

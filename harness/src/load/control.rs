@@ -5,14 +5,22 @@ use std::time::Instant;
 use tokio::sync::{Barrier, mpsc, watch};
 
 use super::measure::Snapshot;
+use crate::record::EndedBy;
 
 /// The only seam between a worker and whoever coordinates it.
 pub(super) struct Control {
     /// Every worker and the coordinator.
     barrier: Barrier,
     go: watch::Sender<Option<Instant>>,
-    abort: watch::Sender<Option<String>>,
+    abort: watch::Sender<Option<Ending>>,
     snapshots: mpsc::UnboundedSender<Snapshot>,
+}
+
+/// Why a run is over before its end.
+#[derive(Clone, Debug)]
+pub(super) struct Ending {
+    pub(super) by: EndedBy,
+    pub(super) why: String,
 }
 
 /// The run is over before its end.
@@ -62,12 +70,17 @@ impl Control {
         }
     }
 
-    /// Ends the run early; the first reason stays.
+    /// Ends the run early, since it cannot go on; the first reason stays.
     pub(super) fn abort(&self, why: &str) {
+        self.end(EndedBy::Target, why);
+    }
+
+    /// Ends the run early; the first reason stays.
+    pub(super) fn end(&self, by: EndedBy, why: &str) {
         self.abort.send_if_modified(|reason| {
             let first = reason.is_none();
             if first {
-                *reason = Some(why.to_owned());
+                *reason = Some(Ending { by, why: why.to_owned() });
             }
             first
         });
@@ -82,7 +95,7 @@ impl Control {
     }
 
     /// Why the run was aborted, if it was.
-    pub(super) fn abort_reason(&self) -> Option<String> {
+    pub(super) fn ending(&self) -> Option<Ending> {
         self.abort.borrow().clone()
     }
 

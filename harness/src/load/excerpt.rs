@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 
 use serde_json::Value as Json;
 
+use super::join::Join;
 use super::log::{Entry, Window};
 use super::message::{self, Message};
 use super::plan::Plan;
@@ -96,7 +97,8 @@ impl Excerpt {
                 let room = &plan.rooms[*room as usize];
                 if room.namespace == traffic.namespace {
                     let group = room.name.rsplit_once('-').map_or("", |(group, _)| group);
-                    let (args, ack) = message::join(loaded, &loaded.scenario.rooms[group].join, &room.name).ok()?;
+                    let Join { args, ack, .. } =
+                        message::join(loaded, &loaded.scenario.rooms[group].join, &room.name).ok()?;
                     emit(&mut out, *user, args.json(), ack)?;
                 }
             }

@@ -8,11 +8,13 @@ use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 
 use sio_oracle::board::{Fate, Nanos};
-use sio_protocol::{Args, ByteString};
+use sio_protocol::ByteString;
 use tokio::sync::Notify;
 
+use super::admission::NotIn;
 use super::crew::Crew;
 use super::goose;
+use super::join::Join;
 use super::journey::Guide;
 use super::log::Window;
 use super::mailbox::Mailbox;
@@ -85,8 +87,8 @@ impl Local {
         Stamp { run: self.shared.run, emission }
     }
 
-    pub(super) fn join(&self, room: u32) -> (Args, bool) {
-        self.shared.joins[room as usize].clone()
+    pub(super) fn join(&self, room: u32) -> &Join {
+        &self.shared.joins[room as usize]
     }
 
     /// Who sends a user's HTTP requests.
@@ -140,11 +142,19 @@ impl Local {
 
     // ---- what happens to users
 
+    /// A user asks to be let in for the first time.
+    pub(super) fn asks(&self, user: u32) {
+        let population = self.plan.users[user as usize].population;
+        self.measurements.borrow_mut().tally.entering[population].begun += 1;
+    }
+
     /// A user is in its rooms for the first time.
     pub(super) fn opened(&self, user: u32, connected: Nanos) {
+        self.shared.answers.somebody_is_in();
         let due = self.plan.users[user as usize].connect_at as Nanos - BEFORE;
         let mut measurements = self.measurements.borrow_mut();
         measurements.opened((connected - due).max(0) as u64);
+        measurements.tally.entering[self.plan.users[user as usize].population].inside += 1;
         measurements.tally.present += 1;
         measurements.tally.sessions += 1;
         self.ready.notify_one();
@@ -167,10 +177,11 @@ impl Local {
     }
 
     /// A user could not be opened.
-    pub(super) fn failed(&self, why: &str) {
+    pub(super) fn failed(&self, user: u32, refusal: &NotIn) {
         let tally = &mut self.measurements.borrow_mut().tally;
         tally.failed += 1;
-        tally.problem(format!("a user failed to open: {why}"));
+        tally.turned_away(self.plan.users[user as usize].population, refusal.unreachable);
+        tally.problem(format!("a user failed to open: {}", refusal.why));
         self.ready.notify_one();
     }
 
@@ -244,8 +255,9 @@ impl Local {
     }
 
     /// A visitor was let in so long after it asked.
-    pub(super) fn visitor_connected(&self, took: Nanos) {
-        self.measurements.borrow_mut().visitor_connected(took.max(0) as u64);
+    pub(super) fn visitor_connected(&self, journey: usize, took: Nanos) {
+        self.shared.answers.somebody_is_in();
+        self.measurements.borrow_mut().visitor_connected(self.plan.populations.len() + journey, took.max(0) as u64);
     }
 
     /// A step that was begun at `began` was done.

@@ -5,6 +5,7 @@ use indexmap::IndexMap;
 use sio_oracle::Tri;
 use sio_oracle::board::{Answer, Fate, Nanos, Receiver, Time, Verdict};
 
+use super::admission::{Entering, NotIn};
 use super::fanout::Places;
 use super::log::{Entry, Seen, Window};
 use super::plan::Plan;
@@ -112,6 +113,10 @@ pub(super) struct Snapshot {
     pub(super) delivered: u64,
     /// Deliveries that were wrong, and those that did not come.
     pub(super) wrong: u64,
+    /// How those fare who ask to be let in; by population, then by journey.
+    pub(super) entering: Vec<Entering>,
+    /// What went wrong, as long as nobody is in.
+    pub(super) problems: IndexMap<String, u64>,
     pub(super) histograms: Vec<(Key, Histogram<u64>)>,
 }
 
@@ -119,7 +124,7 @@ pub(super) struct Snapshot {
 pub(super) enum VisitEnd {
     Finished,
     /// The target did not do what the flow says.
-    Failed(String),
+    Failed(NotIn),
     /// This machine or its data ran out.
     Starved(String),
     /// The run was over first.
@@ -167,9 +172,17 @@ pub(super) struct Tally {
     pub(super) visits: Vec<Visits>,
     /// By step and phase.
     pub(super) steps: Vec<Vec<Done>>,
+    /// By population, then by journey.
+    pub(super) entering: Vec<Entering>,
 }
 
 impl Tally {
+    /// One of a group will not get in any more.
+    pub(super) fn turned_away(&mut self, group: usize, unreachable: bool) {
+        self.entering[group].failed += 1;
+        self.entering[group].unreachable += u64::from(unreachable);
+    }
+
     /// Notes what went wrong with a user; one line for each kind, of which there are few.
     pub(super) fn problem(&mut self, what: String) {
         let what =
@@ -232,6 +245,7 @@ impl Measurements {
             asked_back: vec![(0, 0); plan.phases.len()],
             visits: vec![Visits::default(); plan.journeys.len()],
             steps: vec![vec![Done::default(); plan.phases.len()]; plan.steps.len()],
+            entering: vec![Entering::default(); plan.populations.len() + plan.journeys.len()],
             ..Tally::default()
         };
         Self {
@@ -292,11 +306,19 @@ impl Measurements {
         self.late.record(phase, late);
     }
 
-    pub(super) fn visit_begins(&mut self, journey: usize) {
+    /// `group` is the journey's among those that ask to be let in.
+    pub(super) fn visit_begins(&mut self, journey: usize, group: usize) {
         self.tally.visits[journey].begun += 1;
+        self.tally.entering[group].begun += 1;
     }
 
-    pub(super) fn visit_ends(&mut self, journey: usize, end: VisitEnd) {
+    pub(super) fn visit_ends(&mut self, journey: usize, group: usize, end: VisitEnd) {
+        match &end {
+            // A flow may have no connect in it.
+            VisitEnd::Finished => self.tally.entering[group].inside += 1,
+            VisitEnd::Failed(refusal) => self.tally.turned_away(group, refusal.unreachable),
+            VisitEnd::Starved(_) | VisitEnd::Cut => {}
+        }
         let visits = &mut self.tally.visits[journey];
         match &end {
             VisitEnd::Finished => visits.finished += 1,
@@ -304,13 +326,14 @@ impl Measurements {
             VisitEnd::Starved(_) => visits.starved += 1,
             VisitEnd::Cut => visits.cut += 1,
         }
-        if let VisitEnd::Failed(why) | VisitEnd::Starved(why) = end {
+        if let VisitEnd::Failed(NotIn { why, .. }) | VisitEnd::Starved(why) = end {
             self.tally.problem(format!("a visit failed: {why}"));
         }
     }
 
     /// A visitor was let in so long after it asked.
-    pub(super) fn visitor_connected(&mut self, nanos: u64) {
+    pub(super) fn visitor_connected(&mut self, group: usize, nanos: u64) {
+        self.tally.entering[group].inside += 1;
         self.connect.record(0, nanos);
     }
 
@@ -513,8 +536,16 @@ impl Measurements {
             sent: self.sent,
             delivered: self.delivered,
             wrong: self.wrong,
+            problems: if self.is_refused() { self.tally.problems.clone() } else { IndexMap::new() },
+            entering: self.tally.entering.clone(),
             histograms,
         }
+    }
+
+    /// Somebody was turned away, and nobody got in.
+    fn is_refused(&self) -> bool {
+        let entering = &self.tally.entering;
+        entering.iter().all(|group| group.inside == 0) && entering.iter().any(|group| group.failed > 0)
     }
 
     /// What is left when the worker ends.

@@ -3,12 +3,13 @@
 use bytes::Bytes;
 use sio_protocol::{Args, Value};
 
+use super::join::Join;
 use super::plan::Plan;
 use super::random::{Purpose, Stream};
 use super::schedule::Emission;
 use super::stamp::Stamp;
 use crate::scenario::Loaded;
-use crate::scenario::model::{Invocation, Population, Traffic};
+use crate::scenario::model::{Ack, Invocation, Population, Traffic};
 use crate::scenario::template::{Expr, Piece, Scope, Template};
 
 /// Stand-ins for what changes from message to message; no scenario says these by accident.
@@ -173,8 +174,8 @@ fn inside_a_text(value: &Value) -> String {
     text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or_default().to_owned()
 }
 
-/// The arguments of the call by which a user joins `room`, and whether it is acknowledged.
-pub(super) fn join(loaded: &Loaded, invocation: &Invocation, room: &str) -> Result<(Args, bool), String> {
+/// The call by which a user joins `room`.
+pub(super) fn join(loaded: &Loaded, invocation: &Invocation, room: &str) -> Result<Join, String> {
     let action = &loaded.scenario.actions[&invocation.action];
     let mut scope = loaded.scope();
     scope.vars.insert("room".to_owned(), Value::from(room));
@@ -183,7 +184,11 @@ pub(super) fn join(loaded: &Loaded, invocation: &Invocation, room: &str) -> Resu
         scope.vars.insert(param.clone(), value);
     }
     let values: Vec<Value> = action.emit.iter().map(|value| scope.render(value)).collect::<Result<_, _>>()?;
-    Ok((Args::from_values(&values), action.ack.is_some()))
+    let wanted = match &action.ack {
+        Some(Ack::OneOf(lists)) => Some((scope, lists.clone())),
+        Some(Ack::Any) | None => None,
+    };
+    Ok(Join::new(Args::from_values(&values), action.ack.is_some(), wanted))
 }
 
 /// What a population shows at each CONNECT, as JSON text; empty if it shows nothing.

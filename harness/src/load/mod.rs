@@ -6,6 +6,7 @@
 //! (`user`, `talk`), and judges what arrives with the oracle's board. What goes wrong on purpose is worked out ahead
 //! (`chaos`). What a worker measures stays with it (`measure`) and is merged at the end (`result`).
 
+mod admission;
 mod arithmetic;
 mod cases;
 mod chaos;
@@ -16,6 +17,7 @@ mod emit;
 mod excerpt;
 mod fanout;
 mod goose;
+mod join;
 mod journey;
 mod local;
 mod log;

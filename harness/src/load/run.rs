@@ -8,6 +8,7 @@ use std::sync::{Arc, RwLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime};
 
+use super::admission::Answers;
 use super::chaos::timeline;
 use super::control::Control;
 use super::goose;
@@ -77,7 +78,7 @@ pub async fn run(
         cases.push(case.clone());
         recorder.add(Entry::Case(case))?;
     }
-    let aborted = shared.control.abort_reason();
+    let ending = shared.control.ending();
     let workers = join_workers(threads).await?;
     for worker in &workers {
         watch.keep(&worker.snapshot);
@@ -94,7 +95,8 @@ pub async fn run(
     result.wire.payload = payload(loaded, &result);
     result.problems.extend(problem.map(|problem| (problem, 1)));
     result.fenced = shared.stage.fence;
-    result.aborted = aborted;
+    result.ended_by = ending.as_ref().map(|ending| ending.by).unwrap_or_default();
+    result.aborted = ending.map(|ending| ending.why);
     let rules = slo::decide(loaded, &shared.plan, &result, &histograms, &cases);
     hlog_thread.join().map_err(|_| io::Error::other("the writer of the .hlog panicked"))??;
     write_distributions(recorder.folder(), &shared.plan, &histograms)?;
@@ -158,6 +160,8 @@ fn share(
         crowds,
         reconnect: scenario.target.reconnect,
         connect_timeout: scenario.target.connect_timeout.unwrap_or(CONNECT_TIMEOUT),
+        gives_up: scenario.target.connect_timeout.is_none(),
+        answers: Answers::new(),
         stage: Stage::new(first.endpoint.clone(), first.http.clone(), fleet.is_fenced()),
         guide: Guide::new(loaded),
         visitors: Visitors::new(scenario),

@@ -3,11 +3,11 @@
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
-use sio_protocol::Args;
-
+use super::admission::Answers;
 use super::chaos::Happening;
 use super::control::Control;
 use super::goose;
+use super::join::Join;
 use super::journey::{Guide, Visitors};
 use super::log::Log;
 use super::message::Message;
@@ -25,12 +25,15 @@ pub(super) struct Shared {
     /// Tells this run's messages from those of others.
     pub(super) run: u32,
     pub(super) messages: Vec<Message>,
-    /// For each room, the arguments of the join and whether it is acknowledged.
-    pub(super) joins: Vec<(Args, bool)>,
+    /// For each room.
+    pub(super) joins: Vec<Join>,
     pub(super) crowds: Vec<Behaviour>,
     pub(super) reconnect: Option<Reconnect>,
     /// Time for a connection, its CONNECTs and all its joins.
     pub(super) connect_timeout: Duration,
+    /// Whether a server that answers nobody is given up before that.
+    pub(super) gives_up: bool,
+    pub(super) answers: Answers,
     /// What those who follow a flow share.
     pub(super) guide: Guide,
     /// When they come.
@@ -47,6 +50,12 @@ pub(super) struct Shared {
 }
 
 impl Shared {
+    /// How many ask to be let in: of each population, then of each journey, where that is known.
+    pub(super) fn groups(&self) -> impl Iterator<Item = Option<u64>> {
+        let populations = self.plan.populations.iter().map(|crowd| Some(u64::from(crowd.count)));
+        populations.chain(self.guide.sizes())
+    }
+
     /// Where a node listens now.
     pub(super) fn endpoint(&self, node: u32) -> Endpoint {
         self.nodes[node as usize].read().unwrap_or_else(PoisonError::into_inner).clone()

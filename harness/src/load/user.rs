@@ -3,6 +3,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
+use super::admission::NotIn;
 use super::local::Local;
 use super::mailbox::{Mailbox, Order};
 use super::place::Place;
@@ -15,6 +16,7 @@ pub(super) async fn live(local: Rc<Local>, number: u32) {
     let mailbox = local.mailbox(number);
     let user = &local.plan.users[number as usize];
     let namespaces = &local.plan.populations[user.population].namespaces;
+    local.asks(number);
     let life = Life {
         dice: Dice::new(local.plan.seed, user.population, number),
         places: namespaces.iter().map(|name| Place::new(name)).collect(),
@@ -81,7 +83,7 @@ impl Life<'_> {
             }
             Err(why) => {
                 self.places.iter_mut().for_each(|place| place.opening_failed(self.local, self.number));
-                End::Lost(why)
+                End::NotIn(why)
             }
         };
         self.after(end)
@@ -99,11 +101,11 @@ impl Life<'_> {
                 let churn = self.local.crowd(self.number).churn?;
                 Some(between(churn.away, self.dice.unit()))
             }
-            End::Lost(why) => {
-                if !self.opened {
-                    self.local.failed(&why);
-                    return None;
-                }
+            End::NotIn(refusal) if !self.opened => {
+                self.local.failed(self.number, &refusal);
+                return None;
+            }
+            End::Lost(why) | End::NotIn(NotIn { why, .. }) => {
                 self.local.broken(&why, reconnect.is_some());
                 self.back_off()
             }

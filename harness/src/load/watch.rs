@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use indexmap::IndexMap;
 use tokio::sync::mpsc;
 
+use super::admission::{Admission, Entering, NotIn, nobody};
 use super::chaos::Happening;
 use super::control::Aborted;
 use super::cpu;
@@ -24,7 +25,7 @@ use crate::interrupt::Interrupt;
 use crate::live::Live;
 use crate::record::histogram::{Interval, summary};
 use crate::record::intervals::tag;
-use crate::record::{Cpu, Entry, Growth, Memory, Progress, Recorder, Summary};
+use crate::record::{Cpu, EndedBy, Entry, Growth, Memory, Progress, Recorder, Summary};
 use crate::report::INTERRUPTED;
 use crate::scenario::model::Upset;
 use crate::target::{Fleet, Frozen};
@@ -75,6 +76,11 @@ pub(super) struct Watch<'a> {
     origin: Option<Instant>,
     live: Live,
     pub(super) observer: Rc<Observer<'a>>,
+    admission: Admission,
+    /// How those fare who ask to be let in; the last word of each worker.
+    entering: Vec<Vec<Entering>>,
+    /// What went wrong as long as nobody is in; the same.
+    refusals: Vec<IndexMap<String, u64>>,
 }
 
 impl<'a> Watch<'a> {
@@ -95,6 +101,9 @@ impl<'a> Watch<'a> {
             origin: None,
             live,
             observer: Rc::new(observer),
+            admission: Admission::new(shared.groups(), shared.plan.nodes),
+            entering: vec![Vec::new(); shared.workers],
+            refusals: vec![IndexMap::new(); shared.workers],
         }
     }
 
@@ -153,6 +162,9 @@ impl<'a> Watch<'a> {
                     if self.all_lost() {
                         control.abort("every connection was lost");
                     }
+                    if let Some(NotIn { why, unreachable }) = self.nobody_gets_in() {
+                        control.end(if unreachable { EndedBy::Target } else { EndedBy::Refusal }, &why);
+                    }
                 }
                 _ = watch.tick() => {
                     // While a node is being started again, nobody looks whether it runs.
@@ -190,6 +202,8 @@ impl<'a> Watch<'a> {
             // The writer ends early only when the disk is full; the join tells.
             let _ = self.hlog.send(interval);
         }
+        self.entering[snapshot.worker].clone_from(&snapshot.entering);
+        self.refusals[snapshot.worker].clone_from(&snapshot.problems);
         self.latest[snapshot.worker] = Some([
             snapshot.present,
             snapshot.failed,
@@ -252,6 +266,21 @@ impl<'a> Watch<'a> {
     /// Ends the showing and the log; returns what was measured, and what could not be learned of the target.
     pub(super) fn end(self) -> (Histograms, Option<String>) {
         (self.histograms, self.observer.problem())
+    }
+
+    /// Why nobody will get in, if that is so.
+    fn nobody_gets_in(&mut self) -> Option<NotIn> {
+        let groups = self.shared.plan.populations.len() + self.shared.plan.journeys.len();
+        let mut all = vec![Entering::default(); groups];
+        self.entering.iter().flat_map(|worker| worker.iter().enumerate()).for_each(|(group, one)| all[group] += *one);
+        // Where processes are to be stopped, a connection that fails is no surprise.
+        let calm = self.shared.chaos.iter().all(Happening::is_about_users);
+        if !calm || !self.admission.is_hopeless(&all) {
+            return None;
+        }
+        let mut reasons = IndexMap::new();
+        self.refusals.iter().flatten().for_each(|(why, times)| *reasons.entry(why.clone()).or_default() += times);
+        Some(nobody(&all, self.shared.plan.users.len() as u64, &reasons))
     }
 
     fn all_lost(&self) -> bool {

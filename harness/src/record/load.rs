@@ -81,12 +81,28 @@ pub struct LoadResult {
     pub due: Due,
     /// Why the run ended early.
     pub aborted: Option<String>,
+    /// What ended it, if it ended early.
+    #[serde(default)]
+    pub ended_by: EndedBy,
     /// What the scenario made go wrong, and when.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub upsets: Vec<UpsetMark>,
     /// The first deliveries that were wrong, with their proof.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub violations: Vec<LoadViolation>,
+}
+
+/// What ends a run before its time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum EndedBy {
+    /// The target was lost, or somebody interrupted the run.
+    #[default]
+    Target,
+    /// The target is there, and let nobody in.
+    Refusal,
+    /// A threshold that ends the run when it is crossed.
+    Threshold,
 }
 
 /// Something that the scenario made go wrong.

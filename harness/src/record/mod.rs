@@ -24,8 +24,8 @@ pub use case::{CapabilityResult, CaseResult, CaseVerdict, Failure, RuleInfo, Sui
 pub use due::Due;
 pub use entry::{Entry, Footer, Header, Host, Part, ScenarioStart, TargetInfo};
 pub use load::{
-    Counts, Cpu, DriverRequests, Growth, LoadResult, Memory, PhaseResult, PlaceResult, Recovery, StepPhase, StepResult,
-    TrafficResult, UpsetMark, Users, Visits, Wire, WorkerTime,
+    Counts, Cpu, DriverRequests, EndedBy, Growth, LoadResult, Memory, PhaseResult, PlaceResult, Recovery, StepPhase,
+    StepResult, TrafficResult, UpsetMark, Users, Visits, Wire, WorkerTime,
 };
 pub use pick::{header, loads, seconds, seconds_by_load};
 pub use progress::{Cost, Progress, Summary};

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::text::{count, plural};
 use crate::exit::Exit;
-use crate::record::{CaseVerdict, Entry, LoadResult, RuleAbout, RuleResult, RuleVerdict, WorkerTime, loads};
+use crate::record::{CaseVerdict, EndedBy, Entry, LoadResult, RuleAbout, RuleResult, RuleVerdict, WorkerTime, loads};
 
 /// The end of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,7 +17,7 @@ pub struct Verdict {
 /// Judges what has been recorded. In this order: the target is gone, something is proven to be wrong, the measurement
 /// is not valid, a figure is not good enough, everything passed.
 pub fn judge(entries: &[Entry]) -> Verdict {
-    let died = loads(entries).find_map(|load| load.aborted.clone());
+    let died = loads(entries).filter(|load| load.ended_by == EndedBy::Target).find_map(|load| load.aborted.clone());
     if let Some(why) = died {
         let (exit, word) =
             if why == INTERRUPTED { (Exit::Interrupted, "INTERRUPTED") } else { (Exit::Target, "TARGET LOST") };
@@ -107,6 +107,11 @@ pub const INTERRUPTED: &str = "interrupted";
 fn validity_problems(entries: &[Entry]) -> Vec<String> {
     let mut problems = Vec::new();
     for load in loads(entries) {
+        if let (Some(why), EndedBy::Refusal) = (&load.aborted, load.ended_by) {
+            // What else is not decided follows from it.
+            problems.push(why.clone());
+            continue;
+        }
         if load.users.failed > 0 {
             let asked = plural(load.users.asked, "user");
             problems.push(format!("{} of {asked} could not be opened", count(load.users.failed)));
@@ -159,13 +164,18 @@ fn validity_problems(entries: &[Entry]) -> Vec<String> {
     }
     problems.extend(broken(entries, RuleAbout::Ruler));
     let unknown = entries.iter().filter_map(|entry| match entry {
-        Entry::Rule(rule) if rule.verdict == RuleVerdict::Unknown => {
+        Entry::Rule(rule) if rule.verdict == RuleVerdict::Unknown && !was_refused(entries, &rule.scenario) => {
             Some(format!("`{}` is not decided: {} ({})", rule.rule, rule.observed, rule.place))
         }
         _ => None,
     });
     problems.extend(unknown);
     problems
+}
+
+/// Whether the load of a scenario ended because the target let nobody in.
+fn was_refused(entries: &[Entry], scenario: &str) -> bool {
+    loads(entries).any(|load| load.scenario == scenario && load.aborted.is_some() && load.ended_by == EndedBy::Refusal)
 }
 
 /// Why sio-bench was late, as far as the kernel tells: who had the cores that it needed.
@@ -353,6 +363,21 @@ mod tests {
         volatile_delivered: 0,
         may_delivered: 1,
     };
+
+    /// Who refuses is there: it is not lost, and no figure was measured.
+    #[test]
+    fn a_target_that_lets_nobody_in_is_not_lost() {
+        let mut entries = load(Counts::default(), 0.5);
+        if let Entry::Load(load) = &mut entries[0] {
+            (load.aborted, load.users.failed) = (Some("nobody got in: 5 x refused".to_owned()), 5);
+        }
+        assert_eq!(judge(&entries).exit, Exit::Target, "a record of an earlier version");
+        if let Entry::Load(load) = &mut entries[0] {
+            load.ended_by = EndedBy::Refusal;
+        }
+        let verdict = judge(&entries);
+        assert_eq!((verdict.exit, &*verdict.sentence), (Exit::NotValid, "NOT VALID: nobody got in: 5 x refused"));
+    }
 
     #[test]
     fn a_load_is_valid_when_the_tester_was_up_to_it_and_the_oracle_strong_enough() {

@@ -7,6 +7,7 @@ mod cli;
 mod common;
 mod conformance;
 mod credentials;
+mod ends;
 mod evil;
 mod explore;
 mod faulty;

@@ -16,6 +16,7 @@ use sio_protocol::Value;
 
 pub(super) use self::visitors::{Visitor, Visitors, expected};
 use self::walk::{Trouble, Walk};
+use super::admission::NotIn;
 use super::local::Local;
 use super::measure::VisitEnd;
 use super::random::Dice;
@@ -53,6 +54,14 @@ impl Guide {
             journeys: scenario.journeys.clone(),
             scope,
         }
+    }
+
+    /// How many follow each journey at a time; `None` where they come at a rate.
+    pub(super) fn sizes(&self) -> impl Iterator<Item = Option<u64>> {
+        self.journeys.values().map(|journey| match journey.coming {
+            Coming::Closed { count, .. } => Some(u64::from(count)),
+            Coming::Open { .. } => None,
+        })
     }
 
     /// How often each transport is used by a journey's visitors.
@@ -172,7 +181,8 @@ pub(super) async fn follow(local: Rc<Local>, visitor: Visitor) {
 
 /// One visit; tells whether it failed.
 async fn visit(local: &Local, journey: usize, number: u64, intended: Option<Nanos>) -> bool {
-    local.measurements.borrow_mut().visit_begins(journey);
+    let group = local.plan.populations.len() + journey;
+    local.measurements.borrow_mut().visit_begins(journey, group);
     let mut dice = Dice::of_visit(local.plan.seed, journey, number);
     let end = match local.guide().scope(journey, &mut dice, number) {
         Err(why) => VisitEnd::Starved(why),
@@ -188,12 +198,13 @@ async fn visit(local: &Local, journey: usize, number: u64, intended: Option<Nano
             match walked {
                 None => VisitEnd::Cut,
                 Some(Ok(())) => VisitEnd::Finished,
-                Some(Err(Trouble::Target(why))) => VisitEnd::Failed(why),
+                Some(Err(Trouble::Target(why))) => VisitEnd::Failed(NotIn { why, unreachable: false }),
+                Some(Err(Trouble::Unreachable(why))) => VisitEnd::Failed(NotIn { why, unreachable: true }),
                 Some(Err(Trouble::Own(why))) => VisitEnd::Starved(why),
             }
         }
     };
     let failed = matches!(end, VisitEnd::Failed(_) | VisitEnd::Starved(_));
-    local.measurements.borrow_mut().visit_ends(journey, end);
+    local.measurements.borrow_mut().visit_ends(journey, group, end);
     failed
 }

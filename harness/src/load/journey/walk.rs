@@ -18,6 +18,8 @@ use crate::scenario::template::{Scope, Template};
 pub(super) enum Trouble {
     /// The target did not do what the flow says.
     Target(String),
+    /// Nobody answers where the target should be.
+    Unreachable(String),
     /// This machine could not go on; the target has nothing to do with it.
     Own(String),
 }
@@ -26,6 +28,7 @@ impl Trouble {
     pub(super) fn of(error: Error) -> Self {
         match error {
             Error::Starved(_) => Self::Own(error.to_string()),
+            Error::Connect(_) => Self::Unreachable(error.to_string()),
             error => Self::Target(error.to_string()),
         }
     }
@@ -33,6 +36,7 @@ impl Trouble {
     fn at(self, step: &FlowStep) -> Self {
         match self {
             Self::Target(why) => Self::Target(format!("{}: {why}", step.name)),
+            Self::Unreachable(why) => Self::Unreachable(format!("{}: {why}", step.name)),
             Self::Own(why) => Self::Own(why),
         }
     }
@@ -105,7 +109,7 @@ impl<'a> Walk<'a> {
             Deed::Connect { nsp, auth } => {
                 let connected = self.connect(nsp, auth.as_ref(), deadline, step.within).await?;
                 self.since = connected;
-                self.local.visitor_connected(connected - began);
+                self.local.visitor_connected(self.journey, connected - began);
                 Ok(Some(connected - began))
             }
             Deed::Emit { args, ack } => {
@@ -224,7 +228,7 @@ impl<'a> Walk<'a> {
             let parser = endpoint.manner.parser;
             let opening = Connection::open_by(&endpoint, self.local.own_carrier(), transport, parser);
             let opened = tokio::time::timeout_at(deadline.into(), opening).await;
-            let opened = opened.map_err(|_| Trouble::Target(format!("not open within {within:?}")))?;
+            let opened = opened.map_err(|_| Trouble::Target(format!("no connection within {within:?}")))?;
             let connection = opened.map_err(Trouble::of)?;
             self.guest = Some(Guest::new(self.local, connection, self.local.guide().keeps_questions(self.journey)));
         }
@@ -237,9 +241,9 @@ impl<'a> Walk<'a> {
                     self.nsp = nsp;
                     return Ok(at);
                 }
-                Some(Heard::Refused(name, body)) if name == nsp => return failed(format!("refused: {body}")),
+                Some(Heard::Refused(name, body)) if name == nsp => return failed(format!("{nsp} refused: {body}")),
                 Some(_) => {}
-                None => return failed(format!("not connected within {within:?}")),
+                None => return failed(format!("no answer to the CONNECT of {nsp} within {within:?}")),
             }
         }
     }

@@ -13,6 +13,7 @@ use sio_protocol::{Args, Incoming};
 use tokio::time::sleep_until;
 
 use self::settle::Fence;
+use super::admission::NotIn;
 use super::local::Local;
 use super::log::{Arrival, fact};
 use super::mailbox::{Mailbox, Order};
@@ -37,6 +38,8 @@ pub(super) enum End {
     Dropped(Leaving, Duration),
     /// The connection broke.
     Lost(String),
+    /// The session was never open.
+    NotIn(NotIn),
 }
 
 pub(super) struct Talk<'a> {
@@ -278,7 +281,7 @@ impl Talk<'_> {
             End::Quit => Leaving::Politely,
             End::Stayed => self.local.leaving(self.number),
             End::Dropped(how, _) => *how,
-            End::Lost(_) => Leaving::Dropped(Dropping::Close),
+            End::Lost(_) | End::NotIn(_) => Leaving::Dropped(Dropping::Close),
         };
         match how {
             Leaving::Politely => self.connection.close().await,

@@ -1,28 +1,94 @@
 //! How a session begins: the connection, its namespaces, its rooms; or the session there was.
 
+use std::cell::RefCell;
 use std::collections::{HashMap, VecDeque};
+use std::time::{Duration, Instant};
 
 use sio_oracle::Tri;
 use sio_oracle::board::{Nanos, Receiver};
+use sio_protocol::Incoming;
 use sio_protocol::client::Event;
 use tokio::time::timeout;
 
 use super::Talk;
 use super::settle::{GRACE, fence_args};
 use crate::client::{Connection, Error};
+use crate::clock;
+use crate::load::admission::{NotIn, SILENCE, Stage};
 use crate::load::local::Local;
 use crate::load::mailbox::Mailbox;
 use crate::load::place::Place;
 use crate::wire::Link;
 
+/// How often an opening that takes its time is looked at.
+const LOOK: Duration = Duration::from_secs(1);
+
 /// What an opening still waits for.
-struct Opening {
+struct Opening<'a> {
+    /// The transport has a session.
+    handshaken: bool,
     /// Namespaces that have not answered.
-    namespaces: usize,
-    joins: Vec<u64>,
+    namespaces: Vec<&'a str>,
+    /// Joins that have not been answered: the acknowledgement, and the room; a fence has none.
+    joins: Vec<(u64, Option<u32>)>,
     /// A join will never be answered.
     unsure: bool,
     lost_at: Option<Nanos>,
+    /// When it began to wait for what it waits for now.
+    since: Instant,
+}
+
+impl<'a> Opening<'a> {
+    fn new(local: &'a Local, user: u32, lost_at: Option<Nanos>) -> RefCell<Self> {
+        let population = &local.plan.populations[local.plan.users[user as usize].population];
+        RefCell::new(Self {
+            handshaken: false,
+            namespaces: population.namespaces.iter().map(String::as_str).collect(),
+            joins: Vec::new(),
+            unsure: false,
+            lost_at,
+            since: clock::now(),
+        })
+    }
+
+    fn is_done(&self) -> bool {
+        self.namespaces.is_empty() && self.joins.is_empty()
+    }
+
+    fn stage(&self) -> Stage {
+        match (self.handshaken, self.namespaces.is_empty()) {
+            (false, _) => Stage::Handshake,
+            (true, false) => Stage::Namespaces,
+            (true, true) => Stage::Joins,
+        }
+    }
+
+    /// The target has answered at a stage.
+    fn answered(&mut self, local: &Local, stage: Stage) {
+        local.shared.answers.answered(stage);
+        self.since = clock::now();
+    }
+
+    /// `the CONNECT of /x`, `join("lobby-3")`.
+    fn waits_for(&self, local: &Local) -> String {
+        let and_more = |all: usize| if all > 1 { format!(" and {} more", all - 1) } else { String::new() };
+        match self.stage() {
+            Stage::Handshake => "the handshake".to_owned(),
+            Stage::Namespaces => format!("the CONNECT of {}{}", self.namespaces[0], and_more(self.namespaces.len())),
+            Stage::Joins => {
+                let room = self.joins.first().and_then(|(_, room)| *room);
+                let call = room.map_or_else(|| "the fence behind the joins".to_owned(), |room| call(local, room));
+                format!("{call}{}", and_more(self.joins.len()))
+            }
+        }
+    }
+}
+
+/// The call by which a room is joined.
+fn call(local: &Local, room: u32) -> String {
+    let namespace = &local.plan.rooms[room as usize].namespace;
+    let place = if namespace == "/" { String::new() } else { format!(" in {namespace}") };
+    format!("{}{place}", local.join(room).call())
 }
 
 impl<'a> Talk<'a> {
@@ -33,13 +99,28 @@ impl<'a> Talk<'a> {
         number: u32,
         places: &'a mut [Place],
         lost_at: Option<Nanos>,
-    ) -> Result<Self, String> {
-        let patience = local.shared.connect_timeout;
-        let opening = timeout(patience, Self::try_open(local, mailbox, number, places, lost_at));
-        match opening.await {
-            Ok(Ok(talk)) => Ok(talk),
-            Ok(Err(error)) => Err(error.to_string()),
-            Err(_) => Err(format!("not open within {patience:?}")),
+    ) -> Result<Self, NotIn> {
+        let shared = &local.shared;
+        let opening = Opening::new(local, number, lost_at);
+        let began = clock::now();
+        let trying = Self::try_open(local, mailbox, number, places, &opening);
+        tokio::pin!(trying);
+        let mut look = shared.connect_timeout.min(if shared.gives_up { SILENCE } else { Duration::MAX });
+        loop {
+            if let Ok(outcome) = timeout(look, &mut trying).await {
+                return outcome.map_err(|error| NotIn {
+                    why: error.to_string(),
+                    unreachable: matches!(error, Error::Connect(_)) && !opening.borrow().handshaken,
+                });
+            }
+            let (opening, waited) = (opening.borrow(), clock::now().duration_since(began));
+            let silent = shared.gives_up && shared.answers.is_silent(opening.stage(), opening.since);
+            if silent || waited >= shared.connect_timeout {
+                let (what, unreachable) = (opening.waits_for(local), opening.stage() == Stage::Handshake);
+                let waited = clock::now().duration_since(opening.since).as_secs();
+                return Err(NotIn { why: format!("no answer to {what} for {waited} s"), unreachable });
+            }
+            look = LOOK.min(shared.connect_timeout.saturating_sub(waited));
         }
     }
 
@@ -48,7 +129,7 @@ impl<'a> Talk<'a> {
         mailbox: &'a Mailbox,
         number: u32,
         places: &'a mut [Place],
-        lost_at: Option<Nanos>,
+        opening: &RefCell<Opening<'a>>,
     ) -> Result<Self, Error> {
         let user = &local.plan.users[number as usize];
         let mut endpoint = local.endpoint(user.node).with_jar(local.jars.jar(number));
@@ -79,14 +160,14 @@ impl<'a> Talk<'a> {
             arrived_at: 0,
             held_until: None,
         };
-        let mut opening = Opening { namespaces: talk.places.len(), joins: Vec::new(), unsure: false, lost_at };
         talk.ask();
-        while opening.namespaces > 0 || !opening.joins.is_empty() {
+        while !opening.borrow().is_done() {
             let event = talk.connection.next().await;
             talk.note_arrival();
-            talk.advance(event, &mut opening)?;
+            talk.advance(event, &mut opening.borrow_mut())?;
         }
-        talk.ready(lost_at, opening.unsure);
+        let (lost_at, unsure) = (opening.borrow().lost_at, opening.borrow().unsure);
+        talk.ready(lost_at, unsure);
         Ok(talk)
     }
 
@@ -108,30 +189,46 @@ impl<'a> Talk<'a> {
     }
 
     /// Takes what comes while the session is being opened.
-    fn advance(&mut self, event: Event, opening: &mut Opening) -> Result<(), Error> {
+    fn advance(&mut self, event: Event, opening: &mut Opening<'_>) -> Result<(), Error> {
         match event {
             Event::Connect { nsp, body } => {
                 let pid = self.local.pid_of(self.number, &body);
                 if self.confirm(&nsp, pid, opening) {
-                    opening.namespaces -= 1;
+                    opening.namespaces.retain(|name| **name != *nsp);
+                    opening.answered(self.local, Stage::Namespaces);
                     self.connected_at = self.local.now();
                 }
             }
-            Event::ConnectError { body, .. } => return Err(Error::Refused(body.to_string())),
-            Event::Ack(incoming) => opening.joins.retain(|id| incoming.id != Some(*id)),
+            Event::ConnectError { nsp, body } => return Err(Error::Refused(format!("CONNECT of {nsp}: {body}"))),
+            Event::Ack(incoming) => self.joined(&incoming, opening)?,
             Event::Event(incoming) => self.receive(&incoming),
             Event::Disconnect { .. } => {
                 return Err(Error::Refused("the server put the user out of its namespace".to_owned()));
             }
             Event::Closed(why) => return Err(why.into()),
-            Event::Open(_) => self.opened_at = self.arrived_at,
+            Event::Open(_) => {
+                opening.handshaken = true;
+                opening.answered(self.local, Stage::Handshake);
+                self.opened_at = self.arrived_at;
+            }
             Event::Upgraded => self.local.upgraded(self.opened_at, self.local.now()),
         }
         Ok(())
     }
 
+    /// A join has been answered, which may be a refusal.
+    fn joined(&self, incoming: &Incoming, opening: &mut Opening<'_>) -> Result<(), Error> {
+        let Some(index) = opening.joins.iter().position(|(id, _)| incoming.id == Some(*id)) else { return Ok(()) };
+        let (_, room) = opening.joins.remove(index);
+        if let Some(room) = room {
+            self.local.join(room).check(&incoming.args).map_err(Error::Refused)?;
+        }
+        opening.answered(self.local, Stage::Joins);
+        Ok(())
+    }
+
     /// A namespace has let the user in: into its old session, or else into a new one, whose rooms are joined.
-    fn confirm(&mut self, nsp: &str, pid: Option<String>, opening: &mut Opening) -> bool {
+    fn confirm(&mut self, nsp: &str, pid: Option<String>, opening: &mut Opening<'_>) -> bool {
         let Some(index) = self.places.iter().position(|place| place.namespace == nsp && !place.confirmed) else {
             return false;
         };
@@ -157,15 +254,15 @@ impl<'a> Talk<'a> {
             if *self.local.plan.rooms[room as usize].namespace != *nsp {
                 continue;
             }
-            let (args, ack) = self.local.join(room);
-            let id = self.connection.emit(nsp, args, ack);
+            let join = self.local.join(room);
+            let id = self.connection.emit(nsp, join.args.clone(), join.ack);
             unanswered |= id.is_none();
-            opening.joins.extend(id);
+            opening.joins.extend(id.map(|id| (id, Some(room))));
         }
         opening.unsure |= unanswered && !self.local.stage.fence;
         if unanswered && self.local.stage.fence {
             // Events of one connection are handled in their order, so the answer to this one comes behind the joins.
-            opening.joins.extend(self.connection.emit(nsp, fence_args(), true));
+            opening.joins.extend(self.connection.emit(nsp, fence_args(), true).map(|id| (id, None)));
         }
         true
     }
