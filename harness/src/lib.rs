@@ -18,6 +18,7 @@ pub mod conform;
 pub mod difference;
 pub mod exit;
 pub mod explore;
+pub mod inspect;
 pub mod interrupt;
 pub mod live;
 pub mod load;

@@ -7,6 +7,7 @@ mod compare;
 mod conform;
 mod doctor;
 mod explore;
+mod inspect;
 mod list;
 mod null;
 mod plan;
@@ -59,6 +60,8 @@ enum Command {
     Capacity(Box<capacity::CapacityArgs>),
     /// Show what scenarios come to: people, messages, deliveries, what is needed; nothing is sent
     Plan(plan::PlanArgs),
+    /// Join a server of one's own, say what is there, and print a scenario to start from
+    Inspect(Box<inspect::InspectArgs>),
     /// Check a server against every behaviour in the catalogue
     Conform(Box<conform::ConformArgs>),
     /// Run the conformance suite against several servers and put them side by side
@@ -235,6 +238,7 @@ pub fn main() -> Exit {
         Command::Run(args) => run::run(&args),
         Command::Capacity(args) => capacity::capacity(&args),
         Command::Plan(args) => plan::plan(&args),
+        Command::Inspect(args) => inspect::inspect(&args),
         Command::Conform(args) => conform::conform(&args),
         Command::Compare(args) => compare::compare(&args),
         Command::SelfTest(args) => selftest::self_test(&args),

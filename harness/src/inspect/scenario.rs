@@ -1,0 +1,421 @@
+//! A scenario to start from, filled in with what was seen.
+
+use std::fmt::Write as _;
+
+use sio_protocol::Value;
+
+use super::Settings;
+use super::findings::{Findings, Return, Trace};
+use super::message::{PAYLOAD, Plain, SEQ, Stamped, texts};
+use super::secrets::{Secrets, header_variable};
+
+/// Users, and the group of rooms that they are in.
+const PEOPLE: &str = "people";
+const ROOM: &str = "room";
+/// Names of a traffic that rules would take for something else.
+const TAKEN: [&str; 10] =
+    ["connect", "upgrade", "reconnect", "ruler", "target", "oracle", "errors", "recovered", "capacity", "case"];
+
+struct Writer<'a> {
+    settings: &'a Settings,
+    found: &'a Findings,
+    secrets: &'a Secrets,
+    /// The text that names a room, in what one joins by and in what is sent.
+    room: Option<&'a str>,
+    out: String,
+}
+
+/// Writes it; it can be loaded as it is.
+pub(super) fn write(settings: &Settings, found: &Findings, secrets: &Secrets) -> String {
+    let mut writer = Writer { settings, found, secrets, room: room(settings), out: String::new() };
+    writer.top();
+    writer.rooms();
+    writer.users();
+    writer.traffic();
+    writer.out
+}
+
+/// The text that stands both in what one joins by and in what is sent; the first of the former where nothing is sent.
+fn room(settings: &Settings) -> Option<&str> {
+    let said = settings.joins.iter().flat_map(|join| texts(&join.values()[1..]));
+    match &settings.event {
+        Some(event) => {
+            let sent = texts(&event.values()[1..]);
+            said.into_iter().find(|text| sent.contains(text))
+        }
+        None => said.into_iter().next(),
+    }
+}
+
+impl Writer<'_> {
+    fn line(&mut self, line: &str) {
+        self.out.push_str(line);
+        self.out.push('\n');
+    }
+
+    fn top(&mut self) {
+        self.line("# What was seen, as a scenario to start from: change what is not as you want it.");
+        self.line("name = \"inspected\"\nseed = 1\n");
+        self.line("[vars]\npeople = 20\nrooms  = 4\nrate   = \"20/s\"\nlength = \"10s\"\n");
+        let url = string(&self.found.url);
+        let _ = writeln!(self.out, "[target]\nurl  = {url}");
+        if self.found.path != "/socket.io/" {
+            let path = string(&self.found.path);
+            let _ = writeln!(self.out, "path = {path}");
+        }
+        let manner = &self.settings.manner;
+        if !manner.headers.is_empty() {
+            let headers = manner
+                .headers
+                .iter()
+                .map(|(name, _)| format!("{} = \"${{env.{}}}\"", key(name), header_variable(name)));
+            let headers = headers.collect::<Vec<_>>().join(", ");
+            let _ = writeln!(self.out, "headers = {{ {headers} }}");
+        }
+        if !manner.query.is_empty() {
+            self.line("query = \"${env.SIO_QUERY}\"");
+        }
+        self.line("");
+    }
+
+    /// The name of the room group by which a join is said: that with the room's name has as many rooms as one likes, others
+    /// are said once by everybody.
+    fn group(&self, index: usize) -> String {
+        if self.says_room(&self.settings.joins[index]) { ROOM.to_owned() } else { format!("setup{index}") }
+    }
+
+    fn says_room(&self, join: &Plain) -> bool {
+        self.room.is_some_and(|room| texts(&join.values()[1..]).contains(&room))
+    }
+
+    /// Joins that a scenario can say: of those with the room's name, the first.
+    fn joins(&self) -> Vec<usize> {
+        let joins = &self.settings.joins;
+        let first = joins.iter().position(|join| self.says_room(join));
+        (0..joins.len()).filter(|index| !self.says_room(&joins[*index]) || Some(*index) == first).collect()
+    }
+
+    fn rooms(&mut self) {
+        let joins = self.joins();
+        if joins.is_empty() {
+            return;
+        }
+        if joins.len() < self.settings.joins.len() {
+            self.line("# Several of the events by which one joins name the room, and a group of rooms has one: the others are left out.");
+        }
+        self.line("[actions]");
+        for index in &joins {
+            let join = &self.settings.joins[*index];
+            let (name, emit) = (word(join.name()), self.array(join.values()));
+            let answered = self.found.joins.get(*index).is_some_and(|call| call.answer.is_some());
+            let signature = string(&format!("{name}({})", if self.says_room(join) { ROOM } else { "" }));
+            let ack = if answered { ", ack = true" } else { "" };
+            let _ = writeln!(self.out, "{signature} = {{ emit = {emit}{ack} }}");
+        }
+        for index in &joins {
+            let join = &self.settings.joins[*index];
+            let (count, argument) = if self.says_room(join) { ("\"${rooms}\"", ", \"${room}\"") } else { ("1", "") };
+            let (group, name, nsp) = (self.group(*index), string(&word(join.name())), string(self.namespace()));
+            let _ = writeln!(
+                self.out,
+                "\n[rooms.{group}]\ncount     = {count}\nnamespace = {nsp}\njoin      = [{name}{argument}]"
+            );
+        }
+        self.line("");
+    }
+
+    /// Where events go.
+    fn namespace(&self) -> &str {
+        self.settings.namespaces.first().map_or("/", String::as_str)
+    }
+
+    fn is_in(&self, name: &str) -> bool {
+        self.found.namespaces.iter().any(|namespace| namespace.name == name && namespace.entered)
+    }
+
+    fn users(&mut self) {
+        let _ = writeln!(self.out, "[users.{PEOPLE}]\ncount   = \"${{people}}\"\nconnect = \"50/s\"");
+        let all = self.found.namespaces.iter().filter(|namespace| namespace.entered);
+        let asked = |name: &str| self.settings.namespaces.iter().any(|asked| asked == name);
+        let mut named: Vec<_> = all.clone().filter(|namespace| asked(&namespace.name)).collect();
+        if named.is_empty() {
+            named = all.collect();
+        }
+        let named: Vec<String> = named.iter().map(|namespace| string(&namespace.name)).collect();
+        let _ = writeln!(self.out, "namespace = [{}]", named.join(", "));
+        let groups: Vec<String> = self.joins().iter().map(|index| format!("{} = 1", self.group(*index))).collect();
+        if !groups.is_empty() && self.is_in(self.namespace()) {
+            let _ = writeln!(self.out, "in      = {{ {} }}", groups.join(", "));
+        }
+        if let Some(auth) = &self.settings.auth {
+            let auth = self.value(auth);
+            let _ = writeln!(self.out, "auth    = {auth}");
+        }
+        let websocket = self.found.transports.iter().any(|transport| transport.name == "websocket" && transport.works);
+        if !websocket {
+            self.line("transport = \"polling\"");
+        }
+        self.line("");
+    }
+
+    fn traffic(&mut self) {
+        let traced = self.settings.event.as_ref().zip(self.found.trace.as_ref());
+        let rules = match traced {
+            Some((event, trace)) => self.sent(event, trace),
+            None => {
+                self.line("# What is sent, and who gets it: inspect again with --event to have it filled in.");
+                self.line("# [traffic.say]\n# by      = \"people\"\n# rate    = \"${rate}\"");
+                self.line("# emit    = [\"EVENT\", \"${payload}\"]");
+                self.line("# reaches = { event = \"EVENT\", rooms = [], except = \"sender\" }\n");
+                None
+            }
+        };
+        self.line("[[phase]]\nname = \"steady\"\nfor  = \"${length}\"");
+        if let Some(rules) = rules {
+            self.line(&format!("\n[slo]\nrules = [\n{rules}]"));
+        }
+    }
+
+    /// The traffic; returns its rules, unless there is nothing by which it could be judged.
+    fn sent(&mut self, event: &Stamped, trace: &Trace) -> Option<String> {
+        let name = match word(event.name()) {
+            name if TAKEN.contains(&name.as_str()) => format!("send_{name}"),
+            name => name,
+        };
+        let (back, acknowledged) = (recognised(trace), trace.acknowledged > 0);
+        if back.is_none() && !acknowledged {
+            let said = "# The event came back to nobody in a way that could be recognised, and was not acknowledged: nothing to judge.";
+            self.line(said);
+            return None;
+        }
+        let (nsp, emit) = (string(self.namespace()), self.array(event.values()));
+        let _ = writeln!(self.out, "[traffic.{name}]\nby        = \"{PEOPLE}\"\nrate      = \"${{rate}}\"");
+        let _ = writeln!(self.out, "namespace = {nsp}\nemit      = {emit}");
+        let (size, binary) = event.payload();
+        let binary = if binary { ", binary = true" } else { "" };
+        let _ = writeln!(self.out, "payload   = {{ size = \"{size}B\"{binary} }}");
+        if acknowledged {
+            self.line("ack       = true");
+        }
+        let mut rules = String::new();
+        match back {
+            Some(back) => self.reaches(back),
+            None => self.line(
+                "# It came back to nobody in a way that could be recognised: its acknowledgement is what counts.",
+            ),
+        }
+        for count in back.map_or(&[][..], |_| &["missing", "duplicate", "stray", "disorder"]) {
+            let _ = writeln!(rules, "  \"{name}.{count} = 0\",");
+        }
+        if acknowledged {
+            let _ = writeln!(rules, "  \"{name}.unanswered = 0\",");
+        }
+        let what = if back.is_some() { "delivery" } else { "ack" };
+        let _ = writeln!(rules, "  # \"{name}.{what} p99 < 200ms\",");
+        self.line("");
+        Some(rules)
+    }
+
+    fn reaches(&mut self, back: &Return) {
+        let event = string(&back.event.replace("${", "$${"));
+        let rooms = if self.room.is_some() && back.to.outside.got == 0 { "\"${room}\"" } else { "" };
+        let except = if back.to.sender.got == 0 { ", except = \"sender\"" } else { "" };
+        if let Some(altered) = &back.altered {
+            let _ = writeln!(self.out, "# The payload was not as it had been sent: {}", one_line(altered));
+        }
+        let _ = writeln!(self.out, "reaches   = {{ event = {event}, rooms = [{rooms}]{except} }}");
+    }
+
+    // ---- values
+
+    fn array(&self, values: &[Value]) -> String {
+        // The name of the event is never a room.
+        let name = values.first().map(|name| match name {
+            Value::String(name) => string(&name.replace("${", "$${")),
+            other => self.value(other),
+        });
+        let rest = values.iter().skip(1).map(|value| self.value(value));
+        format!("[{}]", name.into_iter().chain(rest).collect::<Vec<_>>().join(", "))
+    }
+
+    fn value(&self, value: &Value) -> String {
+        match value {
+            Value::Null | Value::Binary(_) => "\"${null}\"".to_owned(),
+            Value::Bool(value) => value.to_string(),
+            Value::Number(number) if number.as_i64().is_some() => number.to_string(),
+            // TOML wants a point or an exponent.
+            Value::Number(number) => format!("{:?}", number.as_f64().unwrap_or_default()),
+            Value::String(text) => self.text(text),
+            Value::Array(items) => {
+                format!("[{}]", items.iter().map(|item| self.value(item)).collect::<Vec<_>>().join(", "))
+            }
+            Value::Object(fields) => {
+                let fields = fields.iter().map(|(name, value)| format!("{} = {}", key(name), self.value(value)));
+                format!("{{ {} }}", fields.collect::<Vec<_>>().join(", "))
+            }
+        }
+    }
+
+    fn text(&self, text: &str) -> String {
+        if let Some(variable) = self.secrets.variable(text) {
+            return format!("\"${{env.{variable}}}\"");
+        }
+        if self.room == Some(text) {
+            return format!("\"${{{ROOM}}}\"");
+        }
+        let escaped = text.replace("${", "$${");
+        string(&escaped.replace(&format!("${PAYLOAD}"), PAYLOAD).replace(&format!("${SEQ}"), SEQ))
+    }
+}
+
+/// The event by which others can tell what was sent: that which most of them got, with the stamp whole.
+fn recognised(trace: &Trace) -> Option<&Return> {
+    let usable = |back: &&Return| {
+        let is_whole = back.altered.as_ref().is_none_or(|why| !why.contains("cut to") && !why.contains("case"));
+        is_whole && back.namespace == trace.namespace && back.to.others.got + back.to.outside.got > 0
+    };
+    trace.returns.iter().filter(usable).max_by_key(|back| (back.to.others.got, back.unaltered))
+}
+
+/// Letters, digits and underscores.
+fn word(name: &str) -> String {
+    let word: String = name.chars().take(40).map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
+    if word.chars().all(|c| c == '_') { "event".to_owned() } else { word }
+}
+
+/// A text in TOML.
+fn string(text: &str) -> String {
+    // Between single lines: what toml_edit would break over several is not nice within braces.
+    let mut out = String::from("\"");
+    for c in text.chars() {
+        match c {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            c if c.is_control() => out.push_str(&format!("\\u{:04X}", c as u32)),
+            c => out.push(c),
+        }
+    }
+    out.push('"');
+    out
+}
+
+fn key(name: &str) -> String {
+    toml_edit::Key::new(name).to_string()
+}
+
+fn one_line(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::findings::{Audience, Call, Namespace, Share};
+    use super::*;
+    use crate::client::{Manner, Tls};
+    use crate::load;
+    use crate::scenario::{self, source::Source};
+
+    fn settings(auth: &str, joins: &[&str], event: Option<&str>) -> Settings {
+        let headers = vec![("X-Key".to_owned(), "k-123456".to_owned())];
+        Settings {
+            url: "http://127.0.0.1:3000".to_owned(),
+            path: None,
+            manner: Manner::new(headers, "a=b".to_owned(), Tls::default(), Vec::new(), sio_protocol::Parser::default()),
+            auth: Some(serde_json::from_str(auth).unwrap()),
+            namespaces: vec!["/docs".to_owned()],
+            listen: Duration::ZERO,
+            joins: joins.iter().map(|join| Plain::parse(join).unwrap()).collect(),
+            event: event.map(|event| Stamped::parse(event, 100, false).unwrap()),
+        }
+    }
+
+    fn found(returned: Option<(&str, u32, u32)>, acknowledged: u32) -> Findings {
+        let back = |(event, sender, outside): (&str, u32, u32)| Return {
+            namespace: "/docs".to_owned(),
+            event: event.to_owned(),
+            argument: 1,
+            place: "$.text".to_owned(),
+            to: Audience {
+                sender: Share { got: sender, of: 3 },
+                others: Share { got: 6, of: 6 },
+                outside: Share { got: outside, of: 3 },
+            },
+            repeated: 0,
+            unaltered: true,
+            altered: None,
+            milliseconds: (1.0, 2.0),
+        };
+        let entered =
+            |name: &str, entered| Namespace { name: name.to_owned(), entered, refusal: None, recovery: false };
+        Findings {
+            url: "http://127.0.0.1:3000".to_owned(),
+            path: "/ws/".to_owned(),
+            namespaces: vec![entered("/", false), entered("/docs", true)],
+            joins: vec![Call { event: "open".to_owned(), answer: Some(Vec::new()), milliseconds: None }],
+            trace: Some(Trace {
+                namespace: "/docs".to_owned(),
+                event: "edit".to_owned(),
+                sent: 3,
+                acknowledged,
+                returns: returned.map(back).into_iter().collect(),
+                ..Trace::default()
+            }),
+            ..Findings::default()
+        }
+    }
+
+    /// The scenario, which can be loaded and planned.
+    fn written(settings: &Settings, found: &Findings) -> String {
+        let text = write(settings, found, &Secrets::given(settings.auth.as_ref(), &settings.manner));
+        let loaded = scenario::load(Source { name: "t".to_owned(), text: text.clone() }, &[], None);
+        let loaded = loaded.unwrap_or_else(|problem| panic!("{problem}\n{text}"));
+        if !text.contains("${env.") {
+            load::Plan::new(&loaded.scenario, 1).unwrap();
+        }
+        assert!(!text.contains("k-123456") && !text.contains("eyJhbGci"), "{text}");
+        text
+    }
+
+    const EDIT: &str = r#"["edit","a",{"text":"${payload}","odd key":null,"x":1.0,"y":"$${a\u007f\"'"}]"#;
+
+    #[test]
+    fn rooms_reaches_and_credentials_are_filled_in() {
+        let edit = &EDIT.replace("$${a", "");
+        let settings = settings(r#"{"token":"eyJhbGci","n":3}"#, &[r#"["open","a"]"#], Some(edit));
+        let text = written(&settings, &found(Some(("edited", 0, 0)), 3));
+        for line in [
+            r#""open(room)" = { emit = ["open", "${room}"], ack = true }"#,
+            r#"reaches   = { event = "edited", rooms = ["${room}"], except = "sender" }"#,
+            r#"auth    = { token = "${env.SIO_AUTH_TOKEN}", n = 3 }"#,
+            r#"headers = { X-Key = "${env.SIO_HEADER_X_KEY}" }"#,
+            "path = \"/ws/\"",
+            "ack       = true",
+            r#""edit.stray = 0","#,
+        ] {
+            assert!(text.contains(line), "{line}\n{text}");
+        }
+    }
+
+    #[test]
+    fn what_reaches_everybody_names_no_room_and_what_comes_back_to_the_sender_does_not_leave_it_out() {
+        let text = written(
+            &settings("{}", &[r#"["open","a"]"#], Some(r#"["edit","a","${payload}"]"#)),
+            &found(Some(("it's \"edited\" ${x}", 3, 3)), 0),
+        );
+        assert!(text.contains(r#"reaches   = { event = "it's \"edited\" $${x}", rooms = [] }"#), "{text}");
+    }
+
+    #[test]
+    fn without_anything_to_judge_there_is_still_a_scenario() {
+        let joins = [r#"["hello",{"me":1}]"#, r#"["open","a"]"#];
+        for acknowledged in [0, 1] {
+            let text =
+                written(&settings("{}", &joins, Some(r#"["edit","a","${payload}"]"#)), &found(None, acknowledged));
+            assert_eq!(text.contains("[traffic.edit]"), acknowledged > 0, "{text}");
+            assert!(text.contains("in      = { setup0 = 1, room = 1 }"), "{text}");
+        }
+        written(&settings("{}", &[], None), &Findings { trace: None, joins: Vec::new(), ..found(None, 0) });
+    }
+}
