@@ -8,6 +8,7 @@
     reason = "an application: its interface is the command line; modules and what is not plain are described"
 )]
 
+pub mod aside;
 pub mod baseline;
 pub mod calibrate;
 pub mod capacity;

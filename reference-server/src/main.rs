@@ -1,5 +1,6 @@
 //! The reference server with the fixture app, as a program.
 
+use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -18,10 +19,8 @@ async fn main() -> ExitCode {
     match serve(Cli::parse().serve).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            #[expect(clippy::print_stderr, reason = "this is the program's way to say why it ends")]
-            {
-                eprintln!("error: {error}");
-            }
+            // Whoever has closed standard error wants to hear nothing.
+            let _ = writeln!(io::stderr(), "error: {error}");
             ExitCode::FAILURE
         }
     }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{RunArgs, complain, print, run};
+use crate::aside::aside;
 use crate::calibrate::null::NullServer;
 use crate::calibrate::{Calibration, Floor, Stall, store};
 use crate::exit::Exit;
@@ -177,9 +178,8 @@ impl Bench {
     }
 }
 
-#[expect(clippy::print_stderr, reason = "progress goes to standard error")]
 fn say(what: &str) {
-    eprintln!("measuring {what} …");
+    aside(&format!("measuring {what} …"));
 }
 
 /// Acknowledgements at an even rate.

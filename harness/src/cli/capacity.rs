@@ -7,6 +7,7 @@ use clap::Args;
 
 use super::run::{self, Job};
 use super::{RunArgs, complain, print};
+use crate::aside::aside;
 use crate::capacity::Bracket;
 use crate::capacity::limit::{Machine, used_up};
 use crate::capacity::usl::{self, Point};
@@ -237,7 +238,7 @@ impl<'a> Hunt<'a> {
             self.limit = Some(used_up(load, workers, url, &Machine::this()));
         }
         if !self.args.run.quiet {
-            say(&trial_line(&trial));
+            aside(&trial_line(&trial));
         }
         self.recorder.add(Entry::Trial(trial))?;
         Ok(Ok(verdict))
@@ -294,11 +295,6 @@ impl<'a> Hunt<'a> {
         let _ = print(&text);
         Ok(exit)
     }
-}
-
-#[expect(clippy::print_stderr, reason = "progress of a search that takes minutes")]
-fn say(line: &str) {
-    eprintln!("{line}");
 }
 
 /// Whether a load met the rules; `None` when it did not come to its end.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, IsTerminal as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,6 +13,7 @@ use sio_oracle::{Proof, Violation};
 
 use super::conform::{Trouble, block_on};
 use super::{print, run};
+use crate::aside::aside;
 use crate::exit::Exit;
 use crate::explore::{self, Failure, Hunt, Outcome, Program, Progress, Shape, Stage, Statistics};
 use crate::interrupt::Interrupt;
@@ -158,7 +159,7 @@ impl Session<'_> {
         };
         if !self.args.quiet {
             // Known even if the hunt does not come to its end.
-            let _ = writeln!(io::stderr(), "exploring {} with seed {seed}", prepared.name());
+            aside(&format!("exploring {} with seed {seed}", prepared.name()));
         }
         let mut teller = Teller::new(self, prepared.name(), seed);
         let statistics = tokio::select! {

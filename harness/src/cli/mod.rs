@@ -25,6 +25,7 @@ use std::time::Duration;
 use clap::{Parser, Subcommand};
 use sio_reference_server::cli::ServeArgs;
 
+use crate::aside::aside;
 use crate::exit::Exit;
 use crate::live::Audience;
 use crate::report::text::printable;
@@ -278,7 +279,7 @@ fn print(text: &str) -> bool {
     std::io::stdout().write_all(text.as_bytes()).and_then(|()| std::io::stdout().flush()).is_ok()
 }
 
-#[expect(clippy::print_stderr, reason = "the one place that says why the program ends")]
+/// Says why the program ends.
 fn complain(text: &str) {
-    eprintln!("error: {}", printable(text.trim_end()));
+    aside(&format!("error: {text}"));
 }

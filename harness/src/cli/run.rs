@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use sio_reference_server::limits;
 
 use super::{RunArgs, complain, print, report};
+use crate::aside::aside;
 use crate::baseline::{self, Earlier};
 use crate::client::Manner;
 use crate::clock;
@@ -83,9 +84,8 @@ pub(super) fn run(args: &RunArgs) -> Exit {
 }
 
 /// Diagnostics of a file bring their own `error:` lines.
-#[expect(clippy::print_stderr, reason = "diagnostics are shown as they are rendered")]
 pub(super) fn complain_or_show(problem: &str) {
-    if problem.starts_with("error") { eprint!("{problem}") } else { complain(problem) }
+    if problem.starts_with("error") { aside(problem) } else { complain(problem) }
 }
 
 /// Reads and checks everything; `adapt` changes what was read.
@@ -129,7 +129,7 @@ fn earlier(paths: &[PathBuf], loaded: &[Loaded]) -> Result<Vec<Earlier>, String>
         earlier.iter().try_for_each(|run| run.check(file)).map_err(refused)?;
         let rules = baseline::rules(file).count() as u64;
         if rules > 0 && earlier.is_empty() {
-            remark(&format!(
+            aside(&format!(
                 "{}: {} left out: they are about an earlier run; give one with --baseline",
                 file.source.name,
                 plural(rules, "rule")
@@ -137,11 +137,6 @@ fn earlier(paths: &[PathBuf], loaded: &[Loaded]) -> Result<Vec<Earlier>, String>
         }
     }
     Ok(earlier)
-}
-
-#[expect(clippy::print_stderr, reason = "remarks go where progress goes")]
-fn remark(text: &str) {
-    eprintln!("{text}");
 }
 
 /// Reads and checks all scenarios; the error has every problem of every file.

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::compare::CompareArgs;
 use super::run::{self, Job};
 use super::{RunArgs, complain, print};
+use crate::aside::aside;
 use crate::conform::capabilities::lacking;
 use crate::difference::FEWEST;
 use crate::exit::Exit;
@@ -193,10 +194,9 @@ fn recorded(out: &Path, loaded: &Loaded) -> Result<Option<(Exit, Vec<Entry>)>, T
     Ok(exit.map(|exit| (exit, entries)))
 }
 
-#[expect(clippy::print_stderr, reason = "progress goes to standard error")]
 fn say(quiet: bool, what: &str) {
     if !quiet {
-        eprintln!("{what}");
+        aside(what);
     }
 }
 

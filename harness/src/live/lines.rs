@@ -1,6 +1,7 @@
 //! A line every ten seconds, and one for each phase: for files, and for terminals that are not really there.
 
 use super::Frame;
+use crate::aside::aside;
 use crate::record::Progress;
 use crate::report::text::{count, time};
 
@@ -24,11 +25,7 @@ impl Lines {
         }
         self.last_phase.clone_from(&progress.phase);
         self.last_line = progress.second;
-        let text = line(frame.asked, progress, before);
-        #[expect(clippy::print_stderr, reason = "progress goes to standard error")]
-        {
-            eprintln!("{text}");
-        }
+        aside(&line(frame.asked, progress, before));
     }
 }
 

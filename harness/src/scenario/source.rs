@@ -5,6 +5,11 @@ use std::path::Path;
 
 use include_dir::{Dir, include_dir};
 
+use self::kind::{Kind, WANTED};
+
+mod folder;
+mod kind;
+
 static EMBEDDED: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../scenarios");
 
 /// The schema of scenario files.
@@ -31,19 +36,18 @@ impl Source {
     }
 }
 
-/// The files that `path` names: a file, every `.toml` below a folder, or a scenario that comes with the
+/// The files that `path` names: a file, every scenario below a folder, or a scenario that comes with the
 /// program, with or without `scenarios/` and `.toml`.
 pub fn find(path: &Path) -> Result<Vec<Source>, String> {
     if path.is_dir() {
-        let mut files = Vec::new();
-        collect(path, &mut files).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
-        if files.is_empty() {
-            return Err(format!("there is no .toml file below {}", path.display()));
-        }
-        return Ok(files);
+        return folder::scenarios(path);
     }
     if path.exists() {
-        return Ok(vec![read(path)?]);
+        let source = read(path)?;
+        return match kind::of(&source.text) {
+            Kind::Scenario => Ok(vec![source]),
+            Kind::Other(keys) => Err(format!("{} is no scenario: it has {keys}, and {WANTED}", path.display())),
+        };
     }
     if let Some(folder) = embedded_folder(path) {
         return Ok(folder);
@@ -64,20 +68,6 @@ fn read(path: &Path) -> Result<Source, String> {
         format!("{} is not UTF-8: byte {} cannot be read", path.display(), error.utf8_error().valid_up_to())
     })?;
     Ok(Source { name: path.display().to_string(), text })
-}
-
-fn collect(folder: &Path, files: &mut Vec<Source>) -> std::io::Result<()> {
-    let mut entries = fs::read_dir(folder)?.collect::<Result<Vec<_>, _>>()?;
-    entries.sort_by_key(fs::DirEntry::path);
-    for entry in entries {
-        let path = entry.path();
-        if path.is_dir() {
-            collect(&path, files)?;
-        } else if path.extension().is_some_and(|extension| extension == "toml") && !is_part_of_a_suite(&path) {
-            files.push(read(&path).map_err(std::io::Error::other)?);
-        }
-    }
-    Ok(())
 }
 
 /// Files of a suite that hold no scenario of their own: the register of its rows and the probes of capabilities.

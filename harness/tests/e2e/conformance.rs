@@ -158,7 +158,7 @@ fn every_format_is_written() {
     let read = |name: &str| fs::read_to_string(place.path().join("reports").join(name)).unwrap();
     assert!(read("junit").contains("<testsuite name=\"acks\""));
     assert_eq!(serde_json::from_str::<Value>(&read("sarif")).unwrap()["version"], "2.1.0");
-    assert!(read("markdown").contains("### Conformance of reference"));
+    assert!(read("markdown").contains("### Conformance of `reference"));
     assert!(read("badge").contains("brightgreen"));
     assert_eq!(read("jsonl"), fs::read_to_string(place.out().join("run.jsonl")).unwrap());
     // The same from the record alone.

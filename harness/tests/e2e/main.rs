@@ -17,6 +17,7 @@ mod journeys;
 mod live;
 mod lives;
 mod office;
+mod quiet;
 mod reach;
 mod records;
 mod selftest;

@@ -1,0 +1,11 @@
+//! What is said beside the results, on standard error: progress, remarks, and why the program ends. Whoever has closed it
+//! wants to hear nothing, and that is no failure.
+
+use std::io::{self, Write as _};
+
+use crate::report::text::printable;
+
+/// Says it, on lines of its own. What servers and files say never moves the cursor.
+pub fn aside(text: &str) {
+    let _ = writeln!(io::stderr(), "{}", printable(text.trim_end()));
+}
