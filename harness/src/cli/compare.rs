@@ -1,6 +1,7 @@
 //! `sio-bench compare`
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::conform::{FilterArgs, Session, Trouble, block_on, today, wanted};
@@ -119,6 +120,7 @@ async fn play(args: &CompareArgs, target: &str, folder: &Path) -> Result<Vec<Ent
     let safe: String = target.chars().map(|c| if c.is_alphanumeric() { c } else { '-' }).collect();
     let settings = Settings {
         path: None,
+        manner: Arc::default(),
         jobs: super::conform::JOBS,
         delay: Duration::ZERO,
         folder: run::unused(folder.join(safe)),

@@ -3,11 +3,14 @@
 use std::fs;
 use std::io::{self, IsTerminal as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::getting_in::GettingIn;
 use super::{complain, print, run};
+use crate::client::Manner;
 use crate::conform::deviations::Deviations;
 use crate::conform::run::Listener;
 use crate::conform::{self, Filter, Register, Settings, Suite};
@@ -34,9 +37,8 @@ pub(super) struct ConformArgs {
     #[arg(long, short, value_name = "URL-or-NAME")]
     target: Option<String>,
 
-    /// Path of the engine on the target
-    #[arg(long, value_name = "PATH")]
-    path: Option<String>,
+    #[command(flatten)]
+    getting_in: GettingIn,
 
     #[command(flatten)]
     filter: FilterArgs,
@@ -160,7 +162,7 @@ pub(super) fn conform(args: &ConformArgs) -> Exit {
 pub(super) fn cases(
     files: Vec<Loaded>,
     choice: &Choice,
-    path: Option<String>,
+    (path, manner): (Option<String>, Arc<Manner>),
     out: Option<PathBuf>,
     quiet: bool,
 ) -> Exit {
@@ -175,6 +177,7 @@ pub(super) fn cases(
         let deviations = own.map(|path| Deviations::read(&path)).transpose().map_err(Trouble::Usage)?;
         let settings = Settings {
             path,
+            manner,
             jobs: JOBS,
             delay: Duration::ZERO,
             folder: out.unwrap_or_else(|| run::fresh_folder(&name)),
@@ -285,7 +288,8 @@ async fn execute(args: &ConformArgs) -> Result<Exit, Trouble> {
     let deviations = deviations(args, &prepared, &wanted.ids)?;
     let folder = args.out.clone().unwrap_or_else(|| run::fresh_folder(&format!("conform-{}", prepared.name())));
     let settings = Settings {
-        path: args.path.clone(),
+        path: None,
+        manner: args.getting_in.alone(),
         jobs: usize::from(args.jobs),
         delay: args.delay.unwrap_or_default(),
         folder,

@@ -12,8 +12,10 @@ use indicatif::{ProgressBar, ProgressStyle};
 use sio_oracle::{Proof, Violation};
 
 use super::conform::{Trouble, block_on};
+use super::getting_in::GettingIn;
 use super::{print, run};
 use crate::aside::aside;
+use crate::client::Manner;
 use crate::exit::Exit;
 use crate::explore::{self, Failure, Hunt, Outcome, Program, Progress, Shape, Stage, Statistics};
 use crate::interrupt::Interrupt;
@@ -36,9 +38,8 @@ pub(super) struct ExploreArgs {
     #[arg(long, short, value_name = "URL-or-NAME")]
     target: Option<String>,
 
-    /// Path of the engine on the target
-    #[arg(long, value_name = "PATH")]
-    path: Option<String>,
+    #[command(flatten)]
+    getting_in: GettingIn,
 
     /// How long to hunt
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = quantity::duration)]
@@ -92,7 +93,7 @@ async fn execute(args: &ExploreArgs) -> Result<Exit, Trouble> {
     let folder = args.out.clone().unwrap_or_else(|| run::fresh_folder(&format!("explore-{}", prepared.name())));
     fs::create_dir_all(&folder)?;
     let can_recover = prepared.is_managed() && !prepared.lacks().contains_key("recovery");
-    let target = prepared.start(args.path.as_deref(), &launch(&folder, can_recover)).await?;
+    let target = prepared.start(None, &launch(&folder, can_recover, args.getting_in.alone())).await?;
     if !target.info.fence {
         let problem = "the target does not run the fixture, which programs need to act on the server";
         return Err(Trouble::Usage(format!("{problem}\n  targets/README.md says what it is")));
@@ -115,19 +116,12 @@ async fn execute(args: &ExploreArgs) -> Result<Exit, Trouble> {
     exit
 }
 
-fn launch(folder: &Path, recovery: bool) -> Launch {
+fn launch(folder: &Path, recovery: bool, manner: Arc<Manner>) -> Launch {
     let mut env = BTreeMap::new();
     if recovery {
         env.insert("SIO_RECOVERY".to_owned(), RECOVERY_MS.to_owned());
     }
-    Launch {
-        journal: false,
-        stderr: folder.join("target.stderr"),
-        program: None,
-        env,
-        trust: false,
-        manner: Arc::default(),
-    }
+    Launch { journal: false, stderr: folder.join("target.stderr"), program: None, env, trust: false, manner }
 }
 
 struct Session<'a> {

@@ -7,6 +7,7 @@ mod compare;
 mod conform;
 mod doctor;
 mod explore;
+mod getting_in;
 mod inspect;
 mod list;
 mod null;
@@ -143,6 +144,9 @@ struct RunArgs {
     #[arg(long, short, value_name = "URL-or-NAME")]
     target: Option<String>,
 
+    #[command(flatten)]
+    getting_in: getting_in::GettingIn,
+
     /// Override a variable of [vars]; may be repeated
     #[arg(long = "set", value_name = "KEY=VALUE", value_parser = parse_override)]
     overrides: Vec<Override>,
@@ -191,6 +195,7 @@ impl RunArgs {
         Self {
             paths: vec![scenario],
             target: Some(target.to_owned()),
+            getting_in: getting_in::GettingIn::default(),
             overrides,
             seed: None,
             out: Some(out),

@@ -55,7 +55,7 @@ pub(super) fn run(args: &RunArgs) -> Exit {
     if job.plans.iter().all(Option::is_none) {
         // Cases alone need no load engine, but may need targets of their own.
         let out = args.out.clone();
-        return super::conform::cases(job.loaded, &job.choices[0], job.path, out, args.quiet);
+        return super::conform::cases(job.loaded, &job.choices[0], (job.path, job.manner), out, args.quiet);
     }
     let folder = job.folder.clone();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -110,7 +110,7 @@ pub(super) fn prepare(args: &RunArgs, adapt: impl Fn(&mut Loaded)) -> Result<Job
     goose_as_it_can(&loaded, &choices)?;
     let first = &loaded[0].scenario;
     let path = first.target.path.clone();
-    let manner = target::manner(&loaded[0])?;
+    let manner = args.getting_in.over(target::manner(&loaded[0])?.as_ref());
     let cores = thread::available_parallelism().map_or(1, usize::from);
     let workers = args.workers.map_or(cores.saturating_sub(1).max(1), usize::from);
     let folder = args.out.clone().unwrap_or_else(|| default_folder(&loaded));

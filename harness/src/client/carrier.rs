@@ -52,7 +52,9 @@ impl Carrier {
             Self::Own(http) => own(http, None, endpoint, message),
             Self::Resending(http, times) => own(http, Some(times.clone()), endpoint, message),
             #[cfg(feature = "goose")]
-            Self::Goose(user) => goose(user, endpoint, endpoint.engine_url(&message.query), message),
+            Self::Goose(user) => {
+                goose(user, endpoint, format!("{}{}", endpoint.url, endpoint.engine_path(&message.query)), message)
+            }
         }
     }
 }

@@ -96,7 +96,7 @@ impl Error {
 }
 
 /// Whether it is this machine's fault.
-fn is_starvation(error: &io::Error) -> bool {
+pub(super) fn is_starvation(error: &io::Error) -> bool {
     let numbers = [Errno::MFILE, Errno::NFILE, Errno::ADDRNOTAVAIL].map(Errno::raw_os_error);
     error.raw_os_error().is_some_and(|number| numbers.contains(&number))
 }
@@ -133,6 +133,7 @@ pub struct Connection {
     machine: client::Connection,
     link: Link,
     timer: Option<(Instant, Pin<Box<Sleep>>)>,
+    manner: Arc<Manner>,
 }
 
 impl Connection {
@@ -177,13 +178,19 @@ impl Connection {
                 (Wire::Polling, Link::Polling(Box::new(polling)))
             }
         };
-        Ok(Self { machine: client::Connection::with_parser(wire, parser), link, timer: None })
+        Ok(Self {
+            machine: client::Connection::with_parser(wire, parser),
+            link,
+            timer: None,
+            manner: endpoint.manner.clone(),
+        })
     }
 
     // ---- sending: queued, and written when the connection is polled
 
-    /// Asks to join a namespace.
+    /// Asks to join a namespace; without `auth`, with what the command line says.
     pub fn connect(&mut self, nsp: &str, auth: &str) {
+        let auth = if auth.is_empty() { &self.manner.auth } else { auth };
         self.machine.connect(nsp, auth);
     }
 

@@ -16,7 +16,9 @@ use tokio::net::{TcpSocket, TcpStream};
 use tokio_rustls::client::TlsStream;
 use tower_service::Service;
 
-use super::tls::{Tls, server_name};
+use super::addresses::{self, Mark};
+use super::endpoint::Endpoint;
+use super::tls::{Tls, Trust, server_name};
 use super::wire_bytes::Counted;
 
 /// What all connections to a target have in common.
@@ -32,7 +34,21 @@ pub struct Manner {
     pub sources: Vec<IpAddr>,
     /// What the server's packets are written by.
     pub parser: Parser,
-    turn: Arc<AtomicUsize>,
+    /// What is shown at a namespace by whoever has nothing of its own to show: JSON text, or empty.
+    pub auth: String,
+    /// Path of the engine, ahead of what the URL and the scenario say.
+    pub path: Option<String>,
+    /// What users are going to ask for; the probe asks for it, too.
+    pub doors: Vec<Door>,
+    pub(crate) turn: Arc<AtomicUsize>,
+}
+
+/// A namespace that somebody will want to join, and what is shown there.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Door {
+    pub namespace: String,
+    /// JSON text; empty if there is none, or if it is not known ahead of the run.
+    pub auth: String,
 }
 
 impl Manner {
@@ -44,11 +60,21 @@ impl Manner {
         sources: Vec<IpAddr>,
         parser: Parser,
     ) -> Arc<Self> {
-        Arc::new(Self { headers, query, tls, sources, parser, turn: Arc::default() })
+        Arc::new(Self { headers, query, tls, sources, parser, ..Self::default() })
+    }
+
+    /// The same, and one header, unless there is one of that name.
+    pub(crate) fn with_header(self: Arc<Self>, name: &str, value: &str) -> Arc<Self> {
+        if self.headers.iter().any(|(known, _)| known.eq_ignore_ascii_case(name)) {
+            return self;
+        }
+        let mut more = Self::clone(&self);
+        more.headers.push((name.to_owned(), value.to_owned()));
+        Arc::new(more)
     }
 
     /// A TCP connection, from the address whose turn it is.
-    async fn connect(&self, to: SocketAddr) -> io::Result<TcpStream> {
+    pub(super) async fn connect(&self, to: SocketAddr) -> io::Result<TcpStream> {
         let alike: Vec<_> = self.sources.iter().filter(|source| source.is_ipv4() == to.is_ipv4()).collect();
         let Some(turn) = self.turn.fetch_add(1, Ordering::Relaxed).checked_rem(alike.len()) else {
             return TcpStream::connect(to).await;
@@ -58,9 +84,9 @@ impl Manner {
         socket.connect(to).await
     }
 
-    /// A connection that speaks TLS if it has to.
-    pub(super) async fn open(&self, to: SocketAddr, host: Option<&str>) -> io::Result<Stream> {
-        let tcp = self.connect(to).await?;
+    /// A connection to one of these addresses, which speaks TLS if it has to.
+    pub(super) async fn open(&self, to: &[SocketAddr], host: Option<&str>) -> io::Result<Stream> {
+        let tcp = addresses::race(to, |address| self.connect(address)).await?;
         tcp.set_nodelay(true)?;
         let tcp = Counted(tcp);
         match host {
@@ -79,6 +105,12 @@ pub(crate) fn dress(mut request: request::Builder, headers: &[(String, String)])
         request = request.header(name, value);
     }
     request
+}
+
+/// Whether the port of an endpoint takes a TLS handshake, whoever its certificate is for.
+pub(crate) async fn speaks_tls(endpoint: &Endpoint) -> bool {
+    let manner = Manner { tls: Tls::new(Trust::Anybody), ..Manner::default() };
+    manner.open(&endpoint.in_turn(), Some(&endpoint.host)).await.is_ok()
 }
 
 /// What carries the bytes.
@@ -150,6 +182,10 @@ impl Proven {
     }
 }
 
+async fn resolve(host: &str, port: u16, manner: &Manner) -> io::Result<Vec<SocketAddr>> {
+    addresses::resolve(host, port, &manner.sources).await.map_err(io::Error::other)
+}
+
 /// Opens connections for the HTTP client.
 #[derive(Clone, Debug)]
 pub struct Dialer(pub(super) Arc<Manner>);
@@ -171,9 +207,16 @@ impl Service<Uri> for Dialer {
             let secure = uri.scheme_str() == Some("https");
             let host = uri.host().unwrap_or_default();
             let port = uri.port_u16().unwrap_or(if secure { 443 } else { 80 });
-            let mut found = tokio::net::lookup_host((host.trim_matches(['[', ']']), port)).await?;
-            let address = found.next().ok_or(io::ErrorKind::AddrNotAvailable)?;
-            Ok(TokioIo::new(manner.open(address, secure.then_some(host)).await?))
+            let addresses = match uri.authority().and_then(|authority| addresses::marked(authority.as_str())) {
+                Some(Mark::Only(address)) => vec![address],
+                Some(Mark::First(ip)) => {
+                    let mut found = resolve(host, port, &manner).await?;
+                    found.sort_by_key(|address| address.ip() != ip);
+                    found
+                }
+                None => resolve(host, port, &manner).await?,
+            };
+            Ok(TokioIo::new(manner.open(&addresses, secure.then_some(host)).await?))
         })
     }
 }

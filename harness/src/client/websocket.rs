@@ -33,7 +33,7 @@ impl WebSocket {
     /// Opens a WebSocket to the engine; with `sid`, one that wants to take over that session.
     pub(super) async fn open(endpoint: &Endpoint, sid: Option<&str>) -> Result<Self, Error> {
         let mut stream =
-            endpoint.manner.open(endpoint.address, endpoint.tls_name()).await.map_err(Error::connecting)?;
+            endpoint.manner.open(&endpoint.in_turn(), endpoint.tls_name()).await.map_err(Error::connecting)?;
         let mut query = "EIO=4&transport=websocket".to_owned();
         if let Some(sid) = sid {
             query.push_str("&sid=");

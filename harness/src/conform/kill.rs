@@ -321,6 +321,7 @@ impl Trials<'_> {
     fn settings(&self, name: &str) -> Settings {
         Settings {
             path: None,
+            manner: Arc::default(),
             jobs: JOBS,
             delay: Duration::ZERO,
             folder: self.folder.join(name),

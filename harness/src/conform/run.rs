@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, VecDeque};
 use std::path::PathBuf;
 use std::process::ExitStatus;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::StreamExt as _;
@@ -18,6 +19,7 @@ use super::lag::{Lag, TOO_LATE};
 use super::register::Register;
 use super::select::Suite;
 use super::stand::Stand;
+use crate::client::Manner;
 use crate::clock;
 use crate::play::{self, Stage};
 use crate::record::{CapabilityResult, CaseResult, CaseVerdict, Failure, TargetInfo};
@@ -38,6 +40,8 @@ const RESTARTS: u32 = 30;
 pub struct Settings {
     /// Path of the engine on the target.
     pub path: Option<String>,
+    /// How it is talked to.
+    pub manner: Arc<Manner>,
     /// Cases at a time, over all sets of options.
     pub jobs: usize,
     /// Added to every client's path, in each direction.

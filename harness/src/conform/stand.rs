@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 use std::process::ExitStatus;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::Settings;
@@ -30,8 +29,14 @@ impl<'a> Stand<'a> {
         settings: &Settings,
     ) -> Result<Self, target::Error> {
         let env = options.0.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
-        let launch =
-            Launch { journal: true, stderr, program: None, env, trust: settings.trust, manner: Arc::default() };
+        let launch = Launch {
+            journal: true,
+            stderr,
+            program: None,
+            env,
+            trust: settings.trust,
+            manner: settings.manner.clone(),
+        };
         let target = prepared.start(path, &launch).await?;
         let delay = settings.delay;
         let stage = Rc::new(stage_of(&target, delay));

@@ -112,7 +112,7 @@ async fn run(program: &Program, stage: &Stage) -> Outcome {
     let world = Rc::new(RefCell::new(World { journal, clients, namespaces, surprises: Vec::new(), unsupported: 0 }));
     let stagehand = Player { world: world.clone(), stage, namespaces: program.namespaces };
     for client in program.steps().filter(|step| step.verb == Verb::Stall).map(|step| step.client) {
-        let link = Link::open(stage.endpoint.address, Duration::ZERO).await;
+        let link = Link::open(stage.endpoint.address(), Duration::ZERO).await;
         world.borrow_mut().clients[usize::from(client)].link = link.ok();
     }
     let opened = program.clients.iter().enumerate().map(|(client, transport)| stagehand.open(client as u8, *transport));

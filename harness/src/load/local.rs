@@ -124,6 +124,7 @@ impl Local {
     /// What a user shows at a namespace: what the scenario says, and the session it had.
     pub(super) fn auth(&self, population: usize, session: Option<(&str, &str)>) -> String {
         let auth = &self.shared.crowds[population].auth;
+        let auth = if auth.is_empty() { &self.stage.endpoint.manner.auth } else { auth };
         let Some((pid, offset)) = session else { return auth.clone() };
         let mut auth: serde_json::Map<String, serde_json::Value> = serde_json::from_str(auth).unwrap_or_default();
         auth.insert("pid".to_owned(), pid.into());

@@ -116,16 +116,15 @@ impl Player<'_> {
 
     fn begin_http(&mut self, client: usize, spec: &HttpRequest) -> Outcome<Pending> {
         let path = self.scope.render_string(&spec.path).map_err(Stop::Error)?;
-        let (address, host, base, cookies) = {
-            let endpoint = &self.clients[client].endpoint;
-            (endpoint.address, endpoint.authority.clone(), endpoint.path.clone(), endpoint.cookies())
-        };
-        let path = if path.starts_with('?') { format!("{base}{path}") } else { path };
+        let endpoint = self.clients[client].endpoint.clone();
+        let (address, host, cookies) = (endpoint.address(), endpoint.authority.clone(), endpoint.cookies());
+        let path = path.strip_prefix('?').map(|query| endpoint.engine_path(query)).unwrap_or(path);
         let mut request = Request::new(&spec.method, &path, &host);
         for (name, value) in &spec.headers {
             let value = self.text(value)?;
             request.headers.push((name.clone(), value));
         }
+        endpoint.lend_headers(&mut request.headers);
         cookies.iter().for_each(|cookies| cookies.show(&path, &mut request.headers));
         // One request on one connection: the server may close it at once.
         request.headers.push(("Connection".to_owned(), "close".to_owned()));

@@ -216,7 +216,7 @@ impl<'a> Player<'a> {
         }
         let mut link = None;
         if spec.link || !self.stage.delay.is_zero() {
-            let opened = Link::open(endpoint.address, self.stage.delay).await;
+            let opened = Link::open(endpoint.address(), self.stage.delay).await;
             let opened = opened.map_err(|error| Stop::Error(format!("no link for {name}: {error}")))?;
             endpoint.through(opened.address());
             link = Some(opened);

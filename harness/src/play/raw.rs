@@ -79,8 +79,9 @@ impl Player<'_> {
         }
         let this = &self.clients[client];
         let endpoint = &this.endpoint;
-        let (address, host) = (endpoint.address, endpoint.authority.clone());
-        let path = format!("{}?{query}", endpoint.path);
+        let (address, host) = (endpoint.address(), endpoint.authority.clone());
+        endpoint.lend_headers(&mut headers);
+        let path = endpoint.engine_path(&query);
         let cookies = endpoint.cookies();
         let line = format!("{} ▶ opens {kind} {}", this.name, clip(&query));
         let handle = match kind {

@@ -84,6 +84,12 @@ pub struct TargetInfo {
     /// What was set that figures depend on, as the target says it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub settings: Option<String>,
+    /// Where it listens, if its name has several addresses.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub addresses: Vec<String>,
+    /// What the probe at the start was told: who was refused, and which spelling of the path works.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub remarks: Vec<String>,
 }
 
 /// A scenario begins.

@@ -246,6 +246,8 @@ mod tests {
             pid: None,
             fence: true,
             settings: None,
+            addresses: Vec::new(),
+            remarks: Vec::new(),
         };
         let version = "9.9.9".to_owned();
         Entry::Header(Header {

@@ -56,6 +56,9 @@ fn render_header(out: &mut String, header: &Header, suite: &SuiteInfo) {
         count(suite.cases as u64),
         header.started
     );
+    for remark in &header.target.remarks {
+        let _ = writeln!(out, "{remark}");
+    }
 }
 
 /// Verdicts and how often.

@@ -53,6 +53,10 @@ fn render_header(out: &mut String, header: &Header) {
     if !target.fence {
         line(out, "the target does not acknowledge `message-with-ack`: negative checks wait instead of fencing");
     }
+    target.remarks.iter().for_each(|remark| line(out, remark));
+    if !target.addresses.is_empty() {
+        line(out, &format!("the name has {} addresses: {}", target.addresses.len(), target.addresses.join(" ")));
+    }
 }
 
 fn render_start(out: &mut String, start: &ScenarioStart) {

@@ -76,8 +76,11 @@ impl Fleet {
             child.stop().await;
         }
         tokio::time::sleep(down).await;
+        let path = self.nodes[index].endpoint.path.clone();
         let launch = Launch { trust: true, ..self.launch.clone() };
         self.nodes[index] = self.prepared[index].start(self.path.as_deref(), &launch).await?;
+        // What the probe has found out at the first start.
+        self.nodes[index].endpoint.path = path;
         Ok(self.nodes[index].endpoint.clone())
     }
 

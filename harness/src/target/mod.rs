@@ -1,10 +1,12 @@
 //! The server under test: found, started, waited for, and stopped.
 
+mod first_answer;
 mod fleet;
 mod manifest;
 mod manner;
 mod probe;
 mod process;
+mod schemes;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -12,7 +14,8 @@ use std::sync::Arc;
 
 use sio_protocol::Parser;
 
-use crate::client::{Endpoint, Http, Manner};
+use self::probe::Found;
+use crate::client::{Endpoint, Http, Manner, without_password};
 use crate::record::TargetInfo;
 
 pub use fleet::Fleet;
@@ -113,7 +116,7 @@ pub async fn prepare(choice: &Choice) -> Result<Prepared, Error> {
     Ok(match choice {
         Choice::Url(url) => Prepared {
             kind: Kind::Url(url.clone()),
-            name: url.clone(),
+            name: without_password(url),
             version: None,
             lacks: BTreeMap::new(),
             env: BTreeMap::new(),
@@ -190,16 +193,32 @@ impl Prepared {
                 (format!("http://127.0.0.1:{port}"), Some(child))
             }
         };
-        let endpoint = Endpoint::resolve(&url, path, launch.manner.clone()).await.map_err(Error::Usage)?;
+        let mut endpoint = Endpoint::resolve(&url, path, launch.manner.clone()).await.map_err(Error::Usage)?;
         let http = crate::client::http_client(&launch.manner);
         let msgpack = launch.env.get("SIO_PARSER").is_some_and(|parser| parser == "msgpack");
         let parser = if msgpack { Parser::MessagePack } else { launch.manner.parser };
         let old = matches!(&self.kind, Kind::Manifest(manifest) if manifest.is_old());
-        let fence = !old && (launch.trust || probe::check(&endpoint, &http, parser).await?);
+        let found = if launch.trust || old {
+            Found { fence: !old, remarks: Vec::new() }
+        } else {
+            endpoint.settle().await;
+            // On the heap: it is done once, and what waits for it is large enough.
+            Box::pin(probe::check(&mut endpoint, &http, parser)).await?
+        };
         let pid = child.as_ref().map(Child::pid);
         let (name, version) = (self.name.clone(), self.version.clone());
         let settings = self.kind.settings(&launch.env);
-        let info = TargetInfo { name, url: endpoint.url.clone(), version, pid, fence, settings };
+        let addresses = endpoint.addresses().iter().map(ToString::to_string).collect::<Vec<_>>();
+        let info = TargetInfo {
+            name,
+            url: endpoint.url.clone(),
+            version,
+            pid,
+            fence: found.fence,
+            settings,
+            addresses: if addresses.len() > 1 { addresses } else { Vec::new() },
+            remarks: found.remarks,
+        };
         Ok(Target { endpoint, http, info, child })
     }
 }

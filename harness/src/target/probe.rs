@@ -1,135 +1,125 @@
-//! Whether something answers, and whether it speaks our protocol.
+//! Whether something answers, whether it speaks our protocol, and what it says to those who will come.
+//!
+//! The probe asks for what the users will ask for. To be let in is one answer and to be refused is another: both prove
+//! that the server speaks Socket.IO, and nothing more is needed to begin.
 
 use std::time::Duration;
 
-use bytes::Bytes;
-use http_body_util::{BodyExt as _, Full, Limited};
-use sio_protocol::engine::Handshake;
 use sio_protocol::{Args, Parser};
 
 use super::Error;
-use crate::client::{Connection, Endpoint, Http, Jar, dress, set_cookie_headers};
+use super::first_answer;
+use crate::client::{self, Connection, Door, Endpoint, Http, Jar};
 use crate::scenario::model::Transport;
 
 /// Time for each step of the probe.
-const LIMIT: Duration = Duration::from_secs(5);
+pub(super) const LIMIT: Duration = Duration::from_secs(5);
 /// A server without the fixture ignores the fence; how long that is believed to be an accident.
 const FENCE_LIMIT: Duration = Duration::from_secs(1);
-/// More is no handshake.
-const MAX_BODY: usize = 100_000;
+/// More namespaces are not knocked at; users find out about the others.
+const MOST_DOORS: usize = 8;
 
-/// A full handshake, and a fence, twice. Returns whether the fence is acknowledged.
-pub(super) async fn check(endpoint: &Endpoint, http: &Http, parser: Parser) -> Result<bool, Error> {
-    // A balancer may want to see its cookie again.
-    let endpoint = &endpoint.clone().with_jar(Jar::default());
-    speaks_version_4(endpoint, http).await?;
-    let mut fence = true;
-    for _ in 0..2 {
-        fence &= handshake(endpoint, http, parser).await?;
-    }
-    Ok(fence)
+/// What the probe has found out.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Found {
+    /// Whether the fence is acknowledged wherever the users go.
+    pub(super) fence: bool,
+    /// What is worth knowing about how to get in.
+    pub(super) remarks: Vec<String>,
 }
 
-async fn handshake(endpoint: &Endpoint, http: &Http, parser: Parser) -> Result<bool, Error> {
-    let failed = |error: crate::client::Error| {
-        Error::Unreachable(format!("{} answers, but a Socket.IO handshake fails: {error}", endpoint.url))
-    };
+/// How a namespace answers.
+#[derive(Debug, PartialEq, Eq)]
+enum Welcome {
+    /// It lets one in; whether it acknowledges the fence.
+    In { fence: bool },
+    /// It does not; what it says.
+    Refused(String),
+    /// Nothing comes.
+    Silent,
+}
+
+/// A full handshake and a fence, twice, at each door. Another spelling of the path is taken if it is the one that works.
+pub(super) async fn check(endpoint: &mut Endpoint, http: &Http, parser: Parser) -> Result<Found, Error> {
+    // A balancer may want to see its cookie again.
+    let mut asked = endpoint.clone().with_jar(Jar::default());
+    let mut remarks = first_answer::check(&mut asked, http).await?;
+    endpoint.path.clone_from(&asked.path);
+    let mut doors = endpoint.manner.doors.clone();
+    if doors.is_empty() {
+        doors.push(Door { namespace: "/".to_owned(), auth: String::new() });
+    }
+    doors.truncate(MOST_DOORS);
+    let mut fenced: Vec<(String, bool)> = Vec::new();
+    for door in &doors {
+        let welcome = match knock(&asked, http, parser, door).await? {
+            Welcome::In { fence: true } => knock(&asked, http, parser, door).await?,
+            other => other,
+        };
+        let name = &door.namespace;
+        let fence = match welcome {
+            Welcome::In { fence } => fence,
+            Welcome::Refused(why) => {
+                remarks
+                    .push(format!("at the start {name} refused {}: {why}", shown(&door.auth, &endpoint.manner.auth)));
+                false
+            }
+            Welcome::Silent => {
+                remarks.push(format!("at the start {name} did not answer a CONNECT within {LIMIT:?}"));
+                false
+            }
+        };
+        match fenced.iter_mut().find(|(known, _)| known == name) {
+            Some((_, known)) => *known |= fence,
+            None => fenced.push((name.clone(), fence)),
+        }
+    }
+    Ok(Found { fence: fenced.iter().all(|(_, fence)| *fence), remarks })
+}
+
+/// Who knocked, without saying what was shown.
+fn shown(auth: &str, usual: &str) -> &'static str {
+    if auth.is_empty() && usual.is_empty() { "a client without auth" } else { "a client with auth" }
+}
+
+async fn knock(endpoint: &Endpoint, http: &Http, parser: Parser, door: &Door) -> Result<Welcome, Error> {
     // Not every server has WebSockets switched on; polling will do for a probe.
     let opened = tokio::time::timeout(LIMIT, Connection::open_with(endpoint, http, Transport::WebSocket, parser)).await;
-    let mut connection = match opened {
-        Ok(Ok(connection)) => connection,
-        _ => Connection::open_with(endpoint, http, Transport::Polling, parser).await.map_err(failed)?,
+    let (mut connection, first) = match opened {
+        Ok(Ok(connection)) => (connection, None),
+        Ok(Err(error)) => (polling(endpoint, http, parser).await?, Some(error)),
+        Err(_) => (polling(endpoint, http, parser).await?, None),
     };
-    connection.join("/", "", LIMIT).await.map_err(failed)?;
-    let Ok(args) = Args::event("message-with-ack", ()) else { return Ok(false) };
-    let fenced = connection.call("/", args, FENCE_LIMIT).await.is_ok();
+    let welcome = match connection.join(&door.namespace, &door.auth, LIMIT).await {
+        Ok(_) => In(&mut connection).fenced(&door.namespace).await,
+        Err(client::Error::Refused(why)) => Welcome::Refused(why),
+        Err(client::Error::Timeout { .. }) => Welcome::Silent,
+        // The session was open: whoever closes it has heard the CONNECT.
+        Err(client::Error::Closed(why)) if connection.handshake().is_some() => {
+            Welcome::Refused(format!("closed: {why}"))
+        }
+        Err(error) => {
+            let also = first.map(|first| format!("; over a WebSocket: {first}")).unwrap_or_default();
+            let url = &endpoint.url;
+            return Err(Error::Unreachable(format!("{url} answers, but a Socket.IO handshake fails: {error}{also}")));
+        }
+    };
     connection.close().await;
-    Ok(fenced)
+    Ok(welcome)
 }
 
-/// Asks for an Engine.IO 4 handshake over HTTP and explains whatever else comes back.
-async fn speaks_version_4(endpoint: &Endpoint, http: &Http) -> Result<(), Error> {
-    let url = &endpoint.url;
-    let (status, body) = get(endpoint, http, "EIO=4&transport=polling").await?;
-    if let Some(handshake) = body.strip_prefix('0').and_then(|json| serde_json::from_str::<Handshake>(json).ok()) {
-        close(endpoint, http, &handshake.sid).await;
-        return Ok(());
-    }
-    if is_version_3(&body) {
-        return Err(wrong_version(url));
-    }
-    if body.contains(r#""code":5"#) || body.contains("Unsupported protocol version") {
-        let (_, older) = get(endpoint, http, "EIO=3&transport=polling").await?;
-        if is_version_3(&older) {
-            return Err(wrong_version(url));
-        }
-        return Err(Error::Unreachable(format!("{url} does not speak Engine.IO 4 (Socket.IO 3 and later): {body}")));
-    }
-    if body.contains(r#""code":0"#) {
-        // Polling may be switched off; the WebSocket handshake that follows decides.
-        return Ok(());
-    }
-    let shown: String = body.chars().take(120).collect();
-    Err(Error::Unreachable(format!(
-        "{url}{} is no Socket.IO server: it answered {status} {shown:?}\n  expected a handshake such as 0{{\"sid\":…}}; \
-         is the path right?",
-        endpoint.path
-    )))
+async fn polling(endpoint: &Endpoint, http: &Http, parser: Parser) -> Result<Connection, Error> {
+    let opened = Connection::open_with(endpoint, http, Transport::Polling, parser).await;
+    opened
+        .map_err(|error| Error::Unreachable(format!("{} answers, but no session can be opened: {error}", endpoint.url)))
 }
 
-/// Leaves no session behind that would wait for its ping timeout.
-async fn close(endpoint: &Endpoint, http: &Http, sid: &str) {
-    let query = format!("EIO=4&transport=polling&sid={sid}");
-    let headers = endpoint.headers(&endpoint.engine_path(&query));
-    let request = dress(http::Request::post(endpoint.engine_url(&query)), &headers)
-        .header(http::header::CONTENT_TYPE, "text/plain;charset=UTF-8")
-        .body(Full::new(Bytes::from_static(b"1")));
-    if let Ok(request) = request {
-        // A courtesy: whatever comes of it, the handshake was good.
-        let _ = tokio::time::timeout(LIMIT, http.request(request)).await;
+/// A connection that has been let in.
+struct In<'a>(&'a mut Connection);
+
+impl In<'_> {
+    async fn fenced(&mut self, namespace: &str) -> Welcome {
+        let Ok(args) = Args::event("message-with-ack", ()) else { return Welcome::In { fence: false } };
+        Welcome::In { fence: self.0.call(namespace, args, FENCE_LIMIT).await.is_ok() }
     }
-}
-
-/// Payloads of revision 3 begin with the length of the first packet: `96:0{"sid":…}`.
-fn is_version_3(body: &str) -> bool {
-    body.split_once(':').is_some_and(|(length, rest)| length.parse::<u32>().is_ok() && rest.starts_with("0{"))
-}
-
-fn wrong_version(url: &str) -> Error {
-    Error::Unreachable(format!(
-        "{url} speaks Engine.IO 3 (Socket.IO 1 and 2); sio-bench speaks Engine.IO 4 (Socket.IO 3 and later)"
-    ))
-}
-
-async fn get(endpoint: &Endpoint, http: &Http, query: &str) -> Result<(u16, String), Error> {
-    let headers = endpoint.headers(&endpoint.engine_path(query));
-    let request = dress(http::Request::get(endpoint.engine_url(query)), &headers).body(Full::default());
-    let request = request.map_err(|error| Error::Usage(format!("{}: {error}", endpoint.url)))?;
-    let unreachable = |why: String| {
-        Error::Unreachable(format!(
-            "cannot reach {}: {why}\n  is the server running, and is this its port?",
-            endpoint.url
-        ))
-    };
-    let request = async {
-        let response = http.request(request).await.map_err(|error| unreachable(root_cause(&error)))?;
-        if let Some(cookies) = endpoint.cookies() {
-            cookies.learn(&endpoint.engine_path(query), &set_cookie_headers(response.headers()));
-        }
-        let status = response.status().as_u16();
-        let body = Limited::new(response.into_body(), MAX_BODY).collect().await;
-        let body = body.map(http_body_util::Collected::to_bytes).unwrap_or_default();
-        Ok((status, String::from_utf8_lossy(&body).into_owned()))
-    };
-    tokio::time::timeout(LIMIT, request)
-        .await
-        .unwrap_or_else(|_| Err(unreachable(format!("no answer within {LIMIT:?}"))))
-}
-
-fn root_cause(error: &dyn std::error::Error) -> String {
-    let mut last = error;
-    while let Some(source) = last.source() {
-        last = source;
-    }
-    last.to_string()
 }

@@ -108,3 +108,130 @@ settle  = false
     assert_eq!(exit, 0, "{said}");
     assert_eq!(app.stats()["unknown"], 0);
 }
+
+#[test]
+fn users_that_show_what_is_wanted_get_in_though_the_main_namespace_refuses() {
+    let env = [("REQUIRE", "auth"), ("NAMESPACE", "/app"), ("MAIN", "closed")];
+    let Some(app) = App::start("way-in", &env) else { return };
+    let place = Place::new();
+    let own = echo(5, "\"websocket\"")
+        .replace("count ", "namespace = \"/app\"\nauth = { token = \"let-me-in\" }\ncount ")
+        .replace("by   =", "namespace = \"/app\"\nby   =");
+    let (exit, said) = run(&place, &own, &["--target", &app.url()]);
+    assert_eq!(exit, 0, "{said}");
+    assert_eq!(place.entry("header")["target"]["fence"], false);
+
+    // The command line's auth is for those who have none of their own.
+    let none = own.replace("auth = { token = \"let-me-in\" }\n", "");
+    let (exit, said) = run(&place, &none, &["--target", &app.url(), "--auth", r#"{"token":"x"}"#]);
+    assert_eq!(exit, 0, "{said}");
+
+    // Without one everybody is refused, and the report has the server's words; the target was reached all the same.
+    let (exit, said) = run(&place, &none, &["--target", &app.url()]);
+    assert_ne!(exit, 0, "{said}");
+    assert!(said.contains("no token in auth"), "{said}");
+    let remarks = place.entry("header")["target"]["remarks"].to_string();
+    assert!(remarks.contains("/app refused a client without auth"), "{remarks}");
+}
+
+#[test]
+fn cases_get_in_where_nobody_is_let_in_bare() {
+    let Some(app) = App::start("way-in", &[("REQUIRE", "auth")]) else { return };
+    let place = Place::new();
+    let case = |step: &str| {
+        format!(
+            "name = \"case\"\n[[case]]\nname = \"in\"\nneeds = [\"wire\"]\nclients = {{ c = {{ open = false }} }}\nsettle = false\n\
+             steps = [ {step} ]\n"
+        )
+    };
+    let (exit, said) =
+        run(&place, &case(r#"{ at = "c", connect = "/", auth = { token = "x" } }"#), &["--target", &app.url()]);
+    assert_eq!(exit, 0, "{said}");
+    let bare = case(r#"{ at = "c", connect = "/" }"#);
+    let (exit, said) = run(&place, &bare, &["--target", &app.url()]);
+    assert_eq!(exit, 1, "{said}");
+    let (exit, said) = run(&place, &bare, &["--target", &app.url(), "--auth", r#"{"token":"x"}"#]);
+    assert_eq!(exit, 0, "{said}");
+    // The suite is played as far as it can be without the fixture.
+    let _ = std::fs::remove_dir_all(place.out());
+    let output = place.run(&[
+        "conform",
+        &crate::common::shipped("conformance/handshake.toml"),
+        "--target",
+        &app.url(),
+        "--out",
+        "out",
+        "-q",
+    ]);
+    assert_ne!(code(&output), 3, "{}", stderr(&output));
+}
+
+#[test]
+fn what_a_url_says_is_sent() {
+    let place = Place::new();
+    let scenario = echo(4, "{ websocket = 1, polling = 1, upgrade = 1 }");
+    if let Some(app) = App::start("way-in", &[("REQUIRE", "query")]) {
+        for target in [format!("{}/?token=abc", app.url()), format!("{}/socket.io/?token=a%20c", app.url())] {
+            let (exit, said) = run(&place, &scenario, &["--target", &target]);
+            assert_eq!(exit, 0, "{said}");
+        }
+        let (exit, said) = run(&place, &scenario, &["--target", &app.url(), "--query", "token=a b"]);
+        assert_eq!(exit, 0, "{said}");
+        let (exit, said) = run(&place, &scenario, &["--target", &format!("{}/#top", app.url())]);
+        assert_eq!(exit, 2, "{said}");
+        assert!(said.contains("fragment"), "{said}");
+    }
+    if let Some(app) = App::start("way-in", &[("REQUIRE", "header")]) {
+        let with_user = app.url().replace("://", "://me:secret@");
+        let (exit, said) = run(&place, &scenario, &["--target", &with_user]);
+        assert_eq!(exit, 0, "{said}");
+        assert_eq!(place.entry("header")["target"]["name"].as_str().unwrap().matches("secret").count(), 0);
+        let (exit, said) = run(&place, &scenario, &["--target", &app.url(), "--header", "Authorization: Bearer x"]);
+        assert_eq!(exit, 0, "{said}");
+    }
+}
+
+#[test]
+fn a_path_is_asked_for_as_it_is_written_and_the_other_spelling_is_found() {
+    let place = Place::new();
+    let scenario = echo(4, "{ websocket = 1, polling = 1, upgrade = 1 }");
+    if let Some(app) = App::start("way-in", &[("SPELLING", "bare")]) {
+        let (exit, said) = run(&place, &scenario, &["--target", &app.url(), "--path", "/api/socket"]);
+        assert_eq!(exit, 0, "{said}");
+        assert_eq!(place.entry("header")["target"]["remarks"], Value::Null);
+        // Redirected; the other spelling is used, and that is said.
+        let written = scenario.replace("[users", "[target]\npath = \"/api/socket/\"\n[users");
+        let (exit, said) = run(&place, &written, &["--target", &app.url()]);
+        assert_eq!(exit, 0, "{said}");
+        assert!(said.contains("write `path = \"/api/socket\"`"), "{said}");
+        // What leads nowhere is named.
+        let (exit, said) = run(&place, &scenario, &["--target", &app.url(), "--path", "/elsewhere"]);
+        assert_eq!(exit, 3, "{said}");
+        assert!(said.contains("404") && said.contains("/elsewhere"), "{said}");
+    }
+    if let Some(app) = App::start("way-in", &[]) {
+        // Node does not answer /socket.io at all.
+        let (exit, said) = run(&place, &scenario, &["--target", &format!("{}/socket.io", app.url())]);
+        assert_eq!(exit, 0, "{said}");
+    }
+}
+
+#[test]
+fn every_address_of_a_name_is_tried() {
+    let Some(app) = App::start("way-in", &[]) else { return };
+    let place = Place::new();
+    // IPv6 comes first, and nobody listens there.
+    let by_name = app.url().replace("127.0.0.1", "localhost");
+    let (exit, said) = run(&place, &echo(4, "{ websocket = 1, polling = 1, upgrade = 1 }"), &["--target", &by_name]);
+    assert_eq!(exit, 0, "{said}");
+    assert_eq!(app.stats()["peers"].as_object().unwrap().len(), 1);
+}
+
+#[test]
+fn the_wrong_scheme_is_named() {
+    let Some(app) = App::start("way-in", &[]) else { return };
+    let place = Place::new();
+    let (exit, said) = run(&place, &echo(1, "\"polling\""), &["--target", &app.url().replace("http:", "https:")]);
+    assert_eq!(exit, 3, "{said}");
+    assert!(said.contains("try http://127.0.0.1"), "{said}");
+}

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::super::conform::{self, Session, Trouble, today, wanted};
@@ -103,6 +104,7 @@ async fn play(bug: &Bug, target: &Path, out: &Path) -> Result<Vec<Entry>, Troubl
     let prepared = target::prepare_folder(target).await?;
     let settings = Settings {
         path: None,
+        manner: Arc::default(),
         jobs: conform::JOBS,
         delay: Duration::ZERO,
         folder: out.to_owned(),

@@ -52,8 +52,8 @@ impl Walk<'_> {
         let endpoint = self.endpoint();
         let url = match (path.starts_with("http://") || path.starts_with("https://"), path.starts_with('?')) {
             (true, _) => path,
-            (false, true) => format!("{}{}{path}", endpoint.url, endpoint.path),
-            (false, false) => format!("{}{path}", endpoint.url),
+            (false, true) => format!("{}{}{path}", endpoint.base(), endpoint.path),
+            (false, false) => format!("{}{path}", endpoint.base()),
         };
         let mut headers = endpoint.manner.headers.clone();
         add(&self.jar, &url, &mut headers);

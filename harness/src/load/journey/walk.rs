@@ -169,7 +169,7 @@ impl<'a> Walk<'a> {
 
     pub(super) fn endpoint(&self) -> Endpoint {
         let node = (self.number % u64::from(self.local.plan.nodes)) as u32;
-        self.local.endpoint(node).with_jar(self.jar.clone())
+        self.local.endpoint(node).with_jar(self.jar.clone()).for_user(self.number)
     }
 
     pub(super) fn text(&mut self, template: &Template) -> Outcome<String> {

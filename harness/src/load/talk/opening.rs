@@ -132,9 +132,9 @@ impl<'a> Talk<'a> {
         opening: &RefCell<Opening<'a>>,
     ) -> Result<Self, Error> {
         let user = &local.plan.users[number as usize];
-        let mut endpoint = local.endpoint(user.node).with_jar(local.jars.jar(number));
+        let mut endpoint = local.endpoint(user.node).with_jar(local.jars.jar(number)).for_user(number.into());
         let link = match local.crowd(number).link {
-            Some(path) => Some(Link::open(endpoint.address, path).await.map_err(Error::Connect)?),
+            Some(path) => Some(Link::open(endpoint.address(), path).await.map_err(Error::Connect)?),
             None => None,
         };
         if let Some(link) = &link {

@@ -38,6 +38,8 @@ pub(super) fn case(id: &str, verdict: CaseVerdict) -> CaseResult {
 pub(super) fn record() -> Vec<Entry> {
     let target = TargetInfo {
         settings: None,
+        addresses: Vec::new(),
+        remarks: Vec::new(),
         name: "node".to_owned(),
         url: "http://127.0.0.1:1".to_owned(),
         version: Some("socket.io 4".to_owned()),
