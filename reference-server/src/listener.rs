@@ -8,6 +8,7 @@ use std::time::Duration;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use nix::errno::Errno;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream, ToSocketAddrs};
 use tokio_rustls::TlsAcceptor;
@@ -55,9 +56,11 @@ impl Listener {
         Ok(Self { server: self.server.clone(), socket, address: self.address, tls: self.tls.clone() })
     }
 
-    /// Serves until the server is closed or the future is dropped. Fails only when the port itself does.
+    /// Serves until the server is closed or the future is dropped. Fails only when the socket is none that listens:
+    /// whatever else goes wrong with a connection, the next one may be better.
     pub async fn run(self) -> io::Result<()> {
         let socket = TcpListener::from_std(self.socket)?;
+        let mut pause = Duration::ZERO;
         loop {
             // Cancel-safe: a connection that is accepted is handed over at once.
             let accepted = tokio::select! {
@@ -66,13 +69,15 @@ impl Listener {
             };
             let (stream, address) = match accepted {
                 Ok(accepted) => accepted,
-                // Out of descriptors, or a peer that was gone before we looked: wait for better times.
-                Err(error) if is_passing(&error) => {
-                    tokio::time::sleep(Duration::from_millis(10)).await;
+                Err(error) if is_final(&error) => return Err(error),
+                // Out of descriptors or memory, a filter, a peer that was gone before we looked: wait for better times.
+                Err(_) => {
+                    pause = next_pause(pause);
+                    tokio::time::sleep(pause).await;
                     continue;
                 }
-                Err(error) => return Err(error),
             };
+            pause = Duration::ZERO;
             // Fails only on a socket that is already dead.
             let _ = stream.set_nodelay(true);
             tokio::spawn(serve(self.server.clone(), self.tls.clone(), stream, address));
@@ -114,10 +119,57 @@ async fn serve_http(server: Server, stream: impl AsyncRead + AsyncWrite + Unpin 
     let _ = connection.await;
 }
 
-fn is_passing(error: &io::Error) -> bool {
-    use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
-    const EMFILE: i32 = 24;
-    const ENFILE: i32 = 23;
-    matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted)
-        || matches!(error.raw_os_error(), Some(EMFILE | ENFILE))
+/// Whether no connection will ever be accepted: what was bound is no socket (any more), or none that listens.
+fn is_final(error: &io::Error) -> bool {
+    let finals = [Errno::EBADF, Errno::ENOTSOCK, Errno::EINVAL, Errno::EOPNOTSUPP, Errno::EFAULT];
+    error.raw_os_error().is_some_and(|code| finals.contains(&Errno::from_raw(code)))
+}
+
+/// How long to wait after a failure, given the wait before: from a hundredth of a second to one.
+fn next_pause(pause: Duration) -> Duration {
+    (pause * 2).clamp(Duration::from_millis(10), Duration::from_secs(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// accept(2) lists most of them; firewalls and sandboxes bring others.
+    #[test]
+    fn a_connection_that_cannot_be_accepted_does_not_end_the_server() {
+        for code in [
+            Errno::ECONNABORTED,
+            Errno::EMFILE,
+            Errno::ENFILE,
+            Errno::ENOBUFS,
+            Errno::ENOMEM,
+            Errno::EPROTO,
+            Errno::EPERM,
+            Errno::EACCES,
+            Errno::ENETDOWN,
+            Errno::EHOSTUNREACH,
+            Errno::EHOSTDOWN,
+            Errno::ENETUNREACH,
+            Errno::ENONET,
+            Errno::ENOPROTOOPT,
+            Errno::ENOSR,
+            Errno::ETIMEDOUT,
+            Errno::EIO,
+        ] {
+            assert!(!is_final(&io::Error::from_raw_os_error(code as i32)), "{code}");
+        }
+        assert!(is_final(&io::Error::from_raw_os_error(Errno::EBADF as i32)));
+    }
+
+    #[test]
+    fn failures_in_a_row_are_waited_for_longer_and_longer() {
+        let mut pause = Duration::ZERO;
+        let pauses: Vec<_> = std::iter::repeat_with(|| {
+            pause = next_pause(pause);
+            pause.as_millis()
+        })
+        .take(10)
+        .collect();
+        assert_eq!(pauses, [10, 20, 40, 80, 160, 320, 640, 1000, 1000, 1000]);
+    }
 }
