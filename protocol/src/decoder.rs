@@ -38,7 +38,7 @@ impl Decoder {
     pub fn held(&self) -> usize {
         let Some((packet, _)) = &self.pending else { return 0 };
         let attachments: usize = packet.body.attachments().iter().map(bytes::Bytes::len).sum();
-        packet.nsp.len() + packet.body.json().len() + attachments
+        packet.body.json().len() + packet.nsp.len() + attachments
     }
 
     /// Takes one message; returns a packet once it is complete.

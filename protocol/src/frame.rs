@@ -38,6 +38,12 @@ impl Frame {
         }
     }
 
+    /// What the frame takes in memory while it waits, nearly: its bytes, and what keeps them.
+    pub fn cost(&self) -> usize {
+        const KEPT: usize = 96;
+        self.len() + KEPT
+    }
+
     /// Whether there is no content at all. An empty text frame is not a valid packet; an empty binary frame is.
     pub fn is_empty(&self) -> bool {
         self.len() == 0

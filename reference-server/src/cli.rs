@@ -49,8 +49,8 @@ pub struct ServeArgs {
     #[arg(long, value_name = "BYTES", default_value_t = 1_000_000, env = "SIO_MAX_PAYLOAD")]
     max_payload: usize,
 
-    /// Bytes queued for a reader that does not keep up, before it is disconnected
-    #[arg(long, value_name = "BYTES", default_value_t = 16 * 1024 * 1024, env = "SIO_MAX_BUFFERED")]
+    /// Bytes queued for a reader that does not keep up, before it is disconnected; each packet counts with the memory it takes
+    #[arg(long, value_name = "BYTES", default_value_t = 4 * 1024 * 1024, env = "SIO_MAX_BUFFERED")]
     max_buffered: usize,
 
     /// Let go of dynamic namespaces with their last socket

@@ -6,9 +6,16 @@
 //! | TLS handshake | [`TLS_TIMEOUT`] | the connection is closed |
 //! | body of a POST, message on a WebSocket | `max_http_buffer_size` | 413; close frame 1009 |
 //! | body that trickles in | the session's heartbeat | 400, and the session is closed |
-//! | packets of a body that wait for their handlers | 64, with a pause in between | the next ones wait in the body |
-//! | attachments of a packet | `max_attachments`, each a message: (1 + n) × `max_http_buffer_size` bytes | closed |
-//! | packets queued for a client | `max_buffered` bytes | closed, reason `slow reader` |
+//! | packets of a body that wait for their handlers | 4 | the next ones wait in the body |
+//! | attachments of a packet | `max_attachments`, each a message | closed |
+//! | packets queued for a client, the answer it reads | `max_buffered` bytes, 96 more for each packet | closed, reason `slow reader` |
+//! | all of that, a packet that is not complete, names and auths of namespaces | `max_held` bytes | closed, reason `slow reader` |
+//! | name of a namespace | `max_name` bytes | `Invalid namespace` |
+//! | pings into a WebSocket that is not read | 1,024, then nothing is read either | the heartbeat closes it |
+//! | answer that is not read | [`WRITE_TIMEOUT`] without a byte | the connection is closed |
+//! | 101, answer to a probe, last packets that are not read | the heartbeat, `upgrade_timeout` | the connection is closed |
+//! | WebSocket that was closed by this side | two seconds | the connection is closed |
+//! | what is done for one connection in a row | two milliseconds, 64 messages, 64 KiB | the others get their turn |
 //! | namespaces of a connection | `max_namespaces` | closed |
 //! | time without a namespace | `connect_timeout` | closed |
 //! | time of a probe | `upgrade_timeout` | the probing WebSocket is closed |

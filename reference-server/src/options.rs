@@ -61,8 +61,14 @@ pub struct Options {
     pub connection_state_recovery: Option<Recovery>,
     /// Whether children of dynamic namespaces go with their last socket (no).
     pub cleanup_empty_child_namespaces: bool,
-    /// Bytes queued for a reader that does not keep up; one more closes it (16 MiB). Node has no such bound.
+    /// Bytes queued for a reader that does not keep up, each packet with the memory it takes; one more closes it (4 MiB).
+    /// A packet that is alone may be larger. Node has no such bound.
     pub max_buffered: usize,
+    /// Bytes that a connection may hold in all beyond one message: what is queued, a packet whose attachments are still coming, the names and
+    /// auths of its namespaces (8 MiB). Node has no such bound.
+    pub max_held: usize,
+    /// Bytes of the name of a namespace that a client asks for (1,024). Node has no such bound.
+    pub max_name: usize,
     /// Namespaces one connection may be in (1,000). Node has no such bound.
     pub max_namespaces: usize,
     /// Children that clients may bring into being, over all dynamic namespaces (100,000). Node has no such bound.
@@ -98,6 +104,8 @@ impl Default for Options {
             connection_state_recovery: None,
             cleanup_empty_child_namespaces: false,
             max_buffered: config.max_buffered,
+            max_held: config.max_held,
+            max_name: config.max_name,
             max_namespaces: config.max_namespaces,
             max_child_namespaces: 100_000,
             max_sessions: 1_000_000,
@@ -119,6 +127,8 @@ impl Options {
             allow_upgrades: self.allow_upgrades && self.transports.contains(&Transport::WebSocket),
             max_attachments: self.max_attachments,
             max_buffered: self.max_buffered,
+            max_held: self.max_held,
+            max_name: self.max_name,
             max_namespaces: self.max_namespaces,
             parser: self.parser,
         }
@@ -268,6 +278,8 @@ setters! {
     connection_state_recovery: Option<Recovery>, "Whether clients may take up where an earlier connection broke.";
     cleanup_empty_child_namespaces: bool, "Whether children of dynamic namespaces go with their last socket.";
     max_buffered: usize, "Bytes queued for a reader that does not keep up.";
+    max_held: usize, "Bytes that a connection may hold in all.";
+    max_name: usize, "Bytes of the name of a namespace.";
     max_namespaces: usize, "Namespaces one connection may be in.";
     max_child_namespaces: usize, "Children that clients may bring into being.";
     max_sessions: usize, "Sessions that may be open at the same time.";

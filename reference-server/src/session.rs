@@ -8,7 +8,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use futures_util::task::AtomicWaker;
 use sio_protocol::engine::Revision;
@@ -55,6 +55,15 @@ pub(crate) struct Session {
     pub(crate) keeper: Notify,
     /// Told when the session is over for the application, and at what happens to it from then on.
     ended: Notify,
+}
+
+/// How long one connection is served before the others of its thread get their turn.
+pub(crate) const TURN: Duration = Duration::from_millis(2);
+
+/// Puts the task that is polled behind all others, and behind what the sockets have brought meanwhile. Waking it is not
+/// enough: tokio looks at the sockets only now and then while there is something to run.
+pub(crate) fn give_way(cx: &mut Context<'_>) {
+    let _ = std::pin::pin!(tokio::task::yield_now()).poll(cx);
 }
 
 #[expect(clippy::disallowed_methods, reason = "the session is where the machine meets the clock")]
@@ -120,6 +129,11 @@ impl Session {
         result
     }
 
+    /// Looks at the machine, and wakes nobody.
+    pub(crate) fn look<R>(&self, look: impl FnOnce(&Connection) -> R) -> R {
+        look(&self.lock())
+    }
+
     fn change<R>(&self, change: impl FnOnce(&mut Connection) -> R) -> (R, After) {
         let mut connection = self.lock();
         let result = change(&mut connection);
@@ -154,10 +168,20 @@ impl Session {
         self.writer.register(waker);
     }
 
+    /// Nobody is woken until somebody registers again: who writes needs no call from itself.
+    pub(crate) fn unregister_writer(&self) {
+        drop(self.writer.take());
+    }
+
     /// Registers who waits for the end of [`dispatch`](Self::dispatch), and tells whether it has come.
     pub(crate) fn is_idle(&self, waker: &Waker) -> bool {
+        let idle = || !self.has_events() && !self.dispatching.load(Ordering::Acquire);
+        // Not registered without need: whoever dispatches would wake itself, and a task that does gives way to nobody.
+        if idle() {
+            return true;
+        }
         self.poster.register(waker);
-        !self.has_events() && !self.dispatching.load(Ordering::Acquire)
+        idle()
     }
 
     /// Whether so many events wait that no more should be read; then the writer is woken when they are handled.

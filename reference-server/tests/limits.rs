@@ -233,8 +233,8 @@ async fn answers_nobody_fetches() {
         }
         taken += 1;
     };
-    // 500 refusals are some 20 kB.
-    assert!((5..=6).contains(&taken), "{taken} bodies were taken");
+    // 500 refusals are some 20 kB, and cost 68 in memory.
+    assert!((1..=2).contains(&taken), "{taken} bodies were taken");
     assert!(refused.contains("Session ID unknown"), "{refused}");
     assert_eq!(world.io.clients_count(), 0);
 }

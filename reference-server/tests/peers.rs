@@ -95,7 +95,9 @@ async fn a_reader_that_a_broadcast_overruns_is_gone_at_once() {
 #[tokio::test]
 async fn a_silent_peer_runs_into_the_ping_timeout_even_when_its_socket_is_full() {
     let short = Duration::from_millis(100);
-    let options = Options { ping_interval: short, ping_timeout: short, ..Options::default() };
+    let room = 64 * 1024 * 1024;
+    let options =
+        Options { ping_interval: short, ping_timeout: short, max_buffered: room, max_held: room, ..Options::default() };
     let (io, address, mut left) = server(options).await;
     let mut silent = connect(&address).await;
     silent.send(Message::text("42[\"flood\"]")).await.unwrap();
@@ -154,7 +156,8 @@ async fn a_handler_that_panics_costs_one_connection() {
 /// A reader that does not read cannot keep the server from stopping.
 #[tokio::test]
 async fn a_stopping_server_has_a_deadline() {
-    let (io, address, mut left) = server(Options::default()).await;
+    let room = 64 * 1024 * 1024;
+    let (io, address, mut left) = server(Options { max_buffered: room, max_held: room, ..Options::default() }).await;
     let mut stuck = connect(&address).await;
     stuck.send(Message::text("42[\"flood\"]")).await.unwrap();
     let mut other = connect(&address).await;

@@ -213,7 +213,7 @@ pub fn split_payload<'a>(
     body: &'a Payload,
 ) -> Box<dyn Iterator<Item = Result<Frame, DecodeError>> + Send + 'a> {
     match (revision, body) {
-        (Revision::V3, _) => Box::new(v3::decode_payload(body).into_iter()),
+        (Revision::V3, _) => Box::new(v3::decode_payload(body)),
         (Revision::V4, Payload::Text(text)) => Box::new(decode_payload(text)),
         (Revision::V4, Payload::Binary(_)) => Box::new(std::iter::once(Err(DecodeError::Utf8))),
     }

@@ -87,33 +87,49 @@ fn encode_binary(frames: &[Frame]) -> Bytes {
     body.freeze()
 }
 
-/// Splits a payload into frames. What stands ahead of a mistake is in the list, as is the mistake, last.
-pub fn decode_payload(payload: &Payload) -> Vec<Result<Frame, DecodeError>> {
-    let mut frames = Vec::new();
-    let outcome = match payload {
-        Payload::Text(body) if body.is_empty() => Err(DecodeError::Empty),
-        Payload::Text(body) => decode_text(body, &mut frames),
-        Payload::Binary(body) => decode_binary(body, &mut frames),
+/// Splits a payload into frames, one at a time. What stands ahead of a mistake comes first, and the mistake is last.
+pub fn decode_payload(payload: &Payload) -> impl Iterator<Item = Result<Frame, DecodeError>> + Send + '_ {
+    let mut rest = match payload {
+        Payload::Text(body) if body.is_empty() => Rest::Nothing,
+        Payload::Text(body) => Rest::Text(body, body),
+        Payload::Binary(body) => Rest::Bytes(body.clone()),
     };
-    frames.extend(outcome.err().map(Err));
-    frames
+    let mut failed = false;
+    std::iter::from_fn(move || {
+        let next = match &mut rest {
+            _ if failed => None,
+            Rest::Nothing => Some(Err(DecodeError::Empty)),
+            Rest::Text(body, rest) => decode_text(body, rest).transpose(),
+            Rest::Bytes(rest) => decode_binary(rest).transpose(),
+        };
+        failed |= matches!(next, Some(Err(_)));
+        next
+    })
 }
 
-fn decode_text(body: &ByteString, frames: &mut Vec<Result<Frame, DecodeError>>) -> Result<(), DecodeError> {
-    let mut rest: &str = body;
-    while !rest.is_empty() {
+/// What is left of a payload.
+enum Rest<'a> {
+    Nothing,
+    /// The body and the end of it.
+    Text(&'a ByteString, &'a str),
+    Bytes(Bytes),
+}
+
+fn decode_text<'a>(body: &'a ByteString, left: &mut &'a str) -> Result<Option<Frame>, DecodeError> {
+    while !left.is_empty() {
+        let rest: &'a str = left;
         let shown = || DecodeError::Length(rest.chars().take(LONGEST_LENGTH).collect());
         let colon = rest.bytes().take(LONGEST_LENGTH + 1).position(|byte| byte == b':').ok_or_else(shown)?;
         let digits = &rest[..colon];
         let length = digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse::<usize>().ok()).flatten();
         let end = length.and_then(|length| utf16_end(&rest[colon + 1..], length)).ok_or_else(shown)?;
         let packet = &rest[colon + 1..][..end];
-        rest = &rest[colon + 1 + end..];
+        *left = &rest[colon + 1 + end..];
         if !packet.is_empty() {
-            frames.push(Ok(text_packet(body, packet)?));
+            return text_packet(body, packet).map(Some);
         }
     }
-    Ok(())
+    Ok(None)
 }
 
 fn text_packet(body: &ByteString, packet: &str) -> Result<Frame, DecodeError> {
@@ -139,9 +155,8 @@ fn utf16_end(text: &str, units: usize) -> Option<usize> {
     (left == 0).then_some(text.len())
 }
 
-fn decode_binary(body: &Bytes, frames: &mut Vec<Result<Frame, DecodeError>>) -> Result<(), DecodeError> {
-    let mut rest = body.clone();
-    while !rest.is_empty() {
+fn decode_binary(rest: &mut Bytes) -> Result<Option<Frame>, DecodeError> {
+    if !rest.is_empty() {
         let shown = || DecodeError::Length(format!("{:?}", &rest[..rest.len().min(LONGEST_LENGTH)]));
         let end = rest.iter().take(LONGEST_LENGTH + 2).position(|byte| *byte == END_OF_LENGTH).ok_or_else(shown)?;
         let digits = rest.get(1..end).filter(|digits| !digits.is_empty() && digits.iter().all(|digit| *digit < 10));
@@ -151,15 +166,15 @@ fn decode_binary(body: &Bytes, frames: &mut Vec<Result<Frame, DecodeError>>) -> 
         }
         let packet = rest.slice(end + 1..end + 1 + length);
         let binary = rest[0] != 0;
-        rest = rest.slice(end + 1 + length..);
-        frames.push(Ok(if binary {
+        *rest = rest.slice(end + 1 + length..);
+        return Ok(Some(if binary {
             Frame::Binary(unwrap_binary(&packet)?)
         } else {
             let text = ByteString::try_from(packet).map_err(|_| DecodeError::Utf8)?;
             text_packet(&text, &text)?
         }));
     }
-    Ok(())
+    Ok(None)
 }
 
 #[cfg(test)]
@@ -169,7 +184,7 @@ mod tests {
     use super::*;
 
     fn decode(payload: &Payload) -> Result<Vec<Frame>, DecodeError> {
-        decode_payload(payload).into_iter().collect()
+        decode_payload(payload).collect()
     }
 
     #[test]

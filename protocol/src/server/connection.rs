@@ -39,13 +39,31 @@ enum Membership {
     Joined,
 }
 
+/// A namespace that the client is in, or on its way into.
+#[derive(Debug)]
+struct Place {
+    name: ByteString,
+    state: Membership,
+    /// Bytes of the name and of the auth that came with it.
+    held: usize,
+}
+
+impl Place {
+    fn is(&self, name: &str, state: Membership) -> bool {
+        self.name == name && self.state == state
+    }
+}
+
 /// The server's end of one connection. See [the module](super).
 #[derive(Debug)]
 pub struct Connection {
     session: Session,
     parser: Parser,
     decoder: Decoder,
-    namespaces: Vec<(ByteString, Membership)>,
+    namespaces: Vec<Place>,
+    /// The sum of what they hold.
+    names: usize,
+    max_held: usize,
     /// Until when the first namespace must have been joined.
     connect_by: Option<Instant>,
     events: VecDeque<Event>,
@@ -61,13 +79,15 @@ impl Connection {
             parser: config.parser,
             decoder: Decoder::new(config.parser, limits),
             namespaces: Vec::new(),
+            names: 0,
+            max_held: config.max_held.saturating_add(config.max_payload),
             connect_by: Some(now + config.connect_timeout),
             events: VecDeque::new(),
             told_closed: false,
         };
         if opening.revision == Revision::V3 {
             let nsp = ByteString::from_static("/");
-            connection.namespaces.push((nsp.clone(), Membership::Connecting));
+            connection.namespaces.push(Place { name: nsp.clone(), state: Membership::Connecting, held: 0 });
             connection.events.push_back(Event::Connect { nsp, auth: ByteString::new() });
         }
         connection
@@ -84,12 +104,10 @@ impl Connection {
     /// Confirms a pending CONNECT of a client that takes up an earlier session: `missed` goes out ahead of the
     /// confirmation (CSR-03).
     pub fn accept_after(&mut self, nsp: &str, sid: &str, pid: Option<&str>, missed: &[Frames]) -> bool {
-        let Some(slot) =
-            self.namespaces.iter_mut().find(|(name, state)| name == nsp && *state == Membership::Connecting)
-        else {
+        let Some(place) = self.namespaces.iter_mut().find(|place| place.is(nsp, Membership::Connecting)) else {
             return false;
         };
-        slot.1 = Membership::Joined;
+        place.state = Membership::Joined;
         self.connect_by = None;
         for frames in missed {
             self.push(frames.clone(), true);
@@ -106,9 +124,9 @@ impl Connection {
     /// Refuses a pending CONNECT; `data` is JSON. Clients of revision 3 get the data, or else the message, alone
     /// (EIO-V3-03). False when it is no longer pending.
     pub fn refuse(&mut self, nsp: &str, message: &str, data: Option<&str>) -> bool {
-        let pending = |(name, state): &(ByteString, Membership)| name == nsp && *state == Membership::Connecting;
-        let Some(index) = self.namespaces.iter().position(pending) else { return false };
-        self.namespaces.swap_remove(index);
+        if !self.forget(nsp, Membership::Connecting) {
+            return false;
+        }
         let json = match (self.revision(), data) {
             (Revision::V3, Some(data)) => data.to_owned(),
             (Revision::V3, None) => quoted(message),
@@ -155,8 +173,8 @@ impl Connection {
 
     /// The server stops: every namespace is told, and what is queued goes to a reader that is there or comes soon.
     pub fn shut_down(&mut self, config: &Config, now: Instant) {
-        let joined = self.namespaces.iter().filter(|(_, state)| *state == Membership::Joined);
-        for nsp in joined.map(|(name, _)| name.clone()).collect::<Vec<_>>() {
+        let joined = self.namespaces.iter().filter(|place| place.state == Membership::Joined);
+        for nsp in joined.map(|place| place.name.clone()).collect::<Vec<_>>() {
             self.control(Kind::Disconnect, &nsp, String::new());
         }
         self.session.shut_down(config, now);
@@ -168,21 +186,30 @@ impl Connection {
     }
 
     fn push(&mut self, frames: Frames, compress: bool) {
-        for frame in frames {
-            if self.session.is_open() {
-                self.session.push(frame, compress);
-            }
-        }
+        self.session.push(frames, compress);
+        self.check_held();
         self.note_end();
     }
 
+    fn check_held(&mut self) {
+        let held = self.session.buffered_within_limit() + self.decoder.held() + self.names;
+        if held > self.max_held && self.session.is_open() {
+            self.session.close_now(Reason::SlowReader);
+        }
+    }
+
     fn is_joined(&self, nsp: &str) -> bool {
-        self.namespaces.iter().any(|(name, state)| name == nsp && *state == Membership::Joined)
+        self.namespaces.iter().any(|place| place.is(nsp, Membership::Joined))
     }
 
     fn leave(&mut self, nsp: &str) -> bool {
-        let index = self.namespaces.iter().position(|(name, state)| name == nsp && *state == Membership::Joined);
-        index.map(|index| self.namespaces.swap_remove(index)).is_some()
+        self.forget(nsp, Membership::Joined)
+    }
+
+    fn forget(&mut self, nsp: &str, state: Membership) -> bool {
+        let Some(index) = self.namespaces.iter().position(|place| place.is(nsp, state)) else { return false };
+        self.names -= self.namespaces.swap_remove(index).held;
+        true
     }
 
     // ---- long-polling
@@ -266,7 +293,7 @@ impl Connection {
         self.note_end();
     }
 
-    /// Moves what is to be written into `out`.
+    /// Moves what is to be written into `out`; there may be more when that is written.
     pub fn ws_take(&mut self, out: &mut Vec<Frame>) -> Take {
         self.session.ws_take(out)
     }
@@ -353,10 +380,9 @@ impl Connection {
     }
 
     /// Bytes that the peer, or what is sent to it, makes this end hold: the queue, a packet that is not complete and
-    /// the names of its namespaces. Events that wait are the adapter's own business.
+    /// the names and auths of its namespaces. Events that wait are the adapter's own business.
     pub fn held(&self) -> usize {
-        let names: usize = self.namespaces.iter().map(|(name, _)| name.len()).sum();
-        self.session.buffered() + self.decoder.held() + names
+        self.session.buffered() + self.decoder.held() + self.names
     }
 
     /// Whether the session is over for the application, even if its last packets are still on their way.
@@ -379,7 +405,7 @@ impl Connection {
 
     fn message(&mut self, config: &Config, message: Message, now: Instant) {
         let reason = match self.decoder.feed(message).map(|packet| packet.map(|packet| self.packet(config, packet))) {
-            Ok(None | Some(Ok(()))) => return,
+            Ok(None | Some(Ok(()))) => return self.check_held(),
             Ok(Some(Err(Broken))) => Reason::ForcedServerClose,
             Err(_) => Reason::ForcedClose,
         };
@@ -395,7 +421,7 @@ impl Connection {
             (nsp, auth) = (ByteString::from(path), query_as_json(query));
         }
         if kind == Kind::Connect {
-            return self.connect(config, nsp, auth);
+            return self.connect(config, &nsp, auth);
         }
         if !self.is_joined(&nsp) {
             return Err(Broken);
@@ -413,12 +439,20 @@ impl Connection {
         Ok(())
     }
 
-    fn connect(&mut self, config: &Config, nsp: ByteString, auth: ByteString) -> Result<(), Broken> {
-        let known = self.namespaces.iter().any(|(name, _)| *name == nsp);
+    fn connect(&mut self, config: &Config, nsp: &str, auth: ByteString) -> Result<(), Broken> {
+        let known = self.namespaces.iter().any(|place| place.name == nsp);
         if known || self.namespaces.len() >= config.max_namespaces {
             return Err(Broken);
         }
-        self.namespaces.push((nsp.clone(), Membership::Connecting));
+        let held = nsp.len() + auth.len();
+        self.names += held;
+        // A copy, as this one is a slice that would keep the whole message.
+        let nsp = ByteString::from(nsp);
+        self.namespaces.push(Place { name: nsp.clone(), state: Membership::Connecting, held });
+        if nsp.len() > config.max_name {
+            self.refuse(&nsp, "Invalid namespace", None);
+            return Ok(());
+        }
         self.events.push_back(Event::Connect { nsp, auth });
         Ok(())
     }
@@ -427,6 +461,7 @@ impl Connection {
         if let (Some(reason), false) = (self.session.ended, self.told_closed) {
             self.told_closed = true;
             self.namespaces.clear();
+            self.names = 0;
             self.events.push_back(Event::Closed(reason));
         }
     }

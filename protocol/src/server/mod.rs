@@ -41,8 +41,15 @@ pub struct Config {
     pub allow_upgrades: bool,
     /// Attachments of one packet.
     pub max_attachments: usize,
-    /// Bytes queued for a peer that does not read; one more closes the connection.
+    /// Bytes queued for a peer that does not read; one more closes the connection, unless it belongs to a packet that is
+    /// alone. A frame counts with what it takes in
+    /// memory ([`Frame::cost`](crate::Frame::cost)), the answer of a GET until the next one.
     pub max_buffered: usize,
+    /// Bytes that one connection may hold in all beyond one `max_payload`: the queue, a packet whose attachments are still coming, and the names
+    /// and auth of its namespaces. Beyond it the connection is closed.
+    pub max_held: usize,
+    /// Bytes of the name of a namespace; a longer one is refused as an unknown one is.
+    pub max_name: usize,
     /// Namespaces one connection may be in at the same time.
     pub max_namespaces: usize,
     /// How Socket.IO packets are written.
@@ -79,7 +86,9 @@ impl Default for Config {
             max_payload: 1_000_000,
             allow_upgrades: true,
             max_attachments: 10,
-            max_buffered: 16 * 1024 * 1024,
+            max_buffered: 4 * 1024 * 1024,
+            max_held: 8 * 1024 * 1024,
+            max_name: 1024,
             max_namespaces: 1_000,
             parser: Parser::Json,
         }
@@ -126,7 +135,7 @@ pub enum Reason {
     ServerNamespaceDisconnect,
     /// The server stops.
     ServerShuttingDown,
-    /// More was queued than `max_buffered`. Not a reason of Node's, whose queue has no bound.
+    /// More was queued than `max_buffered`, or held than `max_held`. Not a reason of Node's, whose queue has no bound.
     SlowReader,
 }
 

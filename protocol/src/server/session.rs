@@ -16,6 +16,10 @@ use crate::engine::{self, DecodeError, Handshake, Message, Packet, Payload, Revi
 const LAST_POLL: Duration = Duration::from_secs(30);
 /// How long a server that stops waits for a client that is between two GETs, or about to complete an upgrade.
 const LAST_POLL_OF_ALL: Duration = Duration::from_secs(1);
+/// Bytes that a WebSocket takes at a time: what waits stays in the outbox, where it is counted.
+const WRITE_TURN: usize = 256 * 1024;
+/// Frames for which an empty outbox keeps its room.
+const OUTBOX_KEPT: usize = 256;
 
 /// Why a GET or POST is answered with an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -131,7 +135,11 @@ pub(super) struct Session {
     state: State,
     outbox: VecDeque<Frame>,
     buffered: usize,
+    /// Bytes of the last answer to a GET, as nobody knows whether they were read until the next one comes.
+    unread: usize,
     max_buffered: usize,
+    /// Whether the open packet is out.
+    opened: bool,
     /// Whether a packet that is queued may be compressed.
     compress: bool,
     /// What a GET gets that still waits when the session is closed: a client that closed itself is released, the
@@ -164,7 +172,9 @@ impl Session {
                 Revision::V4 => Heartbeat::Idle(now + config.ping_interval),
             },
             state: State::Open,
-            buffered: open.len(),
+            buffered: open.cost(),
+            unread: 0,
+            opened: false,
             max_buffered: config.max_buffered,
             compress: true,
             farewell: Packet::Close,
@@ -176,12 +186,19 @@ impl Session {
 
     // ---- sending
 
-    /// Queues a frame for whichever transport is active. One byte over the limit, and the session is closed.
-    pub(super) fn push(&mut self, frame: Frame, compress: bool) {
-        self.buffered += frame.len();
+    /// Queues a packet for whichever transport is active. One byte over the limit, and the session is closed; but a packet
+    /// may be as large as it likes when nothing is ahead of it.
+    pub(super) fn push(&mut self, frames: impl IntoIterator<Item = Frame>, compress: bool) {
+        if !self.is_open() {
+            return;
+        }
+        let alone = self.outbox.is_empty();
+        for frame in frames {
+            self.buffered += frame.cost();
+            self.outbox.push_back(frame);
+        }
         self.compress |= compress;
-        self.outbox.push_back(frame);
-        if self.buffered > self.max_buffered {
+        if self.buffered() > self.max_buffered && !alone {
             self.close_now(Reason::SlowReader);
         }
     }
@@ -191,7 +208,12 @@ impl Session {
     }
 
     pub(super) fn buffered(&self) -> usize {
-        self.buffered
+        self.buffered + self.unread
+    }
+
+    /// What a limit counts: a packet that was alone may be larger.
+    pub(super) fn buffered_within_limit(&self) -> usize {
+        self.buffered().min(self.max_buffered)
     }
 
     pub(super) fn is_open(&self) -> bool {
@@ -234,6 +256,7 @@ impl Session {
             }
             (Link::Polling { get, .. }, _) => {
                 *get = true;
+                self.unread = 0;
                 Ok(())
             }
         }
@@ -253,9 +276,8 @@ impl Session {
             return None;
         }
         *get = false;
-        self.buffered = 0;
-        let mut frames = Vec::from(std::mem::take(&mut self.outbox));
-        let compress = std::mem::take(&mut self.compress);
+        let mut frames = self.take_for_get();
+        let compress = std::mem::replace(&mut self.compress, !self.outbox.is_empty());
         if frames.is_empty() {
             if self.last_answer != LastAnswer::Close {
                 frames.push(Packet::Noop.encode());
@@ -266,7 +288,22 @@ impl Session {
                 self.close_now(Reason::ForcedServerClose);
             }
         }
-        Some(Poll { payload: self.payload(&frames), compress })
+        let payload = self.payload(&frames);
+        if self.state != State::Closed {
+            self.unread = payload.len();
+        }
+        Some(Poll { payload, compress })
+    }
+
+    /// Everything; but the open packet goes alone, as clients of revision 3 expect it.
+    fn take_for_get(&mut self) -> Vec<Frame> {
+        if std::mem::replace(&mut self.opened, true) {
+            self.buffered = 0;
+            return Vec::from(std::mem::take(&mut self.outbox));
+        }
+        let open = self.outbox.pop_front();
+        self.buffered -= open.as_ref().map_or(0, Frame::cost);
+        Vec::from_iter(open)
     }
 
     fn last_poll(&self, packet: &Packet) -> Poll {
@@ -324,22 +361,28 @@ impl Session {
 
     // ---- WebSocket
 
-    /// Moves what is queued into `out`.
+    /// Moves what is queued into `out`, so much that one write is worth it.
     pub(super) fn ws_take(&mut self, out: &mut Vec<Frame>) -> Take {
         if self.state == State::Closed {
             return Take::Close;
         }
-        match self.revision {
-            Revision::V4 => out.extend(self.outbox.drain(..)),
-            Revision::V3 => out.extend(self.outbox.drain(..).map(|frame| match frame {
-                Frame::Binary(bytes) if self.takes_binary => Frame::Binary(v3::wrap_binary(&bytes)),
-                Frame::Binary(bytes) => Frame::text(v3::base64_packet(&bytes)),
-                text @ Frame::Text(_) => text,
-            })),
+        let mut taken = 0;
+        while taken < WRITE_TURN
+            && let Some(frame) = self.outbox.pop_front()
+        {
+            taken += frame.len();
+            self.buffered -= frame.cost();
+            out.push(match (self.revision, frame) {
+                (Revision::V3, Frame::Binary(bytes)) if self.takes_binary => Frame::Binary(v3::wrap_binary(&bytes)),
+                (Revision::V3, Frame::Binary(bytes)) => Frame::text(v3::base64_packet(&bytes)),
+                (_, frame) => frame,
+            });
         }
-        self.buffered = 0;
+        if self.outbox.is_empty() && self.outbox.capacity() > OUTBOX_KEPT {
+            self.outbox = VecDeque::new();
+        }
         // The deadline of the end stays until the WebSocket is gone, for a peer that takes nothing more.
-        if self.state == State::Open { Take::Open } else { Take::Close }
+        if self.state == State::Open || !self.outbox.is_empty() { Take::Open } else { Take::Close }
     }
 
     // ---- upgrade
@@ -365,6 +408,7 @@ impl Session {
             Ok(Packet::Upgrade) if *probed => {
                 self.upgrade = Upgrade::None;
                 self.link = Link::WebSocket;
+                self.unread = 0;
                 Probe::Complete
             }
             _ => {
@@ -418,7 +462,7 @@ impl Session {
             }
             Packet::Ping(_) if self.revision == Revision::V3 => {
                 self.heartbeat = Heartbeat::Listening(now + config.ping_interval + config.ping_timeout);
-                self.push(Packet::Pong(ByteString::new()).encode(), false);
+                self.push([Packet::Pong(ByteString::new()).encode()], false);
                 Ok(None)
             }
             Packet::Close => {
@@ -470,7 +514,7 @@ impl Session {
         }
         match self.heartbeat {
             Heartbeat::Idle(at) if at <= now && self.is_open() => {
-                self.push(Packet::Ping(ByteString::new()).encode(), false);
+                self.push([Packet::Ping(ByteString::new()).encode()], false);
                 self.heartbeat = Heartbeat::Waiting(now + config.ping_timeout);
             }
             Heartbeat::Waiting(at) | Heartbeat::Listening(at) if at <= now => self.close_now(Reason::PingTimeout),
@@ -503,7 +547,7 @@ impl Session {
         self.state = State::Closed;
         self.upgrade = Upgrade::None;
         self.outbox = VecDeque::new();
-        self.buffered = 0;
+        (self.buffered, self.unread) = (0, 0);
         self.ended.get_or_insert(reason);
     }
 }

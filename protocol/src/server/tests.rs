@@ -211,7 +211,7 @@ proptest! {
         for size in sizes {
             let packet = Packet::event("/", crate::Args::event("x", ("y".repeat(size),)).unwrap());
             link.server.send("/", &packet.encode(), true);
-            prop_assert!(link.server.buffered() <= 4_000);
+            prop_assert!(link.server.buffered() <= 4_000, "{}", link.server.buffered());
         }
     }
 }

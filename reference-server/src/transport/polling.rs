@@ -14,11 +14,11 @@ use sio_protocol::engine::{self, Payload, Revision};
 use super::compression::Encoding;
 use super::http::{Answer, Refusal, RequestBody, answer};
 use super::jsonp;
-use crate::session::{Session, now};
+use crate::session::{Session, TURN, now};
 
 /// Packets of a POST that are taken in a row before their events are handled: what one body can make the server hold
 /// is a multiple of this, not of its length.
-const POST_BATCH: usize = 64;
+const POST_BATCH: usize = 4;
 
 /// What a GET will be answered with.
 pub(super) struct Reply {
@@ -137,11 +137,16 @@ async fn take(session: &Arc<Session>, payload: &Payload) -> bool {
     let config = session.server.config();
     let mut frames = engine::split_payload(session.revision(), payload).peekable();
     let mut good = true;
+    let mut begin = now();
     while good && frames.peek().is_some() {
         let some = frames.by_ref().take(POST_BATCH);
         good = session.with(|connection| connection.post_frames(config, some, now()));
         // Another thread may be at the events; then this one waits for it.
         poll_fn(|cx| if session.is_idle(cx.waker()) { Poll::Ready(()) } else { Poll::Pending }).await;
+        if begin.elapsed() > TURN {
+            tokio::task::yield_now().await;
+            begin = now();
+        }
     }
     good
 }

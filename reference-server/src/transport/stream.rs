@@ -11,6 +11,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
 use crate::patience::Patient;
+use crate::session::give_way;
 
 /// The stream below a WebSocket.
 pub(super) struct Stream {
@@ -61,7 +62,7 @@ impl Stream {
 impl AsyncRead for Stream {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         if self.budget == 0 {
-            cx.waker().wake_by_ref();
+            give_way(cx);
             return Poll::Pending;
         }
         let before = buffer.filled().len();

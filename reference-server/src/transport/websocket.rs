@@ -22,7 +22,7 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 use super::http::{Answer, Refusal};
 use super::stream::Stream;
 use super::{farewell, upgrade};
-use crate::session::{Session, now};
+use crate::session::{Session, TURN, give_way, now};
 
 pub(super) type WebSocket = WebSocketStream<Stream>;
 
@@ -195,6 +195,8 @@ enum Read {
     Drained,
     /// There may be more, but what was read should be answered first.
     More,
+    /// Another thread is at the events; it wakes us when it is through.
+    Overrun,
     /// The WebSocket is done.
     End(End),
 }
@@ -202,8 +204,8 @@ enum Read {
 impl Pump {
     /// Ready when the WebSocket is done.
     fn poll(&mut self, cx: &mut Context<'_>, mut timer: Pin<&mut Sleep>, armed: &mut Option<Instant>) -> Poll<End> {
-        // Ahead of taking what is queued: who queues more from here on wakes us again.
-        self.session.register_writer(cx.waker());
+        // What this task does itself must not wake it: it would give way to nobody.
+        self.session.unregister_writer();
         self.socket.get_mut().limit(READ_TURN);
         loop {
             let read = match self.read(cx) {
@@ -229,8 +231,14 @@ impl Pump {
                     continue;
                 }
                 // The others get their turn.
-                cx.waker().wake_by_ref();
+                give_way(cx);
                 return Poll::Pending;
+            }
+            // Whoever queues something from here on wakes us; what came before is seen here.
+            self.session.register_writer(cx.waker());
+            if self.has_news(&read) {
+                self.session.unregister_writer();
+                continue;
             }
             let Some(deadline) = self.deadline else { return Poll::Pending };
             if *armed != Some(deadline) {
@@ -242,6 +250,15 @@ impl Pump {
             }
             self.tell_the_time();
         }
+    }
+
+    /// Whether there is more to do than what the sockets will tell of.
+    fn has_news(&self, read: &Read) -> bool {
+        if matches!(read, Read::Overrun) && !self.session.is_overrun() {
+            return true;
+        }
+        let waits = self.last || !self.batch.is_empty();
+        self.session.look(|connection| if waits { connection.is_closed() } else { connection.has_output() })
     }
 
     fn tell_the_time(&self) {
@@ -273,10 +290,13 @@ impl Pump {
             return Read::Drained;
         }
         if self.session.is_overrun() {
-            // Another thread is at the events; it wakes us when it is through.
-            return Read::Drained;
+            return Read::Overrun;
         }
-        for _ in 0..READ_BATCH {
+        let begin = now();
+        for read in 0..READ_BATCH {
+            if read % 4 == 3 && begin.elapsed() > TURN {
+                break;
+            }
             match Pin::new(&mut self.socket).poll_next(cx) {
                 Poll::Ready(Some(Ok(Message::Ping(_)))) => {
                     // The pong is tungstenite's; flushing it is ours.
@@ -305,21 +325,40 @@ impl Pump {
 
     /// Feeds what is queued and flushes it. Returns with something left when the socket takes no more.
     fn write(&mut self, cx: &mut Context<'_>) -> Result<(), Error> {
-        if self.batch.is_empty() && !self.last {
-            let taken = &mut self.taken;
-            let (take, deadline) = self.session.with(|connection| (connection.ws_take(taken), connection.deadline()));
-            self.last = take == Take::Close;
-            self.deadline = deadline;
-            self.batch.extend(taken.drain(..));
+        let mut more = true;
+        while more {
+            more = self.batch.is_empty() && !self.last && self.take();
+            if !self.feed(cx)? {
+                return Ok(());
+            }
         }
-        self.feed(cx)
+        let socket = Pin::new(&mut self.socket);
+        if self.dirty && socket.poll_flush(cx)?.is_ready() {
+            self.dirty = false;
+            self.pings = 0;
+        }
+        Ok(())
     }
 
-    fn feed(&mut self, cx: &mut Context<'_>) -> Result<(), Error> {
+    /// Takes some of what is queued; whether there is more.
+    fn take(&mut self) -> bool {
+        let taken = &mut self.taken;
+        let (take, deadline, more) = self.session.with(|connection| {
+            let take = connection.ws_take(taken);
+            (take, connection.deadline(), connection.buffered() > 0)
+        });
+        self.last = take == Take::Close;
+        self.deadline = deadline;
+        self.batch.extend(taken.drain(..));
+        more
+    }
+
+    /// Feeds what was taken. False when the socket takes no more.
+    fn feed(&mut self, cx: &mut Context<'_>) -> Result<bool, Error> {
         let mut socket = Pin::new(&mut self.socket);
         while !self.batch.is_empty() {
             match socket.as_mut().poll_ready(cx)? {
-                Poll::Pending => return Ok(()),
+                Poll::Pending => return Ok(false),
                 Poll::Ready(()) => {
                     let Some(frame) = self.batch.pop_front() else { break };
                     self.dirty = true;
@@ -327,11 +366,7 @@ impl Pump {
                 }
             }
         }
-        if self.dirty && socket.poll_flush(cx)?.is_ready() {
-            self.dirty = false;
-            self.pings = 0;
-        }
-        Ok(())
+        Ok(true)
     }
 }
 

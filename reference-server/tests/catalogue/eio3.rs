@@ -35,6 +35,7 @@ async fn poll(world: &World, extra: &str) -> Polling {
 async fn joined(world: &World, extra: &str) -> Polling {
     let polling = poll(world, extra).await;
     let mut seen = packets(&polling.open);
+    assert_eq!(seen.len(), 1, "the open packet alone, as the official clients expect it: {seen:?}");
     while !seen.iter().any(|packet| packet.starts_with("42[\"auth\"")) {
         seen.extend(packets(&polling.read().await));
     }

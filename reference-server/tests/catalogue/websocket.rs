@@ -145,3 +145,75 @@ async fn bytes_right_behind_the_request_and_resets() {
     }
     world.is_alive().await;
 }
+
+/// The opening handshake, by RFC 6455, section 4.2.
+#[tokio::test]
+async fn the_opening_handshake() {
+    const KEY: &str = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==";
+    let world = world().await;
+    let usual = ["Upgrade: websocket", "Connection: Upgrade", KEY, "Sec-WebSocket-Version: 13"];
+    let ask = async |line: &str, headers: &[&str]| {
+        let line = line.replace('?', "/socket.io/?EIO=4&transport=websocket");
+        let request = format!("{line}\r\nHost: x\r\n{}\r\n\r\n", headers.join("\r\n"));
+        world.raw(request.as_bytes(), "\r\n\r\n").await.to_lowercase()
+    };
+    let with = |at: usize, header: &'static str| {
+        let mut headers = usual;
+        headers[at] = header;
+        headers
+    };
+    let taken = |answer: &str| answer.starts_with("http/1.1 101") && answer.contains("s3pplmbitxaq9kygzzhzrbk+xoo=");
+    let get = "GET ? HTTP/1.1";
+    assert!(taken(&ask(get, &usual).await));
+    assert!(taken(&ask(get, &with(0, "Upgrade: h2c, WebSocket")).await));
+    assert!(taken(&ask(get, &with(1, "Connection: keep-alive, upgrade")).await));
+
+    for (at, header) in [
+        (0, "Upgrade: h2c"),
+        (1, "Connection: keep-alive"),
+        (1, "X: no Connection"),
+        (2, "X: no key"),
+        (2, "Sec-WebSocket-Key: abc"),
+        (2, "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=?"),
+        (2, "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZVhY"),
+    ] {
+        let answer = ask(get, &with(at, header)).await;
+        assert!(answer.starts_with("http/1.1 400"), "{header}: {answer}");
+    }
+    for header in ["Sec-WebSocket-Version: 8", "X: no version", "Sec-WebSocket-Version: 14"] {
+        let answer = ask(get, &with(3, header)).await;
+        assert!(answer.starts_with("http/1.1 426") && answer.contains("sec-websocket-version: 13\r\n"), "{answer}");
+    }
+    for line in ["POST ? HTTP/1.1", "GET ? HTTP/1.0"] {
+        let answer = ask(line, &usual).await;
+        assert!(answer.contains(" 400 "), "{line}: {answer}");
+    }
+
+    let offers = |offer: &'static str| [&usual[..], &[offer]].concat();
+    let chosen = ask(get, &offers("Sec-WebSocket-Protocol: chat.v2, b")).await;
+    assert!(taken(&chosen) && chosen.contains("sec-websocket-protocol: chat.v2\r\n"), "{chosen}");
+    assert!(!ask(get, &usual).await.contains("sec-websocket-protocol"));
+    let nonsense = ask(get, &offers("Sec-WebSocket-Protocol: (a")).await;
+    assert!(nonsense.starts_with("http/1.1 400"), "{nonsense}");
+}
+
+/// RFC 6455, sections 5.5.1, 7.4.1 and 8.1: who breaks the rules is told so.
+#[tokio::test]
+async fn close_codes() {
+    let world = world().await;
+    for (frame, code) in [
+        (&b"\x88\x81\0\0\0\0\x03"[..], 1002_u16),
+        (b"\x81\x81\0\0\0\0\xff", 1007),
+        (b"\x81\x01x", 1002),
+        (b"\x83\x80\0\0\0\0", 1002),
+        (&[&b"\x89\xfe\x00\x7e\0\0\0\0"[..], &[b'x'; 126]].concat(), 1002),
+        (b"\x88\x82\0\0\0\0\x03\xe8", 1000),
+    ] {
+        let mut stream = raw(&world).await;
+        stream.write_all(frame).await.unwrap();
+        let mut answer = Vec::new();
+        soon(&format!("end after {frame:?}"), stream.read_to_end(&mut answer)).await.unwrap();
+        let expected = [&b"\x88\x02"[..], &code.to_be_bytes()].concat();
+        assert!(answer.ends_with(&expected), "{frame:?}: {answer:?}");
+    }
+}

@@ -1,0 +1,299 @@
+//! One peer holds at most 8 MiB beyond one message and delays the others by at most 20 ms. Measured from outside on a
+//! server of its own: its resident memory, its open files, the echoes of another client. Each limit has a margin of a factor
+//! of three, as these are debug builds on busy machines.
+#![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use futures_util::{SinkExt as _, StreamExt as _};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpSocket, TcpStream};
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::{WebSocketStream, client_async};
+
+const MIB: usize = 1024 * 1024;
+/// Three times what one peer may hold.
+const HELD: usize = 3 * 9 * MIB;
+/// Three times what one peer may delay the others.
+const DELAY: Duration = Duration::from_millis(60);
+
+struct Server {
+    child: Child,
+    address: String,
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Server {
+    fn start(options: &[&str]) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_sio-reference-server"))
+            .args(["--port", "0", "--journal", "false"])
+            .args(options)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let address = format!("127.0.0.1:{}", line.trim().strip_prefix("LISTENING ").unwrap());
+        Self { child, address }
+    }
+
+    /// Resident memory in bytes.
+    fn resident(&self) -> usize {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse::<usize>().unwrap() * 1024
+    }
+
+    fn files(&self) -> usize {
+        std::fs::read_dir(format!("/proc/{}/fd", self.child.id())).unwrap().count()
+    }
+
+    /// A client's socket with small buffers, so that the server's end is full soon.
+    async fn connect(&self) -> TcpStream {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(4096).unwrap();
+        socket.connect(self.address.parse().unwrap()).await.unwrap()
+    }
+
+    async fn websocket(&self, query: &str) -> WebSocketStream<TcpStream> {
+        let url = format!("ws://{}/socket.io/?transport=websocket&{query}", self.address);
+        client_async(url, self.connect().await).await.unwrap().0
+    }
+
+    async fn joined(&self) -> WebSocketStream<TcpStream> {
+        let mut ws = self.websocket("EIO=4").await;
+        ws.send(Message::text("40")).await.unwrap();
+        for _ in 0..3 {
+            ws.next().await.unwrap().unwrap();
+        }
+        ws
+    }
+
+    /// The body of an answer to a request on a connection of its own.
+    async fn http(&self, method: &str, sid: &str, body: &str) -> String {
+        let mut stream = TcpStream::connect(&self.address).await.unwrap();
+        let head = format!(
+            "{method} /socket.io/?EIO=4&transport=polling&sid={sid} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
+            body.len()
+        );
+        stream.write_all(head.as_bytes()).await.unwrap();
+        stream.write_all(body.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        answer.split_once("\r\n\r\n").unwrap().1.to_owned()
+    }
+
+    async fn polling(&self) -> String {
+        self.http("GET", "", "").await.split('"').nth(3).unwrap().to_owned()
+    }
+
+    /// How long the echoes of an innocent client take until the future is over, and for twenty of them at least: all
+    /// but the slowest tenth.
+    async fn echoes_while(&self, trouble: impl Future<Output = ()>) -> Duration {
+        let mut ws = self.joined().await;
+        let mut times = Vec::new();
+        let over = std::cell::Cell::new(false);
+        let echo = async {
+            while !over.get() || times.len() < 20 {
+                let begin = now();
+                ws.send(Message::text("421[\"message-with-ack\"]")).await.unwrap();
+                ws.next().await.unwrap().unwrap();
+                times.push(begin.elapsed());
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+        };
+        tokio::join!(echo, async {
+            trouble.await;
+            over.set(true);
+        });
+        times.sort_unstable();
+        times[times.len() * 9 / 10]
+    }
+
+    /// One peer's trouble: what it makes the server hold, and how much it delays the others beyond what the machine does.
+    async fn bears(&self, what: &str, trouble: impl Future<Output = ()>) {
+        let quiet = self.echoes_while(tokio::time::sleep(Duration::from_millis(500))).await;
+        let before = self.resident();
+        let delayed = self.echoes_while(trouble).await;
+        let held = self.resident().saturating_sub(before);
+        assert!(held <= HELD, "{what}: {} KiB are held", held / 1024);
+        assert!(delayed <= DELAY + 3 * quiet, "{what}: echoes take {delayed:?}, and {quiet:?} on a quiet server");
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "tests measure")]
+fn now() -> Instant {
+    Instant::now()
+}
+
+/// Writes the same bytes for so long, or until nothing more is taken, or the server has enough.
+async fn pour(stream: &mut TcpStream, bytes: &[u8], time: Duration) {
+    let until = now() + time;
+    while now() < until {
+        match tokio::time::timeout(time, stream.write_all(bytes)).await {
+            Ok(Ok(())) => {}
+            _ => return,
+        }
+    }
+}
+
+/// A masked frame with a mask of zeros.
+fn frame(opcode: u8, payload: &[u8]) -> Vec<u8> {
+    assert!(payload.len() < 126);
+    [&[0x80 | opcode, 0x80 | payload.len() as u8, 0, 0, 0, 0][..], payload].concat()
+}
+
+const LONG: Duration = Duration::from_secs(3);
+
+#[tokio::test]
+async fn pings_whose_pongs_nobody_reads() {
+    let server = Server::start(&[]);
+    let mut ws = server.joined().await;
+    let pings = frame(9, &[b'x'; 100]).repeat(500);
+    server.bears("WebSocket pings", pour(ws.get_mut(), &pings, LONG)).await;
+}
+
+#[tokio::test]
+async fn pings_of_engine_io_3_whose_pongs_nobody_reads() {
+    let server = Server::start(&["--eio3"]);
+    let mut ws = server.websocket("EIO=3").await;
+    server.bears("Engine.IO pings", pour(ws.get_mut(), &frame(1, b"2").repeat(5_000), LONG)).await;
+}
+
+#[tokio::test]
+async fn small_answers_that_nobody_reads() {
+    let server = Server::start(&[]);
+    let mut ws = server.joined().await;
+    let events = frame(1, b"421[\"message-with-ack\"]").repeat(1_000);
+    server.bears("small answers", pour(ws.get_mut(), &events, LONG)).await;
+}
+
+#[tokio::test]
+async fn small_answers_that_nobody_fetches() {
+    let server = Server::start(&[]);
+    let sid = server.polling().await;
+    server.http("POST", &sid, "40").await;
+    let body = vec!["421[\"message-with-ack\"]"; 40_000].join("\x1e");
+    server.bears("small answers over polling", async { drop(server.http("POST", &sid, &body).await) }).await;
+}
+
+#[tokio::test]
+async fn attachments_that_never_are_enough() {
+    let server = Server::start(&[]);
+    let mut ws = server.joined().await;
+    let trouble = async {
+        ws.send(Message::text("4510-[\"x\"]")).await.unwrap();
+        for _ in 0..9 {
+            if ws.send(Message::binary(vec![0; 990_000])).await.is_err() {
+                break;
+            }
+        }
+    };
+    server.bears("attachments", trouble).await;
+}
+
+/// What one body can ask for: as many packets as it holds.
+#[tokio::test]
+async fn bodies_of_a_million_bytes() {
+    let server = Server::start(&[]);
+    for (what, packet) in [
+        ("noops", "6"),
+        ("unknown events", "42[\"nobody\"]"),
+        ("joins", "42[\"join\",\"room-#\"]"),
+        ("refused namespaces", "40/u#,"),
+    ] {
+        let sid = server.polling().await;
+        server.http("POST", &sid, "40").await;
+        let mut body = String::new();
+        for n in 0.. {
+            let packet = packet.replace('#', &n.to_string());
+            if body.len() + packet.len() > 990_000 {
+                break;
+            }
+            body.push_str(if body.is_empty() { "" } else { "\x1e" });
+            body.push_str(&packet);
+        }
+        let trouble = async { drop(server.http("POST", &sid, &body).await) };
+        let quiet = server.echoes_while(tokio::time::sleep(Duration::from_millis(300))).await;
+        let delayed = server.echoes_while(trouble).await;
+        assert!(delayed <= DELAY + 3 * quiet, "{what}: echoes take {delayed:?}, and {quiet:?} on a quiet server");
+    }
+}
+
+#[tokio::test]
+async fn fragments_without_end() {
+    let server = Server::start(&[]);
+    let mut ws = server.joined().await;
+    let empty = [&[0x01, 0x80, 0, 0, 0, 0][..], &[0x00, 0x80, 0, 0, 0, 0].repeat(10_000)].concat();
+    let more = [0x00, 0x80, 0, 0, 0, 0].repeat(10_000);
+    let trouble = async {
+        ws.get_mut().write_all(&empty).await.unwrap();
+        pour(ws.get_mut(), &more, LONG).await;
+    };
+    server.bears("empty fragments", trouble).await;
+}
+
+/// A namespace stays, the message that asked for it does not.
+#[tokio::test]
+async fn names_do_not_keep_messages() {
+    let server = Server::start(&[]);
+    let before = server.resident();
+    for n in 1000..1200 {
+        let mut ws = server.joined().await;
+        let pad = "x".repeat(900_000);
+        ws.send(Message::text(format!("40/dynamic-{n},{{\"pad\":\"{pad}\"}}"))).await.unwrap();
+        ws.next().await.unwrap().unwrap();
+        ws.close(None).await.unwrap();
+    }
+    let held = server.resident().saturating_sub(before);
+    assert!(held <= HELD, "{} KiB for 200 namespaces", held / 1024);
+}
+
+/// Wherever a peer stops to read, its connection ends with the heartbeat or the deadline of what it does not take.
+#[tokio::test]
+async fn peers_that_stop_reading_are_gone() {
+    let times = ["--ping-interval", "400", "--ping-timeout", "400", "--upgrade-timeout", "800"];
+    let server = Server::start(&times);
+    let files = server.files();
+    let upgrade = |query: &str| {
+        format!(
+            "GET /socket.io/?EIO=4&transport=websocket{query} HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+        )
+    };
+    let mut kept = Vec::new();
+    for n in 0..8 {
+        let mut probing = server.connect().await;
+        let sid = server.polling().await;
+        probing.write_all(upgrade(&format!("&sid={sid}")).as_bytes()).await.unwrap();
+        // Far more probes than fit into the socket as answers.
+        pour(&mut probing, &frame(1, b"2probe").repeat(2_000), Duration::from_millis(300)).await;
+        kept.push(probing);
+
+        // Put out, with more queued than the socket takes, and none of it read.
+        let mut last = server.joined().await;
+        let burst = format!("42[\"bye\",{{\"close\":true,\"burst\":{}}}]", 40 + n);
+        last.send(Message::text(burst)).await.unwrap();
+        kept.push(last.into_inner());
+
+        // Refused, while pongs fill the socket.
+        let mut refused = server.joined().await;
+        pour(refused.get_mut(), &frame(9, &[b'x'; 100]).repeat(500), Duration::from_millis(100)).await;
+        let _ = refused.get_mut().try_write(b"\x81\x02xx");
+        kept.push(refused.into_inner());
+    }
+    assert!(server.files() > files);
+    let deadline = now() + Duration::from_secs(30);
+    while server.files() > files {
+        assert!(now() < deadline, "{} connections outlive their sessions", server.files() - files);
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
