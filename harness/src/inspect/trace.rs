@@ -170,7 +170,7 @@ fn compare(text: &str, trial: &Trial) -> Match {
     if text.contains(&trial.payload) {
         return Match::Altered(format!("stands in a text of {} bytes", text.len()));
     }
-    if Stamp::find(text.as_bytes()) == Some(trial.stamp) {
+    if Stamp::find(text.as_bytes()).is_some_and(|found| found.stamp == trial.stamp) {
         let sent = trial.payload.len();
         return Match::Altered(format!("the stamp is whole, but {sent} bytes were sent and {} came back", text.len()));
     }

@@ -52,11 +52,6 @@ impl Excerpt {
         &self.messages
     }
 
-    /// Index of the traffic it is about.
-    pub(super) fn traffic(&self) -> Option<usize> {
-        self.messages.first().map(|emission| usize::from(emission.traffic))
-    }
-
     /// As a scenario file; `None` for what a case cannot say. `sample` is what a delivery of the traffic
     /// looked like; `managed` says whether sio-bench started the target, with the options of the scenario.
     pub(super) fn render(

@@ -303,8 +303,8 @@ impl Local {
             let Some(entry) = window.entry(index) else { return };
             self.measurements.borrow_mut().settled(&self.plan, &window, user, entry, fate);
             window.saw(index, |seen| {
-                seen.owed += u32::from(matches!(fate, Fate::Delivered | Fate::Missing));
-                seen.missing += u32::from(fate == Fate::Missing);
+                seen.owed += u32::from(matches!(fate, Fate::Delivered | Fate::Missing(_)));
+                seen.missing += u32::from(matches!(fate, Fate::Missing(_)));
             });
         }
     }

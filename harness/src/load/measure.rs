@@ -1,6 +1,8 @@
 //! What one worker measures. Owned by its thread: no lock, no allocation per delivery.
 
 use hdrhistogram::Histogram;
+use std::collections::HashMap;
+
 use indexmap::IndexMap;
 use sio_oracle::Tri;
 use sio_oracle::board::{Answer, Fate, Nanos, Receiver, Time, Verdict};
@@ -10,7 +12,7 @@ use super::fanout::Places;
 use super::log::{Entry, Seen, Window};
 use super::plan::Plan;
 use super::schedule::Emission;
-use super::witness::{Kind, Witness, Witnesses};
+use super::witness::{Kind, Seen as Observed, Witness, Witnesses};
 use crate::record::histogram::{empty, record};
 use crate::record::{Counts, Due, Visits};
 
@@ -20,6 +22,11 @@ const LATE: i64 = 1_000_000;
 /// Problems that are told apart; what a server says may be different each time.
 const KINDS: usize = 50;
 const OTHERS: &str = "other problems";
+
+/// Names under which copies came, of one traffic, that are told apart, and how much of a name is kept.
+const NAMES: usize = 20;
+const NAME_LENGTH: usize = 80;
+const OTHER_NAMES: &str = "other names";
 
 /// Histograms that fill up between two snapshots, one per phase; made when the first value comes.
 #[derive(Default)]
@@ -205,6 +212,10 @@ pub(super) struct Findings {
     pub(super) samples: Vec<Option<String>>,
     pub(super) places: Places,
     pub(super) due: Due,
+    /// By traffic: copies under other names than the one that is owed.
+    pub(super) others: Vec<IndexMap<String, u64>>,
+    /// By traffic: copies that were recognised under its name.
+    pub(super) copies: Vec<u64>,
 }
 
 /// The state of a worker.
@@ -230,15 +241,24 @@ pub(super) struct Measurements {
     witnesses: Witnesses,
     /// What the first delivery of each traffic looked like.
     samples: Vec<Option<String>>,
+    /// Whether losses are decided by fences; otherwise by waiting.
+    fenced: bool,
     places: Places,
     due: Due,
+    others: Vec<IndexMap<String, u64>>,
+    /// By traffic: copies that were recognised under its name.
+    copies: Vec<u64>,
+    /// Copies by user and traffic that are spoilt so that nobody knows which message they are of; one of them stands for
+    /// a message of which no other came.
+    spoilt: HashMap<(u32, u16), u32>,
     sent: u64,
     delivered: u64,
     wrong: u64,
 }
 
 impl Measurements {
-    pub(super) fn new(plan: &Plan) -> Self {
+    /// `fenced` says whether losses are decided by fences, and not by waiting.
+    pub(super) fn new(plan: &Plan, fenced: bool) -> Self {
         let traffics = plan.traffic.len();
         let spreads = || (0..traffics).map(|_| Spread::default()).collect();
         let tally = Tally {
@@ -266,8 +286,12 @@ impl Measurements {
             tally,
             witnesses: Witnesses::default(),
             samples: vec![None; traffics],
+            fenced,
             places: Places::new(traffics),
             due: Due::default(),
+            others: vec![IndexMap::new(); traffics],
+            copies: vec![0; traffics],
+            spoilt: HashMap::new(),
             sent: 0,
             delivered: 0,
             wrong: 0,
@@ -375,11 +399,11 @@ impl Measurements {
     ) -> Option<u64> {
         let emission = &entry.emission;
         let counts = self.counts(plan, emission, user);
-        let kind = match verdict {
+        let wrong = match verdict {
             Verdict::Fine => None,
-            Verdict::Overtaken => {
+            Verdict::Overtaken(by) => {
                 counts.disorder += 1;
-                Some(Kind::Disorder)
+                Some((Kind::Disorder, Observed::Behind(by)))
             }
             Verdict::Late => {
                 // It had been counted as missing; it was not lost, only behind what should have come behind it.
@@ -387,21 +411,22 @@ impl Measurements {
                 counts.delivered += 1;
                 counts.disorder += 1;
                 self.due.found(emission.at);
-                Some(Kind::Disorder)
+                self.witnesses.came_late(user, entry);
+                Some((Kind::Disorder, Observed::Late { fenced: self.fenced }))
             }
             Verdict::Duplicate => {
                 counts.duplicate += 1;
-                Some(Kind::Duplicate)
+                Some((Kind::Duplicate, Observed::Nothing))
             }
             Verdict::Phantom => {
                 counts.stray += 1;
-                Some(Kind::Stray)
+                Some((Kind::Stray, Observed::Nothing))
             }
         };
-        if let Some(kind) = kind {
+        if let Some((kind, seen)) = wrong {
             self.wrong += 1;
             let stays = account.membership(emission.stream);
-            self.witnesses.note(plan, window, &Witness { kind, receiver: user, entry, at: Some(at), stays });
+            self.witnesses.note(plan, window, &Witness { kind, receiver: user, entry, at: Some(at), stays, seen });
         }
         if matches!(verdict, Verdict::Duplicate | Verdict::Phantom) {
             return None;
@@ -418,6 +443,56 @@ impl Measurements {
         Some(latency)
     }
 
+    /// A copy of a message came under a name that is not owed: nobody's fault.
+    pub(super) fn other_name(&mut self, traffic: u16, name: &str) {
+        let names = &mut self.others[usize::from(traffic)];
+        let name = name.char_indices().nth(NAME_LENGTH).map_or(name, |(end, _)| &name[..end]);
+        if let Some(copies) = names.get_mut(name) {
+            *copies += 1;
+        } else {
+            let name = if names.len() < NAMES { name } else { OTHER_NAMES };
+            *names.entry(name.to_owned()).or_default() += 1;
+        }
+    }
+
+    /// An event came that has the name of a traffic's messages and cannot be recognised; whether it is certain that it is
+    /// one of them.
+    pub(super) fn unread(
+        &mut self,
+        plan: &Plan,
+        user: u32,
+        (traffic, is_spoilt): (usize, bool),
+        json: &str,
+        at: Nanos,
+    ) {
+        let population = plan.users[user as usize].population;
+        let counts = &mut self.counts[traffic][plan.phase_at(at)][population];
+        if is_spoilt {
+            counts.altered += 1;
+            self.wrong += 1;
+            *self.spoilt.entry((user, traffic as u16)).or_default() += 1;
+            self.witnesses.note_spoilt(plan, user, traffic, json, at);
+        } else {
+            counts.unidentified += 1;
+        }
+    }
+
+    /// A copy of a message came whose payload is as it was sent for so many bytes only.
+    pub(super) fn altered(&mut self, plan: &Plan, window: &Window, user: u32, entry: &Entry, intact: usize, at: Nanos) {
+        self.counts(plan, &entry.emission, user).altered += 1;
+        self.wrong += 1;
+        let seen = Observed::Intact(intact);
+        let witness = Witness { kind: Kind::Altered, receiver: user, entry, at: Some(at), stays: Vec::new(), seen };
+        self.witnesses.note(plan, window, &witness);
+    }
+
+    /// Whether a spoilt copy stands for a message of which no other came.
+    fn was_spoilt(&mut self, user: u32, traffic: u16) -> bool {
+        let Some(copies) = self.spoilt.get_mut(&(user, traffic)).filter(|copies| **copies > 0) else { return false };
+        *copies -= 1;
+        true
+    }
+
     /// The receiver of a message at `place`, counted from 1, got it after so long.
     pub(super) fn placed(&mut self, plan: &Plan, emission: &Emission, place: u32, latency: u64) {
         if plan.phases[usize::from(emission.phase)].measured {
@@ -425,8 +500,9 @@ impl Measurements {
         }
     }
 
-    /// Remembers what deliveries of a traffic look like.
-    pub(super) fn sample(&mut self, traffic: u16, json: &str) {
+    /// A copy of a message was recognised: counts it, and remembers what deliveries of a traffic look like.
+    pub(super) fn recognised(&mut self, traffic: u16, json: &str) {
+        self.copies[usize::from(traffic)] += 1;
         let sample = &mut self.samples[usize::from(traffic)];
         if sample.is_none() {
             *sample = Some(json.to_owned());
@@ -441,14 +517,20 @@ impl Measurements {
 
     /// The account of a message and a receiver is closed.
     pub(super) fn settled(&mut self, plan: &Plan, window: &Window, user: u32, entry: &Entry, fate: Fate) {
+        let is_spoilt = matches!(fate, Fate::Missing(_)) && self.was_spoilt(user, entry.emission.traffic);
         let counts = self.counts(plan, &entry.emission, user);
         match fate {
+            _ if is_spoilt => {
+                counts.owed += 1;
+                counts.delivered += 1;
+                self.due.owed(entry.emission.at);
+            }
             Fate::Delivered => {
                 counts.owed += 1;
                 counts.delivered += 1;
                 self.due.owed(entry.emission.at);
             }
-            Fate::Missing => {
+            Fate::Missing(by) => {
                 counts.owed += 1;
                 counts.missing += 1;
                 self.wrong += 1;
@@ -456,7 +538,8 @@ impl Measurements {
                 self.due.missing(entry.emission.at);
                 // It was inside throughout, or nothing would be missing.
                 let stays = entry.sent().map(|sent| (sent, Tri::T)).into_iter().collect();
-                let witness = Witness { kind: Kind::Missing, receiver: user, entry, at: None, stays };
+                let seen = Observed::Absent { by, fenced: self.fenced };
+                let witness = Witness { kind: Kind::Missing, receiver: user, entry, at: None, stays, seen };
                 self.witnesses.note(plan, window, &witness);
             }
             Fate::Excused => counts.excused += 1,
@@ -557,6 +640,8 @@ impl Measurements {
             samples: self.samples,
             places: self.places,
             due: self.due,
+            others: self.others,
+            copies: self.copies,
         }
     }
 }

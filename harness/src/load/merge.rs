@@ -281,6 +281,8 @@ fn add(sum: &mut LoadResult, part: LoadResult) {
     sum.users += part.users;
     for (mine, theirs) in sum.traffic.iter_mut().zip(part.traffic) {
         mine.counts += theirs.counts;
+        mine.undecided &= theirs.undecided;
+        theirs.others.into_iter().for_each(|(name, copies)| *mine.others.entry(name).or_default() += copies);
         theirs.users.into_iter().for_each(|(name, counts)| *mine.users.entry(name).or_default() += counts);
         for (mine, theirs) in mine.phases.iter_mut().zip(theirs.phases) {
             mine.counts += theirs.counts;

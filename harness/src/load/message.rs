@@ -10,13 +10,15 @@ use super::schedule::Emission;
 use super::stamp::Stamp;
 use crate::scenario::Loaded;
 use crate::scenario::model::{Ack, Invocation, Population, Traffic};
-use crate::scenario::template::{Expr, Piece, Scope, Template};
+use crate::scenario::template::{Expr, Piece, Scope, TOKEN, Template};
 
 /// Stand-ins for what changes from message to message; no scenario says these by accident.
 const ROOM: &str = "@@sio-bench-room@@";
 const NEXT_ROOM: &str = "@@sio-bench-next@@";
 const PAYLOAD: &str = "@@sio-bench-payload@@";
 const SEQ: &str = "@@sio-bench-seq@@";
+const TOKEN_TEXT: &str = "@@sio-bench-token@@";
+const TOKEN_INT: &str = "@@sio-bench-number@@";
 
 /// The stand-in for the n-th expression that is drawn anew for each message.
 fn drawn_mark(index: usize) -> String {
@@ -63,14 +65,18 @@ enum Part {
         expr: Expr,
         alone: bool,
     },
+    /// What identifies the message by itself, as a text and as a number.
+    Token,
+    Number,
 }
 
 impl Message {
     /// Prepares the message of a traffic.
     pub(super) fn new(loaded: &Loaded, traffic: &Traffic) -> Result<Self, String> {
         let mut scope = loaded.scope();
-        let mut drawn = Vec::new();
-        let holed: Vec<_> = traffic.emit.iter().map(|template| with_holes(template, &mut drawn)).collect();
+        let mut varying = Varying { has_token: traffic.identify.is_some(), drawn: Vec::new() };
+        let holed: Vec<_> = traffic.emit.iter().map(|template| with_holes(template, &mut varying)).collect();
+        let drawn = varying.drawn;
         let values: Vec<Value> = holed.iter().map(|template| scope.render(template)).collect::<Result<_, _>>()?;
         let args = Args::from_values(&values);
         let payload = if traffic.binary { quoted(PAYLOAD) } else { PAYLOAD.to_owned() };
@@ -81,6 +87,9 @@ impl Message {
             // Alone it is a number.
             (quoted(SEQ), Part::Seq),
             (SEQ.to_owned(), Part::Seq),
+            (TOKEN_TEXT.to_owned(), Part::Token),
+            (quoted(TOKEN_INT), Part::Number),
+            (TOKEN_INT.to_owned(), Part::Number),
         ];
         for (index, expr) in drawn.iter().enumerate() {
             json_of(&scope.eval(expr)?)?;
@@ -89,7 +98,8 @@ impl Message {
         }
         let known = (!drawn.is_empty()).then_some(scope);
         let parts = cut(args.json(), &holes);
-        Ok(Self { parts, payload_size: traffic.payload_size, binary: traffic.binary, ack: traffic.ack, known })
+        let binary = traffic.binary && parts.iter().any(|part| matches!(part, Part::Payload));
+        Ok(Self { parts, payload_size: traffic.payload_size, binary, ack: traffic.ack, known })
     }
 
     /// The arguments of a message.
@@ -119,6 +129,7 @@ impl Message {
             Part::Payload => payload.len(),
             Part::Seq => 10,
             Part::Drawn { .. } => 38,
+            Part::Token | Part::Number => 16,
         };
         let mut json = String::with_capacity(self.parts.iter().map(length).sum());
         for part in &self.parts {
@@ -132,6 +143,8 @@ impl Message {
                     let value = scope.as_mut().and_then(|scope| scope.eval(expr).ok()).unwrap_or(Value::Null);
                     json.push_str(&if *alone { json_of(&value).unwrap_or_default() } else { inside_a_text(&value) });
                 }
+                Part::Token => json.push_str(&stamp.token()),
+                Part::Number => json.push_str(&stamp.number().to_string()),
                 Part::Payload if self.binary => json.push_str(r#"{"_placeholder":true,"num":0}"#),
                 Part::Payload => json.push_str(&payload),
             }
@@ -203,13 +216,21 @@ pub(super) fn auth(loaded: &Loaded, users: &Population) -> Result<String, String
     }
 }
 
-/// With stand-ins for what changes from message to message; what is drawn goes to `drawn`.
-fn with_holes(template: &Template, drawn: &mut Vec<Expr>) -> Template {
+/// What changes from message to message.
+struct Varying {
+    /// `${token}` is what identifies the message, and no variable.
+    has_token: bool,
+    /// Expressions that are drawn anew for each.
+    drawn: Vec<Expr>,
+}
+
+/// With stand-ins for what changes from message to message.
+fn with_holes(template: &Template, varying: &mut Varying) -> Template {
     match template {
-        Template::Text(pieces) => Template::Text(pieces.iter().map(|piece| hole(piece, drawn)).collect()),
-        Template::Array(items) => Template::Array(items.iter().map(|item| with_holes(item, drawn)).collect()),
+        Template::Text(pieces) => Template::Text(pieces.iter().map(|piece| hole(piece, varying)).collect()),
+        Template::Array(items) => Template::Array(items.iter().map(|item| with_holes(item, varying)).collect()),
         Template::Table(fields, open) => {
-            let fields = fields.iter().map(|(key, value)| (key.clone(), with_holes(value, drawn)));
+            let fields = fields.iter().map(|(key, value)| (key.clone(), with_holes(value, varying)));
             Template::Table(fields.collect(), *open)
         }
         // The last two match and are never sent.
@@ -219,15 +240,17 @@ fn with_holes(template: &Template, drawn: &mut Vec<Expr>) -> Template {
     }
 }
 
-fn hole(piece: &Piece, drawn: &mut Vec<Expr>) -> Piece {
+fn hole(piece: &Piece, varying: &mut Varying) -> Piece {
     match piece {
         Piece::Expr(Expr::Payload) => Piece::Literal(PAYLOAD.to_owned()),
         Piece::Expr(Expr::Seq) => Piece::Literal(SEQ.to_owned()),
+        Piece::Expr(Expr::TokenInt) => Piece::Literal(TOKEN_INT.to_owned()),
+        Piece::Expr(Expr::Var(name)) if varying.has_token && name == TOKEN => Piece::Literal(TOKEN_TEXT.to_owned()),
         Piece::Expr(Expr::Var(name)) if name == "room" => Piece::Literal(ROOM.to_owned()),
         Piece::Expr(Expr::Var(name)) if name == "room.next" => Piece::Literal(NEXT_ROOM.to_owned()),
         Piece::Expr(expr) if expr.is_drawn() => {
-            drawn.push(expr.clone());
-            Piece::Literal(drawn_mark(drawn.len() - 1))
+            varying.drawn.push(expr.clone());
+            Piece::Literal(drawn_mark(varying.drawn.len() - 1))
         }
         other => other.clone(),
     }
@@ -239,12 +262,15 @@ mod tests {
     use crate::scenario::{self, source::Source};
 
     fn message(emit: &str, payload: &str) -> Message {
+        prepared(&format!("emit = {emit}\npayload = {payload}"))
+    }
+
+    fn prepared(what: &str) -> Message {
         let text = format!(
             "name = \"x\"\n[actions]\n\"join(r)\" = {{ emit = [\"join\", \"${{r}}\"] }}\n\
              [rooms.a]\ncount = 1\njoin = [\"join\", \"${{room}}\"]\n[users.u]\ncount = 1\nin = {{ a = 1 }}\n\
              [traffic.t]\nby = \"u\"\nrate = \"1/s\"\n\
-             emit = {emit}\n\
-             payload = {payload}\nreaches = {{ event = \"say\", rooms = [\"${{room}}\"] }}\n\
+             {what}\nreaches = {{ event = \"say\", rooms = [\"${{room}}\"] }}\n\
              [[phase]]\nname = \"p\"\nfor = \"1s\"\n\
              [vars]\nfloor = 7\nvip = true\nratio = 0.5\n[feeds.who]\nvalues = [\"a\\\"b\", 3]\n"
         );
@@ -267,7 +293,8 @@ mod tests {
         let emit = r#"["say", "${floor}", "${vip}", "${ratio}", "${seq}", "f${floor}", "${payload}"]"#;
         let message = message(emit, "{ size = \"24B\" }");
         assert!(message.known.is_none(), "nothing is drawn, so nothing is evaluated");
-        assert_eq!(filled(&message, 0).json(), r#"["say",7,true,0.5,7,"f7","~sb:0000000100000002xxxx"]"#);
+        let payload = Stamp { run: 1, emission: 2 }.payload(24);
+        assert_eq!(filled(&message, 0).json(), format!(r#"["say",7,true,0.5,7,"f7","{payload}"]"#));
     }
 
     #[test]
@@ -288,13 +315,24 @@ mod tests {
     #[test]
     fn holes_are_filled() {
         let args = rendered("{ size = \"24B\" }");
-        assert_eq!(args.json(), r#"["say",{"to":"a-0","n":"no. 7"},"~sb:0000000100000002xxxx"]"#);
+        let payload = Stamp { run: 1, emission: 2 }.payload(24);
+        assert_eq!(args.json(), format!(r#"["say",{{"to":"a-0","n":"no. 7"}},"{payload}"]"#));
     }
 
     #[test]
     fn a_binary_payload_is_an_attachment() {
         let args = rendered("{ size = \"24B\", binary = true }");
         assert_eq!(args.json(), r#"["say",{"to":"a-0","n":"no. 7"},{"_placeholder":true,"num":0}]"#);
-        assert_eq!(args.attachments(), [b"~sb:0000000100000002xxxx".as_slice()]);
+        assert_eq!(args.attachments(), [Stamp { run: 1, emission: 2 }.payload(24).as_bytes()]);
+    }
+
+    #[test]
+    fn tokens_are_texts_and_numbers() {
+        let emit = r#"["say", { id = "${token int}", key = "${token}", both = "${token}/${token int}" }]"#;
+        let args = filled(&prepared(&format!("emit = {emit}\nidentify = \"$.id\"")), 0);
+        let stamp = Stamp { run: 1, emission: 2 };
+        let (text, number) = (stamp.token(), stamp.number());
+        assert_eq!(args.json(), format!(r#"["say",{{"id":{number},"key":"{text}","both":"{text}/{number}"}}]"#));
+        assert!(args.attachments().is_empty());
     }
 }

@@ -14,6 +14,7 @@ use crate::record::{
     Counts, Due, LoadResult, PhaseResult, PlaceResult, Recovery, StepPhase, StepResult, Summary, TrafficResult, Users,
     Visits, Wire,
 };
+use crate::scenario::Scenario;
 
 /// All distributions of a run, merged over workers and seconds.
 #[derive(Default)]
@@ -59,7 +60,7 @@ impl Histograms {
 
 /// The result as it is recorded.
 pub(super) fn summarize(
-    scenario: &str,
+    scenario: &Scenario,
     plan: &Plan,
     workers: &[WorkerResult],
     histograms: &Histograms,
@@ -84,8 +85,8 @@ pub(super) fn summarize(
         (phase.name.clone(), Recovery { asked: of(|asked| asked.0), recovered: of(|asked| asked.1) })
     });
     let recovery: IndexMap<_, _> = recovery.filter(|(_, recovery)| recovery.asked > 0).collect();
-    LoadResult {
-        scenario: scenario.to_owned(),
+    let mut result = LoadResult {
+        scenario: scenario.name.clone(),
         nodes: u64::from(plan.nodes),
         workers: workers.len(),
         users: Users {
@@ -104,9 +105,7 @@ pub(super) fn summarize(
         fence: histograms.summary(Measure::Fence, 0, |_| true).unwrap_or_default(),
         stale: sum(|worker| worker.found.tally.stale),
         resent: sum(|worker| worker.found.tally.resent),
-        traffic: (0..plan.traffic.len())
-            .map(|index| traffic(index, plan, workers, histograms, places.results(index)))
-            .collect(),
+        traffic: traffics(scenario, plan, workers, histograms, places),
         connect: histograms.summary(Measure::Connect, 0, |_| true).unwrap_or_default(),
         late: histograms.summary(Measure::Late, 0, measured).unwrap_or_default(),
         read: histograms.summary(Measure::Read, 0, measured).unwrap_or_default(),
@@ -123,6 +122,61 @@ pub(super) fn summarize(
         problems,
         due: due(workers),
         ..LoadResult::default()
+    };
+    if result.traffic.iter().any(|traffic| traffic.undecided) {
+        // Nobody knows any more of which traffic it was.
+        result.due = Due::default();
+    }
+    result
+}
+
+/// Each traffic, with what is known of how its messages were recognised.
+fn traffics(
+    scenario: &Scenario,
+    plan: &Plan,
+    workers: &[WorkerResult],
+    histograms: &Histograms,
+    places: &Places,
+) -> Vec<TrafficResult> {
+    let mut results: Vec<_> =
+        (0..plan.traffic.len()).map(|index| traffic(index, plan, workers, histograms, places.results(index))).collect();
+    for (index, (result, spec)) in results.iter_mut().zip(scenario.traffic.values()).enumerate() {
+        result.event = spec.reaches.as_ref().map(|reaches| reaches.event.clone());
+        result.identify = spec.identify.as_ref().map(ToString::to_string);
+        for (name, copies) in workers.iter().flat_map(|worker| &worker.found.others[index]) {
+            *result.others.entry(name.clone()).or_default() += copies;
+        }
+        result.others.sort_by(|a, m, b, n| n.cmp(m).then_with(|| a.cmp(b)));
+    }
+    let specs: Vec<_> = scenario.traffic.values().collect();
+    let alike = |a: usize, b: usize| {
+        let event = |index: usize| results[index].event.as_ref().map(|event| (event, &specs[index].namespace));
+        event(a).is_some() && event(a) == event(b)
+    };
+    let undecided: Vec<bool> = (0..results.len())
+        .map(|index| {
+            // Of several with the same name an event without a stamp may be any.
+            let same = || (0..results.len()).filter(|other| alike(index, *other));
+            let copies: u64 = same().flat_map(|other| workers.iter().map(move |w| w.found.copies[other])).sum();
+            let unread: u64 =
+                same().map(|other| results[other].counts.unidentified + results[other].counts.altered).sum();
+            copies == 0 && unread > 0
+        })
+        .collect();
+    results.iter_mut().zip(undecided).filter(|(_, undecided)| *undecided).for_each(|(result, _)| undecide(result));
+    results
+}
+
+/// No copy of a traffic's messages could be recognised, so nothing is known of what was owed.
+fn undecide(traffic: &mut TrafficResult) {
+    traffic.undecided = true;
+    let phases =
+        traffic.phases.iter_mut().flat_map(|phase| std::iter::once(&mut phase.counts).chain(phase.users.values_mut()));
+    let all = std::iter::once(&mut traffic.counts).chain(traffic.users.values_mut()).chain(phases);
+    for counts in all {
+        counts.may += counts.owed;
+        counts.unidentified += counts.altered;
+        (counts.owed, counts.delivered, counts.missing, counts.altered) = (0, 0, 0, 0);
     }
 }
 
@@ -211,5 +265,6 @@ fn traffic(
         });
     }
     let latency = latencies(index, histograms, |phase| plan.phases[phase].measured);
-    TrafficResult { name: plan.traffic[index].name.clone(), counts: total, users: by_users, latency, places, phases }
+    let name = plan.traffic[index].name.clone();
+    TrafficResult { name, counts: total, users: by_users, latency, places, phases, ..TrafficResult::default() }
 }

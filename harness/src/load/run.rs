@@ -12,6 +12,7 @@ use super::admission::Answers;
 use super::chaos::timeline;
 use super::control::Control;
 use super::goose;
+use super::identity::Identities;
 use super::journey::{Guide, Visitors};
 use super::log::Log;
 use super::measure::Measure;
@@ -30,7 +31,9 @@ use crate::interrupt::Interrupt;
 use crate::live::{Audience, Frame, Live};
 use crate::play::Stage;
 use crate::record::histogram::{Interval, write_hgrm, write_hlog};
-use crate::record::{CaseResult, Entry, LoadResult, LoadViolation, Recorder, RuleResult};
+use crate::record::{CaseResult, Entry, LoadResult, LoadViolation, Recorder, RuleResult, TrafficResult};
+use crate::report::identity::under_other_names;
+use crate::report::text::plural;
 use crate::scenario::Loaded;
 use crate::scenario::model::CONNECT_TIMEOUT;
 use crate::target::Fleet;
@@ -86,8 +89,8 @@ pub async fn run(
     let places = result::places(&shared.plan, &workers);
     watch.keep_places(&places);
     let (histograms, problem) = watch.end();
-    let mut result = summarize(&loaded.scenario.name, &shared.plan, &workers, &histograms, &places);
-    result.violations = cut_out(loaded, &shared.plan, &workers, !fleet.pids().is_empty(), recorder)?;
+    let mut result = summarize(&loaded.scenario, &shared.plan, &workers, &histograms, &places);
+    result.violations = cut_out(loaded, &shared.plan, &workers, &result.traffic, !fleet.pids().is_empty(), recorder)?;
     result.upsets = shared.chaos.iter().map(|happening| happening.mark(&shared.plan)).collect();
     result.cpu = cpu;
     result.memory = memory;
@@ -149,12 +152,14 @@ fn share(
     };
     let crowds = scenario.populations.iter().map(behaviour).collect::<Result<_, String>>()?;
     let plan = Arc::new(plan);
+    let run = rand::random();
     let first = fleet.first();
     Ok(Shared {
         log: Arc::new(Log::new(Schedule::new(scenario, plan.clone()), workers)),
         chaos: timeline(scenario, &plan),
         plan,
-        run: rand::random(),
+        run,
+        identities: Identities::new(loaded, run),
         messages,
         joins,
         crowds,
@@ -259,18 +264,39 @@ pub(super) fn write_distributions(folder: &Path, plan: &Plan, histograms: &Histo
     write("connect".to_owned(), histograms.sum(Measure::Connect, 0, |_| true))
 }
 
+/// What came instead of messages that did not come, if it did: it may be those.
+fn instead(traffic: &TrafficResult, recognised: bool) -> Vec<String> {
+    let mut lines = Vec::new();
+    if !recognised {
+        lines.extend(under_other_names(traffic));
+    }
+    if traffic.counts.unidentified > 0 {
+        lines.push(format!(
+            "{} came without a stamp that could be read; if this message is among them, the application changed it",
+            plural(traffic.counts.unidentified, "event")
+        ));
+    }
+    lines
+}
+
 /// The first deliveries that were wrong; each as a case of its own beside the record, as far as one can say it.
 fn cut_out(
     loaded: &Loaded,
     plan: &Plan,
     workers: &[WorkerResult],
+    traffic: &[TrafficResult],
     managed: bool,
     recorder: &Recorder,
 ) -> io::Result<Vec<LoadViolation>> {
     let mut violations = Vec::new();
-    for (mut violation, excerpt) in witness::first(workers.iter().map(|worker| &worker.found.witnesses)) {
+    let decided = |index: usize| !traffic[index].undecided;
+    for (mut violation, index, excerpt) in witness::first(workers.iter().map(|worker| &worker.found.witnesses), decided)
+    {
         let name = format!("{}-violation-{}", loaded.scenario.name, violations.len() + 1);
-        let sample = workers.iter().find_map(|worker| worker.found.samples[excerpt.traffic()?].as_deref());
+        let sample = workers.iter().find_map(|worker| worker.found.samples[index].as_deref());
+        if violation.measure == "missing" {
+            violation.because.extend(instead(&traffic[index], sample.is_some()));
+        }
         if let Some(text) = excerpt.render(loaded, plan, &name, &violation, sample, managed) {
             let path = recorder.folder().join(format!("{name}.toml"));
             std::fs::write(&path, text)?;

@@ -7,6 +7,7 @@ use super::admission::Answers;
 use super::chaos::Happening;
 use super::control::Control;
 use super::goose;
+use super::identity::Identities;
 use super::join::Join;
 use super::journey::{Guide, Visitors};
 use super::log::Log;
@@ -27,6 +28,8 @@ pub(super) struct Shared {
     pub(super) messages: Vec<Message>,
     /// For each room.
     pub(super) joins: Vec<Join>,
+    /// How messages are recognised where they arrive.
+    pub(super) identities: Identities,
     pub(super) crowds: Vec<Behaviour>,
     pub(super) reconnect: Option<Reconnect>,
     /// Time for a connection, its CONNECTs and all its joins.

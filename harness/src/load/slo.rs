@@ -51,8 +51,16 @@ impl Judge<'_> {
             Some(value) if rule.limit.holds(value) == Some(true) => RuleVerdict::Holds,
             Some(_) => RuleVerdict::Broken,
         };
-        let observed = value.map_or_else(|| "no samples".to_owned(), |value| show(&rule.metric, value));
+        let observed = value.map_or_else(|| Self::unknown(rule).to_owned(), |value| show(&rule.metric, value));
         loaded.rule_result(rule, observed, verdict)
+    }
+
+    /// Why there is no value.
+    fn unknown(rule: &Rule) -> &'static str {
+        match &rule.metric {
+            Metric::Count { of: Count::Missing, .. } => "no copy could be identified",
+            _ => "no samples",
+        }
     }
 
     fn value(&self, rule: &Rule) -> Option<f64> {
@@ -116,6 +124,9 @@ impl Judge<'_> {
     /// Counts are about the whole run, the warm-up included: what is lost there is lost.
     fn count(&self, traffic: usize, of: Count, phase: Option<usize>, users: Option<&str>) -> Option<f64> {
         let traffic = self.load.traffic.get(traffic)?;
+        if traffic.undecided && of == Count::Missing {
+            return None;
+        }
         let (counts, by_users) = match phase {
             Some(phase) => traffic.phases.get(phase).map(|phase| (phase.counts, &phase.users))?,
             None => (traffic.counts, &traffic.users),
@@ -126,6 +137,8 @@ impl Judge<'_> {
             Count::Duplicate => counts.duplicate,
             Count::Stray => counts.stray,
             Count::Disorder => counts.disorder,
+            Count::Altered => counts.altered,
+            Count::Unidentified => counts.unidentified,
             Count::Missed => counts.missed,
             Count::Unanswered => counts.unanswered,
         } as f64)

@@ -70,7 +70,7 @@ async fn work(shared: Arc<Shared>, number: usize) -> std::io::Result<WorkerResul
         reconnect: shared.reconnect,
         jars: Jars::default(),
         resent: Arc::default(),
-        measurements: RefCell::new(Measurements::new(&shared.plan)),
+        measurements: RefCell::new(Measurements::new(&shared.plan, shared.stage.fence)),
         window: RefCell::new(Window::new(shared.log.clone(), shared.plan.clone())),
         connect_clock: RunClock::starting_at(shared.connect_from),
         clock: Cell::new(None),
@@ -251,7 +251,7 @@ fn collect(local: &Local) -> WorkerResult {
     let snapshot = measurements.snapshot(local.number);
     measurements.tally.resent = local.resent.load(Ordering::Relaxed);
     // Users that did not say goodbye in time still hold the worker; what they add from here on is nobody's.
-    let fresh = Measurements::new(&local.plan);
+    let fresh = Measurements::new(&local.plan, local.stage.fence);
     let found = std::mem::replace(&mut *measurements, fresh).into_findings();
     WorkerResult { found, time: local.time.get(), wire: local.wire.get(), snapshot }
 }

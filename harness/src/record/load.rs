@@ -256,7 +256,8 @@ impl LoadResult {
     /// as a share; `None` when there were none.
     pub fn strength(&self) -> Option<f64> {
         let mut counts = Counts::default();
-        self.traffic.iter().for_each(|traffic| counts += traffic.counts);
+        let decided = self.traffic.iter().filter(|traffic| !traffic.undecided);
+        decided.for_each(|traffic| counts += traffic.counts);
         let certain = counts.owed + counts.excused;
         let all = certain + counts.may;
         (all > 0).then(|| certain as f64 / all as f64)
@@ -267,6 +268,19 @@ impl LoadResult {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct TrafficResult {
     pub name: String,
+    /// The event by which it arrives; none where nothing is owed to anybody.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event: Option<String>,
+    /// Where the token is by which its messages were recognised (RFC 9535); without one, that was the stamp in the payload.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identify: Option<String>,
+    /// Whether no copy of its event could be recognised, so that nothing is known of what was owed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub undecided: bool,
+    /// Copies of its messages that came under other names, with other arguments or in other namespaces: they are nobody's
+    /// fault.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub others: IndexMap<String, u64>,
     /// Over all phases.
     pub counts: Counts,
     /// The same by the population of the receiver; what is not about receivers is with the senders'.
@@ -311,6 +325,12 @@ pub struct Counts {
     pub duplicate: u64,
     pub stray: u64,
     pub disorder: u64,
+    /// Copies that are not as they were sent: cut, or changed.
+    #[serde(default)]
+    pub altered: u64,
+    /// Events of the right name by which no message can be recognised.
+    #[serde(default)]
+    pub unidentified: u64,
     /// The tail of a broken connection.
     pub excused: u64,
     /// Sent while the receiver was between two sessions, and in no later one: nobody owed it, and it is lost to them.
@@ -355,6 +375,8 @@ impl std::ops::AddAssign for Counts {
         self.duplicate += other.duplicate;
         self.stray += other.stray;
         self.disorder += other.disorder;
+        self.altered += other.altered;
+        self.unidentified += other.unidentified;
         self.excused += other.excused;
         self.missed += other.missed;
         self.skipped += other.skipped;

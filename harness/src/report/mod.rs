@@ -6,6 +6,7 @@ pub mod conformance;
 pub mod coverage;
 mod formats;
 pub mod html;
+pub(crate) mod identity;
 mod remarks;
 mod terminal;
 pub mod text;

@@ -1,5 +1,6 @@
 //! What a reader of figures has to know besides.
 
+use super::identity;
 use super::text::plural;
 use crate::record::LoadResult;
 
@@ -17,6 +18,7 @@ pub(super) fn remarks(load: &LoadResult) -> Vec<String> {
             waited * 100.0
         ));
     }
+    lines.extend(load.traffic.iter().flat_map(identity::remarks));
     if load.resent > 0 {
         lines.push(format!(
             "{} sent again, as browsers do: the target closed connections that it had promised to keep open",

@@ -245,7 +245,9 @@ fn render_traffic(out: &mut String, traffic: &TrafficResult) {
         let (came, all) = (count(counts.volatile_delivered), count(counts.volatile));
         let _ = writeln!(out, "  volatile    {came} of {all} pairs delivered");
     }
-    if counts.owed + counts.may + counts.stray > 0 {
+    if traffic.undecided {
+        let _ = writeln!(out, "  deliveries  not decided: none could be identified");
+    } else if counts.owed + counts.may + counts.stray > 0 {
         let _ = writeln!(out, "  deliveries  {}", deliveries(&counts));
     }
     if traffic.latency.contains_key("ack") {
@@ -272,7 +274,12 @@ fn deliveries(counts: &Counts) -> String {
         0 => String::new(),
         number => format!("   {} {what}", count(number)),
     };
-    let excused = optional(counts.excused, "excused") + &optional(counts.missed, "missed while away");
+    let excused = [
+        optional(counts.altered, "altered"),
+        optional(counts.excused, "excused"),
+        optional(counts.missed, "missed while away"),
+    ]
+    .concat();
     format!(
         "{} owed   {} delivered   {} missing   {} duplicate   {} stray   {} out of order{excused}",
         count(counts.owed),

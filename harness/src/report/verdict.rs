@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::identity;
 use super::text::{count, plural};
 use crate::exit::Exit;
 use crate::record::{CaseVerdict, EndedBy, Entry, LoadResult, RuleAbout, RuleResult, RuleVerdict, WorkerTime, loads};
@@ -132,6 +133,7 @@ fn validity_problems(entries: &[Entry]) -> Vec<String> {
         if sent == 0 && scheduled > 0 {
             problems.push("nothing was sent".to_owned());
         }
+        problems.extend(load.traffic.iter().filter_map(identity::undecided));
         if let Some(strength) = load.strength().filter(|strength| *strength < WEAKEST) {
             problems.push(weakness(load, strength));
         }
@@ -246,6 +248,16 @@ fn weakness(load: &LoadResult, strength: f64) -> String {
 /// What is wrong however well sio-bench did.
 fn proven(entries: &[Entry]) -> Vec<String> {
     let mut failures: Vec<String> = broken(entries, RuleAbout::Facts).collect();
+    for load in loads(entries) {
+        // Whoever does not say how many may be is told of each.
+        let altered = load.traffic.iter().filter(|traffic| traffic.counts.altered > 0);
+        let unruled =
+            altered.filter(|traffic| !has_rule(entries, &load.scenario, &format!("{}.altered ", traffic.name)));
+        failures.extend(unruled.map(|traffic| {
+            let copies = if traffic.counts.altered == 1 { "copy" } else { "copies" };
+            format!("{} {copies} of {} came altered", count(traffic.counts.altered), traffic.name)
+        }));
+    }
     let (failed, errors) = (cases(entries, CaseVerdict::Fail), cases(entries, CaseVerdict::Error));
     if failed > 0 {
         failures.push(format!("{} failed", plural(failed, "case")));
@@ -305,6 +317,9 @@ fn successes(entries: &[Entry]) -> Vec<String> {
                     continue;
                 }
             }
+            if traffic.undecided {
+                continue;
+            }
             if counts.owed + counts.may == 0 {
                 let answered = counts.sent.saturating_sub(counts.unanswered);
                 successes.push(format!("{} of {} acknowledged", count(answered), count(counts.sent)));
@@ -355,6 +370,8 @@ mod tests {
         duplicate: 0,
         stray: 0,
         disorder: 0,
+        altered: 0,
+        unidentified: 0,
         excused: 0,
         missed: 0,
         skipped: 0,

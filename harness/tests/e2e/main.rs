@@ -12,6 +12,7 @@ mod evil;
 mod explore;
 mod faulty;
 mod html;
+mod identity;
 mod inspect;
 mod journeys;
 mod live;

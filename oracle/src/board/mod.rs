@@ -89,9 +89,27 @@ pub enum Verdict {
     /// The receiver was not in the target (I3), or there is no such emission.
     Phantom,
     /// A later one of the same sender (I5b), or one that was sent after this had been answered (I5), came first.
-    Overtaken,
+    Overtaken(Emission),
     /// It came behind a fence that should have come behind it, and had been given up as lost (A2).
     Late,
+}
+
+/// One emission: its stream, and its number there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Emission {
+    /// Its stream.
+    pub stream: u32,
+    /// Its number in the stream.
+    pub seq: u32,
+}
+
+/// What shows that an emission will not come any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Absence {
+    /// A fence that was sent at this instant has been answered.
+    Fence(Nanos),
+    /// This one arrived, which was sent after it had taken effect; then the connection broke.
+    Later(Emission),
 }
 
 /// What became of one pair of emission and receiver.
@@ -100,7 +118,7 @@ pub enum Fate {
     /// Owed, and delivered.
     Delivered,
     /// Owed, and lost (I6).
-    Missing,
+    Missing(Absence),
     /// Owed, and at the tail of a connection that broke.
     Excused,
     /// Not owed and not forbidden, since the receiver came or went; whether it was delivered.

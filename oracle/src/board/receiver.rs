@@ -1,7 +1,7 @@
 //! One connection and all that could reach it.
 
 use super::track::Track;
-use super::{Answer, Fact, Facts, Fate, Nanos, Time, Verdict};
+use super::{Absence, Answer, Emission, Fact, Facts, Fate, Nanos, Time, Verdict};
 use crate::tri::Tri;
 
 /// A connection, from its opening to its end; or several in a row, when the server recovered it.
@@ -11,6 +11,8 @@ pub struct Receiver {
     since: Nanos,
     /// The latest `inv` among all that has arrived: whatever was answered before cannot come any more.
     newest: Nanos,
+    /// The one it is of; nothing has arrived yet if that is an impossible one.
+    newest_is: Emission,
     /// By stream.
     tracks: Box<[Track]>,
 }
@@ -23,7 +25,7 @@ impl Receiver {
         let mut tracks: Vec<_> =
             streams.map(|(stream, value)| Track::new(stream, facts.settled_below(stream), since, value)).collect();
         tracks.sort_unstable_by_key(|track| track.stream);
-        Self { user, since, newest: Nanos::MIN, tracks: tracks.into_boxed_slice() }
+        Self { user, since, newest: Nanos::MIN, newest_is: NOTHING, tracks: tracks.into_boxed_slice() }
     }
 
     /// Whether nothing is addressed to it.
@@ -84,14 +86,19 @@ impl Receiver {
         if verdict != Verdict::Fine {
             return verdict;
         }
-        let overtaken = end < self.newest;
-        self.newest = self.newest.max(inv);
-        if overtaken { Verdict::Overtaken } else { Verdict::Fine }
+        if end < self.newest {
+            return Verdict::Overtaken(self.newest_is);
+        }
+        if inv > self.newest {
+            (self.newest, self.newest_is) = (inv, Emission { stream, seq });
+        }
+        Verdict::Fine
     }
 
     /// A fence that was sent at `fence` has been answered: everything that was answered before that has arrived, or
     /// never will. Calls `account` for each pair that is settled by it.
     pub fn settle(&mut self, fence: Nanos, facts: &impl Facts, mut account: impl FnMut(u32, u32, Fate)) {
+        let lost = || Fate::Missing(Absence::Fence(fence));
         for track in &mut self.tracks {
             while let Some(fact) = facts.fact(track.stream, track.base()) {
                 let (inv, ok) = match fact.time {
@@ -105,15 +112,12 @@ impl Receiver {
                 let fate = match ok {
                     Answer::At(ok) if ok <= fence => {
                         let class = own(track.spans.over(inv, ok), &fact, inv, self.user, self.since);
-                        fate(class, &fact, track.has(track.base()), || Fate::Missing)
+                        fate(class, &fact, track.has(track.base()), lost)
                     }
                     Answer::Never => {
                         // Without an end it lies within no time in which anything is certain, except outside.
                         let class = own(track.spans.over(inv, Nanos::MAX), &fact, inv, self.user, self.since);
-                        if class != Tri::F && !track.has(track.base()) {
-                            track.keep_open(track.base());
-                        }
-                        fate(class.min(Tri::U), &fact, track.has(track.base()), || Fate::Missing)
+                        fate(class.min(Tri::U), &fact, track.has(track.base()), lost)
                     }
                     Answer::At(_) | Answer::Open => break,
                 };
@@ -148,12 +152,15 @@ impl Receiver {
                 };
                 let class = own(class, &fact, inv, self.user, self.since);
                 let hole = end < self.newest;
-                let lost = || if hole { Fate::Missing } else { Fate::Excused };
+                let lost = || if hole { Fate::Missing(Absence::Later(self.newest_is)) } else { Fate::Excused };
                 note(track, fate(class, &fact, track.has(track.base()), lost), &mut account);
             }
         }
     }
 }
+
+/// Stands for the newest emission where nothing has arrived.
+const NOTHING: Emission = Emission { stream: u32::MAX, seq: u32::MAX };
 
 /// A sender that is left out: not of this connection if it sent on it, perhaps if that was on an earlier one.
 #[inline]
@@ -179,11 +186,83 @@ fn fate(class: Tri, fact: &Fact, here: bool, lost: impl FnOnce() -> Fate) -> Opt
 
 fn note(track: &mut Track, fate: Option<Fate>, account: &mut impl FnMut(u32, u32, Fate)) {
     let seq = track.base();
-    if fate == Some(Fate::Missing) {
-        track.give_up(seq);
+    match fate {
+        Some(Fate::Missing(_)) => track.give_up(seq),
+        // Nobody owed it, so nobody is to blame when it comes yet.
+        Some(Fate::May(false) | Fate::Volatile(false)) => track.keep_open(seq),
+        _ => {}
     }
     track.advance();
     if let Some(fate) = fate {
         account(track.stream, seq, fate);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One stream of messages, each sent at its number times ten and answered five later.
+    struct Stream(Vec<Fact>);
+
+    impl Stream {
+        fn new(senders: &[u32]) -> Self {
+            let fact = |(seq, sender): (usize, &u32)| {
+                let inv = seq as Nanos * 10;
+                let previous = senders[..seq].iter().rposition(|other| other == sender).map(|seq| seq as u32);
+                let time = Time::Sent { inv, ok: Answer::At(inv + 5) };
+                Fact { sender: *sender, previous, spares_sender: false, volatile: false, time }
+            };
+            Self(senders.iter().enumerate().map(fact).collect())
+        }
+    }
+
+    impl Facts for Stream {
+        fn fact(&self, _: u32, seq: u32) -> Option<Fact> {
+            self.0.get(seq as usize).copied()
+        }
+
+        fn settled_below(&self, _: u32) -> u32 {
+            0
+        }
+    }
+
+    fn fates(settle: impl FnOnce(&mut dyn FnMut(u32, u32, Fate))) -> Vec<Fate> {
+        let mut fates = Vec::new();
+        settle(&mut |_, _, fate| fates.push(fate));
+        fates
+    }
+
+    #[test]
+    fn whatever_overtook_is_named() {
+        let stream = Stream::new(&[1, 2, 1]);
+        let mut receiver = Receiver::new(9, -1, [(7, Tri::T)], &stream);
+        let mut deliver = |seq: u32| receiver.deliver(7, seq, &stream.0[seq as usize], 100);
+        assert_eq!(deliver(2), Verdict::Fine);
+        assert_eq!(deliver(0), Verdict::Overtaken(Emission { stream: 7, seq: 2 }), "of the same sender");
+        assert_eq!(deliver(1), Verdict::Overtaken(Emission { stream: 7, seq: 2 }), "of another");
+    }
+
+    #[test]
+    fn what_shows_an_absence_is_told() {
+        let stream = Stream::new(&[1, 2]);
+        let mut receiver = Receiver::new(9, -1, [(7, Tri::T)], &stream);
+        let _ = receiver.deliver(7, 1, &stream.0[1], 100);
+        let fenced = fates(|account| receiver.settle(8, &stream, account));
+        assert_eq!(fenced, [Fate::Missing(Absence::Fence(8))]);
+        let mut receiver = Receiver::new(9, -1, [(7, Tri::T)], &stream);
+        let _ = receiver.deliver(7, 1, &stream.0[1], 100);
+        let broken = fates(|account| receiver.end(200, &stream, account));
+        assert_eq!(broken, [Fate::Missing(Absence::Later(Emission { stream: 7, seq: 1 })), Fate::Delivered]);
+    }
+
+    /// It was not owed, so it was not given up either: a copy that comes behind the fence is the first one.
+    #[test]
+    fn what_may_come_may_come_late() {
+        let stream = Stream::new(&[1]);
+        let mut receiver = Receiver::new(9, -1, [(7, Tri::U)], &stream);
+        assert_eq!(fates(|account| receiver.settle(8, &stream, account)), [Fate::May(false)]);
+        assert_eq!(receiver.deliver(7, 0, &stream.0[0], 100), Verdict::Fine);
+        assert_eq!(receiver.deliver(7, 0, &stream.0[0], 101), Verdict::Duplicate);
     }
 }

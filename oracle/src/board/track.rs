@@ -1,7 +1,7 @@
 //! One stream as one receiver sees it.
 
 use super::spans::Spans;
-use super::{Fact, Nanos, Verdict};
+use super::{Emission, Fact, Nanos, Verdict};
 use crate::tri::Tri;
 
 /// Belongs to the receiver's worker: nothing is shared, nothing locked. At most 64 bytes.
@@ -22,8 +22,8 @@ pub(super) struct Track {
 /// What was not plain.
 #[derive(Debug, Default)]
 struct Odd {
-    /// Not here, although a later one of the same sender is.
-    overtaken: Vec<u32>,
+    /// Not here, although a later one of the same sender is: that one.
+    overtaken: Vec<(u32, u32)>,
     /// Given up.
     lost: Vec<u32>,
     /// Settled without an answer, so they may still come.
@@ -88,7 +88,7 @@ impl Track {
             return Verdict::Duplicate;
         }
         match fact.previous {
-            Some(previous) if previous >= self.base && !self.has(previous) => self.gap(previous),
+            Some(previous) if previous >= self.base && !self.has(previous) => self.gap(previous, seq),
             _ => {}
         }
         if self.odd.is_some() { self.overtaken(seq) } else { Verdict::Fine }
@@ -110,17 +110,17 @@ impl Track {
 
     /// The sender's emission ahead of one that has come is not here.
     #[cold]
-    fn gap(&mut self, previous: u32) {
+    fn gap(&mut self, previous: u32, by: u32) {
         let odd = self.odd.get_or_insert_default();
-        if !odd.overtaken.contains(&previous) {
-            odd.overtaken.push(previous);
+        if !odd.overtaken.iter().any(|(number, _)| *number == previous) {
+            odd.overtaken.push((previous, by));
         }
     }
 
     #[cold]
     fn overtaken(&mut self, seq: u32) -> Verdict {
-        let overtaken = self.odd.as_mut().is_some_and(|odd| take(&mut odd.overtaken, seq));
-        if overtaken { Verdict::Overtaken } else { Verdict::Fine }
+        let by = self.odd.as_mut().and_then(|odd| take_overtaken(&mut odd.overtaken, seq));
+        by.map_or(Verdict::Fine, |seq| Verdict::Overtaken(Emission { stream: self.stream, seq }))
     }
 
     /// The number at the base is settled; returns whether it has come.
@@ -135,7 +135,7 @@ impl Track {
             }
         }
         if let Some(odd) = &mut self.odd {
-            take(&mut odd.overtaken, self.base - 1);
+            take_overtaken(&mut odd.overtaken, self.base - 1);
             if odd.overtaken.is_empty() && odd.lost.is_empty() && odd.open.is_empty() {
                 self.odd = None;
             }
@@ -164,4 +164,10 @@ fn remember(numbers: &mut Vec<u32>, seq: u32) {
 fn take(numbers: &mut Vec<u32>, seq: u32) -> bool {
     let place = numbers.iter().position(|&number| number == seq);
     place.map(|place| numbers.swap_remove(place)).is_some()
+}
+
+/// Forgets that a number was overtaken; returns by which.
+fn take_overtaken(numbers: &mut Vec<(u32, u32)>, seq: u32) -> Option<u32> {
+    let place = numbers.iter().position(|(number, _)| *number == seq)?;
+    Some(numbers.swap_remove(place).1)
 }

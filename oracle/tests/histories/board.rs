@@ -157,7 +157,7 @@ impl Board {
             match fate {
                 Fate::Delivered | Fate::Excused => self.must += 1,
                 Fate::May(_) | Fate::Volatile(_) => self.may += 1,
-                Fate::Missing => {
+                Fate::Missing(_) => {
                     self.must += 1;
                     self.wrong.push(format!("lost {seq} of stream {stream} at {socket:?}"));
                 }

@@ -14,11 +14,11 @@ use tokio::time::sleep_until;
 
 use self::settle::Fence;
 use super::admission::NotIn;
+use super::identity::{Fit, Reading, Unread};
 use super::local::Local;
 use super::log::{Arrival, fact};
 use super::mailbox::{Mailbox, Order};
 use super::place::Place;
-use super::stamp::Stamp;
 use crate::client::Connection;
 use crate::clock;
 use crate::scenario::model::{Drop as Dropping, Leaving};
@@ -198,13 +198,10 @@ impl Talk<'_> {
     fn receive(&mut self, incoming: &Incoming) {
         let local = self.local;
         let json = incoming.args.json();
-        let stamp = Stamp::find(json.as_bytes())
-            .or_else(|| incoming.args.attachments().iter().find_map(|bytes| Stamp::find(bytes)));
-        match stamp {
-            Some(stamp) if stamp.run == local.shared.run => self.judge(stamp.emission, incoming),
+        match local.shared.identities.read(incoming) {
+            Some(copy) if copy.run == local.shared.run => self.judge(&copy, incoming),
             Some(_) => local.measurements.borrow_mut().tally.foreign += 1,
-            // Greetings and whatever else the application says are none of the load's business.
-            None => {}
+            None => self.unread(incoming),
         }
         if let Some(id) = incoming.id {
             self.connection.ack(&incoming.nsp, id, Args::none());
@@ -218,7 +215,23 @@ impl Talk<'_> {
         }
     }
 
-    fn judge(&mut self, index: u32, incoming: &Incoming) {
+    /// Takes an event by which no message can be recognised at once.
+    #[cold]
+    fn unread(&mut self, incoming: &Incoming) {
+        let local = self.local;
+        let spoilt = match local.shared.identities.unread(incoming) {
+            Ok(copy) => return self.judge(&copy, incoming),
+            // Greetings and whatever else the application says are none of the load's business.
+            Err(Unread::Other) => return,
+            Err(Unread::Unidentified(traffic)) => (traffic, false),
+            Err(Unread::Spoilt(traffic)) => (traffic, true),
+        };
+        let json = incoming.args.json();
+        local.measurements.borrow_mut().unread(&local.plan, self.number, spoilt, json, self.arrived_at);
+    }
+
+    fn judge(&mut self, copy: &Reading, incoming: &Incoming) {
+        let index = copy.emission;
         let local = self.local;
         let now = self.arrived_at;
         let mut window = local.window.borrow_mut();
@@ -229,11 +242,19 @@ impl Talk<'_> {
             Arrival::Closed => return measurements.tally.stale += 1,
         }
         let Some(entry) = window.entry(index) else { return };
+        let fit = local.shared.identities.fit(&local.plan, &entry.emission, copy, incoming);
+        if fit == Fit::Other {
+            let name = local.shared.identities.name(entry.emission.traffic, incoming);
+            return measurements.other_name(entry.emission.traffic, &name);
+        }
         let place = self.places.iter_mut().find(|place| place.namespace == *incoming.nsp);
         let Some(account) = place.and_then(Place::current) else { return };
         let emission = entry.emission;
         let verdict = account.deliver(emission.stream, emission.seq, &fact(&local.plan, entry), now);
-        measurements.sample(emission.traffic, incoming.args.json());
+        measurements.recognised(emission.traffic, incoming.args.json());
+        if let Fit::Altered { intact } = fit {
+            measurements.altered(&local.plan, &window, self.number, entry, intact, now);
+        }
         let judged = (verdict, &*account);
         let latency = measurements.delivered(&local.plan, &window, self.number, entry, judged, now);
         if let Some(latency) = latency {

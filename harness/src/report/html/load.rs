@@ -226,9 +226,13 @@ fn oracle_line(counts: &Counts, load: &LoadResult) -> String {
             count(counts.unanswered)
         );
     }
+    let altered = match counts.altered {
+        0 => String::new(),
+        altered => format!(", {} altered", count(altered)),
+    };
     let strength = load.strength().map_or_else(String::new, |strength| format!(", strength {strength:.2}"));
     format!(
-        "{} delivered, {} lost, {} duplicate, {} astray, {} out of order{strength}",
+        "{} delivered, {} lost, {} duplicate, {} astray, {} out of order{altered}{strength}",
         count(counts.delivered + counts.may_delivered),
         count(counts.missing),
         count(counts.duplicate),

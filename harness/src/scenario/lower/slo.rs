@@ -13,11 +13,13 @@ const LATENCIES: [(&str, Latency); 5] = [
     ("complete", Latency::Complete),
     ("ack", Latency::Ack),
 ];
-const COUNTS: [(&str, Count); 6] = [
+const COUNTS: [(&str, Count); 8] = [
     ("missing", Count::Missing),
     ("duplicate", Count::Duplicate),
     ("stray", Count::Stray),
     ("disorder", Count::Disorder),
+    ("altered", Count::Altered),
+    ("unidentified", Count::Unidentified),
     ("missed", Count::Missed),
     ("unanswered", Count::Unanswered),
 ];

@@ -98,6 +98,7 @@ impl<'a> Names<'a> {
             | Expr::Int(..)
             | Expr::Uuid
             | Expr::Payload
+            | Expr::TokenInt
             | Expr::Seq
             | Expr::Number(_)
             | Expr::Calc(..)

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde_json_path::JsonPath;
+
 use super::{Drop, Transport};
 use crate::scenario::quantity::Rate;
 use crate::scenario::template::Template;
@@ -99,11 +101,14 @@ pub struct Traffic {
     pub by: String,
     pub rate: Rate,
     pub arrivals: Arrivals,
-    /// Event and arguments, with `${room}`, `${room.next}` and `${payload}`.
+    /// Event and arguments, with `${room}`, `${room.next}`, `${payload}` and `${token}`.
     pub emit: Vec<Template>,
     pub ack: bool,
+    /// 0 where `emit` has no payload.
     pub payload_size: usize,
     pub binary: bool,
+    /// Where in an argument of what arrives its token is; without it the payload's stamp tells which message it is.
+    pub identify: Option<JsonPath>,
     pub namespace: String,
     /// The group a message's room is drawn from; without one it has none.
     pub room_group: Option<String>,
@@ -112,8 +117,12 @@ pub struct Traffic {
 }
 
 /// `reaches`: who must get a message.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Reach {
+    /// The name by which it arrives.
+    pub event: String,
+    /// What its first arguments must be.
+    pub args: Option<Vec<Template>>,
     /// Who is in one of these; everybody in the namespace, if there are none.
     pub rooms: Vec<RoomRef>,
     /// And in none of these.

@@ -95,7 +95,10 @@ impl Metric {
     pub fn about(&self) -> RuleAbout {
         match self {
             Self::RulerLate | Self::RulerRead | Self::RulerBusy | Self::RulerWait => RuleAbout::Ruler,
-            Self::Count { of: Count::Missing | Count::Duplicate | Count::Stray | Count::Disorder, .. }
+            Self::Count {
+                of: Count::Missing | Count::Duplicate | Count::Stray | Count::Disorder | Count::Altered,
+                ..
+            }
             | Self::Case(_) => RuleAbout::Facts,
             _ => RuleAbout::Figures,
         }
@@ -132,6 +135,10 @@ pub enum Count {
     Duplicate,
     Stray,
     Disorder,
+    /// Copies that are not as they were sent.
+    Altered,
+    /// Events of the right name by which no message can be recognised.
+    Unidentified,
     /// Sent while the receiver was away, and lost to it.
     Missed,
     /// Sent, and never acknowledged.

@@ -13,6 +13,9 @@ pub use self::matching::same;
 pub use self::parse::parse;
 pub use self::scope::Scope;
 
+/// What a variable of this name is in a traffic with `identify`: a short text that identifies a message by itself.
+pub const TOKEN: &str = "token";
+
 /// A value of the file before `${…}` is filled in.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Template {
@@ -56,6 +59,8 @@ pub enum Expr {
     Pick(String),
     Uuid,
     Payload,
+    /// A whole number that identifies a message by itself.
+    TokenInt,
     Seq,
     Env(String),
     Var(String),

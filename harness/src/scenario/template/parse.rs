@@ -127,6 +127,7 @@ pub(super) fn expression(text: &str) -> Result<Expr, String> {
         ("null", "") => Expr::Null,
         ("uuid", "") => Expr::Uuid,
         ("payload", "") => Expr::Payload,
+        ("token", "int") => Expr::TokenInt,
         ("seq", "") => Expr::Seq,
         ("bytes", size) if !size.is_empty() => Expr::Bytes(size_pieces(size)?),
         ("text", size) if !size.is_empty() => Expr::Filler(size_pieces(size)?),

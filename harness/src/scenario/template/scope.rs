@@ -150,7 +150,9 @@ impl Scope {
                 let (left, right) = (self.eval(&both.0)?, self.eval(&both.1)?);
                 op.apply(&left, &right)?
             }
-            Expr::Payload | Expr::Seq => return Err("`payload` and `seq` belong to [traffic]".to_owned()),
+            Expr::Payload | Expr::TokenInt | Expr::Seq => {
+                return Err("`payload`, `token int` and `seq` belong to [traffic]".to_owned());
+            }
         })
     }
 

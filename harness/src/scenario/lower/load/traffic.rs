@@ -1,6 +1,7 @@
 //! `[traffic]`: what is sent, how often, and who must get it.
 
 use indexmap::IndexMap;
+use serde_json_path::JsonPath;
 
 use super::super::actions;
 use super::population_name;
@@ -8,7 +9,7 @@ use crate::load::stamp;
 use crate::scenario::model::{Action, Arrivals, Population, Reach, RoomGroup, RoomRef, Traffic};
 use crate::scenario::node::{Kind, Node};
 use crate::scenario::table::{self, Context, Table};
-use crate::scenario::template::{Expr, Template};
+use crate::scenario::template::{Expr, TOKEN, Template};
 
 /// What a traffic may refer to.
 pub(in crate::scenario::lower) struct World<'a> {
@@ -39,6 +40,10 @@ pub(in crate::scenario::lower) fn lower(node: &Node, world: &World<'_>, cx: &mut
         }
     };
     let (payload_size, binary) = table.get("payload").map_or(Some((128, false)), |node| payload(node, cx))?;
+    let identify = match table.get("identify") {
+        Some(node) => Some(identity(node, cx)?),
+        None => None,
+    };
     let own_namespace = match table.get("namespace") {
         Some(node) => Some(super::namespace(node, cx)?),
         None => None,
@@ -91,7 +96,7 @@ pub(in crate::scenario::lower) fn lower(node: &Node, world: &World<'_>, cx: &mut
             return None;
         }
     }
-    check_payload(node, &emit, cx);
+    let payload_size = if check_identity(node, &emit, identify.is_some(), cx) { payload_size } else { 0 };
     Some(Traffic {
         by,
         rate: rate?,
@@ -100,6 +105,7 @@ pub(in crate::scenario::lower) fn lower(node: &Node, world: &World<'_>, cx: &mut
         ack,
         payload_size,
         binary,
+        identify,
         namespace,
         room_group,
         reaches,
@@ -153,17 +159,18 @@ fn payload(node: &Node, cx: &mut Context<'_>) -> Option<(usize, bool)> {
     Some((size, binary?))
 }
 
-/// `{ event = "msg", rooms = ["${room}", "all-0"], except = ["sender", "muted-0"] }`
+/// `{ event = "msg", args = ["${room}"], rooms = ["${room}", "all-0"], except = ["sender", "muted-0"] }`
 fn reaches(node: &Node, groups: &IndexMap<String, RoomGroup>, cx: &mut Context<'_>) -> Option<Reach> {
     let mut table = Table::new(node, "`reaches`", cx)?;
-    table.require("event", cx).and_then(|node| table::string(node, cx));
+    let event = table.require("event", cx).and_then(|node| table::string(node, cx));
+    let args = table.get("args").map(|node| actions::list(node, cx));
     let rooms_node = table.require("rooms", cx)?;
     let except_node = table.get("except");
     let volatile = table.get("volatile").map_or(Some(false), |node| table::boolean(node, cx));
     table.finish(cx);
     let rooms = table::array(rooms_node, "an array of rooms", cx)?;
     let rooms = rooms.iter().map(|node| room_ref(node, groups, cx)).collect::<Option<_>>()?;
-    let mut reach = Reach { rooms, volatile: volatile?, ..Reach::default() };
+    let mut reach = Reach { event: event?, args, rooms, volatile: volatile?, ..Reach::default() };
     let except = match except_node.map(|node| (&node.kind, node)) {
         None => Vec::new(),
         Some((Kind::Array(items), _)) => items.iter().collect(),
@@ -205,14 +212,45 @@ fn room_ref(node: &Node, groups: &IndexMap<String, RoomGroup>, cx: &mut Context<
     None
 }
 
-/// A message without its stamp could not be recognised.
-fn check_payload(node: &Node, emit: &[Template], cx: &mut Context<'_>) {
-    let mut found = false;
+/// `identify = "$.id"`: where in an argument of what arrives the token is.
+fn identity(node: &Node, cx: &mut Context<'_>) -> Option<JsonPath> {
+    let text = table::string(node, cx)?;
+    match JsonPath::parse(&text) {
+        Ok(path) => Some(path),
+        Err(error) => {
+            let message = format!("expected a JSONPath such as $.id (RFC 9535), found `{text}`: {error}");
+            cx.diagnostics.error(node.span.clone(), message);
+            cx.diagnostics
+                .note("it is applied to each argument of the event; `$` is an argument that is the token itself");
+            None
+        }
+    }
+}
+
+/// A message without stamp and token could not be recognised. Returns whether it has a payload.
+fn check_identity(node: &Node, emit: &[Template], identify: bool, cx: &mut Context<'_>) -> bool {
+    let (mut payload, mut token, mut number) = (false, false, false);
     for template in emit {
-        template.visit(&mut |expr| found |= *expr == Expr::Payload);
+        template.visit(&mut |expr| match expr {
+            Expr::Payload => payload = true,
+            Expr::TokenInt => number = true,
+            Expr::Var(name) => token |= name == TOKEN,
+            _ => {}
+        });
     }
-    if !found {
+    let own_variable = !identify && cx.vars.get(TOKEN).is_some();
+    if identify && !token && !number {
+        let message = "this traffic has `identify`, and sends neither `${token}` nor `${token int}` to be found there";
+        cx.diagnostics.error(node.span.clone(), message);
+    } else if !identify && (number || token && !own_variable) {
+        let message = "this traffic sends a token, and does not say where it comes back";
+        cx.diagnostics.error(node.span.clone(), message);
         cx.diagnostics
-            .error(node.span.clone(), "this traffic sends no `${payload}`, so its messages cannot be told apart");
+            .note("add such as identify = \"$.id\": a JSONPath, applied to each argument of the event that arrives");
+    } else if !payload && !identify {
+        let message = "this traffic sends no `${payload}`, so its messages cannot be told apart";
+        cx.diagnostics.error(node.span.clone(), message);
+        cx.diagnostics.note("or `${token}`, with `identify` to say where it comes back");
     }
+    payload
 }

@@ -1,0 +1,69 @@
+// Rooms, and what an application may make of the messages in them. EVERY: how many chances there are to a fault (1000).
+// MODE: confirm, history, notify, typo, mirror: what comes besides, or instead, under other names. FAULT, each counted in
+// `GET /stats` when it strikes: echo, lost, doubled, wrong-room, late, swap; cut, upper, gone: what becomes of a text;
+// all-upper, all-gone: of every text.
+"use strict";
+const { Server } = require("socket.io");
+const { listen } = require("./lib");
+
+const { MODE = "", FAULT = "", EVERY = "1000" } = process.env;
+const stats = { faults: 0, chances: 0, delivered: 0, others: 0 };
+const strikes = (...faults) => faults.includes(FAULT) && ++stats.chances % Number(EVERY) === 0 && ((stats.faults += 1), true);
+
+const server = require("http").createServer();
+const io = new Server(server);
+const said = new Map();
+let held;
+
+/// What the text has become on its way.
+const changed = (text) => {
+  if (FAULT === "all-upper") return text.toUpperCase();
+  if (FAULT === "all-gone") return "(removed)";
+  if (!strikes("cut", "cut-short", "upper", "gone")) return text;
+  if (FAULT === "cut") return text.slice(0, text.length / 2);
+  if (FAULT === "cut-short") return text.slice(0, 14);
+  return FAULT === "upper" ? text.toUpperCase() : "(removed)";
+};
+
+const give = (to, message) => {
+  if (strikes("lost")) return;
+  if (strikes("late")) return setTimeout(() => to.emit("message", message), 300);
+  // Out of order: it waits for the next one to the same member.
+  if (!held && strikes("swap")) return (held = { to, message });
+  stats.delivered += 1;
+  to.emit(MODE === "typo" ? "mesage" : "message", { ...message, text: changed(message.text) });
+  if (held?.to === to) {
+    to.emit("message", held.message);
+    held = undefined;
+  }
+  if (strikes("doubled")) to.emit("message", message);
+  const outsider = FAULT === "wrong-room" && [...io.sockets.sockets.values()].find((other) => !other.rooms.has(message.room));
+  if (outsider && strikes("wrong-room")) outsider.emit("message", message);
+};
+
+const other = (to, event, ...args) => ((stats.others += 1), to.emit(event, ...args));
+
+io.on("connection", (socket) => {
+  socket.on("join", (room, done) => {
+    socket.join(room);
+    if (MODE === "history") other(socket, "history", room, said.get(room) || []);
+    if (MODE === "system") socket.emit("message", { room, text: "somebody came in" });
+    done?.({ ok: true });
+  });
+  socket.on("say", (room, text, id, done = id) => {
+    const message = { room, text, id, at: Date.now() };
+    if (MODE === "history") said.set(room, [...(said.get(room) || []).slice(-5), message]);
+    for (const member of io.sockets.adapter.rooms.get(room) || []) {
+      const to = io.sockets.sockets.get(member);
+      if (to && to !== socket) {
+        give(to, message);
+        if (MODE === "notify") other(to, "notification", { about: "message", text });
+      }
+    }
+    if (strikes("echo")) socket.emit("message", message);
+    if (MODE === "confirm") other(socket, "sent", message);
+    if (MODE === "mirror") other(socket, "message", { ...message, room: "outbox" });
+    if (typeof done === "function") done({ ok: true });
+  });
+});
+listen(server, () => ({ ...stats, clients: io.engine.clientsCount }));

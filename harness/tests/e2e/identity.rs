@@ -1,0 +1,199 @@
+//! What is taken for a message, who is judged, and what is said of it, on an ordinary application.
+
+use serde_json::Value;
+
+use crate::apps::App;
+use crate::common::{Place, code, stderr, stdout};
+
+/// What is sent, and who gets it.
+const BY_STAMP: &str = r#"emit    = ["say", "${room}", "${payload}"]
+reaches = { event = "message", rooms = ["${room}"], except = "sender" }"#;
+
+fn scenario(traffic: &str) -> String {
+    format!(
+        r#"
+name = "rooms"
+seed = 5
+[actions]
+"join(room)" = {{ emit = ["join", "${{room}}"], ack = true }}
+[rooms.room]
+count = 6
+join  = ["join", "${{room}}"]
+[users.people]
+count = 36
+in    = {{ room = 1 }}
+[traffic.say]
+by      = "people"
+rate    = "200/s"
+ack     = true
+{traffic}
+[[phase]]
+name = "steady"
+for  = "2s"
+[slo]
+rules = [
+  "say.missing = 0", "say.duplicate = 0", "say.stray = 0", "say.disorder = 0", "say.altered = 0", "ruler.late p99 < 1m",
+]
+"#
+    )
+}
+
+/// A run against the application in one of its modes.
+struct Run {
+    exit: i32,
+    said: String,
+    load: Value,
+    stats: Value,
+    place: Place,
+}
+
+impl Run {
+    fn count(&self, name: &str) -> u64 {
+        self.load["traffic"][0]["counts"][name].as_u64().unwrap()
+    }
+
+    fn stat(&self, name: &str) -> u64 {
+        self.stats[name].as_u64().unwrap()
+    }
+
+    fn violations(&self, measure: &str) -> Vec<&Value> {
+        let all = self.load["violations"].as_array().map_or(&[][..], Vec::as_slice);
+        all.iter().filter(|violation| violation["measure"] == measure).collect()
+    }
+
+    /// Counts of everything that is wrong, as (name, number), zeroes left out.
+    fn wrong(&self) -> Vec<(&'static str, u64)> {
+        let all = ["missing", "duplicate", "stray", "disorder", "altered", "unidentified"];
+        all.into_iter().map(|name| (name, self.count(name))).filter(|(_, number)| *number > 0).collect()
+    }
+}
+
+fn run(env: &[(&str, &str)], traffic: &str) -> Option<Run> {
+    let app = App::start("room", env)?;
+    let place = Place::new();
+    std::fs::write(place.path().join("scenario.toml"), scenario(traffic)).unwrap();
+    let output = place.run(&["run", "scenario.toml", "--target", &app.url(), "--out", "out", "-q"]);
+    let said = stdout(&output) + &stderr(&output);
+    let load = place.entry("load");
+    Some(Run { exit: code(&output), said, load, stats: app.stats(), place })
+}
+
+#[test]
+fn what_comes_under_other_names_accuses_nobody_and_is_counted() {
+    for (mode, event) in [("confirm", "sent"), ("history", "history"), ("notify", "notification")] {
+        let Some(run) = run(&[("MODE", mode)], BY_STAMP) else { return };
+        assert_eq!(run.exit, 0, "{mode}: {}", run.said);
+        assert_eq!(run.wrong(), [], "{mode}");
+        let others = &run.load["traffic"][0]["others"];
+        if mode != "history" {
+            assert_eq!(others[event], run.stat("others"), "{mode}: {others}");
+            assert!(run.said.contains(&format!("came as {event:?}")), "{}", run.said);
+        }
+    }
+}
+
+#[test]
+fn an_event_with_another_name_is_no_delivery() {
+    let Some(run) = run(&[("MODE", "typo")], BY_STAMP) else { return };
+    assert_eq!(run.exit, 1, "{}", run.said);
+    assert!(run.count("owed") > 0);
+    assert_eq!((run.count("missing"), run.count("delivered")), (run.count("owed"), 0));
+    assert_eq!(run.load["traffic"][0]["others"]["mesage"], run.stat("delivered"));
+    assert!(run.said.contains("copies came as \"mesage\"; nothing came as \"message\""), "{}", run.said);
+    let missing = run.violations("missing");
+    assert!(missing[0]["because"].to_string().contains("came as"), "{}", missing[0]);
+}
+
+#[test]
+fn arguments_can_be_a_part_of_what_is_owed() {
+    let by_args = r#"emit    = ["say", "${room}", "${payload}"]
+reaches = { event = "message", args = [{ room = "${room}", ".." = "${any}" }], rooms = ["${room}"], except = "sender" }"#;
+    let Some(good) = run(&[("MODE", "mirror")], by_args) else { return };
+    assert_eq!(good.exit, 0, "{}", good.said);
+    assert_eq!(good.load["traffic"][0]["others"]["message with other arguments"], good.stat("others"));
+    let Some(bad) = run(&[("MODE", "mirror")], BY_STAMP) else { return };
+    assert_eq!((bad.exit, bad.wrong()), (1, vec![("stray", bad.stat("others"))]), "{}", bad.said);
+    let proof = bad.violations("stray")[0].to_string();
+    assert!(proof.contains("which it had sent itself") && proof.contains("leaves the sender out"), "{proof}");
+    let lanes = &bad.violations("stray")[0]["lanes"][0]["stays"];
+    assert!(
+        lanes.as_array().unwrap().iter().all(|stay| stay["inside"] == false),
+        "nobody says that it must get it: {lanes}"
+    );
+}
+
+#[test]
+fn seeded_faults_are_found_counted_and_proved() {
+    let faults = [
+        ("echo", "stray", "100"),
+        ("lost", "missing", "1000"),
+        ("doubled", "duplicate", "1000"),
+        ("wrong-room", "stray", "1000"),
+        ("swap", "disorder", "1000"),
+        ("cut", "altered", "500"),
+        ("cut-short", "altered", "500"),
+        ("upper", "altered", "500"),
+    ];
+    for (fault, measure, every) in faults {
+        let Some(run) = run(&[("FAULT", fault), ("EVERY", every)], BY_STAMP) else { return };
+        assert_eq!(run.exit, 1, "{fault}: {}", run.said);
+        assert!(run.stat("faults") > 0, "{fault}");
+        assert_eq!(run.wrong(), [(measure, run.stat("faults"))], "{fault}: {}", run.said);
+        let proof = run.violations(measure)[0]["because"].to_string();
+        let says = match fault {
+            "echo" => "leaves the sender out",
+            "lost" => "and its answer came ahead of any copy",
+            "doubled" => "a copy came at",
+            "wrong-room" => "in no room that it goes to",
+            "swap" => "sent message",
+            "cut" => "of which the first 64 bytes",
+            "cut-short" => "no whole stamp",
+            _ => "of which the first 0 bytes",
+        };
+        let waited = fault == "lost" && proof.contains("it was waited for");
+        assert!(proof.contains(says) || waited, "{fault}: {proof}");
+        drop(run.place);
+    }
+}
+
+#[test]
+fn where_no_copy_can_be_identified_nothing_is_decided() {
+    let Some(run) = run(&[("FAULT", "all-gone")], BY_STAMP) else { return };
+    assert_eq!(run.exit, 4, "{}", run.said);
+    assert_eq!(run.wrong(), [("unidentified", run.stat("delivered"))]);
+    assert_eq!(run.load["traffic"][0]["undecided"], true);
+    assert!(run.violations("missing").is_empty(), "nothing is proved");
+    assert!(run.said.contains("NOT VALID: no copy of a message of say could be identified"), "{}", run.said);
+    assert!(run.said.contains("20 bytes") && run.said.contains("identify ="), "{}", run.said);
+}
+
+#[test]
+fn messages_of_the_application_itself_accuse_nobody() {
+    let Some(run) = run(&[("MODE", "system")], BY_STAMP) else { return };
+    assert_eq!((run.exit, run.wrong()), (0, vec![("unidentified", 36)]), "{}", run.said);
+}
+
+#[test]
+fn a_token_identifies_what_the_application_changes() {
+    for token in ["${token}", "${token int}"] {
+        for (payload, fault) in [("hello", ""), ("${payload}", "all-upper"), ("${payload}", "all-gone")] {
+            let traffic = format!(
+                "emit = [\"say\", \"${{room}}\", \"{payload}\", \"{token}\"]\nidentify = \"$.id\"\n\
+                 reaches = {{ event = \"message\", rooms = [\"${{room}}\"], except = \"sender\" }}"
+            );
+            let Some(good) = run(&[("FAULT", fault)], &traffic) else { return };
+            assert_eq!((good.exit, good.wrong()), (0, vec![]), "{token} {fault}: {}", good.said);
+            assert_eq!(good.count("delivered"), good.stat("delivered"));
+            assert_eq!(good.load["traffic"][0]["identify"], "$.id");
+        }
+        let traffic = format!(
+            "emit = [\"say\", \"${{room}}\", \"hello\", \"{token}\"]\nidentify = \"$.id\"\n\
+             reaches = {{ event = \"message\", rooms = [\"${{room}}\"], except = \"sender\" }}"
+        );
+        let Some(bad) = run(&[("FAULT", "lost")], &traffic) else { return };
+        assert_eq!((bad.exit, bad.wrong()), (1, vec![("missing", bad.stat("faults"))]), "{}", bad.said);
+        let Some(confirmed) = run(&[("MODE", "confirm")], &traffic) else { return };
+        assert_eq!((confirmed.exit, confirmed.wrong()), (0, vec![]), "{}", confirmed.said);
+        assert_eq!(confirmed.load["traffic"][0]["others"]["sent"], confirmed.stat("others"));
+    }
+}
