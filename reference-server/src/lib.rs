@@ -23,7 +23,7 @@
 //!
 //! [`cheatsheet`] has every row of Socket.IO's emit cheatsheet, and its examples of rooms and namespaces, in this
 //! library's words; `examples/chat` is an application. Which behaviours hold, and in what they differ from Node's, is
-//! in `CATALOGUE.md`. An HTTP stack of one's own takes [`Server::service`] or [`Server::layer`].
+//! in `CATALOGUE.md`. [`Server::engine`] is Engine.IO without Socket.IO on top. An HTTP stack of one's own takes [`Server::service`] or [`Server::layer`].
 //!
 //! **Observably linearisable.** When `emit` returns, its packet is queued on every recipient's connection;
 //! when `join` returns, it holds. Acknowledgements are written after the effect. Whoever has seen one can
@@ -54,6 +54,7 @@ mod broadcast;
 pub mod cheatsheet;
 pub mod cli;
 mod emitter;
+mod engine;
 mod event;
 #[cfg(feature = "faults")]
 pub mod faults;
@@ -74,6 +75,7 @@ mod transport;
 pub use adapter::{Adapter, MemoryAdapter, Room, RoomEvent, Selection};
 pub use broadcast::{BroadcastError, BroadcastOperator, Flags, IntoRooms, PartialAcks};
 pub use emitter::Emitter;
+pub use engine::{EngineApp, EngineSocket};
 pub use event::{Ack, AckError, Event};
 pub use listener::Listener;
 pub use namespace::{ConnectError, Namespace, ParentNamespace};
@@ -81,6 +83,7 @@ pub use options::{AdapterFactory, AllowRequest, Builder, Cookie, Cors, Options, 
 pub use regex_lite::Regex;
 pub use server::Server;
 pub use service::{RequestBody, SocketIoLayer, SocketIoService, WithSocketIo};
+pub use sio_protocol::engine::Message;
 pub use sio_protocol::server::{Reason, Transport};
 pub use sio_protocol::{Args, ArgsError, Binary, IntoArgs, Parser, Value};
 pub use socket::{Handshake, Socket};

@@ -14,6 +14,7 @@ use sio_protocol::{ArgsError, ByteString, IntoArgs, readable_json};
 use tokio::net::ToSocketAddrs;
 use tokio::sync::watch;
 
+use crate::engine::EngineApp;
 use crate::listener::Listener;
 use crate::namespace::{Matcher, Namespace, ParentNamespace};
 use crate::options::Builder;
@@ -29,6 +30,8 @@ pub struct Server(Arc<Inner>);
 struct Inner {
     options: Options,
     config: Config,
+    /// What takes the messages of a server without Socket.IO.
+    engine: Option<Arc<dyn EngineApp>>,
     namespaces: Mutex<Namespaces>,
     sessions: Mutex<HashMap<String, Arc<Session>>>,
     stage: watch::Sender<Stage>,
@@ -63,17 +66,41 @@ pub(crate) fn new_id() -> String {
 impl Server {
     /// A server with the main namespace and no port yet.
     pub fn new(options: Options) -> Self {
+        let server = Self::with(options, None);
+        server.of("/");
+        server
+    }
+
+    /// A server of Engine.IO alone: the messages of its clients go to the application, a closure such as
+    /// `|socket: &EngineSocket, message| …` or an [`EngineApp`]. The path is that of the options, as for Socket.IO; namespaces,
+    /// rooms and parsers have no meaning.
+    ///
+    /// ```
+    /// use sio_reference_server::{EngineSocket, Message, Options, Server};
+    ///
+    /// let options = Options { path: "/engine.io".to_owned(), ..Options::default() };
+    /// let echo = Server::engine(options, |socket: &EngineSocket, message: Message| drop(socket.send(message)));
+    /// assert_eq!(echo.clients_count(), 0);
+    /// ```
+    pub fn engine(options: Options, app: impl EngineApp) -> Self {
+        Self::with(options, Some(Arc::new(app)))
+    }
+
+    fn with(options: Options, engine: Option<Arc<dyn EngineApp>>) -> Self {
         let config = options.connection();
-        let server = Self(Arc::new(Inner {
+        Self(Arc::new(Inner {
             options,
             config,
+            engine,
             namespaces: Mutex::default(),
             sessions: Mutex::default(),
             stage: watch::Sender::new(Stage::Open),
             gone: tokio::sync::Notify::new(),
-        }));
-        server.of("/");
-        server
+        }))
+    }
+
+    pub(crate) fn engine_app(&self) -> Option<&dyn EngineApp> {
+        self.0.engine.as_deref()
     }
 
     /// Sets options one by one.

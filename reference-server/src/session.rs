@@ -11,7 +11,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant, SystemTime};
 
 use futures_util::task::AtomicWaker;
-use sio_protocol::engine::Revision;
+use sio_protocol::engine::{Message, Revision};
 #[cfg(not(feature = "faults"))]
 use sio_protocol::server::Connection;
 use sio_protocol::server::{Event, Opening, Transport};
@@ -19,6 +19,7 @@ use sio_protocol::{ByteString, Frames, readable_json};
 use tokio::sync::Notify;
 
 use crate::adapter::Claim;
+use crate::engine::EngineSocket;
 #[cfg(feature = "faults")]
 use crate::faults::connection::Connection;
 use crate::namespace::{ConnectError, Namespace};
@@ -74,9 +75,15 @@ pub(crate) fn now() -> Instant {
 impl Session {
     /// A fresh session. Must be called on a runtime.
     pub(crate) fn new(server: Server, opening: &Opening<'_>, request: Request) -> Arc<Self> {
-        let connection = Connection::new(server.config(), opening, now());
+        let connection = match server.engine_app() {
+            Some(_) => Connection::bare(server.config(), opening, now()),
+            None => Connection::new(server.config(), opening, now()),
+        };
         #[cfg(feature = "faults")]
-        let connection = connection.with(server.options().faults.as_ref(), server.config());
+        let connection = match server.engine_app() {
+            Some(_) => connection,
+            None => connection.with(server.options().faults.as_ref(), server.config()),
+        };
         Arc::new(Self {
             sid: opening.sid.to_owned(),
             server,
@@ -216,6 +223,11 @@ impl Session {
         sent
     }
 
+    /// Queues a message, if this is Engine.IO alone.
+    pub(crate) fn send_message(self: &Arc<Self>, message: Message) -> bool {
+        self.quietly(|connection| connection.send_message(message))
+    }
+
     pub(crate) fn send_volatile(self: &Arc<Self>, nsp: &str, frames: &Frames, compress: bool) -> bool {
         self.quietly(|connection| connection.send_volatile(nsp, frames, compress))
     }
@@ -235,6 +247,13 @@ impl Session {
             self.disconnect(socket);
         }
         self.with(|connection| connection.close(self.server.config(), Reason::ForcedServerClose, now()));
+    }
+
+    /// The session is among those of the server.
+    pub(crate) fn opened(self: &Arc<Self>) {
+        if let Some(app) = self.server.engine_app() {
+            app.opened(&EngineSocket::new(self.clone()));
+        }
     }
 
     /// The server stops.
@@ -304,6 +323,11 @@ impl Session {
     fn handle(self: &Arc<Self>, event: Event) {
         match event {
             Event::Connect { nsp, auth } => self.connect(&nsp, auth),
+            Event::Message(message) => {
+                if let Some(app) = self.server.engine_app() {
+                    app.message(&EngineSocket::new(self.clone()), message);
+                }
+            }
             Event::Event(incoming) => {
                 if let Some(socket) = self.find(&incoming.nsp) {
                     socket.receive_event(&incoming);
@@ -323,6 +347,9 @@ impl Session {
                 let sockets = std::mem::take(&mut *self.lock_sockets());
                 for socket in sockets {
                     socket.leave_namespace(reason);
+                }
+                if let Some(app) = self.server.engine_app() {
+                    app.closed(&EngineSocket::new(self.clone()), reason);
                 }
             }
         }

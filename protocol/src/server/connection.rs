@@ -20,6 +20,8 @@ pub enum Event {
         /// JSON object from the CONNECT packet; empty when it had none.
         auth: ByteString,
     },
+    /// A message of a [bare](Connection::bare) connection.
+    Message(Message),
     /// An event for a joined namespace.
     Event(Incoming),
     /// An acknowledgement from a joined namespace.
@@ -58,6 +60,8 @@ impl Place {
 #[derive(Debug)]
 pub struct Connection {
     session: Session,
+    /// Engine.IO alone: messages are the application's business.
+    bare: bool,
     parser: Parser,
     decoder: Decoder,
     namespaces: Vec<Place>,
@@ -76,6 +80,7 @@ impl Connection {
         let limits = DecoderLimits { attachments: config.max_attachments, strict: true };
         let mut connection = Self {
             session: Session::new(config, opening, now),
+            bare: false,
             parser: config.parser,
             decoder: Decoder::new(config.parser, limits),
             namespaces: Vec::new(),
@@ -93,7 +98,28 @@ impl Connection {
         connection
     }
 
+    /// A fresh session of Engine.IO alone: no namespaces, no packets, but [`Event::Message`] and
+    /// [`send_message`](Self::send_message).
+    pub fn bare(config: &Config, opening: &Opening<'_>, now: Instant) -> Self {
+        let mut connection = Self::new(config, opening, now);
+        connection.bare = true;
+        connection.connect_by = None;
+        connection.namespaces.clear();
+        connection.events.clear();
+        connection
+    }
+
     // ---- what the application does
+
+    /// Queues a message of a [bare](Self::bare) connection. False, and nothing is queued, when it has ended.
+    pub fn send_message(&mut self, message: Message) -> bool {
+        let open = self.bare && self.session.is_open();
+        if open {
+            self.session.push([engine::Packet::Message(message).encode()], true);
+            self.note_end();
+        }
+        open
+    }
 
     /// Confirms a pending CONNECT. `pid` is the private id that a client may recover the session with. False when
     /// it is no longer pending.
@@ -404,6 +430,9 @@ impl Connection {
     }
 
     fn message(&mut self, config: &Config, message: Message, now: Instant) {
+        if self.bare {
+            return self.events.push_back(Event::Message(message));
+        }
         let reason = match self.decoder.feed(message).map(|packet| packet.map(|packet| self.packet(config, packet))) {
             Ok(None | Some(Ok(()))) => return self.check_held(),
             Ok(Some(Err(Broken))) => Reason::ForcedServerClose,

@@ -8,6 +8,8 @@
 //! - WebSocket: [`Connection::ws_frame`] and [`Connection::ws_take`];
 //! - the upgrade: [`Connection::probe_begin`], [`Connection::probe_frame`].
 //!
+//! Without Socket.IO on top, [`Connection::bare`] is the server's end of an Engine.IO session.
+//!
 //! One outbox serves whichever transport is active, so a packet queued while a WebSocket takes over is
 //! neither lost nor doubled nor overtaken (EIO-UP-14).
 

@@ -515,7 +515,9 @@ impl Session {
         match self.heartbeat {
             Heartbeat::Idle(at) if at <= now && self.is_open() => {
                 self.push([Packet::Ping(ByteString::new()).encode()], false);
-                self.heartbeat = Heartbeat::Waiting(now + config.ping_timeout);
+                // A ping that is a little late does not give more time; one that is very late (the server stood still) does.
+                let late = now.saturating_duration_since(at) > config.ping_timeout / 4;
+                self.heartbeat = Heartbeat::Waiting(if late { now } else { at } + config.ping_timeout);
             }
             Heartbeat::Waiting(at) | Heartbeat::Listening(at) if at <= now => self.close_now(Reason::PingTimeout),
             Heartbeat::Idle(_) | Heartbeat::Waiting(_) | Heartbeat::Listening(_) => {}

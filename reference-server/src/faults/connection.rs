@@ -57,6 +57,11 @@ impl Connection {
         Self { inner: Machine::new(config, opening, now), faults: None }
     }
 
+    /// Engine.IO alone, which makes no mistakes.
+    pub(crate) fn bare(config: &Config, opening: &Opening<'_>, now: Instant) -> Self {
+        Self { inner: Machine::bare(config, opening, now), faults: None }
+    }
+
     /// With the mistakes that are switched on. A client of revision 3 and packets in MessagePack are spared.
     pub(crate) fn with(mut self, faults: Option<&Faults>, config: &Config) -> Self {
         if let Some(faults) = faults {

@@ -185,7 +185,11 @@ async fn with_session<B: RequestBody>(
         (Transport::WebSocket, true) => websocket::probe(session, request),
         (Transport::WebSocket, false) | (Transport::Polling, true) => Err(Refusal::BadRequest),
         (Transport::Polling, false) => match *request.method() {
-            Method::GET => Ok(reply(polling::get(session).await?, query, request.headers())),
+            Method::GET => {
+                // A GET is no sign of life: it finds a session that is overdue closed, however busy its keeper is.
+                session.with(|connection| connection.timeout(session.server.config(), session::now()));
+                Ok(reply(polling::get(session).await?, query, request.headers()))
+            }
             Method::POST => polling::post(session, query.jsonp.is_some(), request).await,
             // The session is none the worse for it (EIO-PL-20).
             _ => Ok(answer(StatusCode::METHOD_NOT_ALLOWED, "text/plain; charset=UTF-8", "use GET or POST\n")),
@@ -230,6 +234,7 @@ async fn handshake<B: Send>(
     if !server.remember(&session) {
         return Err(Refusal::Unavailable);
     }
+    session.opened();
     tokio::spawn(keep_time(session.clone()));
     let poll = polling::get(session).await?;
     let mut response = reply(poll, query, request.headers());

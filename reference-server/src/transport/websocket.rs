@@ -38,6 +38,7 @@ pub(super) fn open<B>(session: Arc<Session>, request: Request<B>) -> Result<Answ
     if !session.server.remember(&session) {
         return Err(Refusal::Unavailable);
     }
+    session.opened();
     tokio::spawn(async move {
         let config = session.server.config();
         match upgraded(upgrading, config, config.ping_interval + config.ping_timeout).await {
