@@ -22,6 +22,7 @@ use super::endpoint::Endpoint;
 use super::socket::Arrival;
 use super::websocket::WebSocket;
 use crate::clock;
+use crate::report::text::count;
 use crate::scenario::model::Transport;
 
 /// How long a goodbye may take.
@@ -117,6 +118,8 @@ struct Polling {
     sid: Option<String>,
     get: Option<Answer>,
     post: Option<Answer>,
+    /// Bytes of the last POST.
+    posted: usize,
     /// Whether to move to a WebSocket once the session is open.
     upgrade: bool,
     probe: Probe,
@@ -172,6 +175,7 @@ impl Connection {
                     sid: None,
                     get: None,
                     post: None,
+                    posted: 0,
                     upgrade: transport == Transport::Upgrade,
                     probe: Probe::None,
                 };
@@ -225,7 +229,7 @@ impl Connection {
             let Link::WebSocket(socket) = &mut self.link else { return None };
             match socket.next_read()? {
                 Ok(frame) => self.machine.frame(&frame, clock::now()),
-                Err(why) => self.machine.lost(why),
+                Err(why) => lost(&mut self.machine, why, socket.largest()),
             }
         }
     }
@@ -330,6 +334,14 @@ impl Connection {
         self.machine.handshake()
     }
 
+    /// Whether it is about to move to a WebSocket, and has not got there.
+    pub fn is_upgrading(&self) -> bool {
+        match &self.link {
+            Link::Polling(polling) if polling.upgrade => polling.sid.is_none() || !matches!(polling.probe, Probe::None),
+            _ => false,
+        }
+    }
+
     /// When the bytes arrived that the last event came from, as far as that is known.
     pub fn arrival(&self) -> Option<Arrival> {
         match &self.link {
@@ -394,7 +406,7 @@ fn drive_websocket(machine: &mut client::Connection, socket: &mut WebSocket, cx:
     if machine.has_output() {
         while let Poll::Ready(ready) = socket.poll_ready(cx) {
             if let Err(error) = ready {
-                machine.lost(error.to_string());
+                lost(machine, error.to_string(), socket.largest());
                 return Progress::Made;
             }
             let Some(frame) = machine.take_frame() else { break };
@@ -402,15 +414,30 @@ fn drive_websocket(machine: &mut client::Connection, socket: &mut WebSocket, cx:
         }
     }
     if let Poll::Ready(Err(error)) = socket.poll_flush(cx) {
-        machine.lost(error.to_string());
+        // What the server said before it closed explains more than that nothing can be written any more.
+        let why = match socket.poll_frame(cx) {
+            Poll::Ready(Err(why)) => why,
+            _ => error.to_string(),
+        };
+        lost(machine, why, socket.largest());
         return Progress::Made;
     }
     match socket.poll_frame(cx) {
         Poll::Ready(Ok(frame)) => machine.frame(&frame, clock::now()),
-        Poll::Ready(Err(why)) => machine.lost(why),
+        Poll::Ready(Err(why)) => lost(machine, why, socket.largest()),
         Poll::Pending => return Progress::Idle,
     }
     Progress::Made
+}
+
+/// The connection is gone; if more was sent than the server had said that it takes, that is why.
+fn lost(machine: &mut client::Connection, mut why: String, sent: usize) {
+    let most = machine.handshake().and_then(|handshake| handshake.max_payload);
+    if let Some(most) = most.filter(|most| sent as u64 > *most) {
+        let (sent, most) = (count(sent as u64), count(most));
+        why.push_str(&format!("; a message of {sent} bytes is larger than the announced maxPayload of {most}"));
+    }
+    machine.lost(why);
 }
 
 fn drive_polling(machine: &mut client::Connection, polling: &mut Polling, cx: &mut Context<'_>) -> Progress {
@@ -430,7 +457,7 @@ fn drive_polling(machine: &mut client::Connection, polling: &mut Polling, cx: &m
     }
     if let Some(answer) = poll_slot(&mut polling.post, cx) {
         if let Err(error) = answer {
-            machine.lost(error.to_string());
+            lost(machine, error.to_string(), polling.posted);
         }
         return Progress::Made;
     }
@@ -441,6 +468,7 @@ fn drive_polling(machine: &mut client::Connection, polling: &mut Polling, cx: &m
         && polling.post.is_none()
         && let Some(body) = machine.take_payload()
     {
+        polling.posted = body.len();
         polling.post = Some(polling.request(Some(body)));
         return Progress::Made;
     }

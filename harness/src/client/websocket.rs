@@ -11,6 +11,7 @@ use tokio::net::TcpStream;
 use super::connection::Error;
 use super::endpoint::Endpoint;
 use super::socket::{Arrival, Socket};
+use crate::wire::close_code;
 use crate::wire::frame::{self, Frame as WsFrame, Messages};
 use crate::wire::websocket::{Answer, Shaken, shake_hands};
 
@@ -27,6 +28,8 @@ pub(super) struct WebSocket {
     /// What waits to be written.
     outgoing: BytesMut,
     messages: Messages,
+    /// Bytes of the largest frame that was fed.
+    largest: usize,
 }
 
 impl WebSocket {
@@ -52,6 +55,7 @@ impl WebSocket {
                 arrival: None,
                 outgoing: BytesMut::new(),
                 messages: Messages::default(),
+                largest: 0,
             }),
             Answer::Refused { status, body } => Err(Error::Status { status, body }),
         }
@@ -64,6 +68,11 @@ impl WebSocket {
 
     /// Feeds a frame; it leaves with the next flush.
     pub(super) fn feed(&mut self, frame: &Frame) {
+        let length = match frame {
+            Frame::Text(text) => text.len(),
+            Frame::Binary(bytes) => bytes.len(),
+        };
+        self.largest = self.largest.max(length);
         match frame {
             Frame::Text(text) => frame::put_message(frame::TEXT, text.as_bytes(), &mut self.outgoing),
             Frame::Binary(bytes) => frame::put_message(frame::BINARY, bytes, &mut self.outgoing),
@@ -127,7 +136,8 @@ impl WebSocket {
                 frame::put_message(frame::CLOSE, &frame.payload, &mut self.outgoing);
                 // The answer is a courtesy, as far as the socket takes it at once; the peer may be gone already.
                 let _ = self.poll_flush(&mut Context::from_waker(Waker::noop()));
-                return Err("the WebSocket was closed".to_owned());
+                let (code, reason) = close_code::read(&frame.payload);
+                return Err(format!("closed with {}", close_code::shown(code, &reason)));
             }
             _ => {
                 let Some((opcode, payload)) = self.messages.take(frame)? else { return Ok(None) };
@@ -139,6 +149,11 @@ impl WebSocket {
             }
         }
         Ok(None)
+    }
+
+    /// Bytes of the largest message that was sent.
+    pub(super) fn largest(&self) -> usize {
+        self.largest
     }
 
     /// When the bytes arrived that were read last; what was in the segments of the handshake has no time.

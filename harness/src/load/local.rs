@@ -23,11 +23,11 @@ use super::message::Message;
 use super::plan::Plan;
 use super::shared::{Behaviour, Shared};
 use super::stamp::Stamp;
-use crate::client::{Carrier, Endpoint, Jars, WireBytes};
+use crate::client::{Carrier, Connection, Endpoint, Jars, WireBytes};
 use crate::clock::RunClock;
 use crate::play::Stage;
 use crate::record::WorkerTime;
-use crate::scenario::model::{Leaving, Reconnect};
+use crate::scenario::model::{Leaving, Reconnect, Transport};
 
 /// Ahead of the run's clock there is a time for connecting, so long before zero that it never reaches it.
 const BEFORE: Nanos = 1_000_000_000_000_000;
@@ -271,6 +271,21 @@ impl Local {
     pub(super) fn stumbled(&self, step: &str, began: Nanos) {
         let Some(step) = self.plan.steps.get_index_of(step) else { return };
         self.measurements.borrow_mut().stumbled(step, self.plan.phase_at(began));
+    }
+
+    /// A session has been opened over its first transport.
+    pub(super) fn session_opened(&self, transport: Transport) {
+        let asked = &mut self.measurements.borrow_mut().tally.transports;
+        match transport {
+            Transport::WebSocket => asked.websocket += 1,
+            Transport::Polling => asked.polling += 1,
+            Transport::Upgrade => asked.upgrade += 1,
+        }
+    }
+
+    /// A connection is given up on this side.
+    pub(super) fn gives_up(&self, connection: &Connection) {
+        self.measurements.borrow_mut().tally.transports.under_way += u64::from(connection.is_upgrading());
     }
 
     /// A session that was opened at `since` has moved to a WebSocket.

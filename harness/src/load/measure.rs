@@ -14,7 +14,7 @@ use super::plan::Plan;
 use super::schedule::Emission;
 use super::witness::{Kind, Seen as Observed, Witness, Witnesses};
 use crate::record::histogram::{empty, record};
-use crate::record::{Counts, Due, Visits};
+use crate::record::{Counts, Due, Transports, Visits};
 
 /// A message counts as sent late beyond this: a millisecond.
 const LATE: i64 = 1_000_000;
@@ -172,6 +172,8 @@ pub(super) struct Tally {
     pub(super) resent: u64,
     pub(super) negative: u64,
     pub(super) unsettled: u64,
+    /// Sessions that were opened, by the transport they were to have, and those that moved to a WebSocket.
+    pub(super) transports: Transports,
     /// By phase of the loss: reconnections that asked for what they missed, and those that got it.
     pub(super) asked_back: Vec<(u64, u64)>,
     pub(super) problems: IndexMap<String, u64>,
@@ -374,6 +376,7 @@ impl Measurements {
 
     /// A session that was opened in `phase` has moved to a WebSocket.
     pub(super) fn upgraded(&mut self, phase: usize, nanos: u64) {
+        self.tally.transports.upgraded += 1;
         self.upgrade.record(phase, nanos);
     }
 

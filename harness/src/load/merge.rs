@@ -328,6 +328,7 @@ fn add(sum: &mut LoadResult, part: LoadResult) {
     sum.foreign += part.foreign;
     sum.stale += part.stale;
     sum.resent += part.resent;
+    sum.transports += part.transports;
     sum.negative += part.negative;
     sum.unsettled += part.unsettled;
     sum.fenced &= part.fenced;

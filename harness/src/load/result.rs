@@ -11,8 +11,8 @@ use super::plan::Plan;
 use super::worker::WorkerResult;
 use crate::record::histogram::{empty, summary};
 use crate::record::{
-    Counts, Due, LoadResult, PhaseResult, PlaceResult, Recovery, StepPhase, StepResult, Summary, TrafficResult, Users,
-    Visits, Wire,
+    Counts, Due, LoadResult, PhaseResult, PlaceResult, Recovery, StepPhase, StepResult, Summary, TrafficResult,
+    Transports, Users, Visits, Wire,
 };
 use crate::scenario::Scenario;
 
@@ -116,6 +116,10 @@ pub(super) fn summarize(
         foreign: sum(|worker| worker.found.tally.foreign),
         negative: sum(|worker| worker.found.tally.negative),
         unsettled: sum(|worker| worker.found.tally.unsettled),
+        transports: workers.iter().fold(Transports::default(), |mut sum, worker| {
+            sum += worker.found.tally.transports;
+            sum
+        }),
         upgrade: histograms.summary(Measure::Upgrade, 0, |_| true).unwrap_or_default(),
         journeys: journeys(plan, workers),
         steps: (0..plan.steps.len()).map(|index| step(index, plan, workers, histograms)).collect(),

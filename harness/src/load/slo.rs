@@ -99,6 +99,7 @@ impl Judge<'_> {
             Metric::RulerBusy => return self.worst(|time| time.busy),
             Metric::RulerWait => return self.worst(|time| time.waited),
             Metric::Errors => return Some(self.errors()),
+            Metric::Upgraded => return self.load.transports.share(),
             Metric::Recovered => return self.recovered(rule.phase.as_deref()),
             Metric::Strength => return self.load.strength(),
             Metric::Case(rule) => return self.passed(rule),

@@ -28,6 +28,9 @@ pub struct LoadResult {
     /// From a polling session to the WebSocket that carries it on.
     #[serde(default)]
     pub upgrade: Summary,
+    /// The transports that sessions were to have, and had.
+    #[serde(default)]
+    pub transports: Transports,
     /// From the loss of a connection to being in all rooms again; by the phase of the loss.
     #[serde(default)]
     pub reconnect: IndexMap<String, Summary>,
@@ -235,6 +238,37 @@ pub struct WorkerTime {
     pub busy: f64,
     /// It could have run, and waited for a core.
     pub waited: f64,
+}
+
+/// Sessions that were opened, by the transport they were to have.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Transports {
+    pub websocket: u64,
+    pub polling: u64,
+    /// Those that began with polling and were to move to a WebSocket.
+    pub upgrade: u64,
+    /// Those of them that did.
+    pub upgraded: u64,
+    /// Those of them that were given up on this side while they were about to.
+    pub under_way: u64,
+}
+
+impl Transports {
+    /// Of those that were to move to a WebSocket, those that did; `None` if there were none.
+    pub fn share(&self) -> Option<f64> {
+        let decided = self.upgrade.saturating_sub(self.under_way);
+        (decided > 0).then(|| self.upgraded as f64 / decided as f64)
+    }
+}
+
+impl std::ops::AddAssign for Transports {
+    fn add_assign(&mut self, other: Self) {
+        self.websocket += other.websocket;
+        self.polling += other.polling;
+        self.upgrade += other.upgrade;
+        self.upgraded += other.upgraded;
+        self.under_way += other.under_way;
+    }
 }
 
 /// Sessions that were asked back.

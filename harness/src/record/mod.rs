@@ -25,7 +25,7 @@ pub use due::Due;
 pub use entry::{Entry, Footer, Header, Host, Part, ScenarioStart, TargetInfo};
 pub use load::{
     Counts, Cpu, DriverRequests, EndedBy, Growth, LoadResult, Memory, PhaseResult, PlaceResult, Recovery, StepPhase,
-    StepResult, TrafficResult, UpsetMark, Users, Visits, Wire, WorkerTime,
+    StepResult, TrafficResult, Transports, UpsetMark, Users, Visits, Wire, WorkerTime,
 };
 pub use pick::{header, loads, seconds, seconds_by_load};
 pub use progress::{Cost, Progress, Summary};

@@ -104,6 +104,7 @@ pub fn load_table(load: &LoadResult) -> String {
     if users.asked > 0 {
         render_users(&mut out, users);
     }
+    render_upgrades(&mut out, load);
     render_lives(&mut out, load);
     render_journeys(&mut out, load);
     for traffic in &load.traffic {
@@ -161,6 +162,19 @@ fn render_users(out: &mut String, users: &Users) {
 }
 
 /// Comings and goings, when there were any.
+/// Who was to move to a WebSocket, and who did.
+fn render_upgrades(out: &mut String, load: &LoadResult) {
+    let transports = load.transports;
+    if transports.upgrade > 0 {
+        let (asked, reached) = (plural(transports.upgrade, "session"), count(transports.upgraded));
+        let left = match transports.under_way {
+            0 => String::new(),
+            left => format!("; {} left before they could", count(left)),
+        };
+        let _ = writeln!(out, "  transports  upgraded {reached} of {asked} that began with polling{left}");
+    }
+}
+
 fn render_lives(out: &mut String, load: &LoadResult) {
     let users = &load.users;
     if users.churned + users.dropped + users.broken + users.stalled == 0 {

@@ -4,6 +4,7 @@
 //! Each connection is a task that owns its socket; it takes commands and reports what arrived, with the time of
 //! arrival. Nothing here retries, reorders or repairs.
 
+pub(crate) mod close_code;
 pub mod frame;
 pub mod http1;
 pub mod link;

@@ -8,7 +8,7 @@ use tokio::net::TcpStream;
 
 use super::frame::{self, Frame, Messages};
 use super::http1::{self, Request};
-use super::{Arrival, Closed, Command, Ends, Handle, Outgoing, dial};
+use super::{Arrival, Closed, Command, Ends, Handle, Outgoing, close_code, dial};
 use crate::client::Cookies;
 
 /// Any sixteen bytes will do; nobody has to guess them.
@@ -223,10 +223,8 @@ impl Carrier {
 
     fn close_frame(&mut self, payload: &Bytes) -> Closed {
         Frame::client(frame::CLOSE, payload.clone()).encode(&mut self.outgoing);
-        let code = payload.first_chunk::<2>().map(|code| u16::from_be_bytes(*code));
-        let reason = String::from_utf8_lossy(payload.get(2..).unwrap_or_default()).into_owned();
-        let shown = code.map_or("without a status".to_owned(), |code| code.to_string());
-        Closed { code, why: format!("the server sent a close frame, {shown} {reason}").trim_end().to_owned() }
+        let (code, reason) = close_code::read(payload);
+        Closed { code, why: format!("the server sent a close frame, {}", close_code::shown(code, &reason)) }
     }
 }
 

@@ -96,7 +96,8 @@ fn a_client_of_a_case_keeps_its_cookies_too() {
     let scenario = r#"
 name = "case"
 [[case]]
-name    = "six clients over polling"
+name    = "three clients"
+needs   = ["wire"]
 clients = { a = { transport = "polling" }, b = { transport = "upgrade" }, c = { transport = "polling" } }
 steps   = [
   { at = ["a", "b", "c"], emit = ["echo", "x"], ack = ["x"] },
@@ -234,4 +235,43 @@ fn the_wrong_scheme_is_named() {
     let (exit, said) = run(&place, &echo(1, "\"polling\""), &["--target", &app.url().replace("http:", "https:")]);
     assert_eq!(exit, 3, "{said}");
     assert!(said.contains("try http://127.0.0.1"), "{said}");
+}
+
+/// The problems of users, and how often each came.
+fn problems(place: &Place) -> String {
+    place.entry("load")["problems"].to_string()
+}
+
+#[test]
+fn a_message_that_is_too_large_is_called_so() {
+    let Some(app) = App::start("way-in", &[("MAX", "10000")]) else { return };
+    let place = Place::new();
+    for (transport, closed) in [("\"websocket\"", "1009 (message too big)"), ("\"polling\"", "413")] {
+        let large = echo(3, transport).replace("ack  = true", "ack = true\npayload = { size = \"20KB\" }");
+        let (exit, said) = run(&place, &large, &["--target", &app.url()]);
+        assert_ne!(exit, 0, "{said}");
+        let problems = problems(&place);
+        assert!(problems.contains(closed), "{problems}");
+        assert!(problems.contains("larger than the announced maxPayload of 10,000"), "{problems}");
+    }
+}
+
+#[test]
+fn who_does_not_get_a_websocket_is_counted() {
+    let place = Place::new();
+    let scenario = echo(5, "{ upgrade = 2, polling = 1 }");
+    let with_rule = scenario.replace("rules = [", "rules = [\"upgraded >= 100%\", ");
+    if let Some(app) = App::start("way-in", &[("TRANSPORTS", "polling")]) {
+        let (exit, said) = run(&place, &scenario, &["--target", &app.url()]);
+        assert_eq!(exit, 0, "{said}");
+        let transports = &place.entry("load")["transports"];
+        assert!(transports["upgrade"].as_u64().unwrap() > 0 && transports["upgraded"] == 0, "{transports}");
+        assert!(said.contains("upgraded 0 of"), "{said}");
+        let (exit, said) = run(&place, &with_rule, &["--target", &app.url()]);
+        assert_eq!(exit, 1, "{said}");
+    }
+    if let Some(app) = App::start("way-in", &[]) {
+        let (exit, said) = run(&place, &with_rule, &["--target", &app.url()]);
+        assert_eq!(exit, 0, "{said}");
+    }
 }

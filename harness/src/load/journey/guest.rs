@@ -10,6 +10,7 @@ use sio_protocol::{Args, Incoming};
 use crate::client::{Connection, Error};
 use crate::clock;
 use crate::load::local::Local;
+use crate::scenario::model::Transport;
 
 /// Events that are kept until some step expects them; the oldest go first.
 const KEPT: usize = 256;
@@ -43,10 +44,11 @@ pub(super) struct Guest<'a> {
     pub(super) heard_at: Nanos,
     /// When the session was opened.
     opened_at: Nanos,
+    transport: Transport,
 }
 
 impl<'a> Guest<'a> {
-    pub(super) fn new(local: &'a Local, connection: Connection, keeps_questions: bool) -> Self {
+    pub(super) fn new(local: &'a Local, connection: Connection, transport: Transport, keeps_questions: bool) -> Self {
         let now = local.now();
         Self {
             local,
@@ -56,6 +58,7 @@ impl<'a> Guest<'a> {
             keeps_questions,
             heard_at: now,
             opened_at: now,
+            transport,
         }
     }
 
@@ -102,6 +105,7 @@ impl<'a> Guest<'a> {
             }
             Event::Open(_) => {
                 self.opened_at = self.local.now();
+                self.local.session_opened(self.transport);
                 None
             }
         })

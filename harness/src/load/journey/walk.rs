@@ -134,12 +134,14 @@ impl<'a> Walk<'a> {
             }
             Deed::Disconnect => {
                 if let Some(guest) = self.guest.take() {
+                    self.local.gives_up(&guest.connection);
                     guest.connection.close().await;
                 }
                 Ok(None)
             }
             Deed::Drop(how) => {
                 if let Some(guest) = self.guest.take() {
+                    self.local.gives_up(&guest.connection);
                     vanish(guest.connection, *how);
                 }
                 Ok(None)
@@ -230,7 +232,8 @@ impl<'a> Walk<'a> {
             let opened = tokio::time::timeout_at(deadline.into(), opening).await;
             let opened = opened.map_err(|_| Trouble::Target(format!("no connection within {within:?}")))?;
             let connection = opened.map_err(Trouble::of)?;
-            self.guest = Some(Guest::new(self.local, connection, self.local.guide().keeps_questions(self.journey)));
+            let keeps_questions = self.local.guide().keeps_questions(self.journey);
+            self.guest = Some(Guest::new(self.local, connection, transport, keeps_questions));
         }
         let guest = self.guest()?;
         guest.connection.connect(&nsp, &auth);
@@ -347,9 +350,9 @@ impl<'a> Walk<'a> {
 
     /// The visit is over.
     pub(super) async fn leave(self, politely: bool) {
-        if let Some(guest) = self.guest
-            && politely
-        {
+        let Some(guest) = self.guest else { return };
+        self.local.gives_up(&guest.connection);
+        if politely {
             guest.connection.close().await;
         }
     }

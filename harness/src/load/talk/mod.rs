@@ -293,6 +293,7 @@ impl Talk<'_> {
     /// Goes as `end` says. Returns since when nothing is certain any more.
     pub(super) async fn leave(self, end: End) -> (End, Nanos) {
         let at = self.local.now();
+        self.local.gives_up(&self.connection);
         self.abandon();
         self.places.iter_mut().for_each(|place| place.confirmed = false);
         while self.mailbox.fences.get() > 0 {

@@ -210,6 +210,7 @@ impl<'a> Talk<'a> {
                 opening.handshaken = true;
                 opening.answered(self.local, Stage::Handshake);
                 self.opened_at = self.arrived_at;
+                self.local.session_opened(self.local.plan.users[self.number as usize].transport);
             }
             Event::Upgraded => self.local.upgraded(self.opened_at, self.local.now()),
         }

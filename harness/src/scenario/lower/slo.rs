@@ -24,9 +24,10 @@ const COUNTS: [(&str, Count); 8] = [
     ("unanswered", Count::Unanswered),
 ];
 /// Measures of the whole run.
-const PLAIN: [(&str, Metric); 13] = [
+const PLAIN: [(&str, Metric); 14] = [
     ("connect", Metric::Connect),
     ("upgrade", Metric::Upgrade),
+    ("upgraded", Metric::Upgraded),
     ("reconnect", Metric::Reconnect),
     ("recovered", Metric::Recovered),
     ("errors", Metric::Errors),

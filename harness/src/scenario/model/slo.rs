@@ -66,6 +66,8 @@ pub enum Metric {
     Connect,
     /// From the first packet over polling to the WebSocket that carries the session.
     Upgrade,
+    /// Of the sessions that were to move to a WebSocket, those that did, as a share.
+    Upgraded,
     RulerLate,
     /// From the kernel's receipt of bytes to their being read.
     RulerRead,
