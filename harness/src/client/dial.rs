@@ -73,6 +73,12 @@ impl Manner {
         Arc::new(more)
     }
 
+    /// The same, with other headers and another query.
+    pub(crate) fn showing(&self, headers: Vec<(String, String)>, query: String) -> Arc<Self> {
+        // Who asks ahead of the users knows what they will ask for; they need not.
+        Arc::new(Self { headers, query, doors: Vec::new(), ..self.clone() })
+    }
+
     /// A TCP connection, from the address whose turn it is.
     pub(super) async fn connect(&self, to: SocketAddr) -> io::Result<TcpStream> {
         let alike: Vec<_> = self.sources.iter().filter(|source| source.is_ipv4() == to.is_ipv4()).collect();

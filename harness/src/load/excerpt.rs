@@ -6,9 +6,10 @@ use std::fmt::Write as _;
 
 use serde_json::Value as Json;
 
-use super::join::Join;
+use super::credentials::scope_of;
+use super::join::{Call, Join};
 use super::log::{Entry, Window};
-use super::message::{self, Message};
+use super::message::Message;
 use super::plan::Plan;
 use super::schedule::Emission;
 use super::stamp::Stamp;
@@ -89,18 +90,18 @@ impl Excerpt {
         out.push_str("steps   = [\n");
         for user in &users {
             for room in &plan.users[*user as usize].rooms {
-                let room = &plan.rooms[*room as usize];
+                let (index, room) = (*room, &plan.rooms[*room as usize]);
                 if room.namespace == traffic.namespace {
                     let group = room.name.rsplit_once('-').map_or("", |(group, _)| group);
-                    let Join { args, ack, .. } =
-                        message::join(loaded, &loaded.scenario.rooms[group].join, &room.name).ok()?;
+                    let call = Call::new(loaded, &loaded.scenario.rooms[group].join);
+                    let Join { args, ack, .. } = call.render(scope_of(loaded, plan, *user, index)?, &room.name).ok()?;
                     emit(&mut out, *user, args.json(), ack)?;
                 }
             }
         }
         for (number, emission) in self.messages.iter().enumerate() {
             let stamp = Stamp { run: 0, emission: number as u32 };
-            let args = message.render(plan, emission, stamp);
+            let args = message.render(plan, emission, stamp, &scope_of(loaded, plan, emission.sender, 0)?.vars);
             if !args.attachments().is_empty() {
                 return None;
             }

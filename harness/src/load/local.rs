@@ -1,5 +1,6 @@
 //! What the users of one worker share: where they are told what to do, and where what happens to them is counted.
 
+use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -12,9 +13,10 @@ use sio_protocol::ByteString;
 use tokio::sync::Notify;
 
 use super::admission::NotIn;
+use super::credentials::Credentials;
 use super::crew::Crew;
 use super::goose;
-use super::join::Join;
+use super::join::{Join, Joining};
 use super::journey::Guide;
 use super::log::Window;
 use super::mailbox::Mailbox;
@@ -87,8 +89,20 @@ impl Local {
         Stamp { run: self.shared.run, emission }
     }
 
-    pub(super) fn join(&self, room: u32) -> &Join {
-        &self.shared.joins[room as usize]
+    /// The call by which a user joins a room.
+    pub(super) fn join(&self, user: u32, room: u32, credentials: &Credentials) -> Result<Cow<'_, Join>, String> {
+        match &self.shared.joins[room as usize] {
+            Joining::Same(join) => Ok(Cow::Borrowed(join)),
+            Joining::Own(call) => {
+                let scope = self.crowd(user).issuer.scope_in(self.number_of(user), room, credentials);
+                call.render(scope, &self.plan.rooms[room as usize].name).map(Cow::Owned)
+            }
+        }
+    }
+
+    /// The number of a user in its population.
+    pub(super) fn number_of(&self, user: u32) -> u32 {
+        user - self.plan.populations[self.plan.users[user as usize].population].first
     }
 
     /// Who sends a user's HTTP requests.
@@ -121,17 +135,6 @@ impl Local {
         self.shared.endpoint(node)
     }
 
-    /// What a user shows at a namespace: what the scenario says, and the session it had.
-    pub(super) fn auth(&self, population: usize, session: Option<(&str, &str)>) -> String {
-        let auth = &self.shared.crowds[population].auth;
-        let auth = if auth.is_empty() { &self.stage.endpoint.manner.auth } else { auth };
-        let Some((pid, offset)) = session else { return auth.clone() };
-        let mut auth: serde_json::Map<String, serde_json::Value> = serde_json::from_str(auth).unwrap_or_default();
-        auth.insert("pid".to_owned(), pid.into());
-        auth.insert("offset".to_owned(), offset.into());
-        serde_json::Value::Object(auth).to_string()
-    }
-
     /// The id by which a session can be asked back, if the user wants to do that.
     pub(super) fn pid_of(&self, user: u32, body: &ByteString) -> Option<String> {
         if !self.crowd(user).recovery {
@@ -149,10 +152,11 @@ impl Local {
         self.measurements.borrow_mut().tally.entering[population].begun += 1;
     }
 
-    /// A user is in its rooms for the first time.
-    pub(super) fn opened(&self, user: u32, connected: Nanos) {
+    /// A user is in its rooms for the first time; `entered` is when it had done what comes ahead of its connection, if
+    /// there is something.
+    pub(super) fn opened(&self, user: u32, entered: Option<Nanos>, connected: Nanos) {
         self.shared.answers.somebody_is_in();
-        let due = self.plan.users[user as usize].connect_at as Nanos - BEFORE;
+        let due = entered.unwrap_or_else(|| self.plan.users[user as usize].connect_at as Nanos - BEFORE);
         let mut measurements = self.measurements.borrow_mut();
         measurements.opened((connected - due).max(0) as u64);
         measurements.tally.entering[self.plan.users[user as usize].population].inside += 1;

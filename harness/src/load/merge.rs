@@ -199,7 +199,8 @@ impl Sums {
             }
         }
         for (index, step) in sum.steps.iter_mut().enumerate() {
-            step.latency = self.histograms.summary(Measure::Step, index, measured).unwrap_or_default();
+            step.latency =
+                self.histograms.summary(Measure::Step, index, |phase| plan.counts(index, phase)).unwrap_or_default();
             for (number, phase) in step.phases.iter_mut().enumerate() {
                 phase.latency =
                     self.histograms.summary(Measure::Step, index, |phase| phase == number).unwrap_or_default();

@@ -1,15 +1,16 @@
 //! A traffic's message, prepared so that sending one is copying bytes.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use sio_protocol::{Args, Value};
 
-use super::join::Join;
 use super::plan::Plan;
 use super::random::{Purpose, Stream};
 use super::schedule::Emission;
 use super::stamp::Stamp;
 use crate::scenario::Loaded;
-use crate::scenario::model::{Ack, Invocation, Population, Traffic};
+use crate::scenario::model::Traffic;
 use crate::scenario::template::{Expr, Piece, Scope, TOKEN, Template};
 
 /// Stand-ins for what changes from message to message; no scenario says these by accident.
@@ -30,14 +31,8 @@ pub fn check(loaded: &Loaded) -> Result<(), String> {
     for (name, traffic) in &loaded.scenario.traffic {
         Message::new(loaded, traffic).map_err(|problem| format!("[traffic.{name}]: {problem}"))?;
     }
-    for (name, users) in &loaded.scenario.populations {
-        auth(loaded, users).map_err(|problem| format!("[users.{name}] auth: {problem}"))?;
-    }
     super::journey::check(loaded)?;
-    for (name, group) in &loaded.scenario.rooms {
-        join(loaded, &group.join, name).map_err(|problem| format!("[rooms.{name}] join: {problem}"))?;
-    }
-    Ok(())
+    super::credentials::check(loaded)
 }
 
 /// JSON text with holes.
@@ -60,7 +55,7 @@ enum Part {
     Payload,
     /// The number of the message among those of its traffic to its room.
     Seq,
-    /// Drawn anew for each message; as JSON of its own type, or inside a text.
+    /// Drawn anew for each message, or the sender's own; as JSON of its own type, or inside a text.
     Drawn {
         expr: Expr,
         alone: bool,
@@ -74,7 +69,7 @@ impl Message {
     /// Prepares the message of a traffic.
     pub(super) fn new(loaded: &Loaded, traffic: &Traffic) -> Result<Self, String> {
         let mut scope = loaded.scope();
-        let mut varying = Varying { has_token: traffic.identify.is_some(), drawn: Vec::new() };
+        let mut varying = Varying { has_token: traffic.identify.is_some(), known: &scope, drawn: Vec::new() };
         let holed: Vec<_> = traffic.emit.iter().map(|template| with_holes(template, &mut varying)).collect();
         let drawn = varying.drawn;
         let values: Vec<Value> = holed.iter().map(|template| scope.render(template)).collect::<Result<_, _>>()?;
@@ -92,7 +87,10 @@ impl Message {
             (TOKEN_INT.to_owned(), Part::Number),
         ];
         for (index, expr) in drawn.iter().enumerate() {
-            json_of(&scope.eval(expr)?)?;
+            // What is the sender's own is seen to where its credentials are.
+            if !names_own(expr, &scope) {
+                json_of(&scope.eval(expr)?)?;
+            }
             holes.push((quoted(&drawn_mark(index)), Part::Drawn { expr: expr.clone(), alone: true }));
             holes.push((drawn_mark(index), Part::Drawn { expr: expr.clone(), alone: false }));
         }
@@ -102,15 +100,23 @@ impl Message {
         Ok(Self { parts, payload_size: traffic.payload_size, binary, ack: traffic.ack, known })
     }
 
-    /// The arguments of a message.
-    pub(super) fn render(&self, plan: &Plan, emission: &Emission, stamp: Stamp) -> Args {
+    /// The arguments of a message; `sender` is what it may name of who sends it.
+    pub(super) fn render(
+        &self,
+        plan: &Plan,
+        emission: &Emission,
+        stamp: Stamp,
+        sender: &BTreeMap<String, Value>,
+    ) -> Args {
         let room = emission.room().map(|room| &plan.rooms[room as usize]);
         let name = room.map_or("", |room| &room.name);
         let next = room.map_or("", |room| &plan.rooms[room.next as usize].name);
         // The same in every run with this seed, on any number of workers: the number of a message is.
         let scope = self.known.as_ref().map(|known| {
             let mut stream = Stream::new(plan.seed, Purpose::Message, emission.traffic.into(), stamp.emission);
-            Scope { random: stream.number(), ..known.clone() }
+            let mut scope = Scope { random: stream.number(), ..known.clone() };
+            scope.vars.extend(sender.iter().map(|(name, value)| (name.clone(), value.clone())));
+            scope
         });
         self.fill(name, next, emission.seq, stamp, scope)
     }
@@ -168,10 +174,10 @@ fn quoted(mark: &str) -> String {
 }
 
 /// A value as JSON text.
-fn json_of(value: &Value) -> Result<String, String> {
+pub(super) fn json_of(value: &Value) -> Result<String, String> {
     let args = Args::from_values(std::slice::from_ref(value));
     if !args.attachments().is_empty() {
-        return Err("what is drawn for each message cannot hold bytes".to_owned());
+        return Err("bytes cannot stand here, only what is text in JSON".to_owned());
     }
     let json = args.json();
     Ok(json.strip_prefix('[').and_then(|json| json.strip_suffix(']')).unwrap_or(json).to_owned())
@@ -187,45 +193,25 @@ fn inside_a_text(value: &Value) -> String {
     text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or_default().to_owned()
 }
 
-/// The call by which a user joins `room`.
-pub(super) fn join(loaded: &Loaded, invocation: &Invocation, room: &str) -> Result<Join, String> {
-    let action = &loaded.scenario.actions[&invocation.action];
-    let mut scope = loaded.scope();
-    scope.vars.insert("room".to_owned(), Value::from(room));
-    let args: Vec<Value> = invocation.args.iter().map(|arg| scope.render(arg)).collect::<Result<_, _>>()?;
-    for (param, value) in action.params.iter().zip(args) {
-        scope.vars.insert(param.clone(), value);
-    }
-    let values: Vec<Value> = action.emit.iter().map(|value| scope.render(value)).collect::<Result<_, _>>()?;
-    let wanted = match &action.ack {
-        Some(Ack::OneOf(lists)) => Some((scope, lists.clone())),
-        Some(Ack::Any) | None => None,
-    };
-    Ok(Join::new(Args::from_values(&values), action.ack.is_some(), wanted))
-}
-
-/// What a population shows at each CONNECT, as JSON text; empty if it shows nothing.
-pub(super) fn auth(loaded: &Loaded, users: &Population) -> Result<String, String> {
-    let Some(auth) = &users.auth else { return Ok(String::new()) };
-    let args = Args::from_values(&[loaded.scope().render(auth)?]);
-    let json = args.json();
-    let object = json.strip_prefix('[').and_then(|json| json.strip_suffix(']')).filter(|json| json.starts_with('{'));
-    match object {
-        Some(object) if args.attachments().is_empty() => Ok(object.to_owned()),
-        _ => Err(format!("expected a table of texts and numbers, found {json}")),
-    }
+/// Whether an expression names what is not one of `[vars]`, and therefore is its sender's.
+fn names_own(expr: &Expr, known: &Scope) -> bool {
+    let mut own = false;
+    expr.visit(&mut |expr| own |= matches!(expr, Expr::Var(name) if !known.vars.contains_key(name)));
+    own
 }
 
 /// What changes from message to message.
-struct Varying {
+struct Varying<'a> {
     /// `${token}` is what identifies the message, and no variable.
     has_token: bool,
-    /// Expressions that are drawn anew for each.
+    /// `[vars]`; other names are the sender's own.
+    known: &'a Scope,
+    /// Expressions that are drawn anew for each, or the sender's own.
     drawn: Vec<Expr>,
 }
 
 /// With stand-ins for what changes from message to message.
-fn with_holes(template: &Template, varying: &mut Varying) -> Template {
+fn with_holes(template: &Template, varying: &mut Varying<'_>) -> Template {
     match template {
         Template::Text(pieces) => Template::Text(pieces.iter().map(|piece| hole(piece, varying)).collect()),
         Template::Array(items) => Template::Array(items.iter().map(|item| with_holes(item, varying)).collect()),
@@ -240,7 +226,7 @@ fn with_holes(template: &Template, varying: &mut Varying) -> Template {
     }
 }
 
-fn hole(piece: &Piece, varying: &mut Varying) -> Piece {
+fn hole(piece: &Piece, varying: &mut Varying<'_>) -> Piece {
     match piece {
         Piece::Expr(Expr::Payload) => Piece::Literal(PAYLOAD.to_owned()),
         Piece::Expr(Expr::Seq) => Piece::Literal(SEQ.to_owned()),
@@ -248,7 +234,7 @@ fn hole(piece: &Piece, varying: &mut Varying) -> Piece {
         Piece::Expr(Expr::Var(name)) if varying.has_token && name == TOKEN => Piece::Literal(TOKEN_TEXT.to_owned()),
         Piece::Expr(Expr::Var(name)) if name == "room" => Piece::Literal(ROOM.to_owned()),
         Piece::Expr(Expr::Var(name)) if name == "room.next" => Piece::Literal(NEXT_ROOM.to_owned()),
-        Piece::Expr(expr) if expr.is_drawn() => {
+        Piece::Expr(expr) if expr.is_drawn() || names_own(expr, varying.known) => {
             varying.drawn.push(expr.clone());
             Piece::Literal(drawn_mark(varying.drawn.len() - 1))
         }

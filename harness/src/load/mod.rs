@@ -3,7 +3,7 @@
 //! [`plan`] says who is in which room and who can reach whom; `schedule` says who sends what when, and `log` holds
 //! the messages while they matter. One worker thread per core, each a current-thread runtime, owns its share of
 //! the users (`worker`, `local`, and `emit` for what the schedule says): each lives through one session after another
-//! (`user`, `talk`), and judges what arrives with the oracle's board. What goes wrong on purpose is worked out ahead
+//! (`user`, `talk`) as who it is (`credentials`), and judges what arrives with the oracle's board. What goes wrong on purpose is worked out ahead
 //! (`chaos`). What a worker measures stays with it (`measure`) and is merged at the end (`result`).
 
 mod admission;
@@ -12,6 +12,7 @@ mod cases;
 mod chaos;
 mod control;
 pub mod cpu;
+mod credentials;
 mod crew;
 mod emit;
 mod excerpt;

@@ -6,7 +6,7 @@ use sio_oracle::Tri;
 
 use super::random::{Purpose, Stream};
 use crate::scenario::Scenario;
-use crate::scenario::model::{Coming, Journey, Phase, Population, Reach, RoomRef, Transport};
+use crate::scenario::model::{Coming, FlowStep, Journey, Phase, Population, Reach, RoomRef, Transport};
 
 /// Messages of one run: their numbers have four bytes.
 const MAX_EMISSIONS: f64 = 4e9;
@@ -24,8 +24,10 @@ pub struct Plan {
     pub journeys: Vec<String>,
     /// Connections of those of them that are always so many.
     visitors: u64,
-    /// Names of what is measured in flows.
+    /// Names of what is measured in flows, and ahead of connections.
     pub steps: IndexSet<String>,
+    /// So many of them, the first, are of `enter`: users come ahead of the phases, too, so each counts whenever it was.
+    pub entering: usize,
     /// How many servers there are, each with rooms of its own.
     pub nodes: u32,
     /// For each room, the streams of node 0 that it is among the rooms of.
@@ -114,11 +116,13 @@ impl Plan {
             phases,
             traffic: Vec::new(),
             journeys: scenario.journeys.keys().cloned().collect(),
-            steps: measured_steps(scenario),
+            entering: 0,
+            steps: IndexSet::new(),
             visitors: scenario.journeys.values().map(connections).sum(),
             nodes,
             streams_per_node: 0,
         };
+        plan.note_steps(scenario);
         for (name, traffic) in &scenario.traffic {
             let drawn = traffic.room_group.as_ref().map(|group| (groups[group], scenario.rooms[group].count));
             let by = scenario.populations.get_index_of(&traffic.by).unwrap_or(0);
@@ -148,6 +152,28 @@ impl Plan {
             return Err(format!("the phases add up to {expected:.0} messages; at most {MAX_EMISSIONS:.0} can be run"));
         }
         Ok(plan)
+    }
+
+    /// Notes the names of everything that is measured in steps.
+    fn note_steps(&mut self, scenario: &Scenario) {
+        let mut note = |step: &FlowStep| {
+            if step.deed.is_measured() {
+                self.steps.insert(step.name.clone());
+            }
+        };
+        scenario.populations.values().for_each(|users| users.visit_enter(&mut note));
+        self.entering = self.steps.len();
+        let mut note = |step: &FlowStep| {
+            if step.deed.is_measured() {
+                self.steps.insert(step.name.clone());
+            }
+        };
+        scenario.journeys.values().for_each(|journey| journey.visit(&mut note));
+    }
+
+    /// Whether what a step took in a phase counts where no phase is named.
+    pub fn counts(&self, step: usize, phase: usize) -> bool {
+        step < self.entering || self.phases[phase].measured
     }
 
     /// Notes which rooms the streams of one traffic reach and spare.
@@ -241,19 +267,6 @@ fn connections(journey: &Journey) -> u64 {
     let Coming::Closed { count, .. } = journey.coming else { return 0 };
     let each = journey.transport.iter().map(|(transport, _)| transport.connections()).max().unwrap_or(1);
     u64::from(count) * each
-}
-
-/// The names of everything that is measured in flows.
-fn measured_steps(scenario: &Scenario) -> IndexSet<String> {
-    let mut names = IndexSet::new();
-    for journey in scenario.journeys.values() {
-        journey.visit(&mut |step| {
-            if step.deed.is_measured() {
-                names.insert(step.name.clone());
-            }
-        });
-    }
-    names
 }
 
 fn rooms(scenario: &Scenario) -> (Vec<Room>, IndexMap<String, u32>) {

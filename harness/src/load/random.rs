@@ -20,6 +20,8 @@ pub(super) enum Purpose {
     Visit = 8,
     /// What is drawn for a message.
     Message = 9,
+    /// What a user shows.
+    Credentials = 10,
 }
 
 /// Uniform numbers from `(seed, purpose, group, index)`.
@@ -70,6 +72,11 @@ pub(super) struct Dice(u64);
 impl Dice {
     pub(super) fn new(seed: u64, group: usize, index: u32) -> Self {
         Self(Stream::new(seed, Purpose::Life, group, index).number())
+    }
+
+    /// From a number that was drawn.
+    pub(super) fn of(number: u64) -> Self {
+        Self(number)
     }
 
     /// For one visit.

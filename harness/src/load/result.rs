@@ -209,7 +209,7 @@ fn step(index: usize, plan: &Plan, workers: &[WorkerResult], histograms: &Histog
             latency: histograms.summary(Measure::Step, index, |phase| phase == number).unwrap_or_default(),
         }
     });
-    let latency = histograms.summary(Measure::Step, index, |phase| plan.phases[phase].measured).unwrap_or_default();
+    let latency = histograms.summary(Measure::Step, index, |phase| plan.counts(index, phase)).unwrap_or_default();
     StepResult { name: plan.steps[index].clone(), latency, phases: phases.collect() }
 }
 

@@ -11,12 +11,14 @@ use std::time::{Duration, SystemTime};
 use super::admission::Answers;
 use super::chaos::timeline;
 use super::control::Control;
+use super::credentials::Issuer;
 use super::goose;
 use super::identity::Identities;
+use super::join::{Call, Joining};
 use super::journey::{Guide, Visitors};
 use super::log::Log;
 use super::measure::Measure;
-use super::message::{self, Message};
+use super::message::Message;
 use super::observe::Observer;
 use super::plan::Plan;
 use super::result::{self, Histograms, summarize};
@@ -134,8 +136,14 @@ fn share(
     let messages = scenario.traffic.values().map(|traffic| Message::new(loaded, traffic)).collect::<Result<_, _>>()?;
     let mut joins = Vec::with_capacity(plan.rooms.len());
     for (group, spec) in &scenario.rooms {
+        let call = Arc::new(Call::new(loaded, &spec.join));
+        let own = call.varies(loaded);
         for index in 0..spec.count {
-            joins.push(message::join(loaded, &spec.join, &format!("{group}-{index}"))?);
+            joins.push(if own {
+                Joining::Own(call.clone())
+            } else {
+                Joining::Same(call.render(loaded.scope(), &format!("{group}-{index}"))?)
+            });
         }
     }
     let sends_plain = |name: &str| scenario.traffic.values().any(|traffic| traffic.by == name && !traffic.ack);
@@ -146,7 +154,11 @@ fn share(
             reads: users.reads,
             link: users.link,
             goose: goose::first(scenario, name),
-            auth: message::auth(loaded, users)?,
+            issuer: Issuer::new(
+                loaded,
+                scenario.populations.get_index_of(name).unwrap_or(0),
+                &fleet.first().endpoint.manner,
+            )?,
             sends_plain: sends_plain(name),
         })
     };
@@ -256,7 +268,8 @@ pub(super) fn write_distributions(folder: &Path, plan: &Plan, histograms: &Histo
     write("ruler.read".to_owned(), histograms.sum(Measure::Read, 0, measured))?;
     for (index, step) in plan.steps.iter().enumerate() {
         let name = step.replace([' ', '/', '\\'], "-");
-        write(format!("step.{name}"), histograms.sum(Measure::Step, index, measured))?;
+        let counts = |phase: usize| plan.counts(index, phase);
+        write(format!("step.{name}"), histograms.sum(Measure::Step, index, counts))?;
     }
     write("upgrade".to_owned(), histograms.sum(Measure::Upgrade, 0, measured))?;
     write("reconnect".to_owned(), histograms.sum(Measure::Reconnect, 0, measured))?;

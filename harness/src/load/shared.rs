@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 use super::admission::Answers;
 use super::chaos::Happening;
 use super::control::Control;
+use super::credentials::Issuer;
 use super::goose;
 use super::identity::Identities;
-use super::join::Join;
+use super::join::Joining;
 use super::journey::{Guide, Visitors};
 use super::log::Log;
 use super::message::Message;
@@ -26,8 +27,8 @@ pub(super) struct Shared {
     /// Tells this run's messages from those of others.
     pub(super) run: u32,
     pub(super) messages: Vec<Message>,
-    /// For each room.
-    pub(super) joins: Vec<Join>,
+    /// For each room, how it is joined.
+    pub(super) joins: Vec<Joining>,
     /// How messages are recognised where they arrive.
     pub(super) identities: Identities,
     pub(super) crowds: Vec<Behaviour>,
@@ -66,7 +67,7 @@ impl Shared {
 }
 
 /// What the users of a population do besides sending.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct Behaviour {
     pub(super) churn: Option<Churn>,
     pub(super) recovery: bool,
@@ -74,8 +75,8 @@ pub(super) struct Behaviour {
     pub(super) link: Option<Path>,
     /// The first of its users among those of goose, if they are.
     pub(super) goose: Option<u32>,
-    /// JSON text; empty if there is none.
-    pub(super) auth: String,
+    /// Who they are.
+    pub(super) issuer: Issuer,
     /// It sends messages that are not acknowledged.
     pub(super) sends_plain: bool,
 }

@@ -83,7 +83,9 @@ impl Judge<'_> {
                 }
             }
             Metric::Step(name) => {
-                self.histograms.sum(Measure::Step, self.plan.steps.get_index_of(name.as_str())?, wanted)
+                let step = self.plan.steps.get_index_of(name.as_str())?;
+                let wanted = |phase| named.map_or_else(|| self.plan.counts(step, phase), |named| phase == named);
+                self.histograms.sum(Measure::Step, step, wanted)
             }
             // Upgrades come when users do, which may be ahead of what is measured.
             Metric::Upgrade => {

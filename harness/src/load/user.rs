@@ -1,9 +1,12 @@
 //! One user: connects, joins its rooms, sends what is due, notes what arrives, goes, and comes back.
 
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::admission::NotIn;
+use super::credentials::Credentials;
+use super::journey;
 use super::local::Local;
 use super::mailbox::{Mailbox, Order};
 use super::place::Place;
@@ -20,6 +23,9 @@ pub(super) async fn live(local: Rc<Local>, number: u32) {
     let life = Life {
         dice: Dice::new(local.plan.seed, user.population, number),
         places: namespaces.iter().map(|name| Place::new(name)).collect(),
+        credentials: Arc::default(),
+        known: false,
+        entered_at: None,
         opened: false,
         attempt: 0,
         lost_at: None,
@@ -38,6 +44,11 @@ struct Life<'a> {
     number: u32,
     dice: Dice,
     places: Vec<Place>,
+    credentials: Arc<Credentials>,
+    /// It has got them.
+    known: bool,
+    /// When it had done what comes ahead of its first connection, if there is something.
+    entered_at: Option<i64>,
     /// It has been in its rooms.
     opened: bool,
     /// How often it has tried to come back in vain.
@@ -60,8 +71,15 @@ impl Life<'_> {
     async fn session(&mut self) -> Option<Duration> {
         let stay = self.local.crowd(self.number).churn.map(|churn| churn.stay.mul_f64(-self.dice.unit().ln()));
         // On the heap and let go: what an opening and a goodbye need, an idle user must not hold.
-        let opening = Talk::open(self.local, self.mailbox, self.number, &mut self.places, self.lost_at);
-        let talk = Box::pin(opening).await;
+        let entered = if self.has_to_enter() { Box::pin(self.enter()).await } else { Ok(()) };
+        let (local, credentials) = (self.local, &*self.credentials);
+        let talk = match entered {
+            Ok(()) => {
+                let opening = Talk::open(local, self.mailbox, self.number, credentials, &mut self.places, self.lost_at);
+                Box::pin(opening).await
+            }
+            Err(refusal) => Err(refusal),
+        };
         let end = match talk {
             Ok(mut talk) => {
                 let connected = talk.connected_at();
@@ -69,7 +87,7 @@ impl Life<'_> {
                     self.local.back(self.lost_at);
                 } else {
                     self.opened = true;
-                    self.local.opened(self.number, connected);
+                    self.local.opened(self.number, self.entered_at, connected);
                 }
                 self.attempt = 0;
                 self.lost_at = None;
@@ -87,6 +105,36 @@ impl Life<'_> {
             }
         };
         self.after(end)
+    }
+
+    /// Whether something comes ahead of the next connection.
+    fn has_to_enter(&self) -> bool {
+        !self.known || self.local.crowd(self.number).issuer.enter_again
+    }
+
+    /// Does what comes ahead of a connection, and gets the credentials.
+    async fn enter(&mut self) -> Result<(), NotIn> {
+        let own = |why: String| NotIn { why, unreachable: false };
+        let (issuer, user) = (&self.local.crowd(self.number).issuer, self.local.number_of(self.number));
+        let mut scope = None;
+        if !issuer.enter.is_empty() {
+            let known = issuer.scope(user).map_err(own)?;
+            scope = Some(journey::enter(self.local, self.number, known, &issuer.enter).await?);
+            self.entered_at.get_or_insert(self.local.now());
+        }
+        self.credentials = match (issuer.same(), scope) {
+            (Some(same), _) => same,
+            (None, Some(mut scope)) => {
+                issuer.rewind(user, &mut scope);
+                Arc::new(issuer.issue(&mut scope).map_err(own)?)
+            }
+            (None, None) => {
+                let mut scope = issuer.scope(user).map_err(own)?;
+                Arc::new(issuer.issue(&mut scope).map_err(own)?)
+            }
+        };
+        self.known = true;
+        Ok(())
     }
 
     /// What comes after a session that ended like that.

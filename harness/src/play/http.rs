@@ -13,6 +13,7 @@ use super::transcript::clip;
 use super::{ANSWER, Stop};
 use crate::client::Cookies;
 use crate::scenario::model::{AnswerPattern, HttpRequest, Step, Verb};
+use crate::target::manner::{self, FORM};
 use crate::wire::http1::{Body, Exchange};
 use crate::wire::{Outgoing, Request, Response};
 
@@ -140,6 +141,10 @@ impl Player<'_> {
             let value = self.scope.render(json).map_err(Stop::Error)?;
             request.headers.push(("Content-Type".to_owned(), "application/json".to_owned()));
             parts.push(Bytes::from(value.to_string()));
+        }
+        if !spec.form.is_empty() {
+            request.headers.push(("Content-Type".to_owned(), FORM.to_owned()));
+            parts.push(Bytes::from(manner::encoded(&spec.form, &mut self.scope).map_err(Stop::Error)?));
         }
         let shown: Vec<_> = parts.iter().map(|part| clip(&String::from_utf8_lossy(part))).collect();
         let line = format!("{} ▶ {} {} {}", self.clients[client].name, spec.method, clip(&path), shown.join(" | "));

@@ -24,6 +24,7 @@ use crate::scenario::Loaded;
 use crate::scenario::model::{self, Ack, Action, Case, Drop, Step, Transport, Verb};
 use crate::scenario::node::Span;
 use crate::scenario::template::{Scope, Template};
+use crate::target::manner::adding;
 use crate::wire::{Link, LinkAction};
 
 /// Between two tries of a step that says `until`.
@@ -221,6 +222,11 @@ impl<'a> Player<'a> {
             endpoint.through(opened.address());
             link = Some(opened);
         }
+        // A raw client has them in its first request alone.
+        if spec.raw.is_none() && !spec.headers.is_empty() {
+            let own = adding(&endpoint.manner, &spec.headers, &[], &mut self.scope);
+            endpoint.manner = own.map_err(Stop::Error)?;
+        }
         let nsp = match &spec.namespace {
             Some(nsp) => self.text(nsp)?,
             None => "/".to_owned(),
@@ -337,8 +343,8 @@ impl<'a> Player<'a> {
             _ => {}
         }
         for name in &step.at {
-            if let Verb::Connect { .. } = step.verb {
-                self.reopen(name).await?;
+            if let Verb::Connect { query, headers, .. } = &step.verb {
+                self.reopen(name, query, headers).await?;
             }
             let begun = self.begin(step, name)?;
             self.end(step, name, begun).await?;
@@ -348,13 +354,21 @@ impl<'a> Player<'a> {
 
     /// A client that has left its last namespace has closed its connection, as the official client does; it
     /// comes back on a new one. So does one that was not connected at first.
-    async fn reopen(&mut self, name: &str) -> Outcome {
+    async fn reopen(&mut self, name: &str, query: &[(String, Template)], headers: &[(String, Template)]) -> Outcome {
         let client = self.index(name)?;
         let spec = &self.case.clients[name];
         let fresh =
             spec.closed && matches!(self.clients[client].wire, Wire::None) && self.clients[client].closed.is_none();
         if !self.clients[client].left && !fresh {
-            return Ok(());
+            if query.is_empty() && headers.is_empty() {
+                return Ok(());
+            }
+            let what = "`query` and `headers` belong to a connection, and this one is open already; say `open = false`";
+            return Err(Stop::Error(format!("{name}: {what} in [clients], or `headers` there")));
+        }
+        if !query.is_empty() || !headers.is_empty() {
+            let own = adding(&self.clients[client].endpoint.manner, headers, query, &mut self.scope);
+            self.clients[client].endpoint.manner = own.map_err(Stop::Error)?;
         }
         let transport = self.transport(spec.transport.as_ref())?;
         self.connect_client(client, transport).await

@@ -1,4 +1,4 @@
-//! What a scenario says of how its target is to be talked to.
+//! What a scenario says of how its target is to be talked to: by everybody, or by each user in its own way.
 
 use std::sync::Arc;
 
@@ -8,27 +8,15 @@ use sio_protocol::Value;
 use crate::client::{Door, Manner, Tls};
 use crate::scenario::Loaded;
 use crate::scenario::model::Deed;
-use crate::scenario::template::{Scope, Template};
+use crate::scenario::template::{Expr, Scope, Template};
 
-/// The settings of `[target]`, rendered. The error says which of them cannot be.
+/// The settings of `[target]`, rendered once: for cases, for what asks ahead of a load, and for users, unless they differ.
+/// The error says which of them cannot be.
 pub fn manner(loaded: &Loaded) -> Result<Arc<Manner>, String> {
     let target = &loaded.scenario.target;
-    let named = |what: &str, problem: String| format!("{}: {what} of [target]: {problem}", loaded.source.name);
-    let mut scope = loaded.scope();
-    let mut headers = Vec::with_capacity(target.headers.len());
-    for (name, value) in &target.headers {
-        let problem = |problem: String| named(&format!("the header `{name}`"), problem);
-        let value = text(&mut scope, value).map_err(problem)?;
-        name.parse::<HeaderName>().map_err(|error| problem(error.to_string()))?;
-        HeaderValue::from_str(&value).map_err(|error| problem(error.to_string()))?;
-        headers.push((name.clone(), value));
-    }
-    let query = match &target.query {
-        Some(query) => text(&mut scope, query).map_err(|problem| named("`query`", problem))?,
-        None => String::new(),
-    };
-    let query = query.trim_start_matches(['?', '&']).to_owned();
-    format!("/?{query}").parse::<http::Uri>().map_err(|error| named("`query`", error.to_string()))?;
+    let shared = Shared::new(loaded);
+    let (headers, query) =
+        shared.render(&mut once(loaded)).map_err(|problem| format!("{}: {problem}", loaded.source.name))?;
     let tls = Tls::new(target.trust.clone());
     let manner = Manner::new(headers, query, tls, target.sources.clone(), target.parser);
     let mut manner = Manner::clone(&manner);
@@ -55,7 +43,7 @@ fn doors(loaded: &Loaded) -> Vec<Door> {
         for journey in scenario.journeys.values() {
             let mut first = None;
             journey.visit(&mut |step| {
-                if let (None, Deed::Connect { nsp, auth }) = (&first, &step.deed) {
+                if let (None, Deed::Connect { nsp, auth, .. }) = (&first, &step.deed) {
                     first = Some((nsp.clone(), auth.clone()));
                 }
             });
@@ -71,10 +59,187 @@ fn auth_of(scope: &mut Scope, auth: Option<&Template>) -> String {
     auth.and_then(|auth| scope.render(auth).ok()).map(|value| value.to_string()).unwrap_or_default()
 }
 
+/// What is known when `[target]` is rendered once.
+fn once(loaded: &Loaded) -> Scope {
+    let mut scope = loaded.scope();
+    scope.vars.insert("user".to_owned(), Value::Number(0.into()));
+    scope
+}
+
+/// `headers` and `query` of `[target]`, which everybody shows.
+#[derive(Clone, Debug)]
+pub struct Shared {
+    headers: Vec<(String, Template)>,
+    query: Option<Template>,
+    /// The query as it is rendered once.
+    usual: String,
+    varies: bool,
+}
+
+impl Shared {
+    pub fn new(loaded: &Loaded) -> Self {
+        let target = &loaded.scenario.target;
+        let known = loaded.scope();
+        let mut all = target.headers.iter().map(|(_, value)| value).chain(&target.query);
+        let varies = all.any(|template| varies(template, &known));
+        let mut shared =
+            Self { headers: target.headers.clone(), query: target.query.clone(), usual: String::new(), varies };
+        shared.usual = shared.render(&mut once(loaded)).map(|(_, query)| query).unwrap_or_default();
+        shared
+    }
+
+    /// Whether each user shows something else.
+    pub fn varies(&self) -> bool {
+        self.varies
+    }
+
+    fn render(&self, scope: &mut Scope) -> Result<(Vec<(String, String)>, String), String> {
+        let headers = headers(&self.headers, scope).map_err(|problem| format!("[target]: {problem}"))?;
+        let query = match &self.query {
+            Some(query) => text(scope, query).map_err(|problem| format!("[target]: `query`: {problem}"))?,
+            None => String::new(),
+        };
+        let query = query.trim_start_matches(['?', '&']).to_owned();
+        format!("/?{query}").parse::<http::Uri>().map_err(|error| format!("[target]: `query`: {error}"))?;
+        Ok((headers, query))
+    }
+
+    /// How one user talks to the target: as `usual` says, with what `[target]` says for this user. `None` if that is as
+    /// usual.
+    pub fn for_user(&self, usual: &Manner, scope: &mut Scope) -> Result<Option<Arc<Manner>>, String> {
+        if !self.varies {
+            return Ok(None);
+        }
+        let (own, rendered) = self.render(scope)?;
+        let mut all = usual.headers.clone();
+        replace(&mut all, own);
+        let query = match &*self.usual {
+            "" => usual.query.clone(),
+            text => usual.query.replacen(text, &rendered, 1),
+        };
+        Ok(Some(usual.showing(all, query)))
+    }
+}
+
+/// The same, and headers and a query of somebody's own, ahead of headers of the same name.
+pub fn adding(
+    manner: &Manner,
+    own_headers: &[(String, Template)],
+    own_query: &[(String, Template)],
+    scope: &mut Scope,
+) -> Result<Arc<Manner>, String> {
+    let mut all = manner.headers.clone();
+    replace(&mut all, headers(own_headers, scope)?);
+    let own = encoded(own_query, scope).map_err(|problem| format!("`query`: {problem}"))?;
+    let and = if manner.query.is_empty() || own.is_empty() { "" } else { "&" };
+    Ok(manner.showing(all, format!("{}{and}{own}", manner.query)))
+}
+
+/// What announces a body that is [`encoded`].
+pub const FORM: &str = "application/x-www-form-urlencoded";
+
+/// Names and values as they stand in a query or in the body of a form.
+pub fn encoded(pairs: &[(String, Template)], scope: &mut Scope) -> Result<String, String> {
+    let mut encoded = form_urlencoded::Serializer::new(String::new());
+    for (name, value) in pairs {
+        let value = text(scope, value).map_err(|problem| format!("`{name}`: {problem}"))?;
+        encoded.append_pair(name, &value);
+    }
+    Ok(encoded.finish())
+}
+
+/// Puts headers among others, in the place of those of the same name.
+fn replace(all: &mut Vec<(String, String)>, own: Vec<(String, String)>) {
+    all.retain(|(name, _)| !own.iter().any(|(other, _)| other.eq_ignore_ascii_case(name)));
+    all.extend(own);
+}
+
+/// Headers, checked. The error names the one that cannot be sent.
+fn headers(templates: &[(String, Template)], scope: &mut Scope) -> Result<Vec<(String, String)>, String> {
+    let mut headers = Vec::with_capacity(templates.len());
+    for (name, value) in templates {
+        let problem = |problem: String| format!("the header `{name}`: {problem}");
+        let value = text(scope, value).map_err(problem)?;
+        name.parse::<HeaderName>().map_err(|error| problem(error.to_string()))?;
+        HeaderValue::from_str(&value).map_err(|error| problem(error.to_string()))?;
+        headers.push((name.clone(), value));
+    }
+    Ok(headers)
+}
+
 fn text(scope: &mut Scope, template: &Template) -> Result<String, String> {
     match scope.render(template)? {
         Value::String(text) => Ok(text),
         Value::Number(number) => Ok(number.to_string()),
-        other => Err(format!("expected a text, found {other:?}")),
+        Value::Bool(value) => Ok(value.to_string()),
+        other => Err(format!("expected a text, found {other}")),
+    }
+}
+
+/// Whether a template may have another value for another user: it draws, or names what is not one of `[vars]`.
+pub fn varies(template: &Template, known: &Scope) -> bool {
+    let mut varies = false;
+    template.visit(&mut |expr| {
+        varies |= expr.is_drawn() || matches!(expr, Expr::Var(name) if !known.vars.contains_key(name));
+    });
+    varies
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::{self, source::Source};
+
+    fn loaded(target: &str) -> Loaded {
+        let text = format!(
+            "name = \"x\"\n[vars]\nn = 3\n[target]\n{target}\n[[case]]\nname = \"c\"\nclients = {{ a = {{}} }}\nsteps = []\n"
+        );
+        scenario::load(Source { name: "t.toml".to_owned(), text }, &[], None).unwrap()
+    }
+
+    fn user(number: u64, loaded: &Loaded) -> Scope {
+        let mut scope = Scope { random: number, ..loaded.scope() };
+        scope.vars.insert("user".to_owned(), Value::Number(number.into()));
+        scope
+    }
+
+    #[test]
+    fn users_differ_only_where_something_differs() {
+        let loaded = loaded("query = \"n=${n}\"\nheaders = { X-N = \"${n}\" }");
+        let usual = manner(&loaded).unwrap();
+        let shared = Shared::new(&loaded);
+        assert!(!shared.varies());
+        assert!(shared.for_user(&usual, &mut user(1, &loaded)).unwrap().is_none(), "everybody shares one");
+    }
+
+    #[test]
+    fn users_have_tokens_of_their_own() {
+        let loaded = loaded(
+            "query = \"a=1&token=${uuid}\"\nheaders = { Authorization = \"Bearer ${uuid}\", X-User = \"${user}\" }",
+        );
+        // What the command line adds stays.
+        let usual = manner(&loaded).unwrap();
+        let usual = usual.showing(usual.headers.clone(), format!("{}&more=1", usual.query));
+        let shared = Shared::new(&loaded);
+        let own = |number| shared.for_user(&usual, &mut user(number, &loaded)).unwrap().unwrap();
+        let (one, other) = (own(1), own(2));
+        assert!(one.query.starts_with("a=1&token=") && one.query.ends_with("&more=1"), "{}", one.query);
+        assert_ne!(one.query, other.query);
+        assert_eq!((one.headers.len(), &*one.headers[1].1, &*other.headers[1].1), (2, "1", "2"));
+        assert_ne!(one.headers[0], other.headers[0]);
+        assert_eq!(own(1).query, one.query, "and keep them");
+    }
+
+    #[test]
+    fn own_values_are_encoded_and_come_first() {
+        let loaded = loaded("query = \"a=1\"\nheaders = { x-key = \"all\" }");
+        let usual = manner(&loaded).unwrap();
+        let pair = |name: &str, value: &str| vec![(name.to_owned(), Template::literal(value))];
+        let mut scope = user(1, &loaded);
+        let own = adding(&usual, &pair("X-Key", "mine"), &pair("to ken", "a&b=ü+/"), &mut scope).unwrap();
+        assert_eq!(own.query, "a=1&to+ken=a%26b%3D%C3%BC%2B%2F");
+        assert_eq!(own.headers, [("X-Key".to_owned(), "mine".to_owned())]);
+        let problem = adding(&usual, &pair("X-Key", "a\nb"), &[], &mut scope).unwrap_err();
+        assert!(problem.contains("the header `X-Key`"), "{problem}");
     }
 }

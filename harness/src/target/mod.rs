@@ -3,7 +3,7 @@
 mod first_answer;
 mod fleet;
 mod manifest;
-mod manner;
+pub mod manner;
 mod probe;
 mod process;
 mod schemes;

@@ -1,5 +1,5 @@
 // Knows whom it lets in, and how: REQUIRE is what must hold a token that it has given out (auth, query, header, cookie), or
-// nothing. Tokens come from a form (with a CSRF token that is good once) as a session cookie, or from POST /token as JSON.
+// nothing; that is asked under NAMESPACE, or `/`. Tokens come from a form (with a CSRF token that is good once) as a session cookie, or from POST /token as JSON.
 "use strict";
 const { randomUUID } = require("crypto");
 const server = require("http").createServer();
@@ -53,7 +53,8 @@ server.on("request", (request, response) => {
 });
 
 const io = new Server(server);
-io.use((socket, next) => {
+const gate = io.of(process.env.NAMESPACE || "/");
+gate.use((socket, next) => {
   const { auth, query, headers } = socket.handshake;
   const shown = {
     auth: auth.token,
@@ -72,7 +73,7 @@ io.use((socket, next) => {
   socket.data.name = sessions.get(shown[need]);
   next();
 });
-io.on("connection", (socket) => {
+gate.on("connection", (socket) => {
   socket.on("join", (room, ...more) => {
     const done = more.pop();
     stats.joins.push([room, ...more]);

@@ -11,9 +11,11 @@ use sio_protocol::Value;
 
 use super::walk::{Trouble, Walk};
 use crate::client::{Error, add, dress, set_cookies};
+use crate::load::message::json_of;
 use crate::play::answer;
 use crate::scenario::model::{AnswerPattern, HttpRequest, RawPacket};
 use crate::scenario::template::Template;
+use crate::target::manner::{self, FORM};
 use crate::wire::Response;
 
 /// The largest body that is taken.
@@ -77,7 +79,11 @@ impl Walk<'_> {
         if let Some(json) = &spec.json {
             let value = self.scope.render(json).map_err(Trouble::Target)?;
             request = request.header(http::header::CONTENT_TYPE, "application/json");
-            body = value.to_string().into_bytes();
+            body = json_of(&value).map_err(Trouble::Target)?.into_bytes();
+        }
+        if !spec.form.is_empty() {
+            request = request.header(http::header::CONTENT_TYPE, FORM);
+            body = manner::encoded(&spec.form, &mut self.scope).map_err(Trouble::Target)?.into_bytes();
         }
         let request = request.body(Full::new(body.into()));
         Ok((url, request.map_err(|error| Trouble::Target(format!("not a request: {error}")))?))

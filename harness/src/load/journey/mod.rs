@@ -7,6 +7,7 @@ mod visitors;
 mod walk;
 
 use std::rc::Rc;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -17,12 +18,15 @@ use sio_protocol::Value;
 pub(super) use self::visitors::{Visitor, Visitors, expected};
 use self::walk::{Trouble, Walk};
 use super::admission::NotIn;
+use super::credentials;
 use super::local::Local;
 use super::measure::VisitEnd;
 use super::random::Dice;
+use crate::client::Manner;
 use crate::scenario::Loaded;
 use crate::scenario::model::{Coming, Deed, FlowStep, HandOut, Journey, Transport};
 use crate::scenario::template::{Scope, Template};
+use crate::target::manner;
 
 /// Who has failed, and comes again, waits for so long: a target that refuses is not to be hammered.
 const AFTER_FAILURE: Duration = Duration::from_secs(1);
@@ -32,6 +36,8 @@ pub(super) struct Guide {
     journeys: IndexMap<String, Journey>,
     /// What every visitor knows: `[vars]`, and the rows that can be picked from.
     scope: Scope,
+    /// What everybody shows at the target.
+    shared: manner::Shared,
     /// How the rows of each feed are handed out, and how many have been.
     feeds: Vec<(String, HandOut, AtomicU64)>,
     /// For each journey, whether some event is answered by a step and not at once.
@@ -50,8 +56,13 @@ impl Guide {
         });
         Self {
             replies: replies.collect(),
-            feeds: scenario.feeds.iter().map(|(name, feed)| (name.clone(), feed.hand_out, AtomicU64::new(0))).collect(),
+            feeds: scenario
+                .feeds
+                .iter()
+                .map(|(name, feed)| (name.clone(), feed.hand_out, handed(loaded, name)))
+                .collect(),
             journeys: scenario.journeys.clone(),
+            shared: manner::Shared::new(loaded),
             scope,
         }
     }
@@ -69,6 +80,11 @@ impl Guide {
         &self.journeys[journey].transport
     }
 
+    /// How somebody talks to the target who is not as everybody is.
+    fn manner(&self, usual: &Manner, scope: &mut Scope) -> Result<Option<Arc<Manner>>, String> {
+        self.shared.for_user(usual, scope)
+    }
+
     /// Whether events that want an answer wait for a step that gives it.
     fn keeps_questions(&self, journey: usize) -> bool {
         self.replies[journey]
@@ -79,6 +95,10 @@ impl Guide {
         let mut scope = self.scope.clone();
         scope.random = dice.number();
         scope.vars.insert("visitor".to_owned(), Value::Number(visitor.into()));
+        if self.shared.varies() {
+            // The name that [target] has for whoever comes.
+            scope.vars.insert("user".to_owned(), Value::Number(visitor.into()));
+        }
         let own = &self.journeys[journey].feeds;
         for (name, hand_out, handed) in self.feeds.iter().filter(|(name, ..)| own.contains(name)) {
             let rows = &self.scope.lists[name];
@@ -94,6 +114,11 @@ impl Guide {
     }
 }
 
+/// Rows of a feed that are others', ahead of those who follow a flow.
+fn handed(loaded: &Loaded, feed: &str) -> AtomicU64 {
+    AtomicU64::new(credentials::rows_before(loaded, feed, usize::MAX) as u64)
+}
+
 /// Whether the flows can be followed; the error says which cannot, and why.
 pub(super) fn check(loaded: &Loaded) -> Result<(), String> {
     enough_rows(loaded)?;
@@ -102,6 +127,15 @@ pub(super) fn check(loaded: &Loaded) -> Result<(), String> {
         journey.visit(&mut |step| {
             if let Err(why) = check_step(step) {
                 problem.get_or_insert(format!("[users.{name}] flow, {}: {why}", loaded.place(step.span.start)));
+            }
+        });
+        problem.map_or(Ok(()), Err)?;
+    }
+    for (name, users) in &loaded.scenario.populations {
+        let mut problem = None;
+        users.visit_enter(&mut |step| {
+            if let Err(why) = check_step(step) {
+                problem.get_or_insert(format!("[users.{name}] enter, {}: {why}", loaded.place(step.span.start)));
             }
         });
         problem.map_or(Ok(()), Err)?;
@@ -115,11 +149,13 @@ fn enough_rows(loaded: &Loaded) -> Result<(), String> {
     for (name, feed) in scenario.feeds.iter().filter(|(_, feed)| feed.hand_out == HandOut::Once) {
         let journeys = scenario.journeys.values().filter(|journey| journey.feeds.contains(name));
         let wanted: f64 = journeys.map(|journey| expected(journey, &scenario.phases)).sum();
-        if wanted > feed.rows.len() as f64 {
+        let others = credentials::rows_before(loaded, name, usize::MAX) as f64;
+        if wanted > 0.0 && wanted + others > feed.rows.len() as f64 {
             return Err(format!(
-                "[feeds.{name}] at {}: about {wanted:.0} visitors come, and there are {} rows, each to be handed out once; \
+                "[feeds.{name}] at {}: about {wanted:.0} visitors come{}, and there are {} rows, each to be handed out once; \
                  add rows, or say hand_out = \"in turn\"",
                 loaded.place(feed.span.start),
+                if others > 0.0 { format!(" beside {others:.0} users who stay") } else { String::new() },
                 feed.rows.len()
             ));
         }
@@ -143,20 +179,35 @@ fn check_step(step: &FlowStep) -> Result<(), String> {
         });
     };
     match &step.deed {
-        Deed::Connect { nsp, auth } => {
+        Deed::Connect { nsp, auth, query, headers } => {
             look(nsp);
             auth.iter().for_each(&mut look);
+            query.iter().chain(headers).for_each(|(_, value)| look(value));
         }
         Deed::Emit { args, .. } => args.iter().for_each(&mut look),
         Deed::Expect { events, .. } => events.iter().flatten().for_each(&mut look),
         Deed::Http { request, .. } => {
             look(&Template::Text(request.path.clone()));
             request.json.iter().for_each(&mut look);
-            request.headers.iter().for_each(|(_, value)| look(value));
+            request.headers.iter().chain(&request.form).for_each(|(_, value)| look(value));
         }
         Deed::Disconnect | Deed::Drop(_) | Deed::Think(_) | Deed::Repeat { .. } => {}
     }
     missing.map_or(Ok(()), Err)
+}
+
+/// What a user does ahead of its connection; returns what it knows then. The error says which step failed, and why.
+pub(super) async fn enter(local: &Local, user: u32, mut known: Scope, steps: &[FlowStep]) -> Result<Scope, NotIn> {
+    let dice = Dice::of(known.draw());
+    let number = local.number_of(user).into();
+    let mut walk = Walk::new(local, None, number, known, dice, None);
+    walk.jar = local.jars.jar(user);
+    let (why, unreachable) = match Box::pin(walk.steps_of(steps)).await {
+        Ok(()) => return Ok(walk.scope),
+        Err(Trouble::Target(why) | Trouble::Own(why)) => (why, false),
+        Err(Trouble::Unreachable(why)) => (why, true),
+    };
+    Err(NotIn { why: format!("enter: {why}"), unreachable })
 }
 
 /// The visits of one visitor: one after another if there are to be always so many, or one alone.
@@ -187,11 +238,11 @@ async fn visit(local: &Local, journey: usize, number: u64, intended: Option<Nano
     let end = match local.guide().scope(journey, &mut dice, number) {
         Err(why) => VisitEnd::Starved(why),
         Ok(scope) => {
-            let mut walk = Walk::new(local, journey, number, scope, dice, intended);
+            let mut walk = Walk::new(local, Some(journey), number, scope, dice, intended);
             let walked = tokio::select! {
                 biased;
                 () = local.over() => None,
-                walked = walk.steps(&local.guide().journeys[journey].steps) => Some(walked),
+                walked = walk.steps_of(&local.guide().journeys[journey].steps) => Some(walked),
             };
             let polite = !matches!(walked, Some(Err(_)));
             Box::pin(walk.leave(polite)).await;

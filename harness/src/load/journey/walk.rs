@@ -1,17 +1,20 @@
 //! One visit: the steps of a flow, one after another.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use sio_oracle::board::Nanos;
 use sio_protocol::{Args, Value};
 
 use super::guest::{Guest, Heard};
-use crate::client::{Connection, Endpoint, Error, Jar};
+use crate::client::{Connection, Endpoint, Error, Jar, Manner};
 use crate::clock;
 use crate::load::local::Local;
+use crate::load::message::json_of;
 use crate::load::random::Dice;
 use crate::scenario::model::{Ack, Deed, Drop as Dropping, FlowStep, Think, Transport};
 use crate::scenario::template::{Scope, Template};
+use crate::target::manner::adding;
 
 /// Why a visit is over before its end.
 #[derive(Debug)]
@@ -50,8 +53,11 @@ fn failed<T>(why: impl Into<String>) -> Outcome<T> {
 
 pub(super) struct Walk<'a> {
     pub(super) local: &'a Local,
-    journey: usize,
+    /// Which flow is followed; none, by those who stay.
+    journey: Option<usize>,
     number: u64,
+    /// How it talks to the target, if not as everybody does.
+    manner: Option<Arc<Manner>>,
     pub(super) scope: Scope,
     dice: Dice,
     pub(super) jar: Jar,
@@ -67,7 +73,7 @@ pub(super) struct Walk<'a> {
 impl<'a> Walk<'a> {
     pub(super) fn new(
         local: &'a Local,
-        journey: usize,
+        journey: Option<usize>,
         number: u64,
         scope: Scope,
         dice: Dice,
@@ -75,11 +81,18 @@ impl<'a> Walk<'a> {
     ) -> Self {
         let since = local.now();
         let (jar, nsp) = (Jar::default(), "/".to_owned());
-        Self { local, journey, number, scope, dice, jar, guest: None, nsp, since, intended }
+        Self { local, journey, number, manner: None, scope, dice, jar, guest: None, nsp, since, intended }
+    }
+
+    /// Does all steps, from the first.
+    pub(super) async fn steps_of(&mut self, steps: &[FlowStep]) -> Outcome {
+        let usual = self.local.endpoint(self.node()).manner;
+        self.manner = self.local.guide().manner(&usual, &mut self.scope).map_err(Trouble::Target)?;
+        self.steps(steps).await
     }
 
     /// Does the steps, and notes what they took.
-    pub(super) async fn steps(&mut self, steps: &[FlowStep]) -> Outcome {
+    async fn steps(&mut self, steps: &[FlowStep]) -> Outcome {
         for step in steps {
             if step.share < 1.0 && self.dice.unit() > step.share {
                 continue;
@@ -106,10 +119,15 @@ impl<'a> Walk<'a> {
     async fn step(&mut self, step: &FlowStep, began: Nanos) -> Outcome<Option<Nanos>> {
         let deadline = clock::now() + step.within;
         match &step.deed {
-            Deed::Connect { nsp, auth } => {
+            Deed::Connect { nsp, auth, query, headers } => {
+                if self.guest.is_none() {
+                    self.open(query, headers, deadline, step.within).await?;
+                }
                 let connected = self.connect(nsp, auth.as_ref(), deadline, step.within).await?;
                 self.since = connected;
-                self.local.visitor_connected(self.journey, connected - began);
+                if let Some(journey) = self.journey {
+                    self.local.visitor_connected(journey, connected - began);
+                }
                 Ok(Some(connected - began))
             }
             Deed::Emit { args, ack } => {
@@ -170,8 +188,15 @@ impl<'a> Walk<'a> {
     // ---- what the steps need
 
     pub(super) fn endpoint(&self) -> Endpoint {
-        let node = (self.number % u64::from(self.local.plan.nodes)) as u32;
-        self.local.endpoint(node).with_jar(self.jar.clone()).for_user(self.number)
+        let mut endpoint = self.local.endpoint(self.node()).with_jar(self.jar.clone()).for_user(self.number);
+        if let Some(manner) = &self.manner {
+            endpoint.manner = manner.clone();
+        }
+        endpoint
+    }
+
+    fn node(&self) -> u32 {
+        (self.number % u64::from(self.local.plan.nodes)) as u32
     }
 
     pub(super) fn text(&mut self, template: &Template) -> Outcome<String> {
@@ -193,7 +218,7 @@ impl<'a> Walk<'a> {
     }
 
     fn transport(&mut self) -> Transport {
-        let weights = self.local.guide().transports(self.journey);
+        let weights = self.journey.map_or(&[][..], |journey| self.local.guide().transports(journey));
         let total: u32 = weights.iter().map(|(_, weight)| weight).sum();
         let mut pick = (self.dice.unit() * f64::from(total)) as u32;
         for (transport, weight) in weights {
@@ -212,6 +237,29 @@ impl<'a> Walk<'a> {
         }
     }
 
+    /// Opens a connection.
+    async fn open(
+        &mut self,
+        query: &[(String, Template)],
+        headers: &[(String, Template)],
+        deadline: Instant,
+        within: Duration,
+    ) -> Outcome {
+        let (mut endpoint, transport) = (self.endpoint(), self.transport());
+        if !query.is_empty() || !headers.is_empty() {
+            let own = adding(&endpoint.manner, headers, query, &mut self.scope);
+            endpoint.manner = own.map_err(Trouble::Target)?;
+        }
+        let parser = endpoint.manner.parser;
+        let opening = Connection::open_by(&endpoint, self.local.own_carrier(), transport, parser);
+        let opened = tokio::time::timeout_at(deadline.into(), opening).await;
+        let opened = opened.map_err(|_| Trouble::Target(format!("no connection within {within:?}")))?;
+        let connection = opened.map_err(Trouble::of)?;
+        let keeps = self.journey.is_some_and(|journey| self.local.guide().keeps_questions(journey));
+        self.guest = Some(Guest::new(self.local, connection, transport, keeps));
+        Ok(())
+    }
+
     /// Joins a namespace; returns when it has let the visitor in.
     async fn connect(
         &mut self,
@@ -222,19 +270,9 @@ impl<'a> Walk<'a> {
     ) -> Outcome<Nanos> {
         let nsp = self.text(nsp)?;
         let auth = match auth {
-            Some(auth) => self.scope.render(auth).map_err(Trouble::Target)?.to_string(),
+            Some(auth) => self.scope.render(auth).and_then(|auth| json_of(&auth)).map_err(Trouble::Target)?,
             None => String::new(),
         };
-        if self.guest.is_none() {
-            let (endpoint, transport) = (self.endpoint(), self.transport());
-            let parser = endpoint.manner.parser;
-            let opening = Connection::open_by(&endpoint, self.local.own_carrier(), transport, parser);
-            let opened = tokio::time::timeout_at(deadline.into(), opening).await;
-            let opened = opened.map_err(|_| Trouble::Target(format!("no connection within {within:?}")))?;
-            let connection = opened.map_err(Trouble::of)?;
-            let keeps_questions = self.local.guide().keeps_questions(self.journey);
-            self.guest = Some(Guest::new(self.local, connection, transport, keeps_questions));
-        }
         let guest = self.guest()?;
         guest.connection.connect(&nsp, &auth);
         loop {

@@ -14,6 +14,7 @@ use tokio::time::sleep_until;
 
 use self::settle::Fence;
 use super::admission::NotIn;
+use super::credentials::Credentials;
 use super::identity::{Fit, Reading, Unread};
 use super::local::Local;
 use super::log::{Arrival, fact};
@@ -46,6 +47,7 @@ pub(super) struct Talk<'a> {
     local: &'a Local,
     mailbox: &'a Mailbox,
     number: u32,
+    credentials: &'a Credentials,
     places: &'a mut [Place],
     connection: Connection,
     /// Between it and the target, if there is something.
@@ -146,7 +148,7 @@ impl Talk<'_> {
         let emission = entry.emission;
         let traffic = usize::from(emission.traffic);
         let message = &local.messages[traffic];
-        let args = message.render(&local.plan, &emission, local.stamp(index));
+        let args = message.render(&local.plan, &emission, local.stamp(index), &self.credentials.known);
         let now = local.now();
         window.sending(index, now);
         let id = self.connection.emit(&local.plan.traffic[traffic].namespace, args, message.ack);

@@ -15,6 +15,7 @@ use super::settle::{GRACE, fence_args};
 use crate::client::{Connection, Error};
 use crate::clock;
 use crate::load::admission::{NotIn, SILENCE, Stage};
+use crate::load::credentials::Credentials;
 use crate::load::local::Local;
 use crate::load::mailbox::Mailbox;
 use crate::load::place::Place;
@@ -25,6 +26,8 @@ const LOOK: Duration = Duration::from_secs(1);
 
 /// What an opening still waits for.
 struct Opening<'a> {
+    user: u32,
+    credentials: &'a Credentials,
     /// The transport has a session.
     handshaken: bool,
     /// Namespaces that have not answered.
@@ -39,9 +42,11 @@ struct Opening<'a> {
 }
 
 impl<'a> Opening<'a> {
-    fn new(local: &'a Local, user: u32, lost_at: Option<Nanos>) -> RefCell<Self> {
+    fn new(local: &'a Local, user: u32, credentials: &'a Credentials, lost_at: Option<Nanos>) -> RefCell<Self> {
         let population = &local.plan.populations[local.plan.users[user as usize].population];
         RefCell::new(Self {
+            user,
+            credentials,
             handshaken: false,
             namespaces: population.namespaces.iter().map(String::as_str).collect(),
             joins: Vec::new(),
@@ -77,18 +82,19 @@ impl<'a> Opening<'a> {
             Stage::Namespaces => format!("the CONNECT of {}{}", self.namespaces[0], and_more(self.namespaces.len())),
             Stage::Joins => {
                 let room = self.joins.first().and_then(|(_, room)| *room);
-                let call = room.map_or_else(|| "the fence behind the joins".to_owned(), |room| call(local, room));
+                let call = room.map_or_else(|| "the fence behind the joins".to_owned(), |room| self.call(local, room));
                 format!("{call}{}", and_more(self.joins.len()))
             }
         }
     }
-}
 
-/// The call by which a room is joined.
-fn call(local: &Local, room: u32) -> String {
-    let namespace = &local.plan.rooms[room as usize].namespace;
-    let place = if namespace == "/" { String::new() } else { format!(" in {namespace}") };
-    format!("{}{place}", local.join(room).call())
+    /// The call by which a room is joined.
+    fn call(&self, local: &Local, room: u32) -> String {
+        let namespace = &local.plan.rooms[room as usize].namespace;
+        let place = if namespace == "/" { String::new() } else { format!(" in {namespace}") };
+        let call = local.join(self.user, room, self.credentials).map(|join| join.call());
+        format!("{}{place}", call.unwrap_or_default())
+    }
 }
 
 impl<'a> Talk<'a> {
@@ -97,13 +103,14 @@ impl<'a> Talk<'a> {
         local: &'a Local,
         mailbox: &'a Mailbox,
         number: u32,
+        credentials: &'a Credentials,
         places: &'a mut [Place],
         lost_at: Option<Nanos>,
     ) -> Result<Self, NotIn> {
         let shared = &local.shared;
-        let opening = Opening::new(local, number, lost_at);
+        let opening = Opening::new(local, number, credentials, lost_at);
         let began = clock::now();
-        let trying = Self::try_open(local, mailbox, number, places, &opening);
+        let trying = Self::try_open(local, mailbox, number, credentials, places, &opening);
         tokio::pin!(trying);
         let mut look = shared.connect_timeout.min(if shared.gives_up { SILENCE } else { Duration::MAX });
         loop {
@@ -128,11 +135,15 @@ impl<'a> Talk<'a> {
         local: &'a Local,
         mailbox: &'a Mailbox,
         number: u32,
+        credentials: &'a Credentials,
         places: &'a mut [Place],
         opening: &RefCell<Opening<'a>>,
     ) -> Result<Self, Error> {
         let user = &local.plan.users[number as usize];
         let mut endpoint = local.endpoint(user.node).with_jar(local.jars.jar(number)).for_user(number.into());
+        if let Some(manner) = &credentials.manner {
+            endpoint.manner = manner.clone();
+        }
         let link = match local.crowd(number).link {
             Some(path) => Some(Link::open(endpoint.address(), path).await.map_err(Error::Connect)?),
             None => None,
@@ -146,6 +157,7 @@ impl<'a> Talk<'a> {
             local,
             mailbox,
             number,
+            credentials,
             places,
             connection,
             link,
@@ -182,7 +194,7 @@ impl<'a> Talk<'a> {
             place.fresh = Some(Receiver::new(self.number, now, unknown, &*window));
             place.confirmed = false;
             let session = place.may_recover().then(|| (place.pid.as_deref().unwrap_or_default(), &*place.offset));
-            self.connection.connect(&place.namespace, &self.local.auth(user.population, session));
+            self.connection.connect(&place.namespace, &self.credentials.auth(session));
         }
         drop(window);
         self.remember_oldest();
@@ -193,7 +205,7 @@ impl<'a> Talk<'a> {
         match event {
             Event::Connect { nsp, body } => {
                 let pid = self.local.pid_of(self.number, &body);
-                if self.confirm(&nsp, pid, opening) {
+                if self.confirm(&nsp, pid, opening)? {
                     opening.namespaces.retain(|name| **name != *nsp);
                     opening.answered(self.local, Stage::Namespaces);
                     self.connected_at = self.local.now();
@@ -222,16 +234,17 @@ impl<'a> Talk<'a> {
         let Some(index) = opening.joins.iter().position(|(id, _)| incoming.id == Some(*id)) else { return Ok(()) };
         let (_, room) = opening.joins.remove(index);
         if let Some(room) = room {
-            self.local.join(room).check(&incoming.args).map_err(Error::Refused)?;
+            let join = self.local.join(self.number, room, self.credentials).map_err(Error::Starved)?;
+            join.check(&incoming.args).map_err(Error::Refused)?;
         }
         opening.answered(self.local, Stage::Joins);
         Ok(())
     }
 
     /// A namespace has let the user in: into its old session, or else into a new one, whose rooms are joined.
-    fn confirm(&mut self, nsp: &str, pid: Option<String>, opening: &mut Opening<'_>) -> bool {
+    fn confirm(&mut self, nsp: &str, pid: Option<String>, opening: &mut Opening<'_>) -> Result<bool, Error> {
         let Some(index) = self.places.iter().position(|place| place.namespace == nsp && !place.confirmed) else {
-            return false;
+            return Ok(false);
         };
         let place = &mut self.places[index];
         place.confirmed = true;
@@ -243,7 +256,7 @@ impl<'a> Talk<'a> {
         }
         if recovered {
             place.fresh = None;
-            return true;
+            return Ok(true);
         }
         let fresh = place.fresh.take();
         place.end(self.local, self.number, opening.lost_at.unwrap_or(self.connected_at));
@@ -255,7 +268,8 @@ impl<'a> Talk<'a> {
             if *self.local.plan.rooms[room as usize].namespace != *nsp {
                 continue;
             }
-            let join = self.local.join(room);
+            // It could be rendered when the scenario was looked at; what was saved since may not fit.
+            let join = self.local.join(self.number, room, self.credentials).map_err(Error::Starved)?;
             let id = self.connection.emit(nsp, join.args.clone(), join.ack);
             unanswered |= id.is_none();
             opening.joins.extend(id.map(|id| (id, Some(room))));
@@ -265,7 +279,7 @@ impl<'a> Talk<'a> {
             // Events of one connection are handled in their order, so the answer to this one comes behind the joins.
             opening.joins.extend(self.connection.emit(nsp, fence_args(), true).map(|id| (id, None)));
         }
-        true
+        Ok(true)
     }
 
     /// Everything is joined: from now on it is certain what the user is owed.

@@ -58,14 +58,20 @@ fn client(node: &Node, cx: &mut Context<'_>) -> Option<Client> {
     })
 }
 
-/// A table of texts.
+/// A table of texts: names of headers, and their values.
 pub(super) fn headers(node: &Node, cx: &mut Context<'_>) -> Vec<(String, Template)> {
+    texts(node, "headers", cx)
+}
+
+/// A table of texts.
+pub(super) fn texts(node: &Node, what: &str, cx: &mut Context<'_>) -> Vec<(String, Template)> {
     match &node.kind {
         Kind::Table(entries) => {
             entries.iter().map(|(key, value)| (key.name.clone(), template::parse(value, cx.diagnostics))).collect()
         }
         _ => {
-            cx.diagnostics.error(node.span.clone(), format_args!("headers are a table, not {}", node.describe()));
+            cx.diagnostics.error(node.span.clone(), format_args!("`{what}` is a table, not {}", node.describe()));
+            cx.diagnostics.note(format_args!("write it as {what} = {{ NAME = \"value\" }}"));
             Vec::new()
         }
     }

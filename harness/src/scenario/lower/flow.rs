@@ -6,10 +6,10 @@ use indexmap::IndexMap;
 use serde_json_path::JsonPath;
 
 use super::steps::{Names, the_verb};
-use super::{actions, raw};
+use super::{actions, cases, raw};
 use crate::play::{ANSWER, EVENT};
 use crate::scenario::diagnostic::Diagnostics;
-use crate::scenario::model::{Action, Deed, Drop, Feed, FlowStep, HttpRequest, Journey, Think};
+use crate::scenario::model::{Action, Deed, Drop, Feed, FlowStep, HttpRequest, Scenario, Think};
 use crate::scenario::node::{Kind, Node};
 use crate::scenario::quantity;
 use crate::scenario::table::{self, Context, Table};
@@ -17,6 +17,8 @@ use crate::scenario::template::{self, Piece, Template};
 
 /// The verbs of a flow; the others are for cases.
 const VERBS: [&str; 10] = ["connect", "disconnect", "drop", "emit", "do", "expect", "http", "think", "wait", "repeat"];
+/// Those that need no connection.
+const ENTER: [&str; 4] = ["http", "think", "wait", "repeat"];
 /// Repetitions of a loop.
 const MOST_ROUNDS: u64 = 1_000_000;
 
@@ -38,6 +40,17 @@ pub(super) fn lower(node: &Node, world: &World<'_>, cx: &mut Context<'_>) -> Opt
     Some((steps, names.used))
 }
 
+/// What users do before they connect: requests, and what they wait for.
+pub(super) fn enter(node: &Node, names: &mut Names<'_>, cx: &mut Context<'_>) -> Vec<FlowStep> {
+    let before = cx.diagnostics.len();
+    let nodes = table::array(node, "an array of steps", cx).unwrap_or_default();
+    let steps = steps(nodes, names, cx);
+    if steps.is_empty() && cx.diagnostics.len() == before {
+        cx.diagnostics.error(node.span.clone(), "`enter` needs at least one step");
+    }
+    steps
+}
+
 fn steps(nodes: &[Node], names: &mut Names<'_>, cx: &mut Context<'_>) -> Vec<FlowStep> {
     nodes.iter().filter_map(|node| step(node, names, cx)).collect()
 }
@@ -48,6 +61,11 @@ fn step(node: &Node, names: &mut Names<'_>, cx: &mut Context<'_>) -> Option<Flow
     if !VERBS.contains(&verb) {
         cx.diagnostics.error(node.span.clone(), format_args!("`{verb}` is for cases, not for flows"));
         cx.diagnostics.note(format_args!("a step of a flow has one verb: {}", VERBS.join(" ")));
+        return None;
+    }
+    if names.entering && !ENTER.contains(&verb) {
+        cx.diagnostics.error(node.span.clone(), format_args!("`{verb}` is not for `enter`: nobody is connected yet"));
+        cx.diagnostics.note(format_args!("a step of `enter` has one of these verbs: {}", ENTER.join(" ")));
         return None;
     }
     if let Some((key, _)) = table.entry("at") {
@@ -87,6 +105,8 @@ fn deed(verb: &str, table: &mut Table<'_>, names: &mut Names<'_>, cx: &mut Conte
         "connect" => Deed::Connect {
             nsp: template::parse(node, cx.diagnostics),
             auth: table.get("auth").map(|node| template::parse(node, cx.diagnostics)),
+            query: table.get("query").map_or_else(Vec::new, |node| cases::texts(node, "query", cx)),
+            headers: table.get("headers").map_or_else(Vec::new, |node| cases::headers(node, cx)),
         },
         "emit" => Deed::Emit { ack: actions::ack(table, cx), args: actions::arguments(node, cx)? },
         "do" => {
@@ -244,17 +264,18 @@ fn text_of(pieces: &[Piece]) -> String {
     pieces.iter().map(text).collect()
 }
 
-/// The names of everything that is measured in flows, each once.
-pub(super) fn measured(journeys: &IndexMap<String, Journey>) -> Vec<&str> {
+/// The names of everything that is measured in steps, each once.
+pub(super) fn measured(scenario: &Scenario) -> Vec<&str> {
     let mut names: Vec<&str> = Vec::new();
-    for journey in journeys.values() {
-        journey.visit(&mut |step| {
-            if step.deed.is_measured() && !names.contains(&&*step.name) {
-                names.push(&step.name);
-            }
-        });
-    }
+    scenario.populations.values().for_each(|users| users.visit_enter(&mut |step| note_step(step, &mut names)));
+    scenario.journeys.values().for_each(|journey| journey.visit(&mut |step| note_step(step, &mut names)));
     names
+}
+
+fn note_step<'a>(step: &'a FlowStep, names: &mut Vec<&'a str>) {
+    if step.deed.is_measured() && !names.contains(&&*step.name) {
+        names.push(&step.name);
+    }
 }
 
 /// Waits in cases have a fixed length.

@@ -96,7 +96,7 @@ fn file(root: &Node, cx: &mut Context<'_>) -> Scenario {
     let (mut populations, mut journeys) = (IndexMap::new(), IndexMap::new());
     for (name, users) in users {
         match users {
-            Users::Staying(population) => _ = populations.insert(name, population),
+            Users::Staying(population) => _ = populations.insert(name, *population),
             Users::Travelling(journey) => _ = journeys.insert(name, journey),
         }
     }

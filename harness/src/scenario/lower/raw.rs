@@ -147,11 +147,12 @@ pub(super) fn request(node: &Node, cx: &mut Context<'_>) -> Option<HttpRequest> 
     let stop_after = table.get("stop_after").and_then(|node| table::count(node, 0, cx)).map(|bytes| bytes as usize);
     let claims = table.get("length").and_then(|node| table::count(node, 0, cx));
     let json = table.get("json").map(|node| template::parse(node, cx.diagnostics));
-    if json.is_some() && !body.is_empty() {
-        cx.diagnostics.error(node.span.clone(), "`body` and `json` exclude each other");
+    let form = table.get("form").map(|node| cases::texts(node, "form", cx)).unwrap_or_default();
+    if [!body.is_empty(), json.is_some(), !form.is_empty()].iter().filter(|there| **there).count() > 1 {
+        cx.diagnostics.error(node.span.clone(), "`body`, `json` and `form` exclude each other");
     }
     table.finish(cx);
-    Some(HttpRequest { method: method.to_uppercase(), path, headers, body, json, chunked, stop_after, claims })
+    Some(HttpRequest { method: method.to_uppercase(), path, headers, body, json, form, chunked, stop_after, claims })
 }
 
 /// `until = true`: again and again, until it is as asked for.

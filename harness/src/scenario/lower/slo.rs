@@ -166,7 +166,7 @@ fn against_baseline(
 /// What the rule begins with, and the words behind it.
 fn measured<'a>(text: &'a str, span: &Span, scenario: &Scenario, cx: &mut Context<'_>) -> Option<(Metric, Words<'a>)> {
     // Steps have names of several words; the longest that fits is meant.
-    let names = flow::measured(&scenario.journeys);
+    let names = flow::measured(scenario);
     let fits = |name: &&&str| text.strip_prefix(**name).is_some_and(|rest| rest.starts_with(' '));
     if let Some(name) = names.iter().filter(fits).max_by_key(|name| name.len()) {
         return Some((Metric::Step((*name).to_owned()), Words::behind(name.len(), text, span)));
@@ -209,7 +209,7 @@ fn metric(word: &str, span: Span, scenario: &Scenario, cx: &mut Context<'_>) -> 
             words.map(move |word| format!("{name}.{word}"))
         })
         .chain(PLAIN.iter().map(|(name, _)| (*name).to_owned()))
-        .chain(flow::measured(&scenario.journeys).into_iter().map(ToOwned::to_owned))
+        .chain(flow::measured(scenario).into_iter().map(ToOwned::to_owned))
         .collect();
     cx.diagnostics.unknown(span, "measure", word, &known);
     None

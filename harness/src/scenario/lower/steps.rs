@@ -41,10 +41,10 @@ pub(in crate::scenario) const VERBS: [&str; 26] = [
 ];
 
 /// Keys of a step that are no verbs.
-pub(in crate::scenario) const MODIFIERS: [&str; 28] = [
-    "at", "nsp", "within", "after", "name", "ack", "one_of", "auth", "refused", "times", "in_order", "reply", "steps",
-    "as", "json", "status", "body", "header", "later", "behind", "drain", "of", "kinds", "code", "bytes", "until",
-    "save", "share",
+pub(in crate::scenario) const MODIFIERS: [&str; 30] = [
+    "at", "nsp", "within", "after", "name", "ack", "one_of", "auth", "query", "headers", "refused", "times",
+    "in_order", "reply", "steps", "as", "json", "status", "body", "header", "later", "behind", "drain", "of", "kinds",
+    "code", "bytes", "until", "save", "share",
 ];
 
 /// The names a case may use.
@@ -57,6 +57,8 @@ pub(super) struct Names<'a> {
     feeds: Vec<String>,
     /// Those of the feeds whose rows are used.
     pub(super) used: Vec<String>,
+    /// They are steps of `enter`.
+    pub(super) entering: bool,
 }
 
 impl<'a> Names<'a> {
@@ -68,19 +70,28 @@ impl<'a> Names<'a> {
         let mut vars: Vec<String> = variant.into_iter().flatten().map(|choice| choice.name.clone()).collect();
         vars.extend(["nsp", "id", "host"].map(ToOwned::to_owned));
         vars.extend(clients.keys().flat_map(|name| ["id", "sid", "pid"].map(|key| format!("{name}.{key}"))));
-        Self { clients: Some(clients), actions, vars, feeds: Vec::new(), used: Vec::new() }
+        Self { clients: Some(clients), actions, vars, feeds: Vec::new(), used: Vec::new(), entering: false }
     }
 
     /// What the steps of a flow may name.
     pub(super) fn of_visitor(actions: &'a IndexMap<String, Action>, feeds: &IndexMap<String, Feed>) -> Self {
-        let mut vars = vec!["visitor".to_owned()];
+        Self::of("visitor", false, actions, feeds)
+    }
+
+    /// What `enter`, `auth`, `query` and `headers` of users may name who stay.
+    pub(super) fn of_user(actions: &'a IndexMap<String, Action>, feeds: &IndexMap<String, Feed>) -> Self {
+        Self::of("user", true, actions, feeds)
+    }
+
+    fn of(who: &str, entering: bool, actions: &'a IndexMap<String, Action>, feeds: &IndexMap<String, Feed>) -> Self {
+        let mut vars = vec![who.to_owned()];
         for (name, feed) in feeds {
             vars.push(name.clone());
             if let Some(Value::Object(columns)) = feed.rows.first() {
                 vars.extend(columns.iter().map(|(column, _)| format!("{name}.{column}")));
             }
         }
-        Self { clients: None, actions, vars, feeds: feeds.keys().cloned().collect(), used: Vec::new() }
+        Self { clients: None, actions, vars, feeds: feeds.keys().cloned().collect(), used: Vec::new(), entering }
     }
 
     /// Names that must be known; `save` makes one known from here on.
@@ -204,6 +215,8 @@ fn verb(name: &'static str, table: &mut Table<'_>, names: &mut Names<'_>, cx: &m
         "connect" => Verb::Connect {
             nsp: template::parse(node, cx.diagnostics),
             auth: table.get("auth").map(|node| template::parse(node, cx.diagnostics)),
+            query: table.get("query").map_or_else(Vec::new, |node| cases::texts(node, "query", cx)),
+            headers: table.get("headers").map_or_else(Vec::new, |node| cases::headers(node, cx)),
             refused: table.get("refused").map(|node| template::parse(node, cx.diagnostics)),
         },
         "emit" => {

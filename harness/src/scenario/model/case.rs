@@ -7,7 +7,7 @@ use indexmap::IndexMap;
 
 use super::Ack;
 use crate::scenario::node::Span;
-use crate::scenario::template::{Piece, Template};
+use crate::scenario::template::{Expr, Piece, Template};
 use crate::wire::LinkAction;
 
 /// One case, with one combination of its `each`.
@@ -186,6 +186,9 @@ pub enum Verb {
     Connect {
         nsp: Template,
         auth: Option<Template>,
+        /// Of the connection that is opened for it, if one is.
+        query: Vec<(String, Template)>,
+        headers: Vec<(String, Template)>,
         refused: Option<Template>,
     },
     Emit {
@@ -324,9 +327,22 @@ pub struct HttpRequest {
     pub body: Vec<RawPacket>,
     /// Or a value, written as JSON and announced as such.
     pub json: Option<Template>,
+    /// Or fields of a form, encoded as browsers do and announced as such.
+    pub form: Vec<(String, Template)>,
     pub chunked: Option<Template>,
     pub stop_after: Option<usize>,
     pub claims: Option<u64>,
+}
+
+impl AnswerPattern {
+    /// Calls `visit` for each expression.
+    pub fn visit(&self, visit: &mut dyn FnMut(&Expr)) {
+        let headers = self.headers.iter().filter_map(|(_, pieces)| pieces.as_ref());
+        for pieces in self.body.iter().chain(headers) {
+            Template::Text(pieces.clone()).visit(visit);
+        }
+        self.json.iter().for_each(|json| json.visit(visit));
+    }
 }
 
 /// What an answer must be. Status 0 stands for a connection that was closed without one.

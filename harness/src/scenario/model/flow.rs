@@ -28,7 +28,7 @@ impl Journey {
     }
 }
 
-fn visit_all<'a>(steps: &'a [FlowStep], visit: &mut dyn FnMut(&'a FlowStep)) {
+pub(super) fn visit_all<'a>(steps: &'a [FlowStep], visit: &mut dyn FnMut(&'a FlowStep)) {
     for step in steps {
         visit(step);
         if let Deed::Repeat { steps, .. } = &step.deed {
@@ -67,6 +67,10 @@ pub enum Deed {
     Connect {
         nsp: Template,
         auth: Option<Template>,
+        /// In the query of every request of the connection that is opened for it.
+        query: Vec<(String, Template)>,
+        /// Sent with every such request.
+        headers: Vec<(String, Template)>,
     },
     Emit {
         args: Vec<Template>,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json_path::JsonPath;
 
-use super::{Drop, Transport};
+use super::{Drop, FlowStep, Transport};
 use crate::scenario::quantity::Rate;
 use crate::scenario::template::Template;
 use crate::wire::Path;
@@ -37,6 +37,16 @@ pub struct Population {
     pub namespaces: Vec<String>,
     /// Sent with each CONNECT.
     pub auth: Option<Template>,
+    /// In the query of each request, beside what `[target]` says.
+    pub query: Vec<(String, Template)>,
+    /// Sent with each request, beside what `[target]` says.
+    pub headers: Vec<(String, Template)>,
+    /// What each user does before it connects.
+    pub enter: Vec<FlowStep>,
+    /// Whether it does that again before it comes back.
+    pub enter_again: bool,
+    /// Feeds of which each user gets a row.
+    pub feeds: Vec<String>,
     /// Whether a user that lost its connection asks for what it missed.
     pub recovery: bool,
     pub churn: Option<Churn>,
@@ -45,6 +55,13 @@ pub struct Population {
     /// A relay between each user and the target.
     pub link: Option<Path>,
     pub driver: Driver,
+}
+
+impl Population {
+    /// Every step of `enter`, those inside loops included.
+    pub fn visit_enter<'a>(&'a self, visit: &mut dyn FnMut(&'a FlowStep)) {
+        super::flow::visit_all(&self.enter, visit);
+    }
 }
 
 /// `driver`: who sends the requests of long-polling.

@@ -83,6 +83,11 @@ pub enum AnyOf {
 }
 
 impl Expr {
+    /// Calls `visit` for this expression and those inside.
+    pub fn visit(&self, visit: &mut dyn FnMut(&Self)) {
+        visit_expr(self, visit);
+    }
+
     /// Whether its value is drawn, and another one each time.
     pub fn is_drawn(&self) -> bool {
         let mut drawn = false;

@@ -22,7 +22,8 @@ pub struct Scope {
 }
 
 impl Scope {
-    fn next_random(&mut self) -> u64 {
+    /// The next number that is drawn.
+    pub(crate) fn draw(&mut self) -> u64 {
         // splitmix64: enough for test data, and a pure function of the seed.
         self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.random;
@@ -115,10 +116,10 @@ impl Scope {
             Expr::Times(count, text) => Value::String(text.repeat(*count)),
             Expr::Int(from, to) => {
                 let width = to.abs_diff(*from).saturating_add(1);
-                Value::Number((from + (self.next_random() % width) as i64).into())
+                Value::Number((from + (self.draw() % width) as i64).into())
             }
             Expr::Uuid => {
-                let (a, b) = (self.next_random(), self.next_random());
+                let (a, b) = (self.draw(), self.draw());
                 let (d, e) = ((b >> 48) & 0x3fff | 0x8000, b & 0xffff_ffff_ffff);
                 Value::String(format!("{:08x}-{:04x}-4{:03x}-{d:04x}-{e:012x}", a >> 32, (a >> 16) & 0xffff, a & 0xfff))
             }
@@ -132,7 +133,7 @@ impl Scope {
             },
             Expr::Var(name) => self.lookup(name).ok_or_else(|| format!("`{name}` has no value here"))?,
             Expr::Pick(name) => {
-                let random = self.next_random() as usize;
+                let random = self.draw() as usize;
                 let items = match self.vars.get(name) {
                     Some(Value::Array(items)) => Some(items),
                     _ => self.lists.get(name),

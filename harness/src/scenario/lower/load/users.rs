@@ -4,19 +4,23 @@ use std::time::Duration;
 
 use indexmap::IndexMap;
 
-use super::super::flow;
+use super::super::steps::Names;
+use super::super::{cases, flow};
 use super::bounded;
-use crate::scenario::model::{Arrivals, Churn, Coming, Driver, Journey, Leaving, Population, RoomGroup, Transport};
+use crate::scenario::diagnostic::Diagnostics;
+use crate::scenario::model::{
+    Arrivals, Churn, Coming, Driver, FlowStep, Journey, Leaving, Population, RoomGroup, Transport,
+};
 use crate::scenario::node::{Kind, Node};
 use crate::scenario::quantity::Rate;
 use crate::scenario::table::{self, Context, Table};
-use crate::scenario::template;
+use crate::scenario::template::{self, Template};
 use crate::wire::Path;
 
 /// One `[users.X]`.
 pub(in crate::scenario::lower) enum Users {
     /// They stay in their rooms.
-    Staying(Population),
+    Staying(Box<Population>),
     /// They follow a flow.
     Travelling(Journey),
 }
@@ -31,7 +35,7 @@ pub(in crate::scenario::lower) fn lower(node: &Node, around: &Around<'_>, cx: &m
     let mut table = Table::new(node, "a population", cx)?;
     match table.get("flow") {
         Some(flow) => travelling(flow, table, around, cx).map(Users::Travelling),
-        None => staying(table, around.rooms, cx).map(Users::Staying),
+        None => staying(table, around, cx).map(Box::new).map(Users::Staying),
     }
 }
 
@@ -44,6 +48,10 @@ fn travelling(node: &Node, mut table: Table<'_>, around: &Around<'_>, cx: &mut C
         ("in", "a step such as { do = [\"join\", \"lobby-1\"] }"),
         ("namespace", "a step such as { connect = \"/chat\" }"),
         ("auth", "`auth` of the step that connects"),
+        ("query", "`query` of the step that connects"),
+        ("headers", "`headers` of the step that connects"),
+        ("enter", "first steps of the flow"),
+        ("enter_again", "first steps of the flow"),
         ("churn", "a last step such as { disconnect = true }"),
         ("recovery", "users without a flow"),
         ("reads", "users without a flow"),
@@ -97,7 +105,8 @@ fn connect_rate(node: Option<&Node>, cx: &mut Context<'_>) -> Option<Rate> {
     node.map_or(Some(Rate { per_second: 500.0 }), |node| table::rate(node, cx))
 }
 
-fn staying(mut table: Table<'_>, rooms: &IndexMap<String, RoomGroup>, cx: &mut Context<'_>) -> Option<Population> {
+fn staying(mut table: Table<'_>, around: &Around<'_>, cx: &mut Context<'_>) -> Option<Population> {
+    let rooms = around.rooms;
     let coming = match table.entry("arrive") {
         Some((key, _)) if table.get("count").is_none() => {
             cx.diagnostics.error(key.span.clone(), "those who arrive follow a flow, and there is none");
@@ -113,7 +122,7 @@ fn staying(mut table: Table<'_>, rooms: &IndexMap<String, RoomGroup>, cx: &mut C
         Some(node) => namespaces(node, cx)?,
         None => Vec::new(),
     };
-    let auth = table.get("auth").map(|node| template::parse(node, cx.diagnostics));
+    let shown = shown(&mut table, around, cx);
     let recovery = table.get("recovery").map_or(Some(false), |node| table::boolean(node, cx));
     let churn = match table.get("churn") {
         Some(node) => Some(churn(node, cx)?),
@@ -143,13 +152,53 @@ fn staying(mut table: Table<'_>, rooms: &IndexMap<String, RoomGroup>, cx: &mut C
         transport: transport?,
         rooms: memberships,
         namespaces,
-        auth,
+        auth: shown.auth,
+        query: shown.query,
+        headers: shown.headers,
+        enter: shown.enter,
+        enter_again: shown.enter_again,
+        feeds: shown.feeds,
         recovery: recovery?,
         churn,
         reads,
         link,
         driver: driver?,
     })
+}
+
+/// What users show, and what they do for it.
+struct Shown {
+    auth: Option<Template>,
+    query: Vec<(String, Template)>,
+    headers: Vec<(String, Template)>,
+    enter: Vec<FlowStep>,
+    enter_again: bool,
+    /// Those that are named here.
+    feeds: Vec<String>,
+}
+
+fn shown(table: &mut Table<'_>, around: &Around<'_>, cx: &mut Context<'_>) -> Shown {
+    let mut names = Names::of_user(around.flow.actions, around.flow.feeds);
+    let enter = table.get("enter").map_or_else(Vec::new, |node| flow::enter(node, &mut names, cx));
+    for key in ["auth", "query", "headers"] {
+        if let Some(node) = table.get(key) {
+            names.check(node, &template::parse(node, &mut Diagnostics::default()), cx);
+        }
+    }
+    let enter_again = table.entry("enter_again").is_some_and(|(key, node)| {
+        if enter.is_empty() {
+            cx.diagnostics.error(key.span.clone(), "`enter_again` without `enter`: there is nothing to be done again");
+        }
+        table::boolean(node, cx).unwrap_or(false)
+    });
+    Shown {
+        auth: table.get("auth").map(|node| template::parse(node, cx.diagnostics)),
+        query: table.get("query").map_or_else(Vec::new, |node| cases::texts(node, "query", cx)),
+        headers: table.get("headers").map_or_else(Vec::new, |node| cases::headers(node, cx)),
+        enter,
+        enter_again,
+        feeds: names.used,
+    }
 }
 
 /// `"native"` or `"goose"`
