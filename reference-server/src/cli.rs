@@ -50,7 +50,7 @@ pub struct ServeArgs {
     max_payload: usize,
 
     /// Bytes queued for a reader that does not keep up, before it is disconnected; each packet counts with the memory it takes
-    #[arg(long, value_name = "BYTES", default_value_t = 4 * 1024 * 1024, env = "SIO_MAX_BUFFERED")]
+    #[arg(long, value_name = "BYTES", default_value_t = sio_protocol::server::Config::default().max_buffered, env = "SIO_MAX_BUFFERED")]
     max_buffered: usize,
 
     /// Let go of dynamic namespaces with their last socket

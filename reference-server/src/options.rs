@@ -61,10 +61,10 @@ pub struct Options {
     pub connection_state_recovery: Option<Recovery>,
     /// Whether children of dynamic namespaces go with their last socket (no).
     pub cleanup_empty_child_namespaces: bool,
-    /// Bytes queued for a reader that does not keep up, each packet with the memory it takes; one more closes it (4 MiB).
+    /// Bytes queued for a reader that does not keep up, each packet with the memory it takes; one more closes it (7.75 MiB).
     /// A packet that is alone may be larger. Node has no such bound.
     pub max_buffered: usize,
-    /// Bytes that a connection may hold in all beyond one message: what is queued, a packet whose attachments are still coming, the names and
+    /// Bytes that a connection may hold in all beside the message that is being read: what is queued, a packet whose attachments are still coming, the names and
     /// auths of its namespaces (8 MiB). Node has no such bound.
     pub max_held: usize,
     /// Bytes of the name of a namespace that a client asks for (1,024). Node has no such bound.

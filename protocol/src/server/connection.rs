@@ -41,6 +41,9 @@ enum Membership {
     Joined,
 }
 
+/// What may be held beside a packet with one attachment of the largest size.
+const OVERHEAD: usize = 1024 * 1024;
+
 /// A namespace that the client is in, or on its way into.
 #[derive(Debug)]
 struct Place {
@@ -85,7 +88,7 @@ impl Connection {
             decoder: Decoder::new(config.parser, limits),
             namespaces: Vec::new(),
             names: 0,
-            max_held: config.max_held.saturating_add(config.max_payload),
+            max_held: config.max_held.max(config.max_payload.saturating_add(OVERHEAD)),
             connect_by: Some(now + config.connect_timeout),
             events: VecDeque::new(),
             told_closed: false,

@@ -47,8 +47,8 @@ pub struct Config {
     /// alone. A frame counts with what it takes in
     /// memory ([`Frame::cost`](crate::Frame::cost)), the answer of a GET until the next one.
     pub max_buffered: usize,
-    /// Bytes that one connection may hold in all beyond one `max_payload`: the queue, a packet whose attachments are still coming, and the names
-    /// and auth of its namespaces. Beyond it the connection is closed.
+    /// Bytes that one connection may hold in all beside the message that is being read: the queue, a packet whose attachments are still coming, and the names
+    /// and auth of its namespaces. Beyond it the connection is closed. One attachment of `max_payload` is always taken.
     pub max_held: usize,
     /// Bytes of the name of a namespace; a longer one is refused as an unknown one is.
     pub max_name: usize,
@@ -88,7 +88,8 @@ impl Default for Config {
             max_payload: 1_000_000,
             allow_upgrades: true,
             max_attachments: 10,
-            max_buffered: 4 * 1024 * 1024,
+            // With what a WebSocket has taken to write, 8 MiB.
+            max_buffered: (8 * 1024 - 256) * 1024,
             max_held: 8 * 1024 * 1024,
             max_name: 1024,
             max_namespaces: 1_000,

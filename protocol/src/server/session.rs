@@ -17,7 +17,7 @@ const LAST_POLL: Duration = Duration::from_secs(30);
 /// How long a server that stops waits for a client that is between two GETs, or about to complete an upgrade.
 const LAST_POLL_OF_ALL: Duration = Duration::from_secs(1);
 /// Bytes that a WebSocket takes at a time: what waits stays in the outbox, where it is counted.
-const WRITE_TURN: usize = 256 * 1024;
+const WRITE_TURN: usize = 64 * 1024;
 /// Frames for which an empty outbox keeps its room.
 const OUTBOX_KEPT: usize = 256;
 
