@@ -2,6 +2,8 @@
 //! scenario that plays without a load. It shows what should have happened; whether it fails by itself depends on
 //! whether the fault needs the load.
 
+mod setting;
+
 use std::fmt::Write as _;
 
 use serde_json::Value as Json;
@@ -54,7 +56,7 @@ impl Excerpt {
     }
 
     /// As a scenario file; `None` for what a case cannot say. `sample` is what a delivery of the traffic
-    /// looked like; `managed` says whether sio-bench started the target, with the options of the scenario.
+    /// looked like; `stage` is where it was.
     pub(super) fn render(
         &self,
         loaded: &Loaded,
@@ -62,10 +64,12 @@ impl Excerpt {
         name: &str,
         violation: &LoadViolation,
         sample: Option<&str>,
-        managed: bool,
+        stage: &Where,
     ) -> Option<String> {
         let traffic = &plan.traffic[usize::from(self.messages.first()?.traffic)];
-        let message = Message::new(loaded, &loaded.scenario.traffic[&traffic.name]).ok()?;
+        let spec = &loaded.scenario.traffic[&traffic.name];
+        let event = &spec.reaches.as_ref()?.event;
+        let message = Message::new(loaded, spec).ok()?;
         let mut users: Vec<u32> = self.messages.iter().map(|emission| emission.sender).collect();
         users.push(self.receiver);
         users.sort_unstable();
@@ -78,14 +82,27 @@ impl Excerpt {
             violation.summary,
             violation.because.join("; ")
         );
+        let node = plan.users[self.receiver as usize].node as usize;
+        let server = stage.servers.get(node).map(|(url, path)| (url.as_str(), path.as_str()));
+        let population = &plan.populations[plan.users[self.receiver as usize].population].name;
+        let setting = setting::of(loaded, population, server);
+        for what in &setting.left_out {
+            let _ = writeln!(out, "# Add {what}: it is not written into files.");
+        }
         let _ = writeln!(out, "name  = {}\nabout = {}\ntags  = [\"excerpt\"]\n", quoted(name), quoted(&about));
-        let client = |user: &u32| format!("user-{user} = {{ namespace = {} }}", quoted(&traffic.namespace));
+        out.push_str(&setting.tables);
+        let auth = setting.auth.map_or_else(String::new, |auth| format!(", auth = {auth}"));
+        let client = |user: &u32| format!("user-{user} = {{ namespace = {}{auth} }}", quoted(&traffic.namespace));
         let clients: Vec<_> = users.iter().map(client).collect();
         let _ = writeln!(out, "[[case]]\nname    = {}", quoted(&violation.summary));
         let _ = writeln!(out, "clients = {{ {} }}", clients.join(", "));
         let options = scenario::options_text(&loaded.scenario.target.options);
-        if managed && !options.is_empty() {
+        if server.is_none() && !options.is_empty() {
             let _ = writeln!(out, "options = {{ {options} }}");
+        }
+        if !stage.has_fixture {
+            // An application says what it likes besides; what is about these messages is asked for at the end.
+            out.push_str("needs   = [\"wire\"]\nsettle  = false\n");
         }
         out.push_str("steps   = [\n");
         for user in &users {
@@ -99,6 +116,7 @@ impl Excerpt {
                 }
             }
         }
+        let mut patterns: Vec<String> = Vec::new();
         for (number, emission) in self.messages.iter().enumerate() {
             let stamp = Stamp { run: 0, emission: number as u32 };
             let args = message.render(plan, emission, stamp, &scope_of(loaded, plan, emission.sender, 0)?.vars);
@@ -112,7 +130,10 @@ impl Excerpt {
                 &args.json().replace(&stamp.payload(message.payload_size()), &payload),
                 message.ack,
             )?;
-            let pattern = pattern(sample?, &payload)?;
+            let pattern = pattern(sample?, event, &Expected { payload: &payload, token: &stamp.token() })?;
+            if !patterns.contains(&pattern) {
+                patterns.push(pattern.clone());
+            }
             for user in &users {
                 let is_spared = traffic.spares_sender && *user == emission.sender;
                 if !is_spared && plan.is_addressed(&plan.users[*user as usize], emission.stream) {
@@ -120,9 +141,23 @@ impl Excerpt {
                 }
             }
         }
+        // Nobody gets any of them again, or without being meant.
+        let at: Vec<_> = users.iter().map(|user| format!("\"user-{user}\"")).collect();
+        let first = patterns.first()?;
+        let others =
+            if patterns.len() > 1 { format!(", one_of = [{}]", patterns[1..].join(", ")) } else { String::new() };
+        let _ = writeln!(out, "  {{ at = [{}], expect = {first}{others}, times = 0 }},", at.join(", "));
         out.push_str("]\n");
         Some(out)
     }
+}
+
+/// Where a run was.
+pub(super) struct Where {
+    /// URL and path of each server that runs already; none if sio-bench has started them.
+    pub(super) servers: Vec<(String, String)>,
+    /// Whether it runs the fixture, which says nothing of its own accord.
+    pub(super) has_fixture: bool,
 }
 
 fn text_of(number: usize) -> String {
@@ -156,16 +191,42 @@ fn to_toml(json: &Json) -> Option<String> {
     })
 }
 
-/// What a delivery must look like: the event, the payload in its place, and anything elsewhere.
-fn pattern(sample: &str, payload: &str) -> Option<String> {
+/// What a message of a case says of itself.
+struct Expected<'a> {
+    payload: &'a str,
+    token: &'a str,
+}
+
+/// What a delivery must look like: the event that is owed, payload and token in their places, and anything elsewhere.
+fn pattern(sample: &str, event: &str, expected: &Expected<'_>) -> Option<String> {
     let Json::Array(items) = serde_json::from_str(sample).ok()? else { return None };
-    let mut items = items.iter();
-    let event = to_toml(items.next()?)?;
-    let args = items.map(|item| match item {
-        Json::String(text) if Stamp::find(text.as_bytes()).is_some() => quoted(payload),
-        _ => "\"${any}\"".to_owned(),
-    });
-    Some(format!("[{}]", std::iter::once(event).chain(args).collect::<Vec<_>>().join(", ")))
+    let any = || "\"${any}\"".to_owned();
+    let args = items.iter().skip(1).map(|item| part(item, expected).unwrap_or_else(any));
+    Some(format!("[{}]", std::iter::once(quoted(event)).chain(args).collect::<Vec<_>>().join(", ")))
+}
+
+/// The pattern of a value in which payload or token are.
+fn part(value: &Json, expected: &Expected<'_>) -> Option<String> {
+    match value {
+        // Within a longer text nobody knows what belongs to it.
+        Json::String(text) if Stamp::of_token(text).is_some() => Some(quoted(expected.token)),
+        Json::String(text) if Stamp::find(text.as_bytes()).is_some_and(|found| found.at == 0) => {
+            Some(quoted(expected.payload))
+        }
+        Json::Array(items) => {
+            let parts: Vec<_> = items.iter().map(|item| part(item, expected)).collect();
+            let has = parts.iter().any(Option::is_some);
+            let parts = parts.into_iter().map(|part| part.unwrap_or_else(|| "\"${any}\"".to_owned()));
+            has.then(|| format!("[{}]", parts.collect::<Vec<_>>().join(", ")))
+        }
+        Json::Object(fields) => {
+            let found =
+                fields.iter().filter_map(|(key, value)| Some(format!("{} = {}", quoted(key), part(value, expected)?)));
+            let found: Vec<_> = found.collect();
+            (!found.is_empty()).then(|| format!("{{ {}, \"..\" = \"${{any}}\" }}", found.join(", ")))
+        }
+        Json::String(_) | Json::Null | Json::Bool(_) | Json::Number(_) => None,
+    }
 }
 
 #[cfg(test)]
@@ -175,9 +236,15 @@ mod tests {
     #[test]
     fn patterns_keep_the_payload_and_nothing_else() {
         let stamp = Stamp { run: 7, emission: 9 }.payload(40);
+        let expected = Expected { payload: "message 1", token: "0123456789abcdef" };
         let sample = format!("[\"msg\",{{\"a\":1}},\"{stamp}\",\"offset\"]");
-        assert_eq!(pattern(&sample, "message 1").unwrap(), r#"["msg", "${any}", "message 1", "${any}"]"#);
-        assert_eq!(pattern("7", "x"), None);
+        assert_eq!(pattern(&sample, "msg", &expected).unwrap(), r#"["msg", "${any}", "message 1", "${any}"]"#);
+        let nested = format!("[\"mesage\",{{\"a\":1,\"text\":\"{stamp}\"}},[1,\"{stamp}\"]]");
+        assert_eq!(
+            pattern(&nested, "message", &expected).unwrap(),
+            r#"["message", { "text" = "message 1", ".." = "${any}" }, ["${any}", "message 1"]]"#
+        );
+        assert_eq!(pattern("7", "x", &expected), None);
     }
 
     #[test]

@@ -12,6 +12,7 @@ use super::admission::Answers;
 use super::chaos::timeline;
 use super::control::Control;
 use super::credentials::Issuer;
+use super::excerpt::Where;
 use super::goose;
 use super::identity::Identities;
 use super::join::{Call, Joining};
@@ -92,7 +93,7 @@ pub async fn run(
     watch.keep_places(&places);
     let (histograms, problem) = watch.end();
     let mut result = summarize(&loaded.scenario, &shared.plan, &workers, &histograms, &places);
-    result.violations = cut_out(loaded, &shared.plan, &workers, &result.traffic, !fleet.pids().is_empty(), recorder)?;
+    result.violations = cut_out(loaded, &shared.plan, &workers, &result.traffic, fleet, recorder)?;
     result.upsets = shared.chaos.iter().map(|happening| happening.mark(&shared.plan)).collect();
     result.cpu = cpu;
     result.memory = memory;
@@ -298,9 +299,14 @@ fn cut_out(
     plan: &Plan,
     workers: &[WorkerResult],
     traffic: &[TrafficResult],
-    managed: bool,
+    fleet: &Fleet,
     recorder: &Recorder,
 ) -> io::Result<Vec<LoadViolation>> {
+    let first = fleet.first();
+    let managed = !fleet.pids().is_empty();
+    let running = fleet.nodes().iter().filter(|_| !managed);
+    let servers = running.map(|node| (node.endpoint.url.clone(), node.endpoint.path.clone())).collect();
+    let stage = Where { servers, has_fixture: fleet.is_fenced() };
     let mut violations = Vec::new();
     let decided = |index: usize| !traffic[index].undecided;
     for (mut violation, index, excerpt) in witness::first(workers.iter().map(|worker| &worker.found.witnesses), decided)
@@ -310,10 +316,11 @@ fn cut_out(
         if violation.measure == "missing" {
             violation.because.extend(instead(&traffic[index], sample.is_some()));
         }
-        if let Some(text) = excerpt.render(loaded, plan, &name, &violation, sample, managed) {
+        if let Some(text) = excerpt.render(loaded, plan, &name, &violation, sample, &stage) {
             let path = recorder.folder().join(format!("{name}.toml"));
             std::fs::write(&path, text)?;
             violation.scenario = Some(path.display().to_string());
+            violation.target = (managed && first.info.name != "reference").then(|| first.info.name.clone());
         }
         violations.push(violation);
     }

@@ -121,6 +121,9 @@ impl Player<'_> {
     // ---- receiving
 
     pub(super) async fn expect(&mut self, client: usize, expected: &Expected<'_>, within: Duration) -> Outcome {
+        if expected.times == 0 {
+            return self.expect_none(client, expected).await;
+        }
         let mut taken: Vec<Vec<Value>> = Vec::new();
         let since = self.clients[client].last;
         let outcome = self
@@ -163,6 +166,18 @@ impl Player<'_> {
             self.senders.check(taken.iter().map(|values| &values[1..])).map_err(Stop::Fail)?;
         }
         Ok(())
+    }
+
+    /// Such an event is not here, and will not come of anything that was sent so far.
+    async fn expect_none(&mut self, client: usize, expected: &Expected<'_>) -> Outcome {
+        self.fence(client).await?;
+        match self.take_matching(client, expected) {
+            Some((values, _)) => {
+                let name = &self.clients[client].name;
+                Err(Stop::Fail(format!("{name} got an event that it must not get: {}", list(&values))))
+            }
+            None => Ok(()),
+        }
     }
 
     fn take_matching(&mut self, client: usize, expected: &Expected<'_>) -> Option<(Vec<Value>, Option<u64>)> {

@@ -16,6 +16,9 @@ pub struct LoadViolation {
     /// A scenario that plays what was around it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scenario: Option<String>,
+    /// The target it is to be played on, if the scenario does not say so itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<String>,
     /// What was around it, client by client.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lanes: Vec<Lane>,

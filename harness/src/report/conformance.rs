@@ -28,10 +28,10 @@ pub fn render(entries: &[Entry]) -> String {
     let cases = coverage::cases(entries);
     render_areas(&mut out, &cases);
     let target = match entries.first() {
-        Some(Entry::Header(header)) => header.target.name.as_str(),
-        _ => "…",
+        Some(Entry::Header(header)) => header.target.name.clone() + &way_in(&header.command),
+        _ => "…".to_owned(),
     };
-    render_problems(&mut out, &cases, suite, target);
+    render_problems(&mut out, &cases, suite, &target);
     render_known(&mut out, &cases);
     render_coverage(&mut out, suite, entries);
     render_totals(&mut out, &cases);
@@ -101,6 +101,27 @@ fn render_problems(out: &mut String, cases: &[&CaseResult], suite: &SuiteInfo, t
         out.push('\n');
         out.push_str(&explain(case, suite, target));
     }
+}
+
+/// Options of a command by which it got in, for another command; what may be secret is only named.
+fn way_in(command: &[String]) -> String {
+    let mut out = String::new();
+    for (index, word) in command.iter().enumerate() {
+        let (option, value) = match word.split_once('=') {
+            Some((option, value)) => (option, Some(value)),
+            None => (word.as_str(), command.get(index + 1).map(String::as_str)),
+        };
+        match (option, value) {
+            ("--path", Some(path)) => {
+                let _ = write!(out, " --path '{}'", path.replace('\'', r"'\''"));
+            }
+            ("--header" | "--auth" | "--query", Some(_)) => {
+                let _ = write!(out, " {option} …");
+            }
+            _ => {}
+        }
+    }
+    out
 }
 
 /// What was expected and by which row, what happened, and how to see it again.
@@ -190,4 +211,16 @@ fn render_totals(out: &mut String, cases: &[&CaseResult]) {
         .map(|(verdict, number)| format!("{number} {}", verdict.word().to_lowercase()))
         .collect();
     let _ = writeln!(out, "verdicts  {}", parts.join("   "));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_replay_gets_in_as_the_run_did_and_tells_no_secret() {
+        let command = ["sio-bench", "conform", "--path", "/rt", "--auth", "{\"token\":\"x\"}", "--query=key=7", "-q"];
+        let command: Vec<_> = command.iter().map(|word| (*word).to_owned()).collect();
+        assert_eq!(way_in(&command), " --path '/rt' --auth … --query …");
+    }
 }

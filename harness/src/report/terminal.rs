@@ -391,7 +391,8 @@ fn render_remarks(out: &mut String, load: &LoadResult) {
             let _ = writeln!(out, "    {line}");
         }
         if let Some(scenario) = &violation.scenario {
-            let _ = writeln!(out, "    as a case: sio-bench run {scenario}");
+            let target = violation.target.as_ref().map_or_else(String::new, |name| format!(" --target {name}"));
+            let _ = writeln!(out, "    as a case: sio-bench run {scenario}{target}");
         }
     }
     for (problem, times) in &load.problems {

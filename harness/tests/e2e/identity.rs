@@ -197,3 +197,37 @@ fn a_token_identifies_what_the_application_changes() {
         assert_eq!(confirmed.load["traffic"][0]["others"]["sent"], confirmed.stat("others"));
     }
 }
+
+/// The case that a violation leaves is played where it was found, by the command that the report prints.
+#[test]
+fn a_violation_leaves_a_case_that_plays_on_the_application() {
+    for (fault, every, exit) in [("doubled", "1", 1), ("lost", "1000", 0)] {
+        let Some(app) = App::start("room", &[("FAULT", fault), ("EVERY", every), ("MODE", "confirm")]) else { return };
+        let place = Place::new();
+        std::fs::write(place.path().join("scenario.toml"), scenario(BY_STAMP)).unwrap();
+        let output = place.run(&["run", "scenario.toml", "--target", &app.url(), "--out", "out", "-q"]);
+        assert_eq!(code(&output), 1, "{}", stdout(&output));
+        let load = place.entry("load");
+        let case = load["violations"][0]["scenario"].as_str().unwrap();
+        assert!(stdout(&output).contains(&format!("as a case: sio-bench run {case}")), "{}", stdout(&output));
+        let text = std::fs::read_to_string(place.path().join(case)).unwrap();
+        let played = place.run(&["run", case, "--out", "again", "-q"]);
+        assert_eq!(code(&played), exit, "{fault}: {text}{}{}", stdout(&played), stderr(&played));
+        assert!(!stdout(&played).contains("skipped"), "{}", stdout(&played));
+    }
+}
+
+#[test]
+fn where_everything_is_skipped_nothing_has_passed() {
+    let Some(app) = App::start("room", &[]) else { return };
+    let place = Place::new();
+    let case =
+        "name = \"fixture\"\n[[case]]\nname = \"c\"\nclients = { a = {} }\nsteps = [{ at = \"a\", silent = true }]\n";
+    std::fs::write(place.path().join("case.toml"), case).unwrap();
+    let url = app.url();
+    for args in [["run", "case.toml"], ["conform", "case.toml"]] {
+        let output = place.run(&[&args[..], &["--target", &url, "--out", args[0], "-q"]].concat());
+        assert_eq!(code(&output), 5, "{}{}", stdout(&output), stderr(&output));
+        assert!(stdout(&output).contains("NOTHING PLAYED: the only case was skipped"), "{}", stdout(&output));
+    }
+}

@@ -281,7 +281,7 @@ fn yes(node: &Node, verb: Verb, cx: &mut Context<'_>) -> Option<Verb> {
 }
 
 fn expect(node: &Node, table: &mut Table<'_>, cx: &mut Context<'_>) -> Option<Verb> {
-    let times = table.get("times").map_or(Some(1), |node| table::count(node, 1, cx))?;
+    let times = table.get("times").map_or(Some(1), |node| table::count(node, 0, cx))?;
     let per_sender = table.get("in_order").and_then(|node| {
         let order = table::string(node, cx)?;
         if order != "per sender" {
