@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what the tests with foreign clients and a real browser use, on Debian and its kin. Without it those tests
+# Installs what the tests with foreign clients, a real browser and a real balancer use, on Debian and its kin. Without it those tests
 # say what is missing and pass; with CI set they fail.
 set -euo pipefail
 
@@ -8,6 +8,7 @@ need() { command -v "$1" >/dev/null || missing+=("${@:2}"); }
 need node nodejs
 need npm npm
 need python3 python3 python3-venv
+need haproxy haproxy
 need pkg-config pkg-config
 need chromium chromium
 need chromedriver chromium-driver

@@ -13,6 +13,7 @@ use sio_protocol::ByteString;
 use super::connection::{Error, Http};
 use super::dial::{Proven, dress};
 use super::endpoint::Endpoint;
+use super::refusal::refused;
 use super::socket::Arrival;
 
 /// The largest body taken from a target.
@@ -71,6 +72,7 @@ fn own(http: &Http, resends: Option<Arc<AtomicU64>>, endpoint: &Endpoint, messag
     let body = message.body.map(ByteString::into_bytes).unwrap_or_default();
     let request = dress(request, &endpoint.headers(&path)).body(Full::new(body));
     let (http, cookies) = (http.clone(), endpoint.cookies());
+    let (signs, addresses) = (endpoint.manner.signs.clone(), endpoint.addresses().len());
     Box::pin(async move {
         let request = request.map_err(|error| Error::Http(error.to_string()))?;
         let mut left = if resends.is_some() { MOST_RESENDS } else { 0 };
@@ -90,10 +92,15 @@ fn own(http: &Http, resends: Option<Arc<AtomicU64>>, endpoint: &Endpoint, messag
         if let Some(cookies) = cookies {
             cookies.learn(&path, &set_cookie_headers(response.headers()));
         }
-        let status = response.status();
-        let body = Limited::new(response.into_body(), MAX_BODY).collect().await;
+        signs.look(response.headers());
+        let (head, body) = response.into_parts();
+        let body = Limited::new(body, MAX_BODY).collect().await;
         let body = body.map_err(|error| Error::Http(error.to_string()))?.to_bytes();
-        Ok((text(status.as_u16(), body)?, None))
+        if head.status.is_success() {
+            return Ok((text(head.status.as_u16(), body)?, None));
+        }
+        let said = String::from_utf8_lossy(&body).into_owned();
+        Err(refused(addresses, head.status.as_u16(), &list(&head.headers), said))
     })
 }
 
@@ -101,6 +108,12 @@ fn own(http: &Http, resends: Option<Arc<AtomicU64>>, endpoint: &Endpoint, messag
 pub(crate) fn set_cookie_headers(headers: &http::HeaderMap) -> Vec<(String, String)> {
     let set = headers.get_all(http::header::SET_COOKIE).iter();
     set.map(|value| ("set-cookie".to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())).collect()
+}
+
+/// All headers of an answer.
+fn list(headers: &http::HeaderMap) -> Vec<(String, String)> {
+    let text = |value: &http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+    headers.iter().map(|(name, value)| (name.to_string(), text(value))).collect()
 }
 
 /// Whether the connection had carried an answer before this request found it closed.

@@ -19,6 +19,7 @@ use tokio::time::Sleep;
 use super::carrier::{Answer, Carrier, Message};
 use super::dial::{Dialer, Manner};
 use super::endpoint::Endpoint;
+use super::refusal::{STICKY, is_unknown_session};
 use super::socket::Arrival;
 use super::websocket::WebSocket;
 use crate::clock;
@@ -120,6 +121,8 @@ struct Polling {
     post: Option<Answer>,
     /// Bytes of the last POST.
     posted: usize,
+    /// A request behind the handshake has been answered.
+    is_known: bool,
     /// Whether to move to a WebSocket once the session is open.
     upgrade: bool,
     probe: Probe,
@@ -176,6 +179,7 @@ impl Connection {
                     get: None,
                     post: None,
                     posted: 0,
+                    is_known: false,
                     upgrade: transport == Transport::Upgrade,
                     probe: Probe::None,
                 };
@@ -448,16 +452,18 @@ fn drive_polling(machine: &mut client::Connection, polling: &mut Polling, cx: &m
         match answer {
             Ok((body, arrival)) => {
                 polling.arrival = arrival;
+                polling.is_known = polling.sid.is_some();
                 machine.payload(&body, clock::now());
             }
-            Err(error) => machine.lost(error.to_string()),
+            Err(error) => machine.lost(polling.explained(&error)),
         }
         polling.learn_sid(machine);
         return Progress::Made;
     }
     if let Some(answer) = poll_slot(&mut polling.post, cx) {
-        if let Err(error) = answer {
-            lost(machine, error.to_string(), polling.posted);
+        match answer {
+            Ok(_) => polling.is_known = true,
+            Err(error) => lost(machine, polling.explained(&error), polling.posted),
         }
         return Progress::Made;
     }
@@ -503,6 +509,19 @@ impl Polling {
         }
         let opens = self.sid.is_none();
         self.carrier.send(&self.endpoint, Message { query, body, opens })
+    }
+
+    /// An error in words; that a session is unknown at once, where it was never anything else, is a sign.
+    fn explained(&self, error: &Error) -> String {
+        match error {
+            Error::Status { status, body }
+                if self.sid.is_some() && !self.is_known && is_unknown_session(*status, body) =>
+            {
+                self.endpoint.manner.signs.unknown_session();
+                format!("{error}; {STICKY}")
+            }
+            error => error.to_string(),
+        }
     }
 
     /// The session's id stands in the handshake, which the machine has just read.

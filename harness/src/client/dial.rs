@@ -18,6 +18,7 @@ use tower_service::Service;
 
 use super::addresses::{self, Mark};
 use super::endpoint::Endpoint;
+use super::signs::Signs;
 use super::tls::{Tls, Trust, server_name};
 use super::wire_bytes::Counted;
 
@@ -40,6 +41,8 @@ pub struct Manner {
     pub path: Option<String>,
     /// What users are going to ask for; the probe asks for it, too.
     pub doors: Vec<Door>,
+    /// What answers have told of several servers.
+    pub signs: Arc<Signs>,
     pub(crate) turn: Arc<AtomicUsize>,
 }
 

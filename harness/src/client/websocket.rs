@@ -10,6 +10,7 @@ use tokio::net::TcpStream;
 
 use super::connection::Error;
 use super::endpoint::Endpoint;
+use super::refusal::refused;
 use super::socket::{Arrival, Socket};
 use crate::wire::close_code;
 use crate::wire::frame::{self, Frame as WsFrame, Messages};
@@ -48,6 +49,7 @@ impl WebSocket {
         if let Some(cookies) = endpoint.cookies() {
             cookies.learn(&path, &headers);
         }
+        endpoint.manner.signs.look_at(&headers);
         match answer {
             Answer::Open(incoming) => Ok(Self {
                 socket: Socket::new(stream),
@@ -57,7 +59,7 @@ impl WebSocket {
                 messages: Messages::default(),
                 largest: 0,
             }),
-            Answer::Refused { status, body } => Err(Error::Status { status, body }),
+            Answer::Refused { status, body } => Err(refused(endpoint.addresses().len(), status, &headers, body)),
         }
     }
 

@@ -204,6 +204,17 @@ impl Tally {
 /// the sender's.
 pub(super) type PhaseCounts = Vec<Counts>;
 
+/// So many messages are looked through for the sender's next one.
+const LOOKED_THROUGH: usize = 1_000;
+
+/// Whether the next message of the same sender to the same target came ahead of this one: that is wrong however many
+/// servers there are, while the order among senders holds on one server only.
+fn is_overtaken_by_own(window: &Window, account: &Receiver, emission: &Emission) -> bool {
+    let later = (emission.seq + 1..).take(LOOKED_THROUGH).map_while(|seq| window.index(emission.stream, seq));
+    let next = later.filter_map(|index| window.entry(index)).find(|entry| entry.emission.sender == emission.sender);
+    next.is_some_and(|entry| account.has(emission.stream, entry.emission.seq))
+}
+
 /// What a worker has found when it ends.
 pub(super) struct Findings {
     /// By traffic and phase.
@@ -401,7 +412,11 @@ impl Measurements {
         at: Nanos,
     ) -> Option<u64> {
         let emission = &entry.emission;
+        let out_of_order = !matches!(verdict, Verdict::Fine | Verdict::Duplicate | Verdict::Phantom);
+        let across = out_of_order && !is_overtaken_by_own(window, account, emission);
+        let elsewhere = plan.users[emission.sender as usize].node != plan.users[user as usize].node;
         let counts = self.counts(plan, emission, user);
+        counts.disorder_across += u64::from(across);
         let wrong = match verdict {
             Verdict::Fine => None,
             Verdict::Overtaken(by) => {
@@ -423,6 +438,7 @@ impl Measurements {
             }
             Verdict::Phantom => {
                 counts.stray += 1;
+                counts.stray_across += u64::from(elsewhere);
                 Some((Kind::Stray, Observed::Nothing))
             }
         };

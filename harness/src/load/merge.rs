@@ -330,6 +330,11 @@ fn add(sum: &mut LoadResult, part: LoadResult) {
     sum.stale += part.stale;
     sum.resent += part.resent;
     sum.transports += part.transports;
+    part.signs.into_iter().for_each(|sign| {
+        if !sum.signs.contains(&sign) {
+            sum.signs.push(sign);
+        }
+    });
     sum.negative += part.negative;
     sum.unsettled += part.unsettled;
     sum.fenced &= part.fenced;

@@ -37,6 +37,7 @@ mod ruler;
 mod run;
 mod schedule;
 mod shared;
+mod signs;
 mod slo;
 pub mod stamp;
 mod talk;

@@ -25,6 +25,7 @@ use super::plan::Plan;
 use super::result::{self, Histograms, summarize};
 use super::schedule::Schedule;
 use super::shared::{Behaviour, Shared};
+use super::signs;
 use super::watch::Watch;
 use super::witness;
 use super::worker::{self, WorkerResult};
@@ -101,6 +102,8 @@ pub async fn run(
     result.wire.payload = payload(loaded, &result);
     result.problems.extend(problem.map(|problem| (problem, 1)));
     result.fenced = shared.stage.fence;
+    result.signs = signs::of(fleet, &shared.plan, &result);
+    signs::mark(&mut result);
     result.ended_by = ending.as_ref().map(|ending| ending.by).unwrap_or_default();
     result.aborted = ending.map(|ending| ending.why);
     let rules = slo::decide(loaded, &shared.plan, &result, &histograms, &cases);

@@ -28,6 +28,9 @@ pub struct LoadResult {
     /// From a polling session to the WebSocket that carries it on.
     #[serde(default)]
     pub upgrade: Summary,
+    /// Signs of a cluster or a balancer, in a run that says nothing of one: order and loss across users are not decided.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub signs: Vec<String>,
     /// The transports that sessions were to have, and had.
     #[serde(default)]
     pub transports: Transports,
@@ -359,6 +362,12 @@ pub struct Counts {
     pub duplicate: u64,
     pub stray: u64,
     pub disorder: u64,
+    /// Those of them whose order among messages of one sender is as it should be.
+    #[serde(default)]
+    pub disorder_across: u64,
+    /// Those of `stray` that came from a user of another server than the receiver's.
+    #[serde(default)]
+    pub stray_across: u64,
     /// Copies that are not as they were sent: cut, or changed.
     #[serde(default)]
     pub altered: u64,
@@ -409,6 +418,8 @@ impl std::ops::AddAssign for Counts {
         self.duplicate += other.duplicate;
         self.stray += other.stray;
         self.disorder += other.disorder;
+        self.disorder_across += other.disorder_across;
+        self.stray_across += other.stray_across;
         self.altered += other.altered;
         self.unidentified += other.unidentified;
         self.excused += other.excused;

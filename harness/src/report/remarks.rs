@@ -31,6 +31,9 @@ pub(super) fn remarks(load: &LoadResult) -> Vec<String> {
     if load.foreign > 0 {
         lines.push(format!("{} carried no stamp of this run", plural(load.foreign, "event")));
     }
+    if !load.signs.is_empty() {
+        lines.push(format!("signs of a cluster or a balancer: {}", load.signs.join("; ")));
+    }
     if !load.fenced && !load.traffic.is_empty() {
         lines.push("the target has no fence: losses were decided by waiting".to_owned());
     }

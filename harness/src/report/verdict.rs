@@ -128,6 +128,7 @@ fn validity_problems(entries: &[Entry]) -> Vec<String> {
             let users = plural(load.unsettled, "user");
             problems.push(format!("{users} did not answer the last fence, so losses are not decided"));
         }
+        problems.extend(across_servers(entries, load));
         let sent: u64 = load.traffic.iter().map(|traffic| traffic.counts.sent).sum();
         let scheduled: u64 = load.traffic.iter().map(|traffic| traffic.counts.scheduled).sum();
         if sent == 0 && scheduled > 0 {
@@ -178,6 +179,21 @@ fn validity_problems(entries: &[Entry]) -> Vec<String> {
 /// Whether the load of a scenario ended because the target let nobody in.
 fn was_refused(entries: &[Entry], scenario: &str) -> bool {
     loads(entries).any(|load| load.scenario == scenario && load.aborted.is_some() && load.ended_by == EndedBy::Refusal)
+}
+
+/// Why a fact is not decided where several servers may be behind the address, and what would decide it.
+fn across_servers(entries: &[Entry], load: &LoadResult) -> Option<String> {
+    let is_undecided = |rule: &RuleResult| {
+        rule.scenario == load.scenario && rule.about == RuleAbout::Facts && rule.verdict == RuleVerdict::Unknown
+    };
+    let any = entries.iter().any(|entry| matches!(entry, Entry::Rule(rule) if is_undecided(rule)));
+    (any && !load.signs.is_empty()).then(|| {
+        format!(
+            "there are signs of a cluster or a balancer ({}), and across servers neither order nor loss is decided; give the \
+             address of one server alone as --target",
+            load.signs.join("; ")
+        )
+    })
 }
 
 /// Why sio-bench was late, as far as the kernel tells: who had the cores that it needed.
@@ -360,6 +376,8 @@ mod tests {
     }
 
     const GOOD: Counts = Counts {
+        disorder_across: 0,
+        stray_across: 0,
         scheduled: 9,
         sent: 9,
         owed: 30,

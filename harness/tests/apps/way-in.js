@@ -1,18 +1,21 @@
 // An echo behind a door. REQUIRE: auth, query or header says where a token must be shown; NAMESPACE is the one that lets
 // anybody in who shows it, and with MAIN=closed the main one lets in nobody. SPELLING=bare: the path is /api/socket, and
-// with a slash at its end it is redirected. TRANSPORTS and MAX are the server's. GET /stats says who was let in.
+// with a slash at its end it is redirected. TRANSPORTS and MAX are the server's, LABEL is in each answer (x-node). GET /stats says who was let in.
 "use strict";
 const http = require("http");
 const { Server } = require("socket.io");
 const { listen } = require("./lib");
 
-const { REQUIRE, NAMESPACE = "/", MAIN, SPELLING, TRANSPORTS, MAX } = process.env;
+const { REQUIRE, NAMESPACE = "/", MAIN, SPELLING, TRANSPORTS, MAX, LABEL } = process.env;
 const stats = { in: 0, refused: 0, echoes: 0, peers: {} };
 const inner = http.createServer();
 const options = SPELLING ? { path: "/api/socket", addTrailingSlash: false } : {};
 if (TRANSPORTS) options.transports = TRANSPORTS.split(",");
 if (MAX) options.maxHttpBufferSize = Number(MAX);
 const io = new Server(inner, options);
+if (LABEL) {
+  for (const event of ["headers", "initial_headers"]) io.engine.on(event, (headers) => (headers["x-node"] = LABEL));
+}
 const check = (socket, next) => {
   const { auth, query, headers } = socket.handshake;
   const bearer = (headers.authorization || "").replace(/^(Bearer|Basic) /, "");

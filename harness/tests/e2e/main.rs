@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stderr, unreachable_pub, reason = "tests")]
 
 mod apps;
+mod balancer;
 mod capacity;
 mod cli;
 mod common;
