@@ -1,6 +1,8 @@
 //! Everything about a load that follows from scenario and seed, except the messages (`schedule`): the same on one
 //! worker or sixteen.
 
+use std::collections::HashMap;
+
 use indexmap::{IndexMap, IndexSet};
 use sio_oracle::Tri;
 
@@ -285,6 +287,7 @@ fn rooms(scenario: &Scenario) -> (Vec<Room>, IndexMap<String, u32>) {
 }
 
 fn users(scenario: &Scenario, groups: &IndexMap<String, u32>, nodes: u32) -> (Vec<User>, Vec<Crowd>) {
+    let dealt: Vec<Deal> = scenario.rooms.keys().enumerate().map(|(index, name)| deal(scenario, index, name)).collect();
     let mut users = Vec::new();
     let mut crowds = Vec::new();
     for (population, (name, spec)) in scenario.populations.iter().enumerate() {
@@ -301,8 +304,12 @@ fn users(scenario: &Scenario, groups: &IndexMap<String, u32>, nodes: u32) -> (Ve
             let mut stream = Stream::new(scenario.seed, Purpose::Rooms, population, index);
             for (group, count) in &spec.rooms {
                 let first = groups[group];
-                let drawn = stream.distinct(*count, scenario.rooms[group].count);
-                rooms.extend(drawn.into_iter().map(|room| first + room));
+                let all = scenario.rooms[group].count;
+                let dealt = scenario.rooms.get_index_of(group).and_then(|group| dealt[group].get(&(population, index)));
+                match dealt {
+                    Some(from) => rooms.extend((0..*count).map(|next| first + (from + next) % all)),
+                    None => rooms.extend(stream.distinct(*count, all).into_iter().map(|room| first + room)),
+                }
             }
             rooms.sort_unstable();
             let transport = transport(spec, &mut Stream::new(scenario.seed, Purpose::Transport, population, index));
@@ -311,6 +318,35 @@ fn users(scenario: &Scenario, groups: &IndexMap<String, u32>, nodes: u32) -> (Ve
         }
     }
     (users, crowds)
+}
+
+/// The first room of each user, by population and number in it.
+type Deal = HashMap<(usize, u32), u32>;
+
+/// Deals users to the rooms of a group that are to be of one size: in an order that is drawn, each to the next rooms. So
+/// their members differ by one at most.
+fn deal(scenario: &Scenario, index: usize, group: &str) -> Deal {
+    let spec = &scenario.rooms[group];
+    let mut deal = Deal::new();
+    if !spec.dealt {
+        return deal;
+    }
+    let mut order = Vec::new();
+    for (population, users) in scenario.populations.values().enumerate() {
+        if let Some((_, count)) = users.rooms.iter().find(|(name, _)| name == group) {
+            order.extend((0..users.count).map(|user| (population, user, *count)));
+        }
+    }
+    let mut random = Stream::new(scenario.seed, Purpose::Deal, index, 0);
+    for top in (1..order.len()).rev() {
+        order.swap(top, random.below(top as u32 + 1) as usize);
+    }
+    let mut next = 0_u64;
+    for (population, user, count) in order {
+        deal.insert((population, user), (next % u64::from(spec.count)) as u32);
+        next += u64::from(count);
+    }
+    deal
 }
 
 fn transport(spec: &Population, stream: &mut Stream) -> Transport {
@@ -367,6 +403,42 @@ mod tests {
         assert_eq!(quiet.len(), 2, "its room, and the one ahead of it");
         assert!(quiet.iter().all(|(_, value)| *value == Tri::F));
         assert!(!plan.is_addressed(&plan.users[3], quiet[0].0));
+    }
+
+    #[test]
+    fn rooms_of_one_size_have_as_many_members() {
+        let text = |rooms: &str| {
+            format!(
+                "name = \"x\"\n[vars]\npeople = 40\n[actions]\n\"join(r)\" = {{ emit = [\"join\", \"${{r}}\"], ack = true }}\n\
+                 [rooms.a]\n{rooms}\njoin = [\"join\", \"${{room}}\"]\n[users.u]\ncount = \"${{people}}\"\nin = {{ a = 2 }}\n\
+                 [users.v]\ncount = 23\nin = {{ a = 1 }}\n[users.w]\ncount = 9\n\
+                 [traffic.t]\nby = \"u\"\nrate_each = \"0.5/s\"\nemit = [\"say\", \"${{payload}}\"]\nack = true\n\
+                 [[phase]]\nname = \"p\"\nfor = \"1s\"\n"
+            )
+        };
+        let load = |rooms: &str| scenario::load(Source { name: "t".to_owned(), text: text(rooms) }, &[], None);
+        let loaded = load("size = 10").unwrap();
+        assert!(
+            (loaded.scenario.traffic["t"].rate.per_second - 20.0).abs() < 1e-9,
+            "forty users, each every two seconds"
+        );
+        let plan = Plan::new(&loaded.scenario, 1).unwrap();
+        assert_eq!(plan.rooms.len(), 11, "103 places in rooms of ten");
+        let members = |room: u32| plan.users.iter().filter(|user| user.rooms.contains(&room)).count();
+        let sizes: Vec<_> = (0..11).map(members).collect();
+        assert!(sizes.iter().all(|size| (9..=10).contains(size)), "{sizes:?}");
+        assert_eq!(sizes.iter().sum::<usize>(), 103, "nobody is twice in a room");
+        assert_ne!(plan.users[0].rooms, [0, 1], "in an order that is drawn");
+        for (rooms, expected) in [
+            ("size = 10\ncount = 11", "11 rooms of 10 are 110 places, and users take 103"),
+            ("namespace = \"/\"", "needs `count`"),
+            ("size = 103", "a user cannot be in 2 of 1 rooms"),
+            ("size = 0", "at least 1"),
+        ] {
+            let wrong = load(rooms).unwrap_err();
+            assert!(wrong.contains(expected), "{rooms}: {wrong}");
+        }
+        assert_eq!(Plan::new(&load("size = 1\ncount = 103").unwrap().scenario, 1).unwrap().rooms.len(), 103);
     }
 
     #[test]

@@ -22,6 +22,8 @@ pub(super) enum Purpose {
     Message = 9,
     /// What a user shows.
     Credentials = 10,
+    /// In which order users are dealt to rooms of one size.
+    Deal = 11,
 }
 
 /// Uniform numbers from `(seed, purpose, group, index)`.

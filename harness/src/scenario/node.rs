@@ -48,6 +48,14 @@ impl Node {
         }
     }
 
+    /// The value of a key, when this is a table that has it.
+    pub fn field(&self, name: &str) -> Option<&Self> {
+        match &self.kind {
+            Kind::Table(entries) => entries.iter().find(|(key, _)| key.name == name).map(|(_, value)| value),
+            _ => None,
+        }
+    }
+
     pub fn as_str(&self) -> Option<&str> {
         match &self.kind {
             Kind::Str(text) => Some(text),

@@ -12,8 +12,10 @@ use crate::clock;
 use crate::load::local::Local;
 use crate::scenario::model::Transport;
 
-/// Events that are kept until some step expects them; the oldest go first.
-const KEPT: usize = 256;
+/// Bytes of events that are kept until some step expects them; the oldest go first. A limit of sio-bench's own.
+pub(super) const KEPT: usize = 4 * 1024 * 1024;
+/// What an event takes beside its content.
+const EACH: usize = 256;
 
 /// What has happened on a connection.
 #[derive(Debug)]
@@ -32,12 +34,25 @@ pub(super) struct Letter {
     pub(super) at: Nanos,
 }
 
+impl Letter {
+    fn size(&self) -> usize {
+        let args = &self.incoming.args;
+        EACH + args.json().len() + args.attachments().iter().map(|bytes| bytes.len()).sum::<usize>()
+    }
+}
+
 pub(super) struct Guest<'a> {
     local: &'a Local,
     pub(super) connection: Connection,
     /// Namespaces that have let the visitor in.
     pub(super) joined: Vec<String>,
     pub(super) inbox: VecDeque<Letter>,
+    /// What that takes, in bytes.
+    held: usize,
+    /// Events that were let go from the front of the inbox, so that a place in it has a number that stays.
+    pub(super) gone: u64,
+    /// Some were let go since what counts began, although nobody had looked at them.
+    pub(super) spilled: bool,
     /// Whether events that want an answer wait for a step that gives it.
     keeps_questions: bool,
     /// When what was heard last arrived.
@@ -55,6 +70,9 @@ impl<'a> Guest<'a> {
             connection,
             joined: Vec::new(),
             inbox: VecDeque::new(),
+            held: 0,
+            gone: 0,
+            spilled: false,
             keeps_questions,
             heard_at: now,
             opened_at: now,
@@ -115,12 +133,25 @@ impl<'a> Guest<'a> {
         if !self.keeps_questions {
             self.answer(&incoming, Args::none());
         }
-        if self.inbox.len() == KEPT
+        let letter = Letter { incoming, at: self.heard_at };
+        self.held += letter.size();
+        self.inbox.push_back(letter);
+        while self.held > KEPT
+            && self.inbox.len() > 1
             && let Some(letter) = self.inbox.pop_front()
         {
+            self.gone += 1;
+            self.spilled = true;
+            self.held -= letter.size();
             self.drop_letter(&letter);
         }
-        self.inbox.push_back(Letter { incoming, at: self.heard_at });
+    }
+
+    /// Takes an event that was expected out of the inbox.
+    pub(super) fn take_letter(&mut self, place: usize) -> Option<Letter> {
+        let letter = self.inbox.remove(place)?;
+        self.held -= letter.size();
+        Some(letter)
     }
 
     /// What nobody has expected is of no interest any more.
@@ -128,6 +159,7 @@ impl<'a> Guest<'a> {
         while let Some(letter) = self.inbox.pop_front() {
             self.drop_letter(&letter);
         }
+        (self.held, self.spilled) = (0, false);
     }
 
     fn drop_letter(&mut self, letter: &Letter) {

@@ -6,14 +6,14 @@ use std::time::{Duration, Instant};
 use sio_oracle::board::Nanos;
 use sio_protocol::{Args, Value};
 
-use super::guest::{Guest, Heard};
+use super::guest::{Guest, Heard, KEPT};
 use crate::client::{Connection, Endpoint, Error, Jar, Manner};
 use crate::clock;
 use crate::load::local::Local;
 use crate::load::message::json_of;
 use crate::load::random::Dice;
 use crate::scenario::model::{Ack, Deed, Drop as Dropping, FlowStep, Think, Transport};
-use crate::scenario::template::{Scope, Template};
+use crate::scenario::template::{Expr, Scope, Template};
 use crate::target::manner::adding;
 
 /// Why a visit is over before its end.
@@ -137,9 +137,12 @@ impl<'a> Walk<'a> {
             }
             Deed::Expect { events, times, reply } => {
                 let nsp = self.namespace(step)?;
-                let mut took = 0;
+                let (mut took, mut looked) = (0, 0);
+                let learns = learns(events);
                 for _ in 0..*times {
-                    let at = self.expect(&nsp, events, reply.as_deref(), deadline, step.within).await?;
+                    // What did not fit does not fit later either, unless it is compared with what was saved meanwhile.
+                    looked = if learns { 0 } else { looked };
+                    let at = self.expect(&nsp, events, reply.as_deref(), &mut looked, (deadline, step.within)).await?;
                     took += at - self.since;
                     self.since = at;
                 }
@@ -347,14 +350,22 @@ impl<'a> Walk<'a> {
         nsp: &str,
         events: &[Vec<Template>],
         reply: Option<&[Template]>,
-        deadline: Instant,
-        within: Duration,
+        looked: &mut u64,
+        (deadline, within): (Instant, Duration),
     ) -> Outcome<Nanos> {
         loop {
-            if let Some(at) = self.take_expected(nsp, events, reply)? {
+            if let Some(at) = self.take_expected(nsp, events, reply, looked)? {
                 return Ok(at);
             }
-            if self.guest()?.hear(deadline).await.map_err(Trouble::of)?.is_none() {
+            let guest = self.guest()?;
+            if guest.hear(deadline).await.map_err(Trouble::of)?.is_none() {
+                if guest.spilled {
+                    return Err(Trouble::Own(format!(
+                        "an event that was expected may be among those that were let go: more than {} MiB of them waited, \
+                         which is a limit of sio-bench's own",
+                        KEPT / 1024 / 1024
+                    )));
+                }
                 return failed(format!("did not come within {within:?}"));
             }
         }
@@ -365,10 +376,12 @@ impl<'a> Walk<'a> {
         nsp: &str,
         events: &[Vec<Template>],
         reply: Option<&[Template]>,
+        looked: &mut u64,
     ) -> Outcome<Option<Nanos>> {
         let Some(guest) = &mut self.guest else { return failed("the visitor is not connected") };
         let scope = &mut self.scope;
-        let place = guest.inbox.iter().position(|letter| {
+        let from = looked.saturating_sub(guest.gone) as usize;
+        let place = guest.inbox.iter().skip(from).position(|letter| {
             *letter.incoming.nsp == *nsp
                 && letter
                     .incoming
@@ -376,7 +389,9 @@ impl<'a> Walk<'a> {
                     .to_values()
                     .is_ok_and(|values| events.iter().any(|event| scope.match_all(event, &values).is_ok()))
         });
-        let Some(letter) = place.and_then(|place| guest.inbox.remove(place)) else { return Ok(None) };
+        // By numbers that stay when those ahead are let go: where to look next.
+        *looked = guest.gone + place.map_or(guest.inbox.len(), |place| from + place) as u64;
+        let Some(letter) = place.and_then(|place| guest.take_letter(from + place)) else { return Ok(None) };
         if letter.incoming.id.is_some()
             && let Some(reply) = reply
         {
@@ -394,6 +409,14 @@ impl<'a> Walk<'a> {
             guest.connection.close().await;
         }
     }
+}
+
+/// Whether what fits depends on what was saved by an event before.
+fn learns(events: &[Vec<Template>]) -> bool {
+    let mut learns = false;
+    let mut look = |expr: &Expr| learns |= matches!(expr, Expr::Save(_) | Expr::Not(_));
+    events.iter().flatten().for_each(|template| template.visit(&mut look));
+    learns
 }
 
 /// Goes as networks do.

@@ -89,10 +89,13 @@ fn file(root: &Node, cx: &mut Context<'_>) -> Scenario {
     let whole = cases::File { area: &name, clients: &shared_clients, actions: &actions, defaults: &defaults };
     let cases = case_nodes.iter().flat_map(|node| cases::lower(node, &whole, cx)).collect();
 
-    let rooms = named(top.get("rooms"), "[rooms]", cx, |node, _, cx| load::rooms(node, &actions, cx));
+    let user_nodes = top.get("users");
+    let rooms = named(top.get("rooms"), "[rooms]", cx, |node, name, cx| {
+        load::rooms(node, &actions, load::members(user_nodes, name, cx.vars), cx)
+    });
     let feeds = named(top.get("feeds"), "[feeds]", cx, |node, _, cx| feeds::lower(node, cx));
     let around = Around { rooms: &rooms, flow: flow::World { actions: &actions, feeds: &feeds } };
-    let users = named(top.get("users"), "[users]", cx, |node, _, cx| load::users(node, &around, cx));
+    let users = named(user_nodes, "[users]", cx, |node, _, cx| load::users(node, &around, cx));
     let (mut populations, mut journeys) = (IndexMap::new(), IndexMap::new());
     for (name, users) in users {
         match users {

@@ -13,6 +13,8 @@ use crate::wire::Path;
 #[derive(Debug)]
 pub struct RoomGroup {
     pub count: u32,
+    /// Users are dealt to them in turn, so that all have as many members; otherwise each user's are drawn.
+    pub dealt: bool,
     pub namespace: String,
     pub join: Invocation,
 }

@@ -11,9 +11,11 @@ pub(super) use users::{Around, Users, lower as users};
 use indexmap::IndexMap;
 
 use super::actions;
+use crate::scenario::diagnostic::Diagnostics;
 use crate::scenario::model::{Action, Chaos, Phase, Population, RoomGroup};
-use crate::scenario::node::Node;
+use crate::scenario::node::{Kind, Node};
 use crate::scenario::table::{self, Context, Table};
+use crate::scenario::vars::Vars;
 
 /// Users of one population, and rooms of one group.
 const MOST: u64 = 10_000_000;
@@ -52,14 +54,74 @@ fn namespace(node: &Node, cx: &mut Context<'_>) -> Option<String> {
     None
 }
 
-pub(super) fn rooms(node: &Node, declared: &IndexMap<String, Action>, cx: &mut Context<'_>) -> Option<RoomGroup> {
+/// `members` are the places that users take in these rooms: each as many as it is in.
+pub(super) fn rooms(
+    node: &Node,
+    declared: &IndexMap<String, Action>,
+    members: u64,
+    cx: &mut Context<'_>,
+) -> Option<RoomGroup> {
     let mut table = Table::new(node, "a room group", cx)?;
-    let count = table.require("count", cx).and_then(|node| bounded(node, cx));
+    let (count, dealt) = room_count(&mut table, members, cx);
     let join = table.require("join", cx).and_then(|node| actions::invocation(node, declared, cx));
     let namespace = table.get("namespace").map_or_else(|| Some("/".to_owned()), |node| namespace(node, cx));
     table.not_yet("leave", cx);
     table.finish(cx);
-    Some(RoomGroup { count: count?, namespace: namespace?, join: join? })
+    Some(RoomGroup { count: count?, dealt, namespace: namespace?, join: join? })
+}
+
+/// `count`, `size`, or both if they are true of each other; and whether the rooms are to be of one size.
+fn room_count(table: &mut Table<'_>, members: u64, cx: &mut Context<'_>) -> (Option<u32>, bool) {
+    let count = table.get("count").map(|node| (node, bounded(node, cx)));
+    let size = table.get("size").map(|node| (node, bounded(node, cx)));
+    match (count, size) {
+        (Some((_, count)), None) => (count, false),
+        (Some((_, Some(count))), Some((node, Some(size)))) => {
+            if u64::from(count) * u64::from(size) != members {
+                let message = format!(
+                    "{count} rooms of {size} are {} places, and users take {members}",
+                    u64::from(count) * u64::from(size)
+                );
+                cx.diagnostics.error(node.span.clone(), message);
+                cx.diagnostics.note(
+                    "leave `count` out, and there are as many rooms as it takes; or `size`, and members are drawn",
+                );
+            }
+            (Some(count), true)
+        }
+        (None, Some((node, Some(size)))) => {
+            if members == 0 {
+                cx.diagnostics.error(
+                    node.span.clone(),
+                    "nobody is in these rooms, so their size does not say how many there are",
+                );
+                cx.diagnostics.note("put users into them with `in = { NAME = 1 }`, or say `count`");
+                return (None, true);
+            }
+            // Not more than there can be users.
+            (u32::try_from(members.div_ceil(size.into())).ok(), true)
+        }
+        (None, None) => {
+            cx.diagnostics
+                .error(table.span(), "a room group needs `count`, how many there are, or `size`, their members");
+            (None, false)
+        }
+        _ => (None, true),
+    }
+}
+
+/// The places that users take in the rooms of a group, as far as that can be read; what cannot is reported elsewhere.
+pub(super) fn members(users: Option<&Node>, group: &str, vars: &Vars) -> u64 {
+    let Some(Node { kind: Kind::Table(populations), .. }) = users else { return 0 };
+    let number = |node: Option<&Node>| match vars.fill(node?, &mut Diagnostics::default())?.kind {
+        Kind::Int(number) => u64::try_from(number).ok(),
+        _ => None,
+    };
+    let places = populations.iter().map(|(_, population)| {
+        let each = population.field("in").and_then(|rooms| number(rooms.field(group)));
+        each.unwrap_or(0).saturating_mul(number(population.field("count")).unwrap_or(0))
+    });
+    places.fold(0, u64::saturating_add)
 }
 
 /// A phase, and what happens at its start.

@@ -8,6 +8,7 @@ use super::population_name;
 use crate::load::stamp;
 use crate::scenario::model::{Action, Arrivals, Population, Reach, RoomGroup, RoomRef, Traffic};
 use crate::scenario::node::{Kind, Node};
+use crate::scenario::quantity::Rate;
 use crate::scenario::table::{self, Context, Table};
 use crate::scenario::template::{Expr, TOKEN, Template};
 
@@ -21,7 +22,7 @@ pub(in crate::scenario::lower) struct World<'a> {
 pub(in crate::scenario::lower) fn lower(node: &Node, world: &World<'_>, cx: &mut Context<'_>) -> Option<Traffic> {
     let mut table = Table::new(node, "a traffic", cx)?;
     let by = table.require("by", cx).and_then(|node| population_name(node, world.populations, cx));
-    let rate = table.require("rate", cx).and_then(|node| table::rate(node, cx));
+    let rate = rate(&mut table, by.as_ref().and_then(|by| world.populations.get(by)), cx);
     let arrivals = table.get("arrivals").map_or(Some(Arrivals::Poisson), |node| arrivals(node, cx));
     let invocation = table.get("do").map(|node| actions::invocation(node, world.actions, cx));
     let emit = table.get("emit").map(|node| actions::arguments(node, cx));
@@ -110,6 +111,27 @@ pub(in crate::scenario::lower) fn lower(node: &Node, world: &World<'_>, cx: &mut
         room_group,
         reaches,
     })
+}
+
+/// `rate`, in total, or `rate_each`, of every user.
+fn rate(table: &mut Table<'_>, by: Option<&Population>, cx: &mut Context<'_>) -> Option<Rate> {
+    match (table.get("rate"), table.entry("rate_each")) {
+        (Some(node), None) => table::rate(node, cx),
+        (None, Some((_, node))) => {
+            let each = table::rate(node, cx)?;
+            // Who sends has been reported, if it is nobody.
+            Some(Rate { per_second: each.per_second * f64::from(by?.count) })
+        }
+        (Some(total), Some((key, _))) => {
+            cx.diagnostics.error(key.span.clone(), "`rate` and `rate_each` exclude each other");
+            cx.diagnostics.see(total.span.clone(), "of all users together");
+            None
+        }
+        (None, None) => {
+            cx.diagnostics.error(table.span(), "a traffic needs `rate`, in total, or `rate_each`, of every user");
+            None
+        }
+    }
 }
 
 /// The first of the sender's room groups, of the namespace if one is named.
