@@ -259,6 +259,8 @@ pub(super) struct Wanted {
     pub(super) is_whole: bool,
 }
 
+const LIST_CASES: &str = "`sio-bench list cases` shows their ids, areas, rows and tags";
+
 /// Reads the suite and keeps what was asked for.
 pub(super) fn wanted(paths: &[PathBuf], filter: &Filter) -> Result<Wanted, Trouble> {
     let usual = default_suite();
@@ -266,12 +268,17 @@ pub(super) fn wanted(paths: &[PathBuf], filter: &Filter) -> Result<Wanted, Troub
     let register = Register::load().map_err(Trouble::Usage)?;
     let mut suite = Suite::load(paths).map_err(Trouble::Usage)?;
     let ids: Vec<_> = suite.cases().map(|(_, case)| case.full_id()).collect();
+    if ids.is_empty() {
+        return Err(Trouble::Nothing("these files hold no [[case]]\n  `sio-bench run` plays their loads".to_owned()));
+    }
+    let unknown = filter.unknown(&suite, &register);
+    if !unknown.is_empty() {
+        return Err(Trouble::Nothing(format!("{}\n  {LIST_CASES}", unknown.join("\n  "))));
+    }
     filter.apply(&mut suite, &register);
     if suite.picks.is_empty() {
-        let found = format!("no case matches; the suite has {}", ids.len());
-        return Err(Trouble::Nothing(format!(
-            "{found}\n  `sio-bench list cases` shows their ids, areas, rows and tags"
-        )));
+        let found = format!("of {} cases none is", ids.len());
+        return Err(Trouble::Nothing(format!("{found} all that was asked for at once\n  {LIST_CASES}")));
     }
     Ok(Wanted { suite, register, ids, is_whole: filter.is_whole() })
 }

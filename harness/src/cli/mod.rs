@@ -181,7 +181,7 @@ struct RunArgs {
     baseline: Vec<PathBuf>,
 
     /// Serve the figures of the run to Prometheus, under /metrics
-    #[arg(long, value_name = "ADDRESS:PORT")]
+    #[arg(long, value_name = "ADDRESS:PORT", value_parser = parse_address)]
     metrics: Option<SocketAddr>,
 
     /// Send the figures of the run to an OpenTelemetry collector (OTLP over HTTP, port 4318 as a rule)
@@ -220,6 +220,10 @@ fn parse_override(text: &str) -> Result<Override, String> {
         Some((key, value)) if !key.trim().is_empty() => Ok((key.trim().to_owned(), value.trim().to_owned())),
         _ => Err("expected KEY=VALUE, such as people=5_000".to_owned()),
     }
+}
+
+fn parse_address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| "expected ADDRESS:PORT, such as 127.0.0.1:9090".to_owned())
 }
 
 /// How long somebody waits: for some time at least.

@@ -7,6 +7,7 @@ use clap::Args;
 use super::{parse_override, print, run};
 use crate::exit::Exit;
 use crate::load;
+use crate::report::text::plural;
 use crate::scenario::{Loaded, Override};
 
 #[derive(Args)]
@@ -53,7 +54,10 @@ fn describe(args: &PlanArgs) -> Result<String, String> {
         text.push_str(&format!("{}   {}   seed {}\n", loaded.scenario.name, loaded.source.name, loaded.scenario.seed));
         match run::plan(&loaded, nodes)? {
             Some(plan) => text.push_str(&load::describe(&loaded, plan)),
-            None => text.push_str(&format!("  {} cases and no load\n", loaded.scenario.cases.len())),
+            None => {
+                let cases = plural(loaded.scenario.cases.len() as u64, "case");
+                text.push_str(&format!("  {cases} and no load\n"));
+            }
         }
     }
     Ok(text)

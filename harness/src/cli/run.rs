@@ -13,6 +13,7 @@ use crate::baseline::{self, Earlier};
 use crate::client::Manner;
 use crate::clock;
 use crate::exit::Exit;
+use crate::guess::did_you_mean;
 use crate::interrupt::Interrupt;
 use crate::live::Audience;
 use crate::load::{self, Plan, Settings};
@@ -122,7 +123,7 @@ pub(super) fn prepare(args: &RunArgs, adapt: impl Fn(&mut Loaded)) -> Result<Job
 
 /// Reads the baselines, and refuses what is not of the same loads.
 fn earlier(paths: &[PathBuf], loaded: &[Loaded]) -> Result<Vec<Earlier>, String> {
-    let refused = |problem: String| format!("{problem}; nothing was sent");
+    let refused = |problem: String| format!("{problem}\n  nothing was sent");
     let earlier: Vec<Earlier> =
         paths.iter().map(|path| Earlier::read(path)).collect::<Result<_, _>>().map_err(refused)?;
     for file in loaded.iter().filter(|file| file.scenario.has_load()) {
@@ -163,7 +164,9 @@ pub(super) fn load_all(
         let known: Vec<_> = loaded.iter().flat_map(|file| &file.vars).map(|(name, _)| name.as_str()).collect();
         let known =
             if known.is_empty() { "there are none".to_owned() } else { format!("there are: {}", known.join(", ")) };
-        return Err(format!("--set names no variable of [vars]: {}; {known}", unknown.join(", ")));
+        let names = loaded.iter().flat_map(|file| &file.vars).map(|(name, _)| name.as_str());
+        let guess = did_you_mean(unknown[0], names);
+        return Err(format!("--set names no variable of [vars]: {}{guess}\n  {known}", unknown.join(", ")));
     }
     Ok(loaded)
 }

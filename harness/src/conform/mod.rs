@@ -15,6 +15,7 @@ pub mod register;
 pub mod run;
 pub mod select;
 mod stand;
+mod unknown;
 pub mod zoo;
 
 pub use register::Register;

@@ -175,10 +175,18 @@ fn file_of(path: &Path) -> PathBuf {
 }
 
 fn unreadable(file: &Path, error: &io::Error) -> String {
-    format!("cannot read {}: {error}", file.display())
+    let remedy = if error.kind() == io::ErrorKind::NotFound {
+        "\n  a run's folder holds run.jsonl; runs without --out are below runs/"
+    } else {
+        ""
+    };
+    format!("cannot read {}: {error}{remedy}", file.display())
 }
 
 fn no_line(file: &Path, number: usize, error: &serde_json::Error) -> String {
+    if number == 1 {
+        return format!("{} is no record: its first line is not the header of a run", file.display());
+    }
     format!("{}:{number}: this is no line of a record: {error}", file.display())
 }
 

@@ -7,6 +7,7 @@ use codespan_reporting::files::SimpleFile;
 use codespan_reporting::term::{self, Chars, Config};
 
 use super::node::Span;
+use crate::guess::nearest;
 
 /// Problems found so far in a text.
 #[derive(Debug, Default)]
@@ -54,15 +55,20 @@ impl Diagnostics {
     /// Adds an error for a name that is not one of `known`, with the nearest of them.
     pub fn unknown(&mut self, span: Span, what: &str, found: &str, known: &[impl AsRef<str>]) {
         let message = format!("unknown {what} `{found}`");
-        match nearest(found, known) {
+        match nearest(found, known.iter().map(AsRef::as_ref)) {
             Some(guess) => self.error_at(span, message, format_args!("did you mean `{guess}`?")),
             None => self.error(span, message),
         }
         if known.is_empty() {
             self.note(format_args!("there is no {what} here"));
         } else {
-            let known: Vec<_> = known.iter().map(AsRef::as_ref).collect();
-            self.note(format_args!("known here: {}", known.join(" ")));
+            let mut once: Vec<&str> = Vec::new();
+            for name in known.iter().map(AsRef::as_ref) {
+                if !once.contains(&name) {
+                    once.push(name);
+                }
+            }
+            self.note(format_args!("known here: {}", once.join(" ")));
         }
     }
 
@@ -103,12 +109,4 @@ impl Diagnostics {
     pub fn spans(&self) -> impl Iterator<Item = &Span> {
         self.list.iter().flat_map(|diagnostic| diagnostic.labels.iter().map(|label| &label.range))
     }
-}
-
-/// The name of `known` that was probably meant.
-fn nearest<'a>(found: &str, known: &'a [impl AsRef<str>]) -> Option<&'a str> {
-    let distance = |name: &str| strsim::damerau_levenshtein(found, name);
-    let best = known.iter().map(AsRef::as_ref).min_by_key(|name| distance(name))?;
-    // A third of the letters may differ; more is no misspelling.
-    (distance(best) <= found.chars().count().max(3) / 3 + 1).then_some(best)
 }

@@ -6,6 +6,7 @@ use std::path::Path;
 use include_dir::{Dir, include_dir};
 
 use self::kind::{Kind, WANTED};
+use crate::guess::{did_you_mean, nearest};
 
 mod folder;
 mod kind;
@@ -53,12 +54,17 @@ pub fn find(path: &Path) -> Result<Vec<Source>, String> {
         return Ok(folder);
     }
     embedded(path).map(|source| vec![source]).ok_or_else(|| {
-        let names: Vec<_> = embedded_names();
-        format!(
-            "there is no file or folder {}\n  scenarios that come with sio-bench: {}",
-            path.display(),
-            names.join(", ")
-        )
+        let name = path.display().to_string();
+        let bare = name.strip_prefix("scenarios/").unwrap_or(&name).trim_end_matches(".toml");
+        let names = embedded_names();
+        let here = fs::read_dir(".").into_iter().flatten().flatten().map(|entry| entry.path());
+        let here = here.filter(|path| path.extension().is_some_and(|end| end == "toml"));
+        let here: Vec<_> = here.filter_map(|path| Some(path.file_name()?.to_str()?.to_owned())).collect();
+        let guess = match nearest(&name, here.iter().map(String::as_str)) {
+            Some(file) => format!("; did you mean `{file}`?"),
+            None => did_you_mean(bare, names.iter().map(String::as_str)),
+        };
+        format!("there is no file or folder {name}{guess}\n  `sio-bench list scenarios` shows those that come with it")
     })
 }
 

@@ -170,6 +170,11 @@ pub fn strings(node: &Node, cx: &mut Context<'_>) -> Option<Vec<String>> {
 pub fn array<'n>(node: &'n Node, what: &str, cx: &mut Context<'_>) -> Option<&'n [Node]> {
     match &node.kind {
         Kind::Array(items) => Some(items),
+        Kind::Table(_) if what.starts_with("[[") => {
+            wrong(node, what, cx);
+            cx.diagnostics.note("an array of tables has two brackets on each side");
+            None
+        }
         _ => {
             wrong(node, what, cx);
             None

@@ -9,7 +9,8 @@ use std::time::Duration;
 use serde::Deserialize;
 use tokio::process::Command;
 
-use super::Error;
+use super::{Error, url};
+use crate::guess::did_you_mean;
 
 /// A folder of targets given by hand.
 const VARIABLE: &str = "SIO_BENCH_TARGETS";
@@ -61,7 +62,14 @@ pub(super) fn find(name: &str) -> Result<Manifest, Error> {
         } else {
             format!("known: reference, {}", known.join(", "))
         };
-        return Err(Error::Usage(format!("there is no target `{name}`; {known}\n  a URL begins with http://")));
+        if let Some(url) = url::meant(name) {
+            return Err(Error::Usage(format!("`{name}` is no URL, and no name of a target; did you mean `{url}`?")));
+        }
+        let all = names();
+        let guess = did_you_mean(name, all.iter().map(String::as_str).chain(["reference"]));
+        return Err(Error::Usage(format!(
+            "there is no target `{name}`{guess}\n  {known}\n  a URL begins with http:// or https://"
+        )));
     };
     read(name, &folder)
 }

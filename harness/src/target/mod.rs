@@ -7,6 +7,7 @@ pub mod manner;
 mod probe;
 mod process;
 mod schemes;
+pub mod url;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -113,6 +114,9 @@ impl Kind {
 
 /// Finds the target, and installs it if need be.
 pub async fn prepare(choice: &Choice) -> Result<Prepared, Error> {
+    if let Choice::Url(url) = choice {
+        url::check(url).map_err(Error::Usage)?;
+    }
     Ok(match choice {
         Choice::Url(url) => Prepared {
             kind: Kind::Url(url.clone()),

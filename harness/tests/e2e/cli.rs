@@ -116,15 +116,15 @@ fn a_command_line_that_makes_no_sense() {
         (vec!["run", "nothing-here"], "there is no file or folder nothing-here"),
         (
             vec!["run", "fanout", "--set", "poeple=1"],
-            "--set names no variable of [vars]: poeple; there are: people, rate",
+            "--set names no variable of [vars]: poeple; did you mean `people`?\n  there are: people, rate",
         ),
         (vec!["run", "fanout", "--set", "people"], "expected KEY=VALUE"),
         (vec!["run", "fanout", "--set", "rate=7"], "expected a rate such as \"500/s\": `7` has no unit"),
         (
             vec!["run", "fanout", "--target", "nobody"],
-            "there is no target `nobody`; known: reference, bun, chat, go, java, node, node-v2",
+            "there is no target `nobody`\n  known: reference, bun, chat, go, java, node, node-v2",
         ),
-        (vec!["run", "fanout", "--target", "ftp://x"], "`ftp://x` is not a URL of a server"),
+        (vec!["run", "fanout", "--target", "ftp://x"], "`ftp` is not a scheme of a server"),
         (vec!["run", "shop"], "the environment variable SHOP_URL is not set"),
         (vec!["run", "shop", "--target", "http://127.0.0.1:1"], "the environment variable SHOP_PID is not set"),
         (vec!["report", "nothing-here"], "cannot read nothing-here"),

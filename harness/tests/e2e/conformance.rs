@@ -65,7 +65,7 @@ fn a_filter_that_matches_nothing_is_not_green() {
     let place = Place::new();
     let output = place.run(&["conform", "--area", "romms"]);
     assert_eq!(code(&output), 5, "{}", stdout(&output));
-    assert!(stderr(&output).contains("no case matches"), "{}", stderr(&output));
+    assert!(stderr(&output).contains("there is no area `romms`; did you mean `rooms`?"), "{}", stderr(&output));
     assert!(!place.path().join("runs").exists());
 }
 

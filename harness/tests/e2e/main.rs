@@ -18,6 +18,7 @@ mod inspect;
 mod journeys;
 mod live;
 mod lives;
+mod mistakes;
 mod office;
 mod quiet;
 mod reach;

@@ -36,18 +36,17 @@ impl FaultArgs {
 fn parse_fault(text: &str) -> Result<Fault, String> {
     match find(text) {
         Some(row) => Ok(row.fault),
-        None => {
-            Err(format!("there is no such fault; there are {} of them, from {} to {}", TABLE.len(), first(), last()))
-        }
+        None => Err(format!("there is no such fault{}; `sio-bench list faults` has all {}", guess(text), TABLE.len())),
     }
 }
 
-fn first() -> &'static str {
-    TABLE.first().map_or("", |row| row.name)
-}
-
-fn last() -> &'static str {
-    TABLE.last().map_or("", |row| row.name)
+/// What was probably meant.
+fn guess(text: &str) -> String {
+    let distance = |name: &str| strsim::damerau_levenshtein(text, name);
+    let nearest = TABLE.iter().map(|row| row.name).min_by_key(|name| distance(name));
+    // A third of the letters may differ; more is no misspelling.
+    let near = nearest.filter(|name| distance(name) <= text.chars().count().max(3) / 3 + 1);
+    near.map_or_else(String::new, |name| format!("; did you mean `{name}`?"))
 }
 
 fn parse_rate(text: &str) -> Result<f64, String> {

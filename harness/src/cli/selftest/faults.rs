@@ -19,6 +19,7 @@ use crate::clock;
 use crate::conform::Filter;
 use crate::conform::kill::{Fate, Trial, Trials};
 use crate::exit::Exit;
+use crate::guess::did_you_mean;
 use crate::report::html::{Fault, matrix};
 
 /// Faulty servers at a time.
@@ -84,8 +85,13 @@ fn rows(args: &SelfTestArgs) -> Result<Vec<&'static Row>, Trouble> {
     let named =
         |row: &&Row| args.only.is_empty() || args.only.iter().any(|text| row.id == *text || row.name.contains(text));
     let mut rows: Vec<&'static Row> = TABLE.iter().filter(named).collect();
-    if rows.is_empty() {
-        return Err(Trouble::Nothing("there is no such fault; `sio-bench list faults` has them all".to_owned()));
+    let names = || TABLE.iter().flat_map(|row| [row.id, row.name]);
+    for text in &args.only {
+        if !TABLE.iter().any(|row| row.id == *text || row.name.contains(text)) {
+            let guess = did_you_mean(text, names());
+            let list = "`sio-bench list faults` has them all";
+            return Err(Trouble::Nothing(format!("there is no fault `{text}`{guess}\n  {list}")));
+        }
     }
     let mut rng = ChaCha8Rng::seed_from_u64(args.seed);
     while args.sample.is_some_and(|sample| rows.len() > sample) {

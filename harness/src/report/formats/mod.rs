@@ -15,6 +15,7 @@ use std::str::FromStr;
 use self::end::with_verdict;
 use self::escape::seen_json;
 use super::{conformance, coverage, terminal};
+use crate::guess::did_you_mean;
 use crate::record::{
     CaseResult, CaseVerdict, Entry, Failure, Progress, RuleAbout, RuleResult, RuleVerdict, header, loads, seconds,
 };
@@ -63,7 +64,10 @@ impl FromStr for Format {
     fn from_str(text: &str) -> Result<Self, String> {
         let found = ALL.iter().find(|(name, _)| *name == text).map(|(_, format)| *format);
         let names: Vec<_> = ALL.iter().map(|(name, _)| *name).collect();
-        found.ok_or_else(|| format!("expected one of {}", names.join(", ")))
+        found.ok_or_else(|| {
+            let guess = did_you_mean(text, names.iter().copied());
+            format!("there is no format `{text}`{guess}; expected one of {}", names.join(", "))
+        })
     }
 }
 

@@ -45,6 +45,10 @@ pub fn lower(root: &Node, source: &Source, overrides: &[Override], diagnostics: 
     };
     let vars = Vars::read(vars_node, overrides, diagnostics);
     let mut not_yet = Vec::new();
+    if misspelt_tables(root, diagnostics) {
+        // Whatever refers to what is in them would be said to refer to nothing.
+        return Lowered { vars, ..Lowered::nothing() };
+    }
     let mut cx = Context {
         diagnostics,
         source,
@@ -57,6 +61,20 @@ pub fn lower(root: &Node, source: &Source, overrides: &[Override], diagnostics: 
     Lowered { scenario, not_yet, vars }
 }
 
+/// What a scenario may have at its top.
+const TOP: [&str; 20] = [
+    "name", "about", "tags", "version", "seed", "include", "vars", "target", "actions", "clients", "case", "defaults",
+    "rooms", "users", "traffic", "phase", "chaos", "slo", "search", "observe",
+];
+
+/// Says of tables at the top that nobody knows.
+fn misspelt_tables(root: &Node, diagnostics: &mut Diagnostics) -> bool {
+    let Kind::Table(entries) = &root.kind else { return false };
+    let known: Vec<&str> = TOP.into_iter().chain(["feeds"]).collect();
+    let unknown = entries.iter().filter(|(key, _)| !known.contains(&key.name.as_str()));
+    unknown.map(|(key, _)| diagnostics.unknown(key.span.clone(), "key", &key.name, &known)).count() > 0
+}
+
 /// The names below the tables that others refer to.
 fn declared(root: &Node) -> Vec<(&'static str, String)> {
     let Kind::Table(entries) = &root.kind else { return Vec::new() };
@@ -66,6 +84,19 @@ fn declared(root: &Node) -> Vec<(&'static str, String)> {
         if let Some(Kind::Table(inner)) = node {
             let bare = |name: &str| name.split('(').next().unwrap_or(name).trim().to_owned();
             names.extend(inner.iter().map(|(key, _)| (table, bare(&key.name))));
+        }
+    }
+    let phases = entries.iter().find(|(key, _)| key.name == "phase").map(|(_, node)| &node.kind);
+    let phases = match phases {
+        Some(Kind::Array(items)) => items.iter().map(|item| &item.kind).collect(),
+        Some(one) => vec![one],
+        None => Vec::new(),
+    };
+    for phase in phases {
+        if let Kind::Table(inner) = phase
+            && let Some(name) = inner.iter().find(|(key, _)| key.name == "name").and_then(|(_, node)| node.as_str())
+        {
+            names.push(("phase", name.to_owned()));
         }
     }
     names
@@ -160,7 +191,8 @@ fn check_whole(scenario: &Scenario, root: &Node, cx: &mut Context<'_>) {
                 .error(case.span.clone(), "`every` is for cases that are played beside a load, and there is none");
         }
     }
-    if scenario.has_load() && scenario.phases.is_empty() {
+    let has_phase = matches!(&root.kind, Kind::Table(entries) if entries.iter().any(|(key, _)| key.name == "phase"));
+    if scenario.has_load() && scenario.phases.is_empty() && !has_phase {
         cx.diagnostics.error(root.span.start..root.span.start, "a load needs at least one [[phase]]");
     }
     if !scenario.phases.is_empty() && scenario.phases.iter().all(|phase| !phase.measured) {

@@ -84,6 +84,10 @@ pub(super) fn rule(node: &Node, scenario: &Scenario, cx: &mut Context<'_>) -> Op
         cx.diagnostics.error(node.span.clone(), format_args!("a rule is a string, not {}", node.describe()));
         return None;
     };
+    if text.trim().is_empty() {
+        cx.diagnostics.error(node.span.clone(), "this rule is empty; a rule is such as \"tell.missing = 0\"");
+        return None;
+    }
     let (metric, mut words) = measured(text, &node.span, scenario, cx)?;
     let (mut word, mut span) = words.next();
     let stat = match stat(word) {
@@ -93,6 +97,9 @@ pub(super) fn rule(node: &Node, scenario: &Scenario, cx: &mut Context<'_>) -> Op
         }
         None => Stat::Plain,
     };
+    if metric.is_latency() && stat == Stat::Plain {
+        return no_stat(word, span, cx);
+    }
     check_stat(&metric, stat, node, cx)?;
     let limit = limit(&metric, stat, (word, span), &mut words, cx)?;
     let (phase, users) = scope(words, &metric, node, scenario, cx).ok()?;
@@ -124,7 +131,11 @@ fn limit(
         "not" => return against_baseline(metric, stat, span, words, cx).map(Limit::Baseline),
         other => {
             let wanted = "expected < <= = >= > or `not worse than baseline by`";
-            cx.diagnostics.error(span, format_args!("{wanted}, found `{other}`"));
+            match other {
+                "" => cx.diagnostics.error(span, format_args!("{wanted}; the rule ends here")),
+                "==" => cx.diagnostics.error_at(span, format_args!("{wanted}, found `==`"), "did you mean `=`?"),
+                _ => cx.diagnostics.error(span, format_args!("{wanted}, found `{other}`")),
+            }
             return None;
         }
     };
@@ -211,7 +222,15 @@ fn metric(word: &str, span: Span, scenario: &Scenario, cx: &mut Context<'_>) -> 
         .chain(PLAIN.iter().map(|(name, _)| (*name).to_owned()))
         .chain(flow::measured(scenario).into_iter().map(ToOwned::to_owned))
         .collect();
-    cx.diagnostics.unknown(span, "measure", word, &known);
+    let of_traffic = known.iter().find(|name| name.rsplit_once('.').is_some_and(|(_, what)| what == word));
+    match of_traffic {
+        Some(name) => cx.diagnostics.error_at(
+            span,
+            format_args!("`{word}` is measured of each traffic"),
+            format_args!("did you mean `{name}`?"),
+        ),
+        None => cx.diagnostics.unknown(span, "measure", word, &known),
+    }
     None
 }
 
@@ -224,6 +243,29 @@ fn stat(word: &str) -> Option<Stat> {
             (0.0..=100.0).contains(&percentile).then_some(Stat::Quantile(percentile / 100.0))
         }
     }
+}
+
+/// A latency is many values; which of them is meant must be said.
+fn no_stat<T>(word: &str, span: Span, cx: &mut Context<'_>) -> Option<T> {
+    let wanted = "a latency needs a statistic: p99, p99.9, max or mean";
+    match word {
+        "" => cx.diagnostics.error(span, format_args!("{wanted}; the rule ends here")),
+        "<" | "<=" | "=" | ">=" | ">" | "not" => {
+            cx.diagnostics.error(span, format_args!("{wanted}; it stands before `{word}`"));
+        }
+        "avg" | "average" => {
+            cx.diagnostics.error_at(span, format_args!("{wanted}, found `{word}`"), "did you mean `mean`?");
+        }
+        _ => match word.strip_prefix("p99").filter(|rest| rest.starts_with('9')) {
+            Some(rest) => cx.diagnostics.error_at(
+                span,
+                format_args!("{wanted}, found `{word}`"),
+                format_args!("did you mean `p99.{rest}`?"),
+            ),
+            None => cx.diagnostics.error(span, format_args!("{wanted}, found `{word}`")),
+        },
+    }
+    None
 }
 
 fn check_stat(metric: &Metric, stat: Stat, node: &Node, cx: &mut Context<'_>) -> Option<()> {
@@ -294,7 +336,7 @@ fn scope(
         return Ok((Some(name.to_owned()), users));
     }
     let known: Vec<_> = scenario.phases.iter().map(|phase| phase.name.as_str()).collect();
-    cx.diagnostics.unknown(node.span.clone(), "phase", name, &known);
+    cx.unknown_name("phase", node.span.clone(), "phase", name, &known);
     Err(Reported)
 }
 

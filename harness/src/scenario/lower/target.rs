@@ -152,6 +152,10 @@ fn url(node: &Node, unset: &mut Option<String>, cx: &mut Context<'_>) -> Option<
                 None
             }
         },
-        None => table::string(node, cx),
+        None => {
+            let url = table::string(node, cx)?;
+            crate::target::url::check(&url).map_err(|problem| cx.diagnostics.error(node.span.clone(), problem)).ok()?;
+            Some(url)
+        }
     }
 }

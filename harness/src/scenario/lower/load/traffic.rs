@@ -67,9 +67,8 @@ pub(in crate::scenario::lower) fn lower(node: &Node, world: &World<'_>, cx: &mut
         (false, _) => None,
         (true, Some(group)) => Some(group),
         (true, None) => {
-            let in_a_room_that_is_wrong =
-                cx.declared.iter().any(|(table, _)| *table == "rooms") && world.rooms.is_empty();
-            if !in_a_room_that_is_wrong {
+            // What is wrong with its rooms has been said.
+            if cx.diagnostics.is_empty() {
                 let message = format!("`{by}` are in no room, so `${{room}}` is nothing");
                 cx.diagnostics.error(node.span.clone(), message);
                 cx.diagnostics.note(format_args!("add `in = {{ GROUP = 1 }}` to [users.{by}]"));
@@ -269,10 +268,11 @@ fn check_identity(node: &Node, emit: &[Template], identify: bool, cx: &mut Conte
         cx.diagnostics.error(node.span.clone(), message);
         cx.diagnostics
             .note("add such as identify = \"$.id\": a JSONPath, applied to each argument of the event that arrives");
-    } else if !payload && !identify {
+    } else if !payload && !identify && cx.diagnostics.is_empty() {
+        // What is wrong with the arguments may be just that.
         let message = "this traffic sends no `${payload}`, so its messages cannot be told apart";
         cx.diagnostics.error(node.span.clone(), message);
-        cx.diagnostics.note("or `${token}`, with `identify` to say where it comes back");
+        cx.diagnostics.note("one of the arguments must be, or hold, `${payload}`: sio-bench stamps it to know its messages again; or `${token}`, with `identify` to say where it comes back");
     }
     payload
 }
