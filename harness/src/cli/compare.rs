@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::conform::{FilterArgs, Session, Trouble, block_on, today, wanted};
-use super::{print, run, versus};
+use super::{outputs, print, run, versus};
 use crate::conform::Settings;
 use crate::conform::deviations::Deviations;
 use crate::exit::Exit;
@@ -79,6 +79,7 @@ pub(super) fn compare(args: &CompareArgs) -> Exit {
 }
 
 async fn execute(args: &CompareArgs) -> Result<Exit, Trouble> {
+    args.html.as_deref().map_or(Ok(()), outputs::writable).map_err(Trouble::Usage)?;
     if let Some(scenario) = &args.load {
         return match versus::execute(args, scenario).await {
             Ok(exit) | Err(versus::Trouble::Ended(exit)) => Ok(exit),

@@ -9,7 +9,7 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::getting_in::GettingIn;
-use super::{complain, print, run};
+use super::{complain, outputs, print, run};
 use crate::client::Manner;
 use crate::conform::deviations::Deviations;
 use crate::conform::run::Listener;
@@ -284,6 +284,7 @@ pub(super) fn wanted(paths: &[PathBuf], filter: &Filter) -> Result<Wanted, Troub
 }
 
 async fn execute(args: &ConformArgs) -> Result<Exit, Trouble> {
+    args.report.iter().try_for_each(|(_, file)| outputs::writable(file)).map_err(Trouble::Usage)?;
     let wanted = wanted(&args.paths, &args.filter.filter())?;
     let baseline = match &args.baseline {
         Some(path) => Some(crate::record::read(path).map_err(Trouble::Usage)?),

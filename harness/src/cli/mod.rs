@@ -11,6 +11,7 @@ mod getting_in;
 mod inspect;
 mod list;
 mod null;
+mod outputs;
 mod plan;
 mod report;
 mod run;

@@ -7,7 +7,7 @@ use std::{io, thread};
 use jiff::Timestamp;
 use sio_reference_server::limits;
 
-use super::{RunArgs, complain, print, report};
+use super::{RunArgs, complain, outputs, print, report};
 use crate::aside::aside;
 use crate::baseline::{self, Earlier};
 use crate::client::Manner;
@@ -91,6 +91,7 @@ pub(super) fn complain_or_show(problem: &str) {
 
 /// Reads and checks everything; `adapt` changes what was read.
 pub(super) fn prepare(args: &RunArgs, adapt: impl Fn(&mut Loaded)) -> Result<Job, String> {
+    args.html.as_deref().map_or(Ok(()), outputs::writable)?;
     let mut loaded = load_all(&args.paths, &args.overrides, args.seed)?;
     if let Some(time) = args.connect_timeout {
         loaded.iter_mut().for_each(|file| file.scenario.target.connect_timeout = Some(time));
@@ -229,17 +230,27 @@ fn processes(loaded: &Loaded, choices: &[Choice]) -> Result<(), String> {
     Ok(())
 }
 
+/// Whether there is certainly no such process.
+fn is_gone(pid: u32) -> bool {
+    let processes = Path::new("/proc");
+    processes.join("self").exists() && !processes.join(pid.to_string()).exists()
+}
+
 /// What a server costs that sio-bench did not start must be said.
 fn observed(loaded: &Loaded, choices: &[Choice]) -> Result<(), String> {
     let process = loaded.scenario.observe.as_ref().and_then(|observe| observe.process.as_ref());
+    let others = choices.iter().any(|choice| matches!(choice, Choice::Url(_)));
     match process {
-        Some(ProcessId::Unset(variable)) if choices.iter().any(|choice| matches!(choice, Choice::Url(_))) => {
-            Err(format!(
-                "{}: the environment variable {variable} is not set, and it says which process to observe; nothing was sent\n  \
+        Some(ProcessId::Known(pid)) if others && is_gone(*pid) => Err(format!(
+            "{}: `process` of [observe] is {pid}, and no process on this machine has that number; nothing was sent\n  \
+             give the number of the server's process, or leave `process` out",
+            loaded.source.name
+        )),
+        Some(ProcessId::Unset(variable)) if others => Err(format!(
+            "{}: the environment variable {variable} is not set, and it says which process to observe; nothing was sent\n  \
              set it, or leave `process` out of [observe]",
-                loaded.source.name
-            ))
-        }
+            loaded.source.name
+        )),
         _ => Ok(()),
     }
 }
