@@ -124,7 +124,19 @@ pub(super) struct Snapshot {
     pub(super) entering: Vec<Entering>,
     /// What went wrong, as long as nobody is in.
     pub(super) problems: IndexMap<String, u64>,
+    /// Where a threshold may end the run.
+    pub(super) so_far: Option<Box<SoFar>>,
     pub(super) histograms: Vec<(Key, Histogram<u64>)>,
+}
+
+/// What a worker has counted until now.
+#[derive(Clone)]
+pub(super) struct SoFar {
+    /// By traffic and phase.
+    pub(super) counts: Vec<Vec<PhaseCounts>>,
+    pub(super) tally: Tally,
+    /// By traffic: copies that were recognised.
+    pub(super) copies: Vec<u64>,
 }
 
 /// How a visit ended.
@@ -599,7 +611,7 @@ impl Measurements {
     }
 
     /// Hands out what was measured since the last time.
-    pub(super) fn snapshot(&mut self, worker: usize) -> Snapshot {
+    pub(super) fn snapshot(&mut self, worker: usize, counts: bool) -> Snapshot {
         let mut histograms = Vec::new();
         let mut collect_of = |measure, of, users, spread: &mut Spread| {
             let taken = spread.take().into_iter();
@@ -640,6 +652,11 @@ impl Measurements {
             wrong: self.wrong,
             problems: if self.is_refused() { self.tally.problems.clone() } else { IndexMap::new() },
             entering: self.tally.entering.clone(),
+            so_far: counts.then(|| Box::new(SoFar {
+                    counts: self.counts.clone(),
+                    tally: self.tally.clone(),
+                    copies: self.copies.clone(),
+                })),
             histograms,
         }
     }

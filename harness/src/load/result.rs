@@ -6,7 +6,7 @@ use hdrhistogram::Histogram;
 use indexmap::IndexMap;
 
 use super::fanout::Places;
-use super::measure::{Key, Measure};
+use super::measure::{Key, Measure, PhaseCounts, SoFar, Tally};
 use super::plan::Plan;
 use super::worker::WorkerResult;
 use crate::record::histogram::{empty, summary};
@@ -58,6 +58,62 @@ impl Histograms {
     }
 }
 
+/// What a worker has counted.
+#[derive(Clone, Copy)]
+struct Part<'a> {
+    counts: &'a [Vec<PhaseCounts>],
+    tally: &'a Tally,
+}
+
+/// What the workers have counted so far: users, flows and messages, without any distribution.
+pub(super) fn so_far(plan: &Plan, workers: &[SoFar]) -> LoadResult {
+    let parts: Vec<_> = workers.iter().map(|worker| Part { counts: &worker.counts, tally: &worker.tally }).collect();
+    let nothing = Histograms::default();
+    let mut load = LoadResult {
+        users: users(plan, &parts),
+        recovery: recovery(plan, &parts),
+        journeys: journeys(plan, &parts),
+        transports: transports(&parts),
+        traffic: (0..plan.traffic.len()).map(|index| traffic(index, plan, &parts, &nothing, Vec::new())).collect(),
+        ..LoadResult::default()
+    };
+    // What could not be recognised may be of any traffic of which nothing was.
+    let unread: u64 = load.traffic.iter().map(|traffic| traffic.counts.unidentified + traffic.counts.altered).sum();
+    for (index, traffic) in load.traffic.iter_mut().enumerate() {
+        traffic.undecided = unread > 0 && workers.iter().all(|worker| worker.copies[index] == 0);
+    }
+    load
+}
+
+fn users(plan: &Plan, parts: &[Part<'_>]) -> Users {
+    let sum = |field: fn(&Tally) -> u64| parts.iter().map(|part| field(part.tally)).sum::<u64>();
+    Users {
+        asked: plan.users.len() as u64,
+        open: sum(|tally| tally.open),
+        failed: sum(|tally| tally.failed),
+        lost: sum(|tally| tally.lost),
+        sessions: sum(|tally| tally.sessions),
+        churned: sum(|tally| tally.churned),
+        dropped: sum(|tally| tally.dropped),
+        broken: sum(|tally| tally.broken),
+        stalled: sum(|tally| tally.stalls),
+    }
+}
+
+fn transports(parts: &[Part<'_>]) -> Transports {
+    let mut sum = Transports::default();
+    parts.iter().for_each(|part| sum += part.tally.transports);
+    sum
+}
+
+fn recovery(plan: &Plan, parts: &[Part<'_>]) -> IndexMap<String, Recovery> {
+    let recovery = plan.phases.iter().enumerate().map(|(index, phase)| {
+        let of = |field: fn(&(u64, u64)) -> u64| parts.iter().map(|part| field(&part.tally.asked_back[index])).sum();
+        (phase.name.clone(), Recovery { asked: of(|asked| asked.0), recovered: of(|asked| asked.1) })
+    });
+    recovery.filter(|(_, recovery)| recovery.asked > 0).collect()
+}
+
 /// The result as it is recorded.
 pub(super) fn summarize(
     scenario: &Scenario,
@@ -80,28 +136,15 @@ pub(super) fn summarize(
             Some((phase.name.clone(), histograms.summary(measure, 0, |phase| phase == index)?))
         })
     };
-    let recovery = plan.phases.iter().enumerate().map(|(index, phase)| {
-        let of = |field: fn(&(u64, u64)) -> u64| workers.iter().map(|w| field(&w.found.tally.asked_back[index])).sum();
-        (phase.name.clone(), Recovery { asked: of(|asked| asked.0), recovered: of(|asked| asked.1) })
-    });
-    let recovery: IndexMap<_, _> = recovery.filter(|(_, recovery)| recovery.asked > 0).collect();
+    let found = workers.iter().map(|worker| &worker.found);
+    let parts: Vec<_> = found.map(|found| Part { counts: &found.counts, tally: &found.tally }).collect();
     let mut result = LoadResult {
         scenario: scenario.name.clone(),
         nodes: u64::from(plan.nodes),
         workers: workers.len(),
-        users: Users {
-            asked: plan.users.len() as u64,
-            open: sum(|worker| worker.found.tally.open),
-            failed: sum(|worker| worker.found.tally.failed),
-            lost: sum(|worker| worker.found.tally.lost),
-            sessions: sum(|worker| worker.found.tally.sessions),
-            churned: sum(|worker| worker.found.tally.churned),
-            dropped: sum(|worker| worker.found.tally.dropped),
-            broken: sum(|worker| worker.found.tally.broken),
-            stalled: sum(|worker| worker.found.tally.stalls),
-        },
+        users: users(plan, &parts),
         reconnect: by_phase(Measure::Reconnect).collect(),
-        recovery,
+        recovery: recovery(plan, &parts),
         fence: histograms.summary(Measure::Fence, 0, |_| true).unwrap_or_default(),
         stale: sum(|worker| worker.found.tally.stale),
         resent: sum(|worker| worker.found.tally.resent),
@@ -116,12 +159,9 @@ pub(super) fn summarize(
         foreign: sum(|worker| worker.found.tally.foreign),
         negative: sum(|worker| worker.found.tally.negative),
         unsettled: sum(|worker| worker.found.tally.unsettled),
-        transports: workers.iter().fold(Transports::default(), |mut sum, worker| {
-            sum += worker.found.tally.transports;
-            sum
-        }),
+        transports: transports(&parts),
         upgrade: histograms.summary(Measure::Upgrade, 0, |_| true).unwrap_or_default(),
-        journeys: journeys(plan, workers),
+        journeys: journeys(plan, &parts),
         steps: (0..plan.steps.len()).map(|index| step(index, plan, workers, histograms)).collect(),
         problems,
         due: due(workers),
@@ -142,8 +182,10 @@ fn traffics(
     histograms: &Histograms,
     places: &Places,
 ) -> Vec<TrafficResult> {
+    let found = workers.iter().map(|worker| &worker.found);
+    let parts: Vec<_> = found.map(|found| Part { counts: &found.counts, tally: &found.tally }).collect();
     let mut results: Vec<_> =
-        (0..plan.traffic.len()).map(|index| traffic(index, plan, workers, histograms, places.results(index))).collect();
+        (0..plan.traffic.len()).map(|index| traffic(index, plan, &parts, histograms, places.results(index))).collect();
     for (index, (result, spec)) in results.iter_mut().zip(scenario.traffic.values()).enumerate() {
         result.event = spec.reaches.as_ref().map(|reaches| reaches.event.clone());
         result.identify = spec.identify.as_ref().map(ToString::to_string);
@@ -190,9 +232,8 @@ fn due(workers: &[WorkerResult]) -> Due {
     sum
 }
 
-fn journeys(plan: &Plan, workers: &[WorkerResult]) -> IndexMap<String, Visits> {
-    let sum =
-        |journey: usize| workers.iter().fold(Visits::default(), |sum, worker| sum + worker.found.tally.visits[journey]);
+fn journeys(plan: &Plan, parts: &[Part<'_>]) -> IndexMap<String, Visits> {
+    let sum = |journey: usize| parts.iter().fold(Visits::default(), |sum, part| sum + part.tally.visits[journey]);
     plan.journeys.iter().enumerate().map(|(journey, name)| (name.clone(), sum(journey))).collect()
 }
 
@@ -239,7 +280,7 @@ pub(super) fn places(plan: &Plan, workers: &[WorkerResult]) -> Places {
 fn traffic(
     index: usize,
     plan: &Plan,
-    workers: &[WorkerResult],
+    parts: &[Part<'_>],
     histograms: &Histograms,
     places: Vec<PlaceResult>,
 ) -> TrafficResult {
@@ -251,7 +292,7 @@ fn traffic(
         let mut by_population = IndexMap::new();
         for (population, crowd) in plan.populations.iter().enumerate() {
             let mut sum = Counts::default();
-            workers.iter().for_each(|worker| sum += worker.found.counts[index][number][population]);
+            parts.iter().for_each(|part| sum += part.counts[index][number][population]);
             counts += sum;
             if sum != Counts::default() {
                 *by_users.entry(crowd.name.clone()).or_default() += sum;

@@ -35,7 +35,7 @@ use crate::interrupt::Interrupt;
 use crate::live::{Audience, Frame, Live};
 use crate::play::Stage;
 use crate::record::histogram::{Interval, write_hgrm, write_hlog};
-use crate::record::{CaseResult, Entry, LoadResult, LoadViolation, Recorder, RuleResult, TrafficResult};
+use crate::record::{CaseResult, Entry, LoadResult, LoadViolation, Recorder, RuleResult, RuleVerdict, TrafficResult};
 use crate::report::identity::under_other_names;
 use crate::report::text::plural;
 use crate::scenario::Loaded;
@@ -73,7 +73,7 @@ pub async fn run(
 
     let observer = Observer::new(loaded.scenario.observe.as_ref(), fleet.pids(), &shared.stage.http);
     let live = Live::new(&settings.audience, frame(loaded, &shared.plan)).await.map_err(io::Error::other)?;
-    let mut watch = Watch::new(&shared, snapshots, hlog, live, observer);
+    let mut watch = Watch::new(loaded, &shared, snapshots, hlog, live, observer);
     watch.observer.look().await;
     let played = RefCell::new(Vec::new());
     let (cpu, memory) = {
@@ -92,6 +92,7 @@ pub async fn run(
     }
     let places = result::places(&shared.plan, &workers);
     watch.keep_places(&places);
+    let crossed = watch.crossed.take();
     let (histograms, problem) = watch.end();
     let mut result = summarize(&loaded.scenario, &shared.plan, &workers, &histograms, &places);
     result.violations = cut_out(loaded, &shared.plan, &workers, &result.traffic, fleet, recorder)?;
@@ -106,7 +107,12 @@ pub async fn run(
     signs::mark(&mut result);
     result.ended_by = ending.as_ref().map(|ending| ending.by).unwrap_or_default();
     result.aborted = ending.map(|ending| ending.why);
-    let rules = slo::decide(loaded, &shared.plan, &result, &histograms, &cases);
+    let mut rules = slo::decide(loaded, &shared.plan, &result, &histograms, &cases);
+    if let Some(crossed) = crossed {
+        // What ended the run was so then, whatever came while it ended.
+        let same = |rule: &&mut RuleResult| rule.place == crossed.place && rule.verdict != RuleVerdict::Unknown;
+        rules.iter_mut().filter(same).for_each(|rule| rule.clone_from(&crossed));
+    }
     hlog_thread.join().map_err(|_| io::Error::other("the writer of the .hlog panicked"))??;
     write_distributions(recorder.folder(), &shared.plan, &histograms)?;
     finish(recorder, result, rules)
@@ -183,6 +189,7 @@ fn share(
         connect_timeout: scenario.target.connect_timeout.unwrap_or(CONNECT_TIMEOUT),
         gives_up: scenario.target.connect_timeout.is_none(),
         answers: Answers::new(),
+        may_end_early: scenario.slo.iter().any(|rule| rule.ends_run.is_some()),
         stage: Stage::new(first.endpoint.clone(), first.http.clone(), fleet.is_fenced()),
         guide: Guide::new(loaded),
         visitors: Visitors::new(scenario),

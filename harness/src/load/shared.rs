@@ -38,6 +38,8 @@ pub(super) struct Shared {
     /// Whether a server that answers nobody is given up before that.
     pub(super) gives_up: bool,
     pub(super) answers: Answers,
+    /// A threshold may end the run.
+    pub(super) may_end_early: bool,
     /// What those who follow a flow share.
     pub(super) guide: Guide,
     /// When they come.

@@ -1,10 +1,14 @@
 //! Decides the rules of `[slo]`.
 
+use std::time::Duration;
+
+use hdrhistogram::Histogram;
+
 use super::measure::Measure;
 use super::plan::Plan;
 use super::result::Histograms;
 use crate::record::{CaseResult, CaseVerdict, Counts, LoadResult, RuleResult, RuleVerdict, Visits, WorkerTime};
-use crate::report::text;
+use crate::report::{samples, text};
 use crate::scenario::Loaded;
 use crate::scenario::model::{Count, Latency, Limit, Metric, Rule, Stat};
 
@@ -36,6 +40,23 @@ impl Loaded {
     }
 }
 
+/// A threshold that ends the run before its time, and is crossed after so long; the ones that have no value yet are not.
+pub(super) fn crossed(
+    loaded: &Loaded,
+    plan: &Plan,
+    load: &LoadResult,
+    histograms: &Histograms,
+    after: Duration,
+) -> Option<RuleResult> {
+    let judge = Judge { plan, load, histograms, cases: &[] };
+    let due = |rule: &&Rule| rule.ends_run.is_some_and(|from| after >= from);
+    loaded.scenario.slo.iter().filter(due).find_map(|rule| {
+        let value = judge.value(rule).ok()?;
+        let crossed = rule.limit.holds(value.number) == Some(false) && value.remark.is_none();
+        crossed.then(|| judge.decide(loaded, rule))
+    })
+}
+
 struct Judge<'a> {
     plan: &'a Plan,
     load: &'a LoadResult,
@@ -43,22 +64,42 @@ struct Judge<'a> {
     cases: &'a [CaseResult],
 }
 
+/// What a rule is held against.
+struct Value {
+    number: f64,
+    /// What it is worth, if not much.
+    remark: Option<String>,
+}
+
+impl From<f64> for Value {
+    fn from(number: f64) -> Self {
+        Self { number, remark: None }
+    }
+}
+
+/// Why there is nothing to decide a rule by.
+type Nothing = &'static str;
+
+const NO_SAMPLES: Nothing = "no samples";
+const NOT_KNOWN: Nothing = "not known";
+
 impl Judge<'_> {
     fn decide(&self, loaded: &Loaded, rule: &Rule) -> RuleResult {
-        let value = self.value(rule);
-        let mut verdict = match value {
-            None => RuleVerdict::Unknown,
-            Some(value) if rule.limit.holds(value) == Some(true) => RuleVerdict::Holds,
-            Some(_) => RuleVerdict::Broken,
+        let (mut verdict, mut observed) = match self.value(rule) {
+            Err(why) => (RuleVerdict::Unknown, why.to_owned()),
+            Ok(Value { number, remark }) => {
+                let holds = rule.limit.holds(number) == Some(true);
+                let remark = remark.map_or_else(String::new, |remark| format!(" ({remark})"));
+                let verdict = if holds { RuleVerdict::Holds } else { RuleVerdict::Broken };
+                (verdict, show(&rule.metric, number) + &remark)
+            }
         };
-        let observed = value.map_or_else(|| Self::unknown(rule).to_owned(), |value| show(&rule.metric, value));
-        let Some(certain) = self.certain(rule).filter(|_| verdict == RuleVerdict::Broken) else {
-            return loaded.rule_result(rule, observed, verdict);
-        };
-        if rule.limit.holds(certain) == Some(true) {
-            verdict = RuleVerdict::Unknown;
+        if let Some(certain) = self.certain(rule).filter(|_| verdict == RuleVerdict::Broken) {
+            if rule.limit.holds(certain) == Some(true) {
+                verdict = RuleVerdict::Unknown;
+            }
+            observed = format!("{observed}, of which {} whatever servers there are", show(&rule.metric, certain));
         }
-        let observed = format!("{observed}, of which {} whatever servers there are", show(&rule.metric, certain));
         loaded.rule_result(rule, observed, verdict)
     }
 
@@ -67,8 +108,7 @@ impl Judge<'_> {
     /// be on its way.
     fn certain(&self, rule: &Rule) -> Option<f64> {
         let Metric::Count { traffic, of } = &rule.metric else { return None };
-        let named = rule.phase.as_ref().and_then(|name| self.plan.phases.iter().position(|phase| phase.name == *name));
-        let counts = self.counts(self.traffic(traffic)?, named, rule.users.as_deref())?;
+        let counts = self.counts(traffic, rule.phase.as_deref(), rule.users.as_deref())?;
         if self.load.signs.is_empty() {
             return None;
         }
@@ -80,19 +120,34 @@ impl Judge<'_> {
         }
     }
 
-    /// Why there is no value.
-    fn unknown(rule: &Rule) -> &'static str {
-        match &rule.metric {
-            Metric::Count { of: Count::Missing, .. } => "no copy could be identified",
-            _ => "no samples",
-        }
+    fn value(&self, rule: &Rule) -> Result<Value, Nothing> {
+        let phase = rule.phase.as_deref();
+        let alone = match &rule.metric {
+            Metric::Count { traffic, of } => return self.count(traffic, *of, phase, rule.users.as_deref()),
+            Metric::RulerBusy => self.worst(|time| time.busy).ok_or(NOT_KNOWN),
+            Metric::RulerWait => self.worst(|time| time.waited).ok_or(NOT_KNOWN),
+            Metric::Errors => self.errors().ok_or("nobody came"),
+            Metric::Upgraded => self.load.transports.share().ok_or("nobody was to upgrade"),
+            Metric::Recovered => self.recovered(phase).ok_or("no session was asked back"),
+            Metric::Strength => self.load.strength().ok_or("nothing was owed"),
+            Metric::Case(rule) => self.passed(rule).ok_or("no such case was played"),
+            Metric::TargetCpu => self.load.target_cpu_each().map(|seconds| seconds * 1e9).ok_or(NOT_KNOWN),
+            Metric::TargetMemory => self.load.memory.target.per_user(self.load.users.open).ok_or(NOT_KNOWN),
+            Metric::Capacity => Err(NOT_KNOWN),
+            _ => {
+                let distribution = self.distribution(rule).filter(|found| !found.is_empty()).ok_or(NO_SAMPLES)?;
+                return Ok(statistic(&distribution, rule.stat));
+            }
+        };
+        alone.map(Value::from)
     }
 
-    fn value(&self, rule: &Rule) -> Option<f64> {
+    /// What a rule over times is about.
+    fn distribution(&self, rule: &Rule) -> Option<Histogram<u64>> {
         let named = rule.phase.as_ref().and_then(|name| self.plan.phases.iter().position(|phase| phase.name == *name));
         // A rule that names no phase is about all that are measured.
         let wanted = |phase: usize| named.map_or_else(|| self.plan.phases[phase].measured, |named| phase == named);
-        let distribution = match &rule.metric {
+        match &rule.metric {
             Metric::Latency { traffic, of } => {
                 let measure = match of {
                     Latency::Delivery => Measure::Delivery,
@@ -119,26 +174,13 @@ impl Judge<'_> {
             Metric::Reconnect => self.histograms.sum(Measure::Reconnect, 0, wanted),
             Metric::Connect => self.histograms.sum(Measure::Connect, 0, |_| true),
             Metric::RulerRead => self.histograms.sum(Measure::Read, 0, wanted),
-            Metric::RulerLate => self.histograms.sum(Measure::Late, 0, wanted),
-            Metric::Count { traffic, of } => {
-                return self.count(self.traffic(traffic)?, *of, named, rule.users.as_deref());
+            // Users of a flow may all have come ahead of what is measured.
+            Metric::RulerLate => {
+                let all = || self.histograms.sum(Measure::Late, 0, |_| named.is_none());
+                self.histograms.sum(Measure::Late, 0, wanted).or_else(all)
             }
-            Metric::RulerBusy => return self.worst(|time| time.busy),
-            Metric::RulerWait => return self.worst(|time| time.waited),
-            Metric::Errors => return Some(self.errors()),
-            Metric::Upgraded => return self.load.transports.share(),
-            Metric::Recovered => return self.recovered(rule.phase.as_deref()),
-            Metric::Strength => return self.load.strength(),
-            Metric::Case(rule) => return self.passed(rule),
-            Metric::Capacity => return None,
-            Metric::TargetCpu => return self.load.target_cpu_each().map(|seconds| seconds * 1e9),
-            Metric::TargetMemory => return self.load.memory.target.per_user(self.load.users.open),
-        }?;
-        Some(match rule.stat {
-            Stat::Quantile(quantile) => distribution.value_at_quantile(quantile) as f64,
-            Stat::Max => distribution.max() as f64,
-            Stat::Mean | Stat::Plain => distribution.mean(),
-        })
+            _ => None,
+        }
     }
 
     fn traffic(&self, name: &str) -> Option<usize> {
@@ -149,31 +191,41 @@ impl Judge<'_> {
         self.plan.populations.iter().position(|crowd| crowd.name == name)
     }
 
-    fn counts(&self, traffic: usize, phase: Option<usize>, users: Option<&str>) -> Option<Counts> {
-        let traffic = self.load.traffic.get(traffic)?;
+    fn counts(&self, traffic: &str, phase: Option<&str>, users: Option<&str>) -> Option<Counts> {
+        let traffic = self.load.traffic.get(self.traffic(traffic)?)?;
         let (counts, by_users) = match phase {
-            Some(phase) => traffic.phases.get(phase).map(|phase| (phase.counts, &phase.users))?,
+            Some(name) => {
+                let phase = traffic.phases.iter().find(|phase| phase.name == name);
+                phase.map(|phase| (phase.counts, &phase.users))?
+            }
             None => (traffic.counts, &traffic.users),
         };
         Some(users.map_or(counts, |users| by_users.get(users).copied().unwrap_or_default()))
     }
 
-    /// Counts are about the whole run, the warm-up included: what is lost there is lost.
-    fn count(&self, traffic: usize, of: Count, phase: Option<usize>, users: Option<&str>) -> Option<f64> {
-        if self.load.traffic.get(traffic)?.undecided && of == Count::Missing {
-            return None;
+    /// Counts are about the whole run, the warm-up included: what is lost there is lost. Where nothing was there to be
+    /// counted, none is no success.
+    fn count(&self, traffic: &str, of: Count, phase: Option<&str>, users: Option<&str>) -> Result<Value, Nothing> {
+        let index = self.traffic(traffic).ok_or(NOT_KNOWN)?;
+        if of == Count::Missing && self.load.traffic.get(index).is_some_and(|traffic| traffic.undecided) {
+            return Err("no copy could be identified");
         }
-        let counts = self.counts(traffic, phase, users)?;
-        Some(match of {
-            Count::Missing => counts.missing,
-            Count::Duplicate => counts.duplicate,
-            Count::Stray => counts.stray,
-            Count::Disorder => counts.disorder,
-            Count::Altered => counts.altered,
-            Count::Unidentified => counts.unidentified,
-            Count::Missed => counts.missed,
-            Count::Unanswered => counts.unanswered,
-        } as f64)
+        let counts = self.counts(traffic, phase, users).ok_or(NOT_KNOWN)?;
+        // What was sent is with the population of the senders.
+        let sent = self.counts(traffic, phase, None).map_or(0, |counts| counts.sent);
+        let came = counts.delivered + counts.may_delivered + counts.volatile_delivered;
+        let (value, all, nothing) = match of {
+            Count::Missing => (counts.missing, counts.owed, "nothing was owed"),
+            Count::Duplicate => (counts.duplicate, came, "nothing was delivered"),
+            Count::Disorder => (counts.disorder, came, "nothing was delivered"),
+            Count::Altered => (counts.altered, came, "nothing was delivered"),
+            Count::Unidentified => (counts.unidentified, sent, "nothing was sent"),
+            Count::Stray => (counts.stray, sent, "nothing was sent"),
+            Count::Missed => (counts.missed, sent, "nothing was sent"),
+            Count::Unanswered if !self.plan.traffic[index].ack => (0, 0, "no acknowledgement was asked for"),
+            Count::Unanswered => (counts.unanswered, sent, "nothing was sent"),
+        };
+        if value + all == 0 { Err(nothing) } else { Ok(Value::from(value as f64)) }
     }
 
     fn worst(&self, share: impl Fn(&WorkerTime) -> f64) -> Option<f64> {
@@ -187,11 +239,11 @@ impl Judge<'_> {
         (asked > 0).then(|| recovered as f64 / asked as f64)
     }
 
-    fn errors(&self) -> f64 {
+    fn errors(&self) -> Option<f64> {
         let users = &self.load.users;
         let visits = self.load.journeys.values().fold(Visits::default(), |sum, visits| sum + *visits);
         let all = users.asked + visits.begun;
-        (users.failed + users.lost + visits.failed) as f64 / all.max(1) as f64
+        (all > 0).then(|| (users.failed + users.lost + visits.failed) as f64 / all as f64)
     }
 
     fn passed(&self, rule: &str) -> Option<f64> {
@@ -201,11 +253,78 @@ impl Judge<'_> {
     }
 }
 
+fn statistic(distribution: &Histogram<u64>, stat: Stat) -> Value {
+    match stat {
+        Stat::Quantile(quantile) => Value {
+            number: distribution.value_at_quantile(quantile) as f64,
+            remark: samples::remark(quantile, distribution.len()),
+        },
+        Stat::Max => Value::from(distribution.max() as f64),
+        Stat::Mean | Stat::Plain => Value::from(distribution.mean()),
+    }
+}
+
 fn show(metric: &Metric, value: f64) -> String {
     match metric {
         metric if metric.is_latency() || *metric == Metric::TargetCpu => text::time(value),
         Metric::TargetMemory => text::bytes(value),
         Metric::Count { .. } => text::count(value as u64),
         _ => format!("{:.2} %", value * 100.0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::histogram::{empty, record};
+    use crate::record::{Counts, TrafficResult, Users};
+    use crate::scenario::{self, source::Source};
+
+    /// What comes of the rules of a load with these counts, and so many deliveries of a millisecond.
+    fn decided(rules: &str, counts: Counts, deliveries: u64) -> Vec<(RuleVerdict, String)> {
+        let text = format!(
+            "name = \"x\"\n[users.u]\ncount = 2\n[traffic.t]\nby = \"u\"\nrate = \"1/s\"\nemit = [\"say\", \"${{payload}}\"]\n\
+             reaches = {{ event = \"say\", rooms = [] }}\n[[phase]]\nname = \"p\"\nfor = \"1s\"\n[slo]\nrules = [{rules}]\n"
+        );
+        let loaded = scenario::load(Source { name: "t".to_owned(), text }, &[], None).unwrap();
+        let plan = Plan::new(&loaded.scenario, 1).unwrap();
+        let mut histograms = Histograms::default();
+        let mut times = empty();
+        (0..deliveries).for_each(|_| record(&mut times, 1_000_000));
+        histograms.add(super::super::measure::Key { measure: Measure::Delivery, of: 0, phase: 0, users: 0 }, &times);
+        let traffic = vec![TrafficResult { name: "t".to_owned(), counts, ..TrafficResult::default() }];
+        let users = Users { asked: 2, ..Users::default() };
+        let load = LoadResult { users, traffic, ..LoadResult::default() };
+        let decided = decide(&loaded, &plan, &load, &histograms, &[]);
+        decided.into_iter().map(|rule| (rule.verdict, rule.observed)).collect()
+    }
+
+    #[test]
+    fn nothing_is_not_none() {
+        let rules = r#""t.missing = 0", "t.duplicate = 0", "t.stray = 0", "t.disorder = 0", "t.unanswered = 0", "t.delivery p50 < 1s""#;
+        let observed = |counts, deliveries| {
+            let decided = decided(rules, counts, deliveries).into_iter();
+            decided.map(|(verdict, observed)| (verdict == RuleVerdict::Unknown, observed)).collect::<Vec<_>>()
+        };
+        let all = observed(Counts::default(), 0);
+        assert!(all.iter().all(|(unknown, _)| *unknown), "{all:?}");
+        let says: Vec<_> = all.iter().map(|(_, observed)| observed.as_str()).collect();
+        let wanted = ["owed", "delivered", "sent", "delivered", "asked for", "no samples"];
+        assert!(says.iter().zip(wanted).all(|(says, wanted)| says.ends_with(wanted)), "{says:?}");
+        let sound = Counts { sent: 3, owed: 3, delivered: 3, ..Counts::default() };
+        let some = observed(sound, 3);
+        assert_eq!(
+            some.iter().map(|(unknown, _)| *unknown).collect::<Vec<_>>(),
+            [false, false, false, false, true, false]
+        );
+        let lost = observed(Counts { delivered: 0, missing: 3, ..sound }, 0);
+        assert!(!lost[0].0 && lost[0].1 == "3", "{lost:?}");
+    }
+
+    #[test]
+    fn a_threshold_over_too_few_samples_says_so() {
+        let [(_, few), (_, enough)] =
+            [50, 100].map(|count| decided(r#""t.delivery p99 < 1s""#, Counts::default(), count).remove(0));
+        assert_eq!((few.as_str(), enough.as_str()), ("1.00 ms (of 50 samples; p99 needs 100)", "1.00 ms"));
     }
 }

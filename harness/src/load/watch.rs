@@ -14,19 +14,21 @@ use super::chaos::Happening;
 use super::control::Aborted;
 use super::cpu;
 use super::fanout::Places;
-use super::measure::{Key, Measure, Snapshot};
+use super::measure::{Key, Measure, Snapshot, SoFar};
 use super::observe::Observer;
 use super::plan::Plan;
-use super::result::Histograms;
+use super::result::{Histograms, so_far};
 use super::run::LEAD;
 use super::shared::Shared;
+use super::slo;
 use crate::clock;
 use crate::interrupt::Interrupt;
 use crate::live::Live;
 use crate::record::histogram::{Interval, summary};
 use crate::record::intervals::tag;
-use crate::record::{Cpu, EndedBy, Entry, Growth, Memory, Progress, Recorder, Summary};
+use crate::record::{Cpu, EndedBy, Entry, Growth, Memory, Progress, Recorder, RuleResult, Summary};
 use crate::report::INTERRUPTED;
+use crate::scenario::Loaded;
 use crate::scenario::model::Upset;
 use crate::target::{Fleet, Frozen};
 
@@ -64,6 +66,7 @@ async fn upset_processes(shared: &Shared, fleet: &tokio::sync::Mutex<&mut Fleet>
 
 /// Follows a run from outside.
 pub(super) struct Watch<'a> {
+    loaded: &'a Loaded,
     shared: &'a Shared,
     snapshots: mpsc::UnboundedReceiver<Snapshot>,
     /// The last snapshot of each worker: present, failed, lost, sent, delivered, wrong, visiting.
@@ -81,10 +84,15 @@ pub(super) struct Watch<'a> {
     entering: Vec<Vec<Entering>>,
     /// What went wrong as long as nobody is in; the same.
     refusals: Vec<IndexMap<String, u64>>,
+    /// What each worker has counted, where a threshold may end the run.
+    so_far: Vec<Option<Box<SoFar>>>,
+    /// The threshold that ended the run.
+    pub(super) crossed: Option<RuleResult>,
 }
 
 impl<'a> Watch<'a> {
     pub(super) fn new(
+        loaded: &'a Loaded,
         shared: &'a Shared,
         snapshots: mpsc::UnboundedReceiver<Snapshot>,
         hlog: thread_mpsc::Sender<Interval>,
@@ -92,6 +100,7 @@ impl<'a> Watch<'a> {
         observer: Observer<'a>,
     ) -> Self {
         Self {
+            loaded,
             shared,
             snapshots,
             latest: (0..shared.workers).map(|_| None).collect(),
@@ -104,6 +113,8 @@ impl<'a> Watch<'a> {
             admission: Admission::new(shared.groups(), shared.plan.nodes),
             entering: vec![Vec::new(); shared.workers],
             refusals: vec![IndexMap::new(); shared.workers],
+            so_far: vec![None; shared.workers],
+            crossed: None,
         }
     }
 
@@ -156,9 +167,13 @@ impl<'a> Watch<'a> {
                 why = &mut chaos => control.abort(&why),
                 () = &mut beside => {}
                 () = &mut observing => {}
-                Some(snapshot) = self.snapshots.recv() => {
+                Some(mut snapshot) = self.snapshots.recv() => {
                     self.origin = self.origin.or(control.origin());
                     self.keep_and_show(&snapshot, recorder);
+                    self.so_far[snapshot.worker] = snapshot.so_far.take();
+                    if let Some(why) = self.crosses(snapshot.worker) {
+                        control.end(EndedBy::Threshold, &why);
+                    }
                     if self.all_lost() {
                         control.abort("every connection was lost");
                     }
@@ -281,6 +296,20 @@ impl<'a> Watch<'a> {
         let mut reasons = IndexMap::new();
         self.refusals.iter().flatten().for_each(|(why, times)| *reasons.entry(why.clone()).or_default() += times);
         Some(nobody(&all, self.shared.plan.users.len() as u64, &reasons))
+    }
+
+    /// Why a threshold ends the run, if one does. Each second, when the first worker has said how things stand.
+    fn crosses(&mut self, worker: usize) -> Option<String> {
+        let since = clock::now().checked_duration_since(self.origin?)?;
+        if worker != 0 || !self.shared.may_end_early || self.crossed.is_some() {
+            return None;
+        }
+        let workers: Vec<SoFar> = self.so_far.iter().flatten().map(|so_far| (**so_far).clone()).collect();
+        let load = so_far(&self.shared.plan, &workers);
+        let crossed = slo::crossed(self.loaded, &self.shared.plan, &load, &self.histograms, since)?;
+        let why = format!("`{}` ended the run after {:.0} s: {}", crossed.rule, since.as_secs_f64(), crossed.observed);
+        self.crossed = Some(crossed);
+        Some(why)
     }
 
     fn all_lost(&self) -> bool {

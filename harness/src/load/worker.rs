@@ -221,7 +221,7 @@ async fn tick(local: Rc<Local>) {
     loop {
         interval.tick().await;
         retire(&local);
-        let snapshot = local.measurements.borrow_mut().snapshot(local.number);
+        let snapshot = local.measurements.borrow_mut().snapshot(local.number, local.shared.may_end_early);
         local.shared.control.publish(snapshot);
     }
 }
@@ -248,7 +248,7 @@ fn count_unsettled(local: &Local, mine: &[u32]) {
 fn collect(local: &Local) -> WorkerResult {
     let mut measurements = local.measurements.borrow_mut();
     local.window.borrow_mut().close(|entry, seen| measurements.closed(&local.plan, entry, seen));
-    let snapshot = measurements.snapshot(local.number);
+    let snapshot = measurements.snapshot(local.number, false);
     measurements.tally.resent = local.resent.load(Ordering::Relaxed);
     // Users that did not say goodbye in time still hold the worker; what they add from here on is nobody's.
     let fresh = Measurements::new(&local.plan, local.stage.fence);

@@ -8,6 +8,7 @@ mod formats;
 pub mod html;
 pub(crate) mod identity;
 mod remarks;
+pub mod samples;
 mod terminal;
 pub mod text;
 mod verdict;

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use super::capacity::{capacity_text, trial_line};
 use super::remarks::remarks;
+use super::samples::{FEW_SAYS, has_few, marked};
 use super::text::{bytes, count, plural, time};
 use crate::record::{
     Baseline, CaseResult, Change, Counts, Cpu, Entry, Growth, Header, LoadResult, RuleResult, RuleVerdict,
@@ -145,9 +146,21 @@ pub fn load_table(load: &LoadResult) -> String {
         );
         let _ = writeln!(out, "   {} requests, {} failed", count(requests.count), count(requests.failed));
     }
+    if has_few(distributions(load)) {
+        let _ = writeln!(out, "  {FEW_SAYS}");
+    }
     render_cpu(&mut out, &load.cpu, load);
     render_remarks(&mut out, load);
     out
+}
+
+/// Everything that the tables of a load show percentiles of.
+fn distributions(load: &LoadResult) -> impl Iterator<Item = &Summary> {
+    let phases = load.traffic.iter().flat_map(|traffic| &traffic.phases).filter(|phase| phase.measured);
+    let steps = load.steps.iter().flat_map(|step| &step.phases).filter(|phase| phase.measured);
+    let alone = [&load.connect, &load.upgrade, &load.fence, &load.late, &load.read];
+    let others = alone.into_iter().chain(load.reconnect.values());
+    phases.flat_map(|phase| phase.latency.values()).chain(steps.map(|phase| &phase.latency)).chain(others)
 }
 
 fn render_users(out: &mut String, users: &Users) {
@@ -314,8 +327,8 @@ fn latency_line(name: &str, summary: &Summary) -> String {
         return format!("  {name:<22}{:>50}", "no samples");
     }
     let mut line = format!("  {name:<22}");
-    for value in [summary.p50, summary.p90, summary.p99, summary.p999, summary.max] {
-        let _ = write!(line, "{:>10}", time(value as f64));
+    for value in marked(summary) {
+        let _ = write!(line, "{value:>10}");
     }
     line
 }

@@ -15,9 +15,18 @@ pub struct Verdict {
     pub sentence: String,
 }
 
+/// Judges what has been recorded, and says so if a threshold ended it.
+pub fn judge(entries: &[Entry]) -> Verdict {
+    let mut verdict = judge_all(entries);
+    for load in loads(entries).filter(|load| load.ended_by == EndedBy::Threshold) {
+        load.aborted.iter().for_each(|why| verdict.sentence.push_str(&format!("; {why}")));
+    }
+    verdict
+}
+
 /// Judges what has been recorded. In this order: the target is gone, something is proven to be wrong, the measurement
 /// is not valid, a figure is not good enough, everything passed.
-pub fn judge(entries: &[Entry]) -> Verdict {
+fn judge_all(entries: &[Entry]) -> Verdict {
     let died = loads(entries).filter(|load| load.ended_by == EndedBy::Target).find_map(|load| load.aborted.clone());
     if let Some(why) = died {
         let (exit, word) =
@@ -167,7 +176,7 @@ fn validity_problems(entries: &[Entry]) -> Vec<String> {
     }
     problems.extend(broken(entries, RuleAbout::Ruler));
     let unknown = entries.iter().filter_map(|entry| match entry {
-        Entry::Rule(rule) if rule.verdict == RuleVerdict::Unknown && !was_refused(entries, &rule.scenario) => {
+        Entry::Rule(rule) if rule.verdict == RuleVerdict::Unknown && !was_cut(entries, &rule.scenario) => {
             Some(format!("`{}` is not decided: {} ({})", rule.rule, rule.observed, rule.place))
         }
         _ => None,
@@ -176,9 +185,9 @@ fn validity_problems(entries: &[Entry]) -> Vec<String> {
     problems
 }
 
-/// Whether the load of a scenario ended because the target let nobody in.
-fn was_refused(entries: &[Entry], scenario: &str) -> bool {
-    loads(entries).any(|load| load.scenario == scenario && load.aborted.is_some() && load.ended_by == EndedBy::Refusal)
+/// Whether the load of a scenario ended before its time: what is not decided follows from it.
+fn was_cut(entries: &[Entry], scenario: &str) -> bool {
+    loads(entries).any(|load| load.scenario == scenario && load.aborted.is_some())
 }
 
 /// Why a fact is not decided where several servers may be behind the address, and what would decide it.

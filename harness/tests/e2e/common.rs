@@ -221,7 +221,7 @@ pub fn redactions() -> insta::Settings {
     for (pattern, replacement) in [
         (r"\d{4}-\d\d-\d\dT[\d:.-]+Z?", "[date]"),
         (r"127\.0\.0\.1:\d+", "127.0.0.1:[port]"),
-        (r" +\d+(\.\d+)? (ns|us|ms|s)\b", " [time]"),
+        (r" +\d+(\.\d+)? (ns|us|ms|s)\b\??", " [time]"),
         (r"(?m)^  sio-bench waited for a core in .*\n", ""),
         (r"\d+ % waiting for one", "[share] waiting for one"),
         (r"\d+ % of a core( \(\d+(\.\d+)? us per delivery\))?", "[share]"),

@@ -9,6 +9,7 @@ use super::{problem, target};
 use crate::record::{self, CaseResult, CaseVerdict, Change, Entry, Summary};
 use crate::report::conformance::tally;
 use crate::report::coverage;
+use crate::report::samples::{FEW_SAYS, marked, needed};
 use crate::report::text::{count, time};
 
 pub(super) fn render(entries: &[Entry], baseline: Option<&[Entry]>) -> String {
@@ -106,8 +107,11 @@ fn loads(out: &mut String, entries: &[Entry], baseline: Option<&[Entry]>) {
     let before: HashMap<String, Summary> = baseline.map(figures).unwrap_or_default().into_iter().collect();
     let more = if before.is_empty() { ("", "") } else { (" p50 before | p99 before |", "---|---|") };
     let _ = write!(out, "\n| measure | p50 | p99 | max | samples |{}\n|---|---|---|---|---|{}\n", more.0, more.1);
+    let mut few = false;
     for (name, now) in rows {
-        let times = [now.p50, now.p99, now.max].map(|value| time(value as f64)).join(" | ");
+        let [p50, _, p99, _, max] = marked(&now);
+        let times = [p50, p99, max].join(" | ");
+        few |= now.count < needed(0.99);
         let _ = write!(out, "| {} | {times} | {} |", code(&name), count(now.count));
         match before.get(&name) {
             Some(old) => {
@@ -117,6 +121,9 @@ fn loads(out: &mut String, entries: &[Entry], baseline: Option<&[Entry]>) {
             None => out.push_str(" | |"),
         }
         out.push('\n');
+    }
+    if few {
+        let _ = write!(out, "\n{FEW_SAYS}\n");
     }
 }
 

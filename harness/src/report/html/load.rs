@@ -10,6 +10,7 @@ use crate::record::{
     Counts, Due, Entry, LoadResult, Progress, RuleResult, RuleVerdict, Summary, TrafficResult, loads, seconds_by_load,
 };
 use crate::report::remarks::remarks;
+use crate::report::samples::{FEW_SAYS, marked};
 use crate::report::text::{bytes, count, time};
 
 /// Lines of a picture.
@@ -37,8 +38,7 @@ pub(super) fn render(runs: &[Run]) -> String {
 }
 
 fn cells(summary: &Summary) -> Vec<String> {
-    let values = [summary.p50, summary.p90, summary.p99, summary.p999, summary.max];
-    values.iter().map(|value| escape(&time(*value as f64))).chain([count(summary.count)]).collect()
+    marked(summary).iter().map(|value| escape(value)).chain([count(summary.count)]).collect()
 }
 
 /// Every distribution of every load, over the measured phases.
@@ -63,7 +63,8 @@ fn latency_table(loads: &[(&Run, &LoadResult)]) -> String {
         row("ruler read", &load.read);
     }
     let head = ["", "p50", "p90", "p99", "p99.9", "max", "samples"].map(ToOwned::to_owned);
-    table("From the intended time of each message; the measured phases together", &head, &rows)
+    let title = format!("From the intended time of each message; the measured phases together. {FEW_SAYS}");
+    table(&title, &head, &rows)
 }
 
 /// Curves of latency by percentile. The values go with the share of all that are not larger.

@@ -1,8 +1,10 @@
 //! `[slo]`: `"tell.delivery p99 < 50ms in steady"`.
 
+use std::time::Duration;
+
 use super::flow;
 use crate::scenario::model::{Count, Latency, Limit, Metric, Op, Rule, Scenario, Stat};
-use crate::scenario::node::{Node, Span, part_of_string};
+use crate::scenario::node::{Kind, Node, Span, part_of_string};
 use crate::scenario::quantity;
 use crate::scenario::table::{self, Context, Table};
 
@@ -46,9 +48,37 @@ const NOT_WORSE: [&str; 5] = ["not", "worse", "than", "baseline", "by"];
 pub(super) fn lower(node: &Node, scenario: &Scenario, cx: &mut Context<'_>) -> Vec<Rule> {
     let Some(mut table) = Table::new(node, "[slo]", cx) else { return Vec::new() };
     let rules = table.require("rules", cx).and_then(|node| table::array(node, "an array of rules", cx));
-    let rules = rules.unwrap_or_default().iter().filter_map(|node| rule(node, scenario, cx)).collect();
+    let rules = rules.unwrap_or_default().iter().filter_map(|node| entry(node, scenario, cx)).collect();
     table.finish(cx);
     rules
+}
+
+/// A rule, or one with what follows from it: `{ rule = "errors < 5%", abort = true, after = "10s" }`.
+fn entry(node: &Node, scenario: &Scenario, cx: &mut Context<'_>) -> Option<Rule> {
+    if !matches!(node.kind, Kind::Table(_)) {
+        return rule(node, scenario, cx);
+    }
+    let mut table = Table::new(node, "a rule", cx)?;
+    let found = table.require("rule", cx).and_then(|node| rule(node, scenario, cx));
+    let abort = table.get("abort").map_or(Some(false), |node| table::boolean(node, cx));
+    let after = table.get("after").map(|node| (node, table::duration(node, cx)));
+    table.finish(cx);
+    let (mut found, abort) = (found?, abort?);
+    match after {
+        Some((node, _)) if !abort => {
+            cx.diagnostics
+                .error(node.span.clone(), "`after` goes with `abort = true`: it says from when on the run may end");
+            return None;
+        }
+        _ if !abort => {}
+        _ if !found.metric.is_known_early() || matches!(found.limit, Limit::Baseline(_)) => {
+            let why = "`abort` cannot be: what this rule is about is known only when the run is over";
+            cx.diagnostics.error(node.span.clone(), why);
+            return None;
+        }
+        after => found.ends_run = Some(after.map_or(Some(Duration::ZERO), |(_, after)| after)?),
+    }
+    Some(found)
 }
 
 /// The words of a rule, each with its place.
@@ -111,7 +141,8 @@ pub(super) fn rule(node: &Node, scenario: &Scenario, cx: &mut Context<'_>) -> Op
         return None;
     }
     let place = line_and_column(&cx.source.text, node.span.start);
-    Some(Rule { text: text.to_owned(), metric, stat, limit, phase, users, span: node.span.clone(), place })
+    let (text, span) = (text.to_owned(), node.span.clone());
+    Some(Rule { text, metric, stat, limit, phase, users, span, place, ends_run: None })
 }
 
 /// `< 50ms`, or `not worse than baseline by 10%`.

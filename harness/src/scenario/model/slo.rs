@@ -1,5 +1,7 @@
 //! `[slo]`: rules over what is measured.
 
+use std::time::Duration;
+
 use crate::record::RuleAbout;
 use crate::scenario::node::Span;
 
@@ -16,6 +18,8 @@ pub struct Rule {
     pub span: Span,
     /// Line and column in the file, from 1.
     pub place: (usize, usize),
+    /// The run ends when the rule is broken, from so long after its first phase has begun.
+    pub ends_run: Option<Duration>,
 }
 
 impl Rule {
@@ -104,6 +108,14 @@ impl Metric {
             | Self::Case(_) => RuleAbout::Facts,
             _ => RuleAbout::Figures,
         }
+    }
+
+    /// Whether it is known while a run goes on.
+    pub fn is_known_early(&self) -> bool {
+        !matches!(
+            self,
+            Self::RulerBusy | Self::RulerWait | Self::Case(_) | Self::Capacity | Self::TargetCpu | Self::TargetMemory
+        )
     }
 
     /// Whether it is a distribution of times.
