@@ -1,6 +1,7 @@
 //! The largest load that meets the rules: bracketed, bisected, repeated.
 
 pub mod limit;
+pub mod population;
 pub mod usl;
 
 /// How a search for the largest load goes on. It is told how trials ended, and says what to try next.

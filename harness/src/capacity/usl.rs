@@ -28,6 +28,13 @@ pub struct Usl {
     pub r_squared: f64,
 }
 
+impl Usl {
+    /// The throughput that follows for so many in the system.
+    pub fn at(&self, n: f64) -> f64 {
+        self.lambda * n / (1.0 + self.sigma * (n - 1.0) + self.kappa * n * (n - 1.0))
+    }
+}
+
 /// Least squares over `N/X`, which is a polynomial of degree two in `N`. `None` when the points do not determine one, or
 /// only one that makes no sense.
 pub fn fit(points: &[Point]) -> Option<Usl> {

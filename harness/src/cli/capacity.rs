@@ -6,22 +6,27 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::run::{self, Job};
-use super::{RunArgs, complain, print};
+use super::{RunArgs, complain, outputs, print, report};
 use crate::aside::aside;
 use crate::capacity::Bracket;
 use crate::capacity::limit::{Machine, used_up};
+use crate::capacity::population;
 use crate::capacity::usl::{self, Point};
 use crate::exit::Exit;
 use crate::interrupt::Interrupt;
 use crate::record::{
-    Capacity, Entry, Footer, LoadResult, Recorder, RuleResult, RuleVerdict, Trial, TrialVerdict, header,
+    Capacity, Entry, Footer, Judged, LoadResult, Recorder, RuleAbout, RuleResult, RuleVerdict, Trial, TrialVerdict,
+    header,
 };
 use crate::report::capacity::{answer, setting, trial_line};
+use crate::report::html::Run;
 use crate::report::render;
 use crate::scenario::Loaded;
-use crate::scenario::model::{Metric, Search};
+use crate::scenario::model::{Metric, Rule, Search};
 use crate::scenario::quantity;
 
+/// What problems say that are of this machine.
+const NO_MORE: &str = "this machine cannot open another connection";
 /// So often in a row a load has to break the rules to be too much.
 const ATTEMPTS: usize = 2;
 
@@ -71,6 +76,7 @@ pub(super) fn capacity(args: &CapacityArgs) -> Exit {
 
 /// Reads the scenario and checks both ends of the range, before anything is sent.
 fn prepare(args: &CapacityArgs) -> Result<(Search, Loaded), String> {
+    args.run.html.as_deref().map_or(Ok(()), outputs::writable)?;
     let mut files = run::load_all(&args.run.paths, &args.run.overrides, args.run.seed)?;
     let loaded = files.pop().filter(|loaded| files.is_empty() && loaded.scenario.has_load());
     let loaded = loaded.ok_or("a search is made with one scenario that has a load".to_owned())?;
@@ -122,6 +128,7 @@ fn search_of(args: &CapacityArgs, loaded: &Loaded) -> Result<Search, String> {
 /// One trial, checked. Each search draws anew.
 fn job(args: &CapacityArgs, search: &Search, value: f64, number: u32, folder: &Path) -> Result<Job, String> {
     let mut run = args.run.clone();
+    run.html = None;
     run.overrides.push((search.raise.clone(), plain(value, &search.unit)));
     (run.out, run.quiet) = (Some(folder.to_owned()), true);
     run::prepare(&run, |loaded| {
@@ -133,6 +140,7 @@ fn job(args: &CapacityArgs, search: &Search, value: f64, number: u32, folder: &P
             scenario.phases.iter_mut().filter(|phase| phase.measured).for_each(|phase| phase.length = hold);
         }
         scenario.slo.extend(search.until.iter().cloned());
+        population::make_room(scenario);
     })
 }
 
@@ -221,16 +229,20 @@ impl<'a> Hunt<'a> {
         let load = entries.iter().find_map(|entry| if let Entry::Load(load) = entry { Some(load) } else { None });
         let (verdict, Some(load)) = (verdict_of(exit), load) else { return Ok(Err(Ended(exit))) };
         let Some(verdict) = verdict else { return Ok(Err(Ended(exit))) };
+        let own_fault = load.problems.keys().any(|problem| problem.contains(NO_MORE));
+        let short = population::shortfall(load).filter(|_| !own_fault);
+        let verdict = if short.is_some() { TrialVerdict::NotReached } else { verdict };
         let trial = Trial {
             search: number,
             setting: format!("{} = {}", self.search.raise, setting(value, &self.search.unit)),
             value,
             verdict,
-            why: why(&entries, verdict),
+            why: short.map_or_else(|| why(&entries, verdict), |short| vec![short]),
             record,
+            judged: judged(&entries, &self.search.until),
             ..measured(load)
         };
-        if trial.throughput > 0.0 && verdict != TrialVerdict::NotValid {
+        if trial.throughput > 0.0 && matches!(verdict, TrialVerdict::Held | TrialVerdict::Broken) {
             self.points.push(Point { concurrency: trial.concurrency, throughput: trial.throughput });
         }
         if verdict != TrialVerdict::Held {
@@ -293,6 +305,10 @@ impl<'a> Hunt<'a> {
         let mut text = render(self.recorder.entries());
         text.push_str(&format!("record: {}\n", self.recorder.folder().display()));
         let _ = print(&text);
+        if let Some(file) = &self.args.run.html {
+            let written = Run::read(self.recorder.folder()).and_then(|run| report::write_html(&[run], file));
+            written.map_err(io::Error::other)?;
+        }
         Ok(exit)
     }
 }
@@ -322,6 +338,23 @@ fn why(entries: &[Entry], verdict: TrialVerdict) -> Vec<String> {
     why
 }
 
+/// What a trial was judged by: what ends the search comes first.
+fn judged(entries: &[Entry], until: &[Rule]) -> Vec<Judged> {
+    let rules = entries.iter().filter_map(|entry| match entry {
+        Entry::Rule(rule) if rule.about != RuleAbout::Ruler => Some(rule),
+        _ => None,
+    });
+    let mut judged: Vec<_> = rules
+        .map(|rule| Judged {
+            rule: rule.rule.clone(),
+            observed: rule.observed.clone(),
+            holds: rule.verdict == RuleVerdict::Holds,
+        })
+        .collect();
+    judged.sort_by_key(|judged| !until.iter().any(|rule| rule.text == judged.rule));
+    judged
+}
+
 /// What the measured phases of a load came to.
 fn measured(load: &LoadResult) -> Trial {
     let (mut throughput, mut concurrency, mut p99) = (0.0, 0.0, None);
@@ -335,6 +368,15 @@ fn measured(load: &LoadResult) -> Trial {
         concurrency += rate * summary.mean / 1e9;
         p99 = p99.max(Some(summary.p99));
     }
+    // Iterations are what goes through, where no message is judged.
+    for flow in load.flows.values().filter(|_| load.traffic.is_empty()) {
+        let (before, ended, after) = population::under_way(flow);
+        let seconds: f64 = flow.phases.iter().filter(|phase| phase.measured).map(|phase| phase.seconds).sum();
+        throughput += ended as f64 / seconds.max(f64::MIN_POSITIVE);
+        concurrency += f64::midpoint(before as f64, after as f64);
+    }
+    let steps = load.steps.iter().filter(|step| load.traffic.is_empty() && step.latency.count > 0);
+    p99 = p99.max(steps.map(|step| step.latency.p99).max());
     let cores = |seconds: Option<f64>| seconds.map(|used| used / load.cpu.seconds.max(f64::MIN_POSITIVE));
     Trial {
         search: 0,
@@ -348,6 +390,7 @@ fn measured(load: &LoadResult) -> Trial {
         target_cpu: cores(load.cpu.target),
         own_cpu: cores(load.cpu.own),
         record: String::new(),
+        judged: Vec::new(),
     }
 }
 

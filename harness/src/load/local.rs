@@ -260,9 +260,18 @@ impl Local {
     }
 
     /// A visitor was let in so long after it asked.
-    pub(super) fn visitor_connected(&self, journey: usize, took: Nanos) {
+    pub(super) fn visitor_connected(&self, journey: usize, number: u64, took: Nanos) {
         self.shared.answers.somebody_is_in();
+        self.arrived(journey, number);
         self.measurements.borrow_mut().visitor_connected(self.plan.populations.len() + journey, took.max(0) as u64);
+    }
+
+    /// A visitor is where it wanted to be. Of those that are always so many, each counts once.
+    pub(super) fn arrived(&self, journey: usize, number: u64) {
+        let in_time = self.now() < self.plan.judged_from().min(i64::MAX as u64) as Nanos;
+        if let Some(users) = self.guide().sizes().nth(journey).flatten().filter(|_| in_time) {
+            self.measurements.borrow_mut().tally.flows[journey].arrived.insert(number % users.max(1));
+        }
     }
 
     /// A step that was begun at `began` was done.

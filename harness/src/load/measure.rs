@@ -1,5 +1,7 @@
 //! What one worker measures. Owned by its thread: no lock, no allocation per delivery.
 
+use std::collections::HashSet;
+
 use hdrhistogram::Histogram;
 use std::collections::HashMap;
 
@@ -195,6 +197,17 @@ pub(super) struct Tally {
     pub(super) steps: Vec<Vec<Done>>,
     /// By population, then by journey.
     pub(super) entering: Vec<Entering>,
+    /// By journey.
+    pub(super) flows: Vec<FlowTally>,
+}
+
+/// Iterations of a flow.
+#[derive(Clone, Debug, Default)]
+pub(super) struct FlowTally {
+    /// Virtual users, of those that are always so many, that got in before anything was measured.
+    pub(super) arrived: HashSet<u64>,
+    /// By phase: those that began, and those that ended.
+    pub(super) phases: Vec<(u64, u64)>,
 }
 
 impl Tally {
@@ -291,6 +304,10 @@ impl Measurements {
             visits: vec![Visits::default(); plan.journeys.len()],
             steps: vec![vec![Done::default(); plan.phases.len()]; plan.steps.len()],
             entering: vec![Entering::default(); plan.populations.len() + plan.journeys.len()],
+            flows: vec![
+                FlowTally { phases: vec![(0, 0); plan.phases.len()], ..FlowTally::default() };
+                plan.journeys.len()
+            ],
             ..Tally::default()
         };
         Self {
@@ -356,12 +373,14 @@ impl Measurements {
     }
 
     /// `group` is the journey's among those that ask to be let in.
-    pub(super) fn visit_begins(&mut self, journey: usize, group: usize) {
+    pub(super) fn visit_begins(&mut self, journey: usize, group: usize, phase: usize) {
+        self.tally.flows[journey].phases[phase].0 += 1;
         self.tally.visits[journey].begun += 1;
         self.tally.entering[group].begun += 1;
     }
 
-    pub(super) fn visit_ends(&mut self, journey: usize, group: usize, end: VisitEnd) {
+    pub(super) fn visit_ends(&mut self, journey: usize, group: usize, phase: usize, end: VisitEnd) {
+        self.tally.flows[journey].phases[phase].1 += u64::from(!matches!(end, VisitEnd::Cut));
         match &end {
             // A flow may have no connect in it.
             VisitEnd::Finished => self.tally.entering[group].inside += 1,
@@ -652,11 +671,9 @@ impl Measurements {
             wrong: self.wrong,
             problems: if self.is_refused() { self.tally.problems.clone() } else { IndexMap::new() },
             entering: self.tally.entering.clone(),
-            so_far: counts.then(|| Box::new(SoFar {
-                    counts: self.counts.clone(),
-                    tally: self.tally.clone(),
-                    copies: self.copies.clone(),
-                })),
+            so_far: counts.then(|| {
+                Box::new(SoFar { counts: self.counts.clone(), tally: self.tally.clone(), copies: self.copies.clone() })
+            }),
             histograms,
         }
     }

@@ -295,6 +295,11 @@ fn add(sum: &mut LoadResult, part: LoadResult) {
         let mine = sum.journeys.entry(name).or_default();
         *mine = *mine + visits;
     }
+    for (name, flow) in &part.flows {
+        if let Some(mine) = sum.flows.get_mut(name) {
+            mine.add(flow);
+        }
+    }
     for (mine, theirs) in sum.steps.iter_mut().zip(part.steps) {
         for (mine, theirs) in mine.phases.iter_mut().zip(theirs.phases) {
             mine.done += theirs.done;

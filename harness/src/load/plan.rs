@@ -81,6 +81,8 @@ pub struct PhasePlan {
     pub start: u64,
     pub end: u64,
     pub measured: bool,
+    /// Factor on every rate at the start and at the end.
+    pub load: (f64, f64),
 }
 
 /// One traffic.
@@ -248,6 +250,19 @@ impl Plan {
         found.unwrap_or(self.phases.len().saturating_sub(1))
     }
 
+    /// When the first measured phase begins, in nanoseconds; never, if there is none.
+    pub fn judged_from(&self) -> u64 {
+        self.phases.iter().find(|phase| phase.measured).map_or(u64::MAX, |phase| phase.start)
+    }
+
+    /// Whether the load is the same at each moment of the measured phases.
+    pub fn is_level(&self) -> bool {
+        let mut loads =
+            self.phases.iter().filter(|phase| phase.measured).flat_map(|phase| [phase.load.0, phase.load.1]);
+        let first = loads.next();
+        loads.all(|load| Some(load) == first)
+    }
+
     /// Sockets that may be open at the same time.
     pub fn sockets(&self) -> u64 {
         // A link listens, and has two ends for each connection.
@@ -367,7 +382,7 @@ fn phases(phases: &[Phase]) -> Vec<PhasePlan> {
         .iter()
         .map(|phase| {
             let end = start + phase.length.as_nanos() as u64;
-            let plan = PhasePlan { name: phase.name.clone(), start, end, measured: phase.measured };
+            let plan = PhasePlan { name: phase.name.clone(), start, end, measured: phase.measured, load: phase.load };
             start = end;
             plan
         })

@@ -11,8 +11,8 @@ use super::plan::Plan;
 use super::worker::WorkerResult;
 use crate::record::histogram::{empty, summary};
 use crate::record::{
-    Counts, Due, LoadResult, PhaseResult, PlaceResult, Recovery, StepPhase, StepResult, Summary, TrafficResult,
-    Transports, Users, Visits, Wire,
+    Counts, Due, FlowPhase, FlowResult, LoadResult, PhaseResult, PlaceResult, Recovery, StepPhase, StepResult, Summary,
+    TrafficResult, Transports, Users, Visits, Wire,
 };
 use crate::scenario::Scenario;
 
@@ -162,6 +162,7 @@ pub(super) fn summarize(
         transports: transports(&parts),
         upgrade: histograms.summary(Measure::Upgrade, 0, |_| true).unwrap_or_default(),
         journeys: journeys(plan, &parts),
+        flows: flows(plan, &parts),
         steps: (0..plan.steps.len()).map(|index| step(index, plan, workers, histograms)).collect(),
         problems,
         due: due(workers),
@@ -230,6 +231,23 @@ fn due(workers: &[WorkerResult]) -> Due {
     let mut sum = Due::default();
     workers.iter().for_each(|worker| sum.add(&worker.found.due));
     sum
+}
+
+/// Iterations by phase; how many users a flow always has, only who has the scenario knows.
+fn flows(plan: &Plan, parts: &[Part<'_>]) -> IndexMap<String, FlowResult> {
+    let flow = |(journey, name): (usize, &String)| {
+        let tallies = || parts.iter().map(|part| &part.tally.flows[journey]);
+        let phases = plan.phases.iter().enumerate().map(|(index, phase)| FlowPhase {
+            name: phase.name.clone(),
+            measured: phase.measured,
+            seconds: (phase.end - phase.start) as f64 / 1e9,
+            begun: tallies().map(|tally| tally.phases[index].0).sum(),
+            ended: tallies().map(|tally| tally.phases[index].1).sum(),
+        });
+        let in_time = tallies().map(|tally| tally.arrived.len() as u64).sum();
+        (name.clone(), FlowResult { users: 0, in_time, level: plan.is_level(), phases: phases.collect() })
+    };
+    plan.journeys.iter().enumerate().map(flow).collect()
 }
 
 fn journeys(plan: &Plan, parts: &[Part<'_>]) -> IndexMap<String, Visits> {

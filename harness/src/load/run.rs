@@ -97,6 +97,9 @@ pub async fn run(
     let mut result = summarize(&loaded.scenario, &shared.plan, &workers, &histograms, &places);
     result.violations = cut_out(loaded, &shared.plan, &workers, &result.traffic, fleet, recorder)?;
     result.upsets = shared.chaos.iter().map(|happening| happening.mark(&shared.plan)).collect();
+    for (flow, users) in result.flows.values_mut().zip(shared.guide.sizes()) {
+        flow.users = users.unwrap_or(0);
+    }
     result.cpu = cpu;
     result.memory = memory;
     result.driver = goose::end(shared.flock.clone()).await;

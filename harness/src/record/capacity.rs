@@ -28,6 +28,24 @@ pub struct Trial {
     pub own_cpu: Option<f64>,
     /// The record of the load, in the folder of this one.
     pub record: String,
+    /// What it was judged by: first what ends the search, then the other thresholds.
+    #[serde(default)]
+    pub judged: Vec<Judged>,
+}
+
+/// A threshold, and what a trial had.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Judged {
+    pub rule: String,
+    pub observed: String,
+    pub holds: bool,
+}
+
+impl Trial {
+    /// What decided: the first threshold that does not hold, or else the first one.
+    pub fn decisive(&self) -> Option<&Judged> {
+        self.judged.iter().find(|judged| !judged.holds).or(self.judged.first())
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -35,6 +53,8 @@ pub struct Trial {
 pub enum TrialVerdict {
     Held,
     Broken,
+    /// It never had its population, so that it was another load than it was to be.
+    NotReached,
     /// sio-bench was not up to it.
     NotValid,
 }

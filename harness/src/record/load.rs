@@ -21,6 +21,9 @@ pub struct LoadResult {
     /// Visits of the populations that follow a flow.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     pub journeys: IndexMap<String, Visits>,
+    /// The same, phase by phase.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub flows: IndexMap<String, FlowResult>,
     /// What was measured in flows.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub steps: Vec<StepResult>,
@@ -200,6 +203,42 @@ impl std::ops::Add for Visits {
             failed: self.failed + other.failed,
             starved: self.starved + other.starved,
             cut: self.cut + other.cut,
+        }
+    }
+}
+
+/// Iterations of one flow, phase by phase.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct FlowResult {
+    /// Virtual users that it always has; 0 where they arrive at a rate.
+    pub users: u64,
+    /// Those of them that got in before the first measured phase.
+    pub in_time: u64,
+    /// Whether as many arrive at each moment of the measured phases.
+    pub level: bool,
+    pub phases: Vec<FlowPhase>,
+}
+
+/// Iterations of a flow in one phase.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct FlowPhase {
+    pub name: String,
+    pub measured: bool,
+    pub seconds: f64,
+    pub begun: u64,
+    /// Finished or failed in this phase, whenever they began.
+    pub ended: u64,
+}
+
+impl FlowResult {
+    /// Adds what another machine has counted.
+    pub fn add(&mut self, other: &Self) {
+        self.users += other.users;
+        self.in_time += other.in_time;
+        self.level &= other.level;
+        for (mine, theirs) in self.phases.iter_mut().zip(&other.phases) {
+            mine.begun += theirs.begun;
+            mine.ended += theirs.ended;
         }
     }
 }

@@ -19,13 +19,13 @@ pub mod schema;
 mod violation;
 mod writer;
 
-pub use capacity::{Capacity, Trial, TrialVerdict};
+pub use capacity::{Capacity, Judged, Trial, TrialVerdict};
 pub use case::{CapabilityResult, CaseResult, CaseVerdict, Failure, RuleInfo, SuiteInfo};
 pub use due::Due;
 pub use entry::{Entry, Footer, Header, Host, Part, ScenarioStart, TargetInfo};
 pub use load::{
-    Counts, Cpu, DriverRequests, EndedBy, Growth, LoadResult, Memory, PhaseResult, PlaceResult, Recovery, StepPhase,
-    StepResult, TrafficResult, Transports, UpsetMark, Users, Visits, Wire, WorkerTime,
+    Counts, Cpu, DriverRequests, EndedBy, FlowPhase, FlowResult, Growth, LoadResult, Memory, PhaseResult, PlaceResult,
+    Recovery, StepPhase, StepResult, TrafficResult, Transports, UpsetMark, Users, Visits, Wire, WorkerTime,
 };
 pub use pick::{header, loads, seconds, seconds_by_load};
 pub use progress::{Cost, Progress, Summary};

@@ -10,6 +10,7 @@ pub fn trial_line(trial: &Trial) -> String {
     let word = match trial.verdict {
         TrialVerdict::Held => "ok    ",
         TrialVerdict::Broken => "BROKEN",
+        TrialVerdict::NotReached => "SHORT ",
         TrialVerdict::NotValid => "?     ",
     };
     let mut line = format!(
@@ -20,8 +21,13 @@ pub fn trial_line(trial: &Trial) -> String {
         share(trial.target_cpu),
         share(trial.own_cpu),
     );
-    if let Some(why) = trial.why.first() {
-        let _ = write!(line, "   {why}");
+    let judged = trial.decisive().map(|judged| format!("{}: {}", judged.rule, judged.observed));
+    match (&judged, trial.why.first()) {
+        // What it did not reach outweighs what it had; what was broken says so itself.
+        (Some(judged), None) => _ = write!(line, "   {judged}"),
+        (Some(judged), Some(why)) if why == judged => _ = write!(line, "   {judged}"),
+        (_, Some(why)) => _ = write!(line, "   {why}"),
+        (None, None) => {}
     }
     line.trim_end().to_owned()
 }

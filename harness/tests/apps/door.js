@@ -1,16 +1,15 @@
 // An application that keeps people out, in the way that REFUSE says: token (CONNECT_ERROR in /app), mute (the middleware of
 // /app never answers), join (joins are never acknowledged), no (joins are acknowledged with a refusal), http (handshakes
-// with ?users get HTTP 503). With LATE, whoever comes so many milliseconds after the first one is let in.
+// with ?users get HTTP 503). With EVERY, one of so many is let in.
 "use strict";
 const server = require("http").createServer();
 const { Server } = require("socket.io");
 const { listen } = require("./lib");
 
 const refuse = process.env.REFUSE;
-const late = process.env.LATE ? Number(process.env.LATE) : Infinity;
+const every = process.env.EVERY ? Number(process.env.EVERY) : Infinity;
 let asked = 0;
-let first;
-const open = () => Date.now() - (first ??= Date.now()) >= late;
+const open = () => asked % every === 0;
 const io = new Server(server, {
   allowRequest: (request, done) => done(null, !(refuse === "http" && request.url.includes("users"))),
 });

@@ -1,5 +1,8 @@
 //! The search for the largest load.
 
+use serde_json::Value;
+
+use crate::apps::App;
 use crate::common::{Place, code, listen, stderr, stdout};
 
 const SCENARIO: &str = r#"
@@ -106,4 +109,117 @@ fn what_cannot_be_searched() {
     let output = place.run(&["capacity", "fanout"]);
     assert_eq!(code(&output), 2);
     assert!(stderr(&output).contains("--range"), "{}", stderr(&output));
+}
+
+/// A search over a server with 24 seats, which no machine makes more of: over users, and over flows of both kinds.
+fn seats(place: &Place, app: &App, users: &str, range: &str, more: &str) -> (i32, String) {
+    // A rate has its unit, a number has none.
+    let many = if range.contains("/s") { "\"5/s\"" } else { "5" };
+    let text = format!(
+        "name = \"seats\"\n[vars]\nmany = {many}\n{users}\n{more}[[phase]]\nname = \"hold\"\nfor = \"3s\"\n\
+         [search]\nraise = \"many\"\nrange = \"{range}\"\nresolution = \"20%\"\nrepeat = 1\n\
+         [slo]\nrules = [\"errors <= 0%\", \"ruler.late p99 < 1m\"]\n"
+    );
+    std::fs::write(place.path().join("seats.toml"), text).unwrap();
+    let output = place.run(&["capacity", "seats.toml", "--target", &app.url(), "--out", "out", "-q"]);
+    (code(&output), stdout(&output) + &stderr(&output))
+}
+
+fn trials(place: &Place) -> Vec<Value> {
+    place.record().into_iter().filter(|entry| entry["type"] == "trial").collect()
+}
+
+fn found(place: &Place) -> f64 {
+    place.entry("capacity")["found"][0].as_f64().unwrap()
+}
+
+#[test]
+fn users_are_all_in_before_they_are_judged_or_it_was_another_load() {
+    let Some(app) = App::start("seats", &[("SEATS", "24")]) else { return };
+    let place = Place::new();
+    let work = "[traffic.work]\nby = \"people\"\nrate = \"20/s\"\nemit = [\"work\", \"${payload}\"]\nack = true\n";
+    let (code, text) = seats(&place, &app, "[users.people]\ncount = \"${many}\"", "5..100", work);
+    assert_eq!(code, 0, "{text}");
+    assert!((18.0..=25.0).contains(&found(&place)), "{text}");
+    let short = trials(&place).into_iter().find(|trial| trial["verdict"] == "not_reached").unwrap();
+    let why = short["why"][0].as_str().unwrap();
+    assert!(why.contains("24 of 40 users got in") && why.contains("every seat is taken"), "{why}");
+    assert!(text.contains("SHORT") && text.contains("errors <= 0%: 0.00 %"), "{text}");
+}
+
+const VISITS: &str =
+    "flow = [{ connect = \"/\" }, { emit = [\"work\", \"x\"], ack = true, within = \"1m\" }, { think = \"THINK\" }]";
+
+#[test]
+fn a_fixed_number_of_virtual_users() {
+    let Some(app) = App::start("seats", &[("SEATS", "24")]) else { return };
+    let place = Place::new();
+    let users =
+        format!("[users.visitors]\ncount = \"${{many}}\"\nconnect = \"50/s\"\n{}", VISITS.replace("THINK", "300ms"));
+    let (code, text) = seats(&place, &app, &users, "5..100", "");
+    assert_eq!(code, 0, "{text}");
+    assert!((10.0..=25.0).contains(&found(&place)), "{text}");
+    // Nobody was judged while others were still to come.
+    let held: Vec<_> = trials(&place).into_iter().filter(|trial| trial["verdict"] == "held").collect();
+    for trial in held {
+        let record = place.out().join(trial["record"].as_str().unwrap()).join("run.jsonl");
+        let load = std::fs::read_to_string(record).unwrap();
+        let load =
+            load.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()).find(|entry| entry["type"] == "load");
+        let flow = &load.unwrap()["flows"]["visitors"];
+        assert_eq!(flow["in_time"], flow["users"], "{flow}");
+        assert_eq!(flow["phases"][0]["name"], "reach", "{flow}");
+    }
+}
+
+#[test]
+fn virtual_users_that_arrive_at_a_rate() {
+    let Some(app) = App::start("seats", &[("SEATS", "24")]) else { return };
+    let place = Place::new();
+    let users =
+        format!("[users.visitors]\narrive = \"${{many}}\"\narrivals = \"even\"\n{}", VISITS.replace("THINK", "1s"));
+    let (code, text) = seats(&place, &app, &users, "5/s..100/s", "");
+    assert_eq!(code, 0, "{text}");
+    // Each of them keeps a seat for a second.
+    assert!((8.0..=25.0).contains(&found(&place)), "{text}");
+}
+
+/// Iterations that never end are no success, however few of them have failed.
+#[test]
+fn a_load_whose_iterations_never_end_is_refused() {
+    let Some(app) = App::start("seats", &[("SEATS", "1000"), ("MODE", "stuck")]) else { return };
+    let place = Place::new();
+    let users = format!("[users.visitors]\narrive = \"${{many}}\"\n{}", VISITS.replace("THINK", "1s"));
+    let (code, text) = seats(&place, &app, &users, "20/s..40/s", "");
+    assert_eq!(code, 1, "{text}");
+    let all = trials(&place);
+    assert!(!all.is_empty() && all.iter().all(|trial| trial["verdict"] == "not_reached"), "{text}");
+    assert!(all[0]["why"][0].as_str().unwrap().contains("of visitors never ended"), "{text}");
+}
+
+/// The page of a search has its trials, the curve and the fit; the page of its record is the same.
+#[test]
+fn a_search_can_be_seen() {
+    let place = Place::new();
+    let url = slow();
+    std::fs::write(
+        place.path().join("small.toml"),
+        SCENARIO.replace("RANGE", "20/s..60/s").replace("repeat = 2", "repeat = 1"),
+    )
+    .unwrap();
+    let output = place.run(&["capacity", "small.toml", "--target", &url, "--out", "out", "-q", "--html", "page.html"]);
+    let text = stdout(&output);
+    assert!(text.contains("t.ack p90 < 60ms in hold: "), "each line says what decided: {text}");
+    let page = std::fs::read_to_string(place.path().join("page.html")).unwrap();
+    for part in [
+        "<h2>Capacity</h2>",
+        "class=\"dot disc\"",
+        "<strong>Trials.</strong>",
+        "<strong>Throughput.</strong>",
+        "Every trial",
+    ] {
+        assert!(page.contains(part), "{part}");
+    }
+    assert_eq!(code(&place.run(&["report", "out", "--html", "again.html"])), 0);
+    assert_eq!(std::fs::read_to_string(place.path().join("again.html")).unwrap(), page);
 }

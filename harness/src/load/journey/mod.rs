@@ -233,7 +233,7 @@ pub(super) async fn follow(local: Rc<Local>, visitor: Visitor) {
 /// One visit; tells whether it failed.
 async fn visit(local: &Local, journey: usize, number: u64, intended: Option<Nanos>) -> bool {
     let group = local.plan.populations.len() + journey;
-    local.measurements.borrow_mut().visit_begins(journey, group);
+    local.measurements.borrow_mut().visit_begins(journey, group, local.plan.phase_at(local.now()));
     let mut dice = Dice::of_visit(local.plan.seed, journey, number);
     let end = match local.guide().scope(journey, &mut dice, number) {
         Err(why) => VisitEnd::Starved(why),
@@ -256,6 +256,10 @@ async fn visit(local: &Local, journey: usize, number: u64, intended: Option<Nano
         }
     };
     let failed = matches!(end, VisitEnd::Failed(_) | VisitEnd::Starved(_));
-    local.measurements.borrow_mut().visit_ends(journey, group, end);
+    if matches!(end, VisitEnd::Finished) {
+        // A flow may have no connect in it.
+        local.arrived(journey, number);
+    }
+    local.measurements.borrow_mut().visit_ends(journey, group, local.plan.phase_at(local.now()), end);
     failed
 }

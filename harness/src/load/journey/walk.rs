@@ -126,7 +126,7 @@ impl<'a> Walk<'a> {
                 let connected = self.connect(nsp, auth.as_ref(), deadline, step.within).await?;
                 self.since = connected;
                 if let Some(journey) = self.journey {
-                    self.local.visitor_connected(journey, connected - began);
+                    self.local.visitor_connected(journey, self.number, connected - began);
                 }
                 Ok(Some(connected - began))
             }

@@ -130,6 +130,35 @@ pub(super) struct Series {
     pub(super) points: Vec<(f64, f64)>,
 }
 
+/// One point with a meaning.
+pub(super) struct Dot {
+    pub(super) x: f64,
+    pub(super) y: f64,
+    pub(super) shape: Shape,
+    pub(super) says: String,
+}
+
+/// What a point looks like, so that colour alone never tells.
+#[derive(Clone, Copy)]
+pub(super) enum Shape {
+    /// Well.
+    Disc,
+    /// Not well.
+    Cross,
+    /// Not known.
+    Ring,
+}
+
+impl Shape {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Disc => "disc",
+            Self::Cross => "cross",
+            Self::Ring => "ring",
+        }
+    }
+}
+
 /// A stretch of the horizontal axis with a name: a phase.
 pub(super) struct Stretch {
     pub(super) name: String,
@@ -166,7 +195,12 @@ impl Plot<'_> {
 
     /// Lines over the axes.
     pub(super) fn lines(&self, series: &[Series]) -> String {
-        let mut inside = String::new();
+        self.lines_and_dots(series, &[])
+    }
+
+    /// Lines over the axes, and dots that differ by their shapes.
+    pub(super) fn lines_and_dots(&self, series: &[Series], dots: &[Dot]) -> String {
+        let mut inside: String = dots.iter().map(|dot| self.dot(dot)).collect();
         let mut labels: Vec<(f64, usize)> = Vec::new();
         for (index, one) in series.iter().enumerate() {
             let points: Vec<_> =
@@ -196,6 +230,19 @@ impl Plot<'_> {
             );
         }
         self.frame(&inside, &names)
+    }
+
+    fn dot(&self, dot: &Dot) -> String {
+        let (x, y) = (self.x(dot.x), self.y(dot.y));
+        let shape = match dot.shape {
+            Shape::Disc => format!("M {:.1} {y:.1} a 4 4 0 1 0 8 0 a 4 4 0 1 0 -8 0 Z", x - 4.0),
+            Shape::Cross => {
+                let (left, right, top, bottom) = (x - 4.0, x + 4.0, y - 4.0, y + 4.0);
+                format!("M {left:.1} {top:.1} L {right:.1} {bottom:.1} M {left:.1} {bottom:.1} L {right:.1} {top:.1}")
+            }
+            Shape::Ring => format!("M {:.1} {y:.1} a 4 4 0 1 0 8 0 a 4 4 0 1 0 -8 0", x - 4.0),
+        };
+        format!("<path class=\"dot {}\" d=\"{shape}\"><title>{}</title></path>", dot.shape.word(), escape(&dot.says))
     }
 
     /// Counts by column and row: the darker, the more. `cells` are `(x, y from, y to, share of the column's largest)`.

@@ -2,6 +2,7 @@
 //! scripts; each picture is SVG with a text that says the same, and a table beside it. What comes from the wire or from
 //! a file is escaped.
 
+mod capacity;
 mod cases;
 mod chart;
 mod kills;
@@ -28,6 +29,7 @@ pub fn render(runs: &[Run]) -> String {
         let name = if runs.len() > 1 { format!("{number}: {}", run.label) } else { run.label.clone() };
         body.push_str(&banner(run, &name, runs.len() > 2));
     }
+    body.push_str(&capacity::render(runs));
     body.push_str(&load::render(runs));
     body.push_str(&cases::render(runs));
     let names: Vec<_> = runs.iter().map(|run| run.label.as_str()).collect();

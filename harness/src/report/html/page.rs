@@ -95,6 +95,7 @@ svg .band { fill: var(--invalid); opacity: .18; } svg .heat { fill: rgb(var(--he
 svg text.label { font-weight: 600; fill: var(--ink); }
 svg .area .line, svg .area .phase { vector-effect: non-scaling-stroke; } svg .hover line { stroke: var(--soft); }
 svg .hover text { fill: var(--ink); font-weight: 600; } svg .hover rect { fill: var(--back); opacity: .92; stroke: var(--line); } svg .chosen { fill: rgb(var(--heat)); opacity: .15; }
+svg .dot { fill: none; stroke-width: 1.8; vector-effect: non-scaling-stroke; } svg .disc { fill: var(--passed); stroke: var(--passed); } svg .cross { stroke: var(--failed); } svg .ring { stroke: var(--invalid); }
 svg .moment { fill: var(--failed); } svg .must { fill: var(--passed); opacity: .22; } svg .may { fill: var(--invalid); opacity: .22; } svg .mustnot { fill: var(--failed); opacity: .14; }
 svg .act { fill: rgb(var(--heat)); opacity: .8; } svg .wrong { fill: var(--failed); opacity: 1; stroke: var(--ink); stroke-width: 1.5; } svg text.say { fill: var(--ink); }
 .grid { display: grid; align-items: baseline; } .cases { font-size: 13.5px; } .cases .row { border-bottom: 1px solid var(--line); padding: 2px 0; }
