@@ -1,13 +1,12 @@
 //! `sio-bench inspect`
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
-use http::{HeaderName, HeaderValue};
-use sio_protocol::{Parser, Value};
-
+use super::getting_in::GettingIn;
 use super::{complain, print};
-use crate::client::{Manner, Tls, Trust};
+use crate::client::{Tls, Trust};
 use crate::exit::Exit;
 use crate::inspect::{self, Findings, Plain, Problem, Settings, Stamped};
 use crate::scenario::quantity;
@@ -31,21 +30,8 @@ pub(super) struct InspectArgs {
     /// URL of a running server
     url: String,
 
-    /// Path of the engine (default: that of the URL, else /socket.io/)
-    #[arg(long, value_name = "PATH")]
-    path: Option<String>,
-
-    /// Shown at each CONNECT: a JSON object, such as '{"token":"…"}'
-    #[arg(long, value_name = "JSON", value_parser = parse_auth)]
-    auth: Option<Value>,
-
-    /// Sent with every request; may be repeated
-    #[arg(long = "header", value_name = "NAME: VALUE", value_parser = parse_header)]
-    headers: Vec<(String, String)>,
-
-    /// Sent behind the query of every request to the engine, such as a=1&b=2
-    #[arg(long, value_name = "QUERY", default_value = "")]
-    query: String,
+    #[command(flatten)]
+    getting_in: GettingIn,
 
     /// A namespace to ask besides `/`; may be repeated. Events go to the first
     #[arg(long = "namespace", value_name = "NAME", value_parser = parse_namespace)]
@@ -146,36 +132,19 @@ fn show(args: &InspectArgs, found: &Findings) -> Exit {
 }
 
 fn settings(args: &InspectArgs) -> Result<Settings, String> {
-    let query = args.query.trim_start_matches(['?', '&']).to_owned();
-    format!("/?{query}").parse::<http::Uri>().map_err(|error| format!("--query: {error}"))?;
-    let trust = if args.insecure { Trust::Anybody } else { Trust::default() };
+    let mut manner = args.getting_in.alone();
+    if args.insecure {
+        Arc::make_mut(&mut manner).tls = Tls::new(Trust::Anybody);
+    }
     let event = args.event.as_ref().map(|event| Stamped::parse(event, args.payload, args.binary));
     Ok(Settings {
         url: args.url.clone(),
-        path: args.path.clone(),
-        manner: Manner::new(args.headers.clone(), query, Tls::new(trust), Vec::new(), Parser::default()),
-        auth: args.auth.clone(),
+        manner,
         namespaces: args.namespaces.clone(),
         listen: args.listen,
         joins: args.joins.clone(),
         event: event.transpose().map_err(|problem| format!("--event: {problem}"))?,
     })
-}
-
-fn parse_auth(text: &str) -> Result<Value, String> {
-    match serde_json::from_str(text) {
-        Ok(auth @ Value::Object(_)) => Ok(auth),
-        Ok(_) => Err("expected a JSON object, such as '{\"token\":\"…\"}'".to_owned()),
-        Err(error) => Err(format!("expected a JSON object, such as '{{\"token\":\"…\"}}': {error}")),
-    }
-}
-
-fn parse_header(text: &str) -> Result<(String, String), String> {
-    let (name, value) = text.split_once(':').ok_or("expected NAME: VALUE, such as 'Cookie: sid=1'")?;
-    let (name, value) = (name.trim(), value.trim());
-    name.parse::<HeaderName>().map_err(|error| error.to_string())?;
-    HeaderValue::from_str(value).map_err(|error| error.to_string())?;
-    Ok((name.to_owned(), value.to_owned()))
 }
 
 fn parse_namespace(text: &str) -> Result<String, String> {

@@ -1,7 +1,5 @@
 //! The first contact, over plain HTTP: which revision answers, what its handshake says, and what stands in between.
 
-use std::time::Duration;
-
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, LOCATION, SET_COOKIE};
 use http::{HeaderMap, Method, Request};
@@ -43,15 +41,28 @@ enum Reading {
     Three(Handshake),
     /// The engine is there, and polling is switched off.
     NoPolling,
+    /// The engine is there, and does not let one in.
+    Refused(String),
     Other(String),
 }
 
-/// Asks for handshakes. The error says that nothing answers at all.
-pub(super) async fn contact(endpoint: &Endpoint) -> Result<Contact, String> {
+/// Asks for handshakes; if the path leads to an engine with or without a slash at its end alone, the endpoint has that one
+/// from then on. The error says that nothing answers at all.
+pub(super) async fn contact(endpoint: &mut Endpoint) -> Result<Contact, String> {
     let mut contact = Contact::default();
-    let first = ask(endpoint, Method::GET, POLLING, "", None).await?;
+    let mut first = ask(endpoint, Method::GET, POLLING, "", None).await?;
+    let mut reading = read(&first, endpoint);
+    if matches!(reading, Reading::Other(_)) {
+        let other = endpoint.clone().with_path(other_spelling(&endpoint.path));
+        if let Ok(answer) = ask(&other, Method::GET, POLLING, "", None).await
+            && let better @ (Reading::Four(_) | Reading::Three(_) | Reading::NoPolling | Reading::Refused(_)) =
+                read(&answer, &other)
+        {
+            (*endpoint, first, reading) = (other, answer, better);
+        }
+    }
     contact.headers = telling(&first.headers);
-    match read(&first, endpoint) {
+    match reading {
         Reading::Four(handshake) => {
             contact.take(4, &handshake);
             contact.learn_cookies(&first.headers);
@@ -61,8 +72,8 @@ pub(super) async fn contact(endpoint: &Endpoint) -> Result<Contact, String> {
             }
         }
         Reading::Three(handshake) => contact.take(3, &handshake),
-        Reading::NoPolling => contact.instead = Some("polling is switched off".to_owned()),
-        Reading::Other(what) => contact.instead = Some(what),
+        Reading::NoPolling => contact.instead = Some("polling is switched off, and no WebSocket opens".to_owned()),
+        Reading::Refused(what) | Reading::Other(what) => contact.instead = Some(what),
     }
     if contact.engine.revision != Some(3) {
         contact.older(endpoint).await;
@@ -176,7 +187,22 @@ fn read(answer: &Answer, endpoint: &Endpoint) -> Reading {
     if answer.status == 400 && body.contains(r#""code":0"#) {
         return Reading::NoPolling;
     }
+    let is_engine = serde_json::from_str::<serde_json::Value>(body).is_ok_and(|body| body["code"].is_u64());
+    if is_engine {
+        let (status, words) = (answer.status, clip(body));
+        return Reading::Refused(format!(
+            "it refuses the handshake: {status} {words}; it may want a login: see --header and --query"
+        ));
+    }
     Reading::Other(instead(answer, endpoint))
+}
+
+/// What is asked for with a slash at its end, without it; and the other way round.
+fn other_spelling(path: &str) -> String {
+    match path.strip_suffix('/') {
+        Some("") | None => format!("{path}/"),
+        Some(bare) => bare.to_owned(),
+    }
 }
 
 /// Payloads of revision 3 begin with the length of the first packet: `96:0{"sid":…}`.
@@ -192,14 +218,18 @@ fn instead(answer: &Answer, endpoint: &Endpoint) -> String {
     let location = answer.headers.get(LOCATION).map(|to| String::from_utf8_lossy(to.as_bytes()));
     if let (300..400, Some(location)) = (status, location) {
         let location = location.split('?').next().unwrap_or_default();
-        return format!("{path} was answered {status}, a redirect to {}; give that address", clip(location));
+        return format!(
+            "it is no Socket.IO server: {path} was answered {status}, a redirect to {}; give that address",
+            clip(location)
+        );
     }
+    let words = clip(&answer.body);
     let hint = match status {
         404 => "; is the path right? Give another with --path",
         401 | 403 => "; it wants a login: see --header, --query and --enter",
         _ => "",
     };
-    format!("{path} was answered {status} with {:?} instead of a handshake{hint}", clip(&answer.body))
+    format!("it is no Socket.IO server: {path} was answered {status} with {words:?} instead of a handshake{hint}")
 }
 
 /// Cookies that an answer sets, with their values.
@@ -285,15 +315,9 @@ pub(super) fn balancer_signs(contact: &Contact, addresses: &[String]) -> Vec<Str
     signs
 }
 
-/// Everything the name of a host stands for.
-pub(super) async fn addresses(endpoint: &Endpoint) -> Vec<String> {
-    let host = endpoint.host.trim_matches(['[', ']']).to_owned();
-    let lookup = tokio::net::lookup_host((host, 0_u16));
-    let found = tokio::time::timeout(Duration::from_secs(2), lookup).await;
-    let Ok(Ok(found)) = found else { return Vec::new() };
-    let mut addresses: Vec<String> = found.map(|address| address.ip().to_string()).take(16).collect();
-    addresses.dedup();
-    addresses
+/// Everything the name of the host stands for.
+pub(super) fn addresses(endpoint: &Endpoint) -> Vec<String> {
+    endpoint.addresses().iter().map(|address| address.ip().to_string()).take(16).collect()
 }
 
 #[cfg(test)]

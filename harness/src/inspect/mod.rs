@@ -52,11 +52,8 @@ const MOST_WORDS: usize = 200;
 /// What is asked.
 pub struct Settings {
     pub url: String,
-    /// Of the engine.
-    pub path: Option<String>,
+    /// With what is shown at each CONNECT, if something is.
     pub manner: Arc<Manner>,
-    /// Shown at each CONNECT: a JSON object.
-    pub auth: Option<Value>,
     /// Besides `/`, which is always asked; events go to the first.
     pub namespaces: Vec<String>,
     /// How long to listen, and the longest that a stamped event is waited for.
@@ -96,10 +93,11 @@ pub async fn inspect(settings: &Settings) -> Result<Findings, Problem> {
 }
 
 async fn look(settings: &Settings) -> Result<Findings, Problem> {
-    let resolving = Endpoint::resolve(&settings.url, settings.path.as_deref(), settings.manner.clone());
-    let endpoint = resolving.await.map_err(Problem::Usage)?;
+    let resolving = Endpoint::resolve(&settings.url, None, settings.manner.clone());
+    let mut endpoint = resolving.await.map_err(Problem::Usage)?;
+    endpoint.settle().await;
     let http = http_client(&settings.manner);
-    let secrets = Secrets::given(settings.auth.as_ref(), &settings.manner);
+    let secrets = Secrets::given(&settings.manner);
     let mut inspection =
         Inspection { settings, endpoint, http, found: Findings::default(), secrets, party: Party::default() };
     let transport = inspection.contact().await.map_err(|why| Problem::Unreachable(inspection.secrets.hide(&why)))?;
@@ -113,9 +111,10 @@ impl Inspection<'_> {
     /// Engine and transports. Returns the one to go on with; `None` where only clients of another revision get on.
     async fn contact(&mut self) -> Result<Option<Transport>, String> {
         let url = self.endpoint.url.clone();
-        (self.found.url, self.found.path) = (url.clone(), self.endpoint.path.clone());
-        self.found.addresses = engine::addresses(&self.endpoint).await;
-        let contact = engine::contact(&self.endpoint).await;
+        self.found.url.clone_from(&url);
+        self.found.addresses = engine::addresses(&self.endpoint);
+        let contact = engine::contact(&mut self.endpoint).await;
+        self.found.path.clone_from(&self.endpoint.path);
         let contact = contact
             .map_err(|why| format!("cannot reach {url}: {why}\n  is the server running, and is this its port?"))?;
         self.secrets.learn(contact.secrets.iter().cloned());
@@ -134,7 +133,7 @@ impl Inspection<'_> {
         self.found.transports = transports;
         match (best, contact.instead) {
             (Some(best), _) => Ok(Some(best)),
-            (None, Some(instead)) => Err(format!("{url} is no Socket.IO server: {instead}")),
+            (None, Some(instead)) => Err(format!("{url}: {instead}")),
             (None, None) => Err(format!("{url} answers a handshake, and no transport works: {}", self.whys())),
         }
     }
@@ -149,7 +148,7 @@ impl Inspection<'_> {
         let mut asked = vec!["/".to_owned()];
         asked.extend(self.settings.namespaces.iter().filter(|name| *name != "/").cloned());
         let Some(first) = self.come(transport, Role::Sender).await else { return };
-        let auth = self.auth();
+        let auth = self.settings.manner.auth.clone();
         self.found.namespaces = self.party.enter(first, &asked, &auth).await;
         let nsp = self.settings.namespaces.first().map_or("/", String::as_str).to_owned();
         let is_in = self.found.namespaces.iter().any(|namespace| namespace.name == nsp && namespace.entered);
@@ -165,13 +164,6 @@ impl Inspection<'_> {
         if let (true, Some(event)) = (is_in, &self.settings.event) {
             self.send(event, &nsp).await;
         }
-    }
-
-    fn auth(&self) -> String {
-        let Some(auth) = &self.settings.auth else { return String::new() };
-        let array = Args::from_values(std::slice::from_ref(auth));
-        let object = array.json().strip_prefix('[').and_then(|json| json.strip_suffix(']'));
-        object.unwrap_or_default().to_owned()
     }
 
     async fn come(&mut self, transport: Transport, role: Role) -> Option<usize> {
@@ -196,7 +188,7 @@ impl Inspection<'_> {
         let outside = (!self.settings.joins.is_empty()).then_some(Role::Outside);
         for role in [Some(Role::Other), Some(Role::Other), outside].into_iter().flatten() {
             let Some(client) = self.come(transport, role).await else { continue };
-            let auth = self.auth();
+            let auth = self.settings.manner.auth.clone();
             let answers = self.party.enter(client, &[nsp.to_owned()], &auth).await;
             if let Some(refused) = answers.into_iter().find(|answer| !answer.entered) {
                 let words = refused.refusal.unwrap_or_default();

@@ -147,8 +147,8 @@ impl Writer<'_> {
         if !groups.is_empty() && self.is_in(self.namespace()) {
             let _ = writeln!(self.out, "in      = {{ {} }}", groups.join(", "));
         }
-        if let Some(auth) = &self.settings.auth {
-            let auth = self.value(auth);
+        if let Ok(auth) = serde_json::from_str(&self.settings.manner.auth) {
+            let auth = self.value(&auth);
             let _ = writeln!(self.out, "auth    = {auth}");
         }
         let websocket = self.found.transports.iter().any(|transport| transport.name == "websocket" && transport.works);
@@ -319,11 +319,12 @@ mod tests {
 
     fn settings(auth: &str, joins: &[&str], event: Option<&str>) -> Settings {
         let headers = vec![("X-Key".to_owned(), "k-123456".to_owned())];
+        let mut manner =
+            Manner::new(headers, "a=b".to_owned(), Tls::default(), Vec::new(), sio_protocol::Parser::default());
+        std::sync::Arc::make_mut(&mut manner).auth = auth.to_owned();
         Settings {
             url: "http://127.0.0.1:3000".to_owned(),
-            path: None,
-            manner: Manner::new(headers, "a=b".to_owned(), Tls::default(), Vec::new(), sio_protocol::Parser::default()),
-            auth: Some(serde_json::from_str(auth).unwrap()),
+            manner,
             namespaces: vec!["/docs".to_owned()],
             listen: Duration::ZERO,
             joins: joins.iter().map(|join| Plain::parse(join).unwrap()).collect(),
@@ -368,7 +369,7 @@ mod tests {
 
     /// The scenario, which can be loaded and planned.
     fn written(settings: &Settings, found: &Findings) -> String {
-        let text = write(settings, found, &Secrets::given(settings.auth.as_ref(), &settings.manner));
+        let text = write(settings, found, &Secrets::given(&settings.manner));
         let loaded = scenario::load(Source { name: "t".to_owned(), text: text.clone() }, &[], None);
         let loaded = loaded.unwrap_or_else(|problem| panic!("{problem}\n{text}"));
         if !text.contains("${env.") {

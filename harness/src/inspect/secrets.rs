@@ -16,10 +16,10 @@ pub struct Secrets {
 
 impl Secrets {
     /// What the command line gave.
-    pub(super) fn given(auth: Option<&Value>, manner: &Manner) -> Self {
+    pub(super) fn given(manner: &Manner) -> Self {
         let mut secrets = Self::default();
-        if let Some(auth) = auth {
-            secrets.add_auth(auth, "SIO_AUTH");
+        if let Ok(auth) = serde_json::from_str(&manner.auth) {
+            secrets.add_auth(&auth, "SIO_AUTH");
         }
         for (name, value) in &manner.headers {
             secrets.variables.push((header_variable(name), value.clone()));
@@ -87,15 +87,15 @@ mod tests {
     #[test]
     fn secrets_are_hidden_and_stand_for_variables() {
         let headers = vec![("Authorization".to_owned(), "Bearer abc.def.ghi".to_owned())];
-        let manner: Arc<Manner> = Manner::new(
+        let mut manner: Arc<Manner> = Manner::new(
             headers,
             "key=0123456789&v=1".to_owned(),
             Tls::default(),
             Vec::new(),
             sio_protocol::Parser::default(),
         );
-        let auth: Value = serde_json::from_str(r#"{"token":"eyJhbGci","more":{"user":"ada"},"n":1}"#).unwrap();
-        let secrets = Secrets::given(Some(&auth), &manner);
+        Arc::make_mut(&mut manner).auth = r#"{"token":"eyJhbGci","more":{"user":"ada"},"n":1}"#.to_owned();
+        let secrets = Secrets::given(&manner);
         assert_eq!(secrets.hide("eyJhbGci abc.def.ghi 0123456789 ada v=1"), "[hidden] [hidden] [hidden] ada v=1");
         assert_eq!(secrets.variable("eyJhbGci"), Some("SIO_AUTH_TOKEN"));
         assert_eq!(secrets.variable("ada"), Some("SIO_AUTH_MORE_USER"));

@@ -38,7 +38,7 @@ rules = ["edit.missing = 0", "edit.duplicate = 0", "edit.stray = 0", "edit.disor
 
 /// Exit code, what was said, what the scoreboard counted, and what the application did.
 fn run(fault: &str) -> Option<(i32, String, Value, Value)> {
-    let app = App::start("office", &[("FAULT", fault), ("FAULT_EVERY", "100")])?;
+    let app = App::start("office", &[("FAULT", fault), ("FAULT_EVERY", "100"), ("SAVED", "whole")])?;
     let place = Place::new();
     std::fs::write(place.path().join("office.toml"), OFFICE).unwrap();
     let token = format!("token={}", app.login("ada"));
