@@ -5,14 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::getting_in::GettingIn;
-use super::{complain, print};
+use super::{complain, print, run};
 use crate::client::{Tls, Trust};
 use crate::exit::Exit;
-use crate::inspect::{self, Findings, Plain, Problem, Settings, Stamped};
+use crate::inspect::{self, Entrance, Findings, Plain, Problem, Settings, Stamped};
 use crate::scenario::quantity;
 
 const MORE: &str = "\
-What is sent: three polling sessions that are closed from another connection, one session for each transport, CONNECT to `/` and \
+What is sent: the steps of --enter; three polling sessions that are closed from another connection, one session for each transport, CONNECT to `/` and \
 the namespaces that are named, then what --join and --event say, three times, with two more clients that join as the first \
 does and one that does not. Values of --auth, --header and --query are not printed.
 
@@ -32,6 +32,11 @@ pub(super) struct InspectArgs {
 
     #[command(flatten)]
     getting_in: GettingIn,
+
+    /// A file with `enter = [ steps ]` (and `auth`, `query`, `headers`), as in [users.X]: what each client does before it
+    /// connects, such as a login over HTTP
+    #[arg(long, value_name = "FILE", help_heading = "Getting in")]
+    enter: Option<PathBuf>,
 
     /// A namespace to ask besides `/`; may be repeated. Events go to the first
     #[arg(long = "namespace", value_name = "NAME", value_parser = parse_namespace)]
@@ -80,7 +85,7 @@ pub(super) fn inspect(args: &InspectArgs) -> Exit {
     let settings = match settings(args) {
         Ok(settings) => settings,
         Err(problem) => {
-            complain(&problem);
+            run::complain_or_show(&problem);
             return Exit::Usage;
         }
     };
@@ -140,6 +145,7 @@ fn settings(args: &InspectArgs) -> Result<Settings, String> {
     Ok(Settings {
         url: args.url.clone(),
         manner,
+        entrance: args.enter.as_deref().map(Entrance::read).transpose()?,
         namespaces: args.namespaces.clone(),
         listen: args.listen,
         joins: args.joins.clone(),

@@ -43,6 +43,9 @@ pub struct Manner {
     pub doors: Vec<Door>,
     /// What answers have told of several servers.
     pub signs: Arc<Signs>,
+    /// Whether users log in before they connect, or show something of their own: what is refused to the probe may be
+    /// granted to them.
+    pub logs_in: bool,
     pub(crate) turn: Arc<AtomicUsize>,
 }
 

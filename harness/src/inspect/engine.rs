@@ -191,7 +191,7 @@ fn read(answer: &Answer, endpoint: &Endpoint) -> Reading {
     if is_engine {
         let (status, words) = (answer.status, clip(body));
         return Reading::Refused(format!(
-            "it refuses the handshake: {status} {words}; it may want a login: see --header and --query"
+            "it refuses the handshake: {status} {words}; it may want a login: see --enter, --header and --query"
         ));
     }
     Reading::Other(instead(answer, endpoint))
@@ -226,7 +226,7 @@ fn instead(answer: &Answer, endpoint: &Endpoint) -> String {
     let words = clip(&answer.body);
     let hint = match status {
         404 => "; is the path right? Give another with --path",
-        401 | 403 => "; it wants a login: see --header, --query and --enter",
+        401 | 403 => "; it wants a login: see --enter, --header and --query",
         _ => "",
     };
     format!("it is no Socket.IO server: {path} was answered {status} with {words:?} instead of a handshake{hint}")

@@ -5,6 +5,7 @@
 //! and whatever a server sends is bounded.
 
 mod engine;
+mod enter;
 mod events;
 mod findings;
 mod message;
@@ -21,11 +22,13 @@ use std::time::Duration;
 
 use sio_protocol::{Args, Value};
 
+pub use self::enter::Entrance;
 pub use self::findings::Findings;
 pub use self::message::{Plain, Stamped};
 pub use self::secrets::Secrets;
 pub use self::text::render;
 
+use self::enter::Pass;
 use self::findings::{Call, Trace};
 use self::party::{Heard, Party, Role};
 use self::shape::Shape;
@@ -54,6 +57,8 @@ pub struct Settings {
     pub url: String,
     /// With what is shown at each CONNECT, if something is.
     pub manner: Arc<Manner>,
+    /// What each client does before it connects.
+    pub entrance: Option<Entrance>,
     /// Besides `/`, which is always asked; events go to the first.
     pub namespaces: Vec<String>,
     /// How long to listen, and the longest that a stamped event is waited for.
@@ -78,11 +83,16 @@ pub enum Problem {
 /// An inspection on its way.
 struct Inspection<'a> {
     settings: &'a Settings,
+    /// The server as it was found.
+    base: Endpoint,
+    /// The same, for the first client.
     endpoint: Endpoint,
     http: Http,
     found: Findings,
     secrets: Secrets,
     party: Party,
+    /// What the first client shows, which asks over HTTP, too.
+    first: Option<Pass>,
 }
 
 /// Looks at a server, for a time that is bounded whatever it does.
@@ -98,8 +108,20 @@ async fn look(settings: &Settings) -> Result<Findings, Problem> {
     endpoint.settle().await;
     let http = http_client(&settings.manner);
     let secrets = Secrets::given(&settings.manner);
-    let mut inspection =
-        Inspection { settings, endpoint, http, found: Findings::default(), secrets, party: Party::default() };
+    let mut inspection = Inspection {
+        settings,
+        base: endpoint.clone(),
+        endpoint,
+        http,
+        found: Findings::default(),
+        secrets,
+        party: Party::default(),
+        first: None,
+    };
+    let pass = inspection.pass(0).await;
+    let pass = pass.map_err(|why| Problem::Unreachable(inspection.secrets.hide(&why)))?;
+    inspection.endpoint = pass.endpoint.clone();
+    inspection.first = Some(pass);
     let transport = inspection.contact().await.map_err(|why| Problem::Unreachable(inspection.secrets.hide(&why)))?;
     if let Some(transport) = transport {
         inspection.talk(transport).await;
@@ -114,6 +136,8 @@ impl Inspection<'_> {
         self.found.url.clone_from(&url);
         self.found.addresses = engine::addresses(&self.endpoint);
         let contact = engine::contact(&mut self.endpoint).await;
+        self.base.path.clone_from(&self.endpoint.path);
+        self.first.iter_mut().for_each(|first| first.endpoint.path.clone_from(&self.endpoint.path));
         self.found.path.clone_from(&self.endpoint.path);
         let contact = contact
             .map_err(|why| format!("cannot reach {url}: {why}\n  is the server running, and is this its port?"))?;
@@ -147,8 +171,7 @@ impl Inspection<'_> {
     async fn talk(&mut self, transport: Transport) {
         let mut asked = vec!["/".to_owned()];
         asked.extend(self.settings.namespaces.iter().filter(|name| *name != "/").cloned());
-        let Some(first) = self.come(transport, Role::Sender).await else { return };
-        let auth = self.settings.manner.auth.clone();
+        let Some((first, auth)) = self.come(transport, Role::Sender).await else { return };
         self.found.namespaces = self.party.enter(first, &asked, &auth).await;
         let nsp = self.settings.namespaces.first().map_or("/", String::as_str).to_owned();
         let is_in = self.found.namespaces.iter().any(|namespace| namespace.name == nsp && namespace.entered);
@@ -166,18 +189,40 @@ impl Inspection<'_> {
         }
     }
 
-    async fn come(&mut self, transport: Transport, role: Role) -> Option<usize> {
-        // Each keeps cookies of its own, as a browser does.
-        let endpoint = self.endpoint.clone().with_jar(Jar::default());
-        let opening = tokio::time::timeout(LIMIT, Connection::open(&endpoint, &self.http, transport)).await;
-        match opening {
-            Ok(Ok(connection)) => Some(self.party.add(connection, role)),
-            Ok(Err(error)) => {
-                self.found.remarks.push(format!("a client could not connect: {}", clip(&error.to_string())));
-                None
+    /// What somebody shows: what it has after entering, or what the command line says. Each keeps cookies of its own, as
+    /// a browser does.
+    async fn pass(&mut self, number: u64) -> Result<Pass, String> {
+        let jar = Jar::default();
+        let endpoint = self.base.clone().with_jar(jar.clone());
+        let Some(entrance) = &self.settings.entrance else {
+            return Ok(Pass { endpoint, auth: None, secrets: Vec::new() });
+        };
+        let pass = entrance.enter(number, endpoint, &self.http, &jar).await?;
+        self.secrets.learn(pass.secrets.iter().cloned());
+        Ok(pass)
+    }
+
+    /// Somebody connects; returns its number, and what it shows at each namespace.
+    async fn come(&mut self, transport: Transport, role: Role) -> Option<(usize, String)> {
+        let pass = match self.first.take() {
+            Some(first) => Ok(first),
+            None => self.pass(self.party.roles.len() as u64).await,
+        };
+        let opened = match pass {
+            Ok(pass) => {
+                let opening = Connection::open(&pass.endpoint, &self.http, transport);
+                let late = |_| Err(format!("not connected within {LIMIT:?}"));
+                let opened = tokio::time::timeout(LIMIT, opening).await;
+                opened.map_or_else(late, |opened| opened.map_err(|error| error.to_string())).map(|it| (it, pass.auth))
             }
-            Err(_) => {
-                self.found.remarks.push(format!("a client was not connected within {LIMIT:?}"));
+            Err(why) => Err(why),
+        };
+        match opened {
+            Ok((connection, auth)) => {
+                Some((self.party.add(connection, role), auth.unwrap_or_else(|| self.settings.manner.auth.clone())))
+            }
+            Err(why) => {
+                self.found.remarks.push(format!("a client could not connect: {}", clip(&why)));
                 None
             }
         }
@@ -187,8 +232,7 @@ impl Inspection<'_> {
     async fn bring_others(&mut self, transport: Transport, nsp: &str) {
         let outside = (!self.settings.joins.is_empty()).then_some(Role::Outside);
         for role in [Some(Role::Other), Some(Role::Other), outside].into_iter().flatten() {
-            let Some(client) = self.come(transport, role).await else { continue };
-            let auth = self.settings.manner.auth.clone();
+            let Some((client, auth)) = self.come(transport, role).await else { continue };
             let answers = self.party.enter(client, &[nsp.to_owned()], &auth).await;
             if let Some(refused) = answers.into_iter().find(|answer| !answer.entered) {
                 let words = refused.refusal.unwrap_or_default();
@@ -269,7 +313,7 @@ impl Inspection<'_> {
         self.found.more_events = self.party.events.more();
         self.found.remarks.append(&mut self.party.remarks);
         if self.found.is_in() {
-            self.found.scenario = Some(scenario::write(self.settings, &self.found, &self.secrets));
+            self.found.scenario = Some(scenario::write(self.settings, &self.found, &mut self.secrets));
         }
         self.found.secrets = self.secrets;
         self.found

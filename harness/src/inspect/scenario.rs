@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use sio_protocol::Value;
 
 use super::Settings;
+use super::enter::Written;
 use super::findings::{Findings, Return, Trace};
 use super::message::{PAYLOAD, Plain, SEQ, Stamped, texts};
 use super::secrets::{Secrets, header_variable};
@@ -22,12 +23,16 @@ struct Writer<'a> {
     secrets: &'a Secrets,
     /// The text that names a room, in what one joins by and in what is sent.
     room: Option<&'a str>,
+    /// What the file says by which one enters.
+    written: Written,
     out: String,
 }
 
 /// Writes it; it can be loaded as it is.
-pub(super) fn write(settings: &Settings, found: &Findings, secrets: &Secrets) -> String {
-    let mut writer = Writer { settings, found, secrets, room: room(settings), out: String::new() };
+pub(super) fn write(settings: &Settings, found: &Findings, secrets: &mut Secrets) -> String {
+    let mut written = settings.entrance.as_ref().map(|entrance| entrance.written.clone()).unwrap_or_default();
+    secrets.learn(written.hide());
+    let mut writer = Writer { settings, found, secrets, room: room(settings), written, out: String::new() };
     writer.top();
     writer.rooms();
     writer.users();
@@ -56,7 +61,18 @@ impl Writer<'_> {
     fn top(&mut self) {
         self.line("# What was seen, as a scenario to start from: change what is not as you want it.");
         self.line("name = \"inspected\"\nseed = 1\n");
-        self.line("[vars]\npeople = 20\nrooms  = 4\nrate   = \"20/s\"\nlength = \"10s\"\n");
+        self.line("[vars]\npeople = 20\nrooms  = 4\nrate   = \"20/s\"\nlength = \"10s\"");
+        let own = ["people", "rooms", "rate", "length"];
+        for (name, value) in self.written.vars.iter().filter(|(name, _)| !own.contains(&name.as_str())) {
+            let _ = writeln!(self.out, "{} = {value}", key(name), value = value.to_string().trim());
+        }
+        self.line("");
+        if !self.written.feeds.is_empty() {
+            self.line("[feeds]");
+        }
+        for (name, value) in &self.written.feeds {
+            let _ = writeln!(self.out, "{} = {}\n", key(name), value.to_string().trim());
+        }
         let url = string(&self.found.url);
         let _ = writeln!(self.out, "[target]\nurl  = {url}");
         if self.found.path != "/socket.io/" {
@@ -147,7 +163,11 @@ impl Writer<'_> {
         if !groups.is_empty() && self.is_in(self.namespace()) {
             let _ = writeln!(self.out, "in      = {{ {} }}", groups.join(", "));
         }
-        if let Ok(auth) = serde_json::from_str(&self.settings.manner.auth) {
+        for (name, value) in &self.written.users {
+            let _ = writeln!(self.out, "{name} = {}", value.to_string().trim());
+        }
+        let has_auth = self.written.users.iter().any(|(name, _)| name == "auth");
+        if !has_auth && let Ok(auth) = serde_json::from_str(&self.settings.manner.auth) {
             let auth = self.value(&auth);
             let _ = writeln!(self.out, "auth    = {auth}");
         }
@@ -325,6 +345,7 @@ mod tests {
         Settings {
             url: "http://127.0.0.1:3000".to_owned(),
             manner,
+            entrance: None,
             namespaces: vec!["/docs".to_owned()],
             listen: Duration::ZERO,
             joins: joins.iter().map(|join| Plain::parse(join).unwrap()).collect(),
@@ -369,7 +390,7 @@ mod tests {
 
     /// The scenario, which can be loaded and planned.
     fn written(settings: &Settings, found: &Findings) -> String {
-        let text = write(settings, found, &Secrets::given(&settings.manner));
+        let text = write(settings, found, &mut Secrets::given(&settings.manner));
         let loaded = scenario::load(Source { name: "t".to_owned(), text: text.clone() }, &[], None);
         let loaded = loaded.unwrap_or_else(|problem| panic!("{problem}\n{text}"));
         if !text.contains("${env.") {

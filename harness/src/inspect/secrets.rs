@@ -71,7 +71,7 @@ pub(super) fn header_variable(name: &str) -> String {
     under("SIO_HEADER", name)
 }
 
-fn under(variable: &str, name: &str) -> String {
+pub(super) fn under(variable: &str, name: &str) -> String {
     let name: String =
         name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' }).collect();
     format!("{variable}_{name}")

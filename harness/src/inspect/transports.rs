@@ -5,15 +5,14 @@ use sio_protocol::engine::Handshake;
 
 use super::findings::Transport as Found;
 use super::{LIMIT, clip};
-use crate::client::{Connection, Endpoint, Error, Http, Jar};
+use crate::client::{Connection, Endpoint, Error, Http};
 use crate::scenario::model::Transport;
 
-/// Tries all of them, at the same time; with the handshake of one that works.
+/// Tries all of them, one after the other as a browser would; with the handshake of one that works.
 pub(super) async fn try_all(endpoint: &Endpoint, http: &Http) -> (Vec<Found>, Option<Handshake>) {
-    let polling = attempt(endpoint, http, Transport::Polling);
-    let websocket = attempt(endpoint, http, Transport::WebSocket);
-    let upgrade = attempt(endpoint, http, Transport::Upgrade);
-    let (polling, websocket, upgrade) = tokio::join!(polling, websocket, upgrade);
+    let polling = attempt(endpoint, http, Transport::Polling).await;
+    let websocket = attempt(endpoint, http, Transport::WebSocket).await;
+    let upgrade = attempt(endpoint, http, Transport::Upgrade).await;
     let handshake = [&websocket, &polling].into_iter().find_map(|tried| tried.as_ref().ok()).cloned();
     let all = [("polling", polling), ("websocket", websocket), ("upgrade", upgrade)];
     let found = all.map(|(name, tried)| Found { name, works: tried.is_ok(), why: tried.err().map(|why| clip(&why)) });
@@ -30,9 +29,7 @@ pub(super) fn best(found: &[Found]) -> Option<Transport> {
 }
 
 async fn attempt(endpoint: &Endpoint, http: &Http, transport: Transport) -> Result<Handshake, String> {
-    // A balancer's cookie leads one back to one's own server.
-    let endpoint = endpoint.clone().with_jar(Jar::default());
-    let opening = tokio::time::timeout(LIMIT, Connection::open(&endpoint, http, transport)).await;
+    let opening = tokio::time::timeout(LIMIT, Connection::open(endpoint, http, transport)).await;
     let opened = opening.unwrap_or(Err(Error::Timeout { what: "connection", within: LIMIT }));
     let mut connection = opened.map_err(|error| error.to_string())?;
     let handshake = connection.wait_for("handshake", LIMIT, |event| match event {

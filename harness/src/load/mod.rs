@@ -47,6 +47,7 @@ mod witness;
 mod worker;
 
 pub use arithmetic::{describe, local_ports};
+pub(crate) use journey::Asker;
 pub use merge::merge;
 pub use message::check;
 pub use plan::Plan;

@@ -46,6 +46,11 @@ impl Answer {
         self.body.contains(r#""code":0"#)
     }
 
+    /// Somebody else may be let in.
+    fn is_forbidden(&self) -> bool {
+        matches!(self.status, 401 | 403)
+    }
+
     fn is_redirect(&self) -> bool {
         (300..400).contains(&self.status) && self.location.is_some()
     }
@@ -59,7 +64,8 @@ impl Answer {
 
 /// Asks for a handshake over HTTP, and explains whatever else comes back. If the other spelling of the path is the one
 /// that works, it is used from then on, which is among the remarks.
-pub(super) async fn check(endpoint: &mut Endpoint, http: &Http) -> Result<Vec<String>, Error> {
+/// Tells whether the engine is open to a client that has not logged in; where users do, it need not be.
+pub(super) async fn check(endpoint: &mut Endpoint, http: &Http) -> Result<(Vec<String>, bool), Error> {
     let other = endpoint.clone().with_path(other_spelling(&endpoint.path));
     let (answer, use_other) = either(endpoint, &other, http).await?;
     let mut remarks = Vec::new();
@@ -72,11 +78,16 @@ pub(super) async fn check(endpoint: &mut Endpoint, http: &Http) -> Result<Vec<St
     }
     if let Some(handshake) = answer.handshake() {
         close(endpoint, http, &handshake.sid).await;
-        return Ok(remarks);
+        return Ok((remarks, true));
     }
     if answer.is_without_polling() {
         // The WebSocket handshake that follows decides.
-        return Ok(remarks);
+        return Ok((remarks, true));
+    }
+    if endpoint.manner.logs_in && answer.is_forbidden() {
+        let shown = answer.shown();
+        remarks.push(format!("at the start a client that had not logged in was refused the handshake: {shown}"));
+        return Ok((remarks, false));
     }
     Err(refused(endpoint, http, &answer).await)
 }

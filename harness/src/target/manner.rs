@@ -7,7 +7,7 @@ use sio_protocol::Value;
 
 use crate::client::{Door, Manner, Tls};
 use crate::scenario::Loaded;
-use crate::scenario::model::Deed;
+use crate::scenario::model::{Deed, Population};
 use crate::scenario::template::{Expr, Scope, Template};
 
 /// The settings of `[target]`, rendered once: for cases, for what asks ahead of a load, and for users, unless they differ.
@@ -21,6 +21,7 @@ pub fn manner(loaded: &Loaded) -> Result<Arc<Manner>, String> {
     let manner = Manner::new(headers, query, tls, target.sources.clone(), target.parser);
     let mut manner = Manner::clone(&manner);
     manner.doors = doors(loaded);
+    manner.logs_in = logs_in(loaded);
     Ok(Arc::new(manner))
 }
 
@@ -53,6 +54,23 @@ fn doors(loaded: &Loaded) -> Vec<Door> {
         }
     }
     doors
+}
+
+/// Whether somebody asks for something over HTTP, or has headers or a query of its own.
+fn logs_in(loaded: &Loaded) -> bool {
+    let scenario = &loaded.scenario;
+    let own = |users: &Population| !(users.enter.is_empty() && users.headers.is_empty() && users.query.is_empty());
+    let mut found = scenario.populations.values().any(own);
+    for journey in scenario.journeys.values() {
+        journey.visit(&mut |step| {
+            found |= match &step.deed {
+                Deed::Http { .. } => true,
+                Deed::Connect { query, headers, .. } => !(query.is_empty() && headers.is_empty()),
+                _ => false,
+            };
+        });
+    }
+    found
 }
 
 fn auth_of(scope: &mut Scope, auth: Option<&Template>) -> String {

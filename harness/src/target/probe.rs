@@ -43,8 +43,11 @@ enum Welcome {
 pub(super) async fn check(endpoint: &mut Endpoint, http: &Http, parser: Parser) -> Result<Found, Error> {
     // A balancer may want to see its cookie again.
     let mut asked = endpoint.clone().with_jar(Jar::default());
-    let mut remarks = first_answer::check(&mut asked, http).await?;
+    let (mut remarks, open) = first_answer::check(&mut asked, http).await?;
     endpoint.path.clone_from(&asked.path);
+    if !open {
+        return Ok(Found { fence: false, remarks });
+    }
     let mut doors = endpoint.manner.doors.clone();
     if doors.is_empty() {
         doors.push(Door { namespace: "/".to_owned(), auth: String::new() });

@@ -66,6 +66,35 @@ fn an_office_is_understood_and_the_scenario_runs_on_it() {
     assert_eq!(app.stats()["refused"], 0, "{said}");
 }
 
+const LOGIN: &str = r#"
+enter = [
+  { http = { post = "/login", json = { user = "user ${user}", password = "secret" } }, status = 200, save = { token = "$.token" } },
+]
+auth = { token = "${token}" }
+"#;
+
+/// Behind a login whose cookie even the handshake wants.
+#[test]
+fn one_enters_as_a_file_says_and_no_password_is_written() {
+    let Some(app) = App::start("office", &[("COOKIE", "session")]) else { return };
+    let place = Place::new();
+    let (exit, _, said) = inspect(&place, &app.url(), &["--listen", "10ms"]);
+    assert_eq!(exit, 3, "{said}");
+    assert!(said.contains("refuses the handshake") && said.contains("--enter"), "{said}");
+    std::fs::write(place.path().join("login.toml"), LOGIN).unwrap();
+    let args = [&["--enter", "login.toml", "--listen", "500ms"], &EDIT[..]].concat();
+    let (exit, found, said) = inspect(&place, &app.url(), &args);
+    assert_eq!(exit, 0, "{said}");
+    assert_eq!(find(&found["trace"]["returns"], "event", "edited")["to"]["others"]["got"], 6, "{said}");
+    let written = found["scenario"].as_str().unwrap();
+    assert!(written.contains("${env.SIO_ENTER_PASSWORD}") && !written.contains("\"secret\""), "{written}");
+    runs(&place, &[("SIO_ENTER_PASSWORD", "secret")], &[]);
+    std::fs::write(place.path().join("login.toml"), LOGIN.replace("\"secret\"", "\"wrong\"")).unwrap();
+    let (exit, _, said) = inspect(&place, &app.url(), &args);
+    assert_eq!(exit, 3, "{said}");
+    assert!(said.contains("enter: ") && said.contains("401"), "{said}");
+}
+
 #[test]
 fn a_refusal_is_an_answer_in_the_server_s_own_words() {
     let Some(app) = App::start("office", &[]) else { return };

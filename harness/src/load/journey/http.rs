@@ -10,11 +10,11 @@ use serde_json_path::JsonPath;
 use sio_protocol::Value;
 
 use super::walk::{Trouble, Walk};
-use crate::client::{Error, add, dress, set_cookies};
+use crate::client::{Endpoint, Error, Http, Jar, add, dress, set_cookies};
 use crate::load::message::json_of;
 use crate::play::answer;
 use crate::scenario::model::{AnswerPattern, HttpRequest, RawPacket};
-use crate::scenario::template::Template;
+use crate::scenario::template::{Scope, Template};
 use crate::target::manner::{self, FORM};
 use crate::wire::Response;
 
@@ -30,8 +30,31 @@ impl Walk<'_> {
         save: &[(String, JsonPath)],
         within: Duration,
     ) -> Result<(), Trouble> {
+        let (endpoint, http) = (self.endpoint(), &self.local.stage.http);
+        let mut asker = Asker { endpoint: &endpoint, http, scope: &mut self.scope, jar: &self.jar };
+        asker.request(spec, pattern, save, within).await
+    }
+}
+
+/// Who asks: what it knows, and where it keeps its cookies.
+pub(crate) struct Asker<'a> {
+    pub(crate) endpoint: &'a Endpoint,
+    pub(crate) http: &'a Http,
+    pub(crate) scope: &'a mut Scope,
+    pub(crate) jar: &'a Jar,
+}
+
+impl Asker<'_> {
+    /// Sends a request, compares its answer and keeps what is asked for.
+    pub(crate) async fn request(
+        &mut self,
+        spec: &HttpRequest,
+        pattern: &AnswerPattern,
+        save: &[(String, JsonPath)],
+        within: Duration,
+    ) -> Result<(), Trouble> {
         let (url, request) = self.prepare(spec)?;
-        let sending = self.local.stage.http.request(request);
+        let sending = self.http.request(request);
         let whole = async {
             let response = sending.await.map_err(|error| Error::requesting(&error))?;
             let (head, body) = response.into_parts();
@@ -45,22 +68,25 @@ impl Walk<'_> {
         let answer = answer.map_err(|_| Trouble::Target(format!("not answered within {within:?}")))?;
         let response = answer.map_err(Trouble::of)?;
         self.jar.learn(&url, set_cookies(&response.headers));
-        answer::compare(&mut self.scope, pattern, Ok(&response)).map_err(Trouble::Target)?;
+        answer::compare(self.scope, pattern, Ok(&response)).map_err(Trouble::Target)?;
         self.save(save, &response.body)
     }
 
     fn prepare(&mut self, spec: &HttpRequest) -> Result<(String, Request<Full<Bytes>>), Trouble> {
         let path = self.scope.render_string(&spec.path).map_err(Trouble::Target)?;
-        let endpoint = self.endpoint();
+        let endpoint = self.endpoint;
         let url = match (path.starts_with("http://") || path.starts_with("https://"), path.starts_with('?')) {
             (true, _) => path,
             (false, true) => format!("{}{}{path}", endpoint.base(), endpoint.path),
             (false, false) => format!("{}{path}", endpoint.base()),
         };
         let mut headers = endpoint.manner.headers.clone();
-        add(&self.jar, &url, &mut headers);
+        add(self.jar, &url, &mut headers);
         for (name, value) in &spec.headers {
-            let value = self.text(value)?;
+            let value = match self.scope.render(value).map_err(Trouble::Target)? {
+                Value::String(text) => text,
+                other => other.to_string(),
+            };
             // Who writes a cookie by hand means this one and no other.
             headers.retain(|(known, _)| !(known.eq_ignore_ascii_case("cookie") && name.eq_ignore_ascii_case("cookie")));
             headers.push((name.clone(), value));
@@ -83,7 +109,7 @@ impl Walk<'_> {
         }
         if !spec.form.is_empty() {
             request = request.header(http::header::CONTENT_TYPE, FORM);
-            body = manner::encoded(&spec.form, &mut self.scope).map_err(Trouble::Target)?.into_bytes();
+            body = manner::encoded(&spec.form, self.scope).map_err(Trouble::Target)?.into_bytes();
         }
         let request = request.body(Full::new(body.into()));
         Ok((url, request.map_err(|error| Trouble::Target(format!("not a request: {error}")))?))

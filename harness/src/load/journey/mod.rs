@@ -15,6 +15,7 @@ use indexmap::IndexMap;
 use sio_oracle::board::Nanos;
 use sio_protocol::Value;
 
+pub(crate) use self::http::Asker;
 pub(super) use self::visitors::{Visitor, Visitors, expected};
 use self::walk::{Trouble, Walk};
 use super::admission::NotIn;

@@ -18,7 +18,7 @@ use crate::target::manner::adding;
 
 /// Why a visit is over before its end.
 #[derive(Debug)]
-pub(super) enum Trouble {
+pub(crate) enum Trouble {
     /// The target did not do what the flow says.
     Target(String),
     /// Nobody answers where the target should be.
@@ -33,6 +33,13 @@ impl Trouble {
             Error::Starved(_) => Self::Own(error.to_string()),
             Error::Connect(_) => Self::Unreachable(error.to_string()),
             error => Self::Target(error.to_string()),
+        }
+    }
+
+    /// What went wrong, whoever's fault it is.
+    pub(crate) fn words(self) -> String {
+        match self {
+            Self::Target(why) | Self::Unreachable(why) | Self::Own(why) => why,
         }
     }
 
@@ -202,7 +209,7 @@ impl<'a> Walk<'a> {
         (self.number % u64::from(self.local.plan.nodes)) as u32
     }
 
-    pub(super) fn text(&mut self, template: &Template) -> Outcome<String> {
+    fn text(&mut self, template: &Template) -> Outcome<String> {
         match self.scope.render(template).map_err(Trouble::Target)? {
             Value::String(text) => Ok(text),
             other => Ok(other.to_string()),
