@@ -58,11 +58,11 @@ pub(super) fn of(loaded: &Loaded, population: &str, server: Option<(&str, &str)>
     if users.is_some_and(|users| users.get("enter").is_some()) {
         setting.left_out.push(format!("what `enter` of [users.{population}] does"));
     }
-    for (name, table) in [("vars", known(loaded, &file, &vars)), ("target", target)] {
-        if !table.is_empty() {
-            setting.tables.push_str(&format!("[{name}]\n{table}\n"));
-        }
-    }
+    let tables = [("vars", known(loaded, &file, &vars)), ("target", target)].into_iter();
+    let tables =
+        tables.filter(|(_, table)| !table.is_empty()).map(|(name, table)| (name.to_owned(), Value::Table(table)));
+    // As one, so that tables within them have their whole names.
+    setting.tables = tables.collect::<Table>().to_string();
     setting
 }
 
