@@ -159,6 +159,14 @@ impl Endpoint {
         self.jar.as_ref().map(|jar| jar.at(self.origin()))
     }
 
+    /// Whether a URL is one of this server's: the same scheme, host and port.
+    pub(crate) fn is_at(&self, url: &str) -> bool {
+        let Ok(uri) = url.parse::<http::Uri>() else { return false };
+        let port = uri.port_u16().unwrap_or(if self.secure { 443 } else { 80 });
+        let host = uri.host().unwrap_or_default();
+        uri.scheme_str() == Some(self.scheme()) && format!("{host}:{port}").eq_ignore_ascii_case(&self.authority)
+    }
+
     /// Scheme and host, whatever relay is in between; cookies make no difference between ports.
     fn origin(&self) -> String {
         format!("{}://{}", self.scheme(), self.host)
@@ -198,6 +206,23 @@ mod tests {
         let manner = Arc::new(Manner { path: Some("/said".to_owned()), query: "q=1".to_owned(), ..Manner::default() });
         let said = Endpoint::resolve("http://127.0.0.1:1/live?t=2", None, manner).await.unwrap();
         assert_eq!(said.engine_path("EIO=4"), "/said?EIO=4&t=2&q=1");
+    }
+
+    #[tokio::test]
+    async fn what_gets_one_in_is_for_this_server_alone() {
+        let endpoint = endpoint("http://127.0.0.1:3000/live", None).await;
+        for (url, own) in [
+            ("http://127.0.0.1:3000/login", true),
+            ("http://127.0.0.1:3000", true),
+            ("http://me@127.0.0.1:3000/?a=b", true),
+            ("https://127.0.0.1:3000/login", false),
+            ("http://127.0.0.1:30000/login", false),
+            ("http://127.0.0.1:3000.example.org/login", false),
+            ("http://127.0.0.1/login", false),
+            ("no URL", false),
+        ] {
+            assert_eq!(endpoint.is_at(url), own, "{url}");
+        }
     }
 
     #[tokio::test]

@@ -80,17 +80,7 @@ impl Asker<'_> {
             (false, true) => format!("{}{}{path}", endpoint.base(), endpoint.path),
             (false, false) => format!("{}{path}", endpoint.base()),
         };
-        let mut headers = endpoint.manner.headers.clone();
-        add(self.jar, &url, &mut headers);
-        for (name, value) in &spec.headers {
-            let value = match self.scope.render(value).map_err(Trouble::Target)? {
-                Value::String(text) => text,
-                other => other.to_string(),
-            };
-            // Who writes a cookie by hand means this one and no other.
-            headers.retain(|(known, _)| !(known.eq_ignore_ascii_case("cookie") && name.eq_ignore_ascii_case("cookie")));
-            headers.push((name.clone(), value));
-        }
+        let headers = self.headers(spec, &url)?;
         let mut request = dress(Request::builder().method(spec.method.as_str()).uri(&url), &headers);
         let mut body = Vec::new();
         for packet in &spec.body {
@@ -113,6 +103,28 @@ impl Asker<'_> {
         }
         let request = request.body(Full::new(body.into()));
         Ok((url, request.map_err(|error| Trouble::Target(format!("not a request: {error}")))?))
+    }
+
+    /// What the step says itself, what every request to the target says, and the cookies that belong to `url`. Another
+    /// host is told nothing of what gets one into the target.
+    fn headers(&mut self, spec: &HttpRequest, url: &str) -> Result<Vec<(String, String)>, Trouble> {
+        let mut headers = Vec::with_capacity(spec.headers.len());
+        for (name, value) in &spec.headers {
+            let value = match self.scope.render(value).map_err(Trouble::Target)? {
+                Value::String(text) => text,
+                other => other.to_string(),
+            };
+            headers.push((name.clone(), value));
+        }
+        // Who writes a cookie by hand means this one and no other.
+        let by_hand = headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("cookie"));
+        if self.endpoint.is_at(url) {
+            self.endpoint.lend_headers(&mut headers);
+        }
+        if !by_hand {
+            add(self.jar, url, &mut headers);
+        }
+        Ok(headers)
     }
 
     fn bytes(&mut self, template: &Template) -> Result<Vec<u8>, Trouble> {
