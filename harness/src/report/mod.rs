@@ -11,6 +11,7 @@ mod remarks;
 pub mod samples;
 mod terminal;
 pub mod text;
+mod unruled;
 mod verdict;
 pub mod versus;
 

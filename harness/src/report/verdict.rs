@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::identity;
 use super::text::{count, plural};
+use super::unruled::{Unruled, unruled};
 use crate::exit::Exit;
 use crate::record::{CaseVerdict, EndedBy, Entry, LoadResult, RuleAbout, RuleResult, RuleVerdict, WorkerTime, loads};
 
@@ -195,7 +196,8 @@ fn across_servers(entries: &[Entry], load: &LoadResult) -> Option<String> {
     let is_undecided = |rule: &RuleResult| {
         rule.scenario == load.scenario && rule.about == RuleAbout::Facts && rule.verdict == RuleVerdict::Unknown
     };
-    let any = entries.iter().any(|entry| matches!(entry, Entry::Rule(rule) if is_undecided(rule)));
+    let any = entries.iter().any(|entry| matches!(entry, Entry::Rule(rule) if is_undecided(rule)))
+        || unruled_of(entries, load).iter().any(Unruled::is_undecided);
     (any && !load.signs.is_empty()).then(|| {
         format!(
             "there are signs of a cluster or a balancer ({}), and across servers neither order nor loss is decided; give the \
@@ -239,6 +241,10 @@ fn has_rule(entries: &[Entry], scenario: &str, measure: &str) -> bool {
     entries.iter().any(|entry| matches!(entry, Entry::Rule(rule) if is_about(rule)))
 }
 
+fn unruled_of<'a>(entries: &[Entry], load: &'a LoadResult) -> Vec<Unruled<'a>> {
+    unruled(load, |measure| has_rule(entries, &load.scenario, measure))
+}
+
 fn broken(entries: &[Entry], about: RuleAbout) -> impl Iterator<Item = String> {
     entries.iter().filter_map(move |entry| match entry {
         Entry::Rule(rule) if rule.verdict == RuleVerdict::Broken && rule.about == about => {
@@ -274,14 +280,8 @@ fn weakness(load: &LoadResult, strength: f64) -> String {
 fn proven(entries: &[Entry]) -> Vec<String> {
     let mut failures: Vec<String> = broken(entries, RuleAbout::Facts).collect();
     for load in loads(entries) {
-        // Whoever does not say how many may be is told of each.
-        let altered = load.traffic.iter().filter(|traffic| traffic.counts.altered > 0);
-        let unruled =
-            altered.filter(|traffic| !has_rule(entries, &load.scenario, &format!("{}.altered ", traffic.name)));
-        failures.extend(unruled.map(|traffic| {
-            let copies = if traffic.counts.altered == 1 { "copy" } else { "copies" };
-            format!("{} {copies} of {} came altered", count(traffic.counts.altered), traffic.name)
-        }));
+        let certain = unruled_of(entries, load).into_iter().filter(|wrong| wrong.certain > 0);
+        failures.extend(certain.map(|wrong| format!("{wrong}, and no rule says how many may be")));
     }
     let (failed, errors) = (cases(entries, CaseVerdict::Fail), cases(entries, CaseVerdict::Error));
     if failed > 0 {
@@ -446,6 +446,32 @@ mod tests {
         assert!(nothing.sentence.contains("nothing was sent"), "{}", nothing.sentence);
     }
 
+    /// A scenario without rules is no permission to lose messages.
+    #[test]
+    fn what_is_wrong_is_wrong_without_a_rule() {
+        let wrong = Counts { missing: 4, duplicate: 1, stray: 2, stray_across: 2, ..GOOD };
+        let mut entries = load(wrong, 0.5);
+        let verdict = judge(&entries);
+        assert_eq!(verdict.exit, Exit::Failed);
+        assert!(verdict.sentence.contains("4 missing of t, and no rule says"), "{}", verdict.sentence);
+        let mut holds = rule("t.missing = 0", RuleAbout::Facts, RuleVerdict::Holds);
+        if let Entry::Rule(rule) = &mut holds {
+            rule.scenario.clear();
+        }
+        entries.push(holds);
+        assert!(!judge(&entries).sentence.contains("missing"), "a rule says how many may be");
+        // What several servers owe each other is not decided; that something came twice is.
+        let mut cluster = load(wrong, 0.5);
+        let mut apart = load(Counts { duplicate: 0, ..wrong }, 0.5);
+        for entries in [&mut cluster, &mut apart] {
+            if let Entry::Load(load) = &mut entries[0] {
+                load.signs = vec!["a cookie of a balancer".to_owned()];
+            }
+        }
+        assert!(judge(&cluster).sentence.starts_with("FAILED: 1 duplicate of t"), "{}", judge(&cluster).sentence);
+        assert_eq!(judge(&apart).exit, Exit::NotValid, "{}", judge(&apart).sentence);
+    }
+
     /// What was not played has not passed.
     #[test]
     fn skipping_everything_is_no_success() {
@@ -478,12 +504,16 @@ mod tests {
     }
 
     fn broken_rule(text: &str, about: RuleAbout) -> Entry {
+        rule(text, about, RuleVerdict::Broken)
+    }
+
+    fn rule(text: &str, about: RuleAbout, verdict: RuleVerdict) -> Entry {
         Entry::Rule(RuleResult {
             scenario: "s".to_owned(),
             rule: text.to_owned(),
             place: "s.toml:1:1".to_owned(),
             observed: "much".to_owned(),
-            verdict: RuleVerdict::Broken,
+            verdict,
             about,
         })
     }
