@@ -284,7 +284,7 @@ pub(super) fn wanted(paths: &[PathBuf], filter: &Filter) -> Result<Wanted, Troub
 }
 
 async fn execute(args: &ConformArgs) -> Result<Exit, Trouble> {
-    args.report.iter().try_for_each(|(_, file)| outputs::writable(file)).map_err(Trouble::Usage)?;
+    args.report.iter().try_for_each(|(_, file)| outputs::writable_in_its_folder(file)).map_err(Trouble::Usage)?;
     let wanted = wanted(&args.paths, &args.filter.filter())?;
     let baseline = match &args.baseline {
         Some(path) => Some(crate::record::read(path).map_err(Trouble::Usage)?),

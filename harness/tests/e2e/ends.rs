@@ -241,7 +241,10 @@ fn what_cannot_be_done_is_noticed_before_the_first_connection() {
         (&["run", "scenario.toml", "--target", nobody, "--html", "none/x.html"][..], "cannot write none/x.html"),
         (&["run", "scenario.toml", "--target", nobody, "--html", "."], "it is a folder"),
         (&["run", "scenario.toml", "--target", nobody, "--out", "file/out"], "cannot write a record into file/out"),
-        (&["conform", "scenario.toml", "--target", nobody, "--report", "junit=none/x.xml"], "cannot write none/x.xml"),
+        (
+            &["conform", "scenario.toml", "--target", nobody, "--report", "junit=scenario.toml/x.xml"],
+            "cannot write scenario.toml/x.xml",
+        ),
         (&["compare", nobody, nobody, "--html", "none/x.html"], "cannot write none/x.html"),
         (&["run", "observed.toml", "--target", nobody], "no process on this machine has that number"),
     ] {
