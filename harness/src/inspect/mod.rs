@@ -1,7 +1,7 @@
 //! What is there: joins a server as a user would, and says what it has seen.
 //!
-//! [`engine`] asks over HTTP, [`transports`] opens sessions, [`party`] are the clients that join and listen, [`trace`] says
-//! where a stamped event comes back, and [`scenario`] writes down what a load could start from. Every wait has a deadline,
+//! `engine` asks over HTTP, `transports` opens sessions, `party` are the clients that join and listen, `trace` says
+//! where a stamped event comes back, and `scenario` writes down what a load could start from. Every wait has a deadline,
 //! and whatever a server sends is bounded.
 
 mod engine;
