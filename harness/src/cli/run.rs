@@ -112,7 +112,7 @@ pub(super) fn prepare(args: &RunArgs, adapt: impl Fn(&mut Loaded)) -> Result<Job
     goose_as_it_can(&loaded, &choices)?;
     let first = &loaded[0].scenario;
     let path = first.target.path.clone();
-    let manner = args.getting_in.over(target::manner(&loaded[0])?.as_ref());
+    let manner = args.getting_in.over(&*manner(&loaded[0])?);
     let cores = thread::available_parallelism().map_or(1, usize::from);
     let workers = args.workers.map_or(cores.saturating_sub(1).max(1), usize::from);
     let folder = args.out.clone().unwrap_or_else(|| default_folder(&loaded));
@@ -253,6 +253,11 @@ fn observed(loaded: &Loaded, choices: &[Choice]) -> Result<(), String> {
         )),
         _ => Ok(()),
     }
+}
+
+/// How the target is talked to, or which setting of which file cannot be.
+fn manner(loaded: &Loaded) -> Result<Arc<Manner>, String> {
+    target::manner(loaded).map_err(|problem| format!("{}: {problem}", loaded.source.name))
 }
 
 pub(super) fn plan(loaded: &Loaded, nodes: u32) -> Result<Option<Plan>, String> {

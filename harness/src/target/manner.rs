@@ -15,8 +15,7 @@ use crate::scenario::template::{Expr, Scope, Template};
 pub fn manner(loaded: &Loaded) -> Result<Arc<Manner>, String> {
     let target = &loaded.scenario.target;
     let shared = Shared::new(loaded);
-    let (headers, query) =
-        shared.render(&mut once(loaded)).map_err(|problem| format!("{}: {problem}", loaded.source.name))?;
+    let (headers, query) = shared.render(&mut once(loaded))?;
     let tls = Tls::new(target.trust.clone());
     let manner = Manner::new(headers, query, tls, target.sources.clone(), target.parser);
     let mut manner = Manner::clone(&manner);
@@ -114,11 +113,11 @@ impl Shared {
     fn render(&self, scope: &mut Scope) -> Result<(Vec<(String, String)>, String), String> {
         let headers = headers(&self.headers, scope).map_err(|problem| format!("[target]: {problem}"))?;
         let query = match &self.query {
-            Some(query) => text(scope, query).map_err(|problem| format!("[target]: `query`: {problem}"))?,
+            Some(query) => text(scope, query).map_err(|problem| format!("`query` of [target]: {problem}"))?,
             None => String::new(),
         };
         let query = query.trim_start_matches(['?', '&']).to_owned();
-        format!("/?{query}").parse::<http::Uri>().map_err(|error| format!("[target]: `query`: {error}"))?;
+        format!("/?{query}").parse::<http::Uri>().map_err(|error| format!("`query` of [target]: {error}"))?;
         Ok((headers, query))
     }
 
