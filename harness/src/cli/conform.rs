@@ -103,7 +103,7 @@ pub(super) struct FilterArgs {
     #[arg(long = "class", value_name = "CLASS", help_heading = "Which cases", value_parser = parse_class)]
     classes: Vec<Class>,
 
-    /// Cases of this origin: protocol, docs, reference
+    /// Cases of this origin: protocol, safety, docs, reference
     #[arg(long = "origin", value_name = "ORIGIN", help_heading = "Which cases", value_parser = parse_origin)]
     origins: Vec<Origin>,
 
@@ -133,7 +133,7 @@ fn parse_class(text: &str) -> Result<Class, String> {
 
 fn parse_origin(text: &str) -> Result<Origin, String> {
     let origin = Origin::ALL.into_iter().find(|origin| origin.word() == text);
-    origin.ok_or_else(|| "expected protocol, docs or reference".to_owned())
+    origin.ok_or_else(|| "expected protocol, safety, docs or reference".to_owned())
 }
 
 fn parse_shard(text: &str) -> Result<(usize, usize), String> {

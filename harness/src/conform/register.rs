@@ -26,6 +26,25 @@ pub struct Register {
 pub struct Source {
     pub title: String,
     pub link: String,
+    /// What a row of it may demand.
+    #[serde(default)]
+    pub kind: Kind,
+    /// Its headings, as far as rows refer to them; none: any place may be named.
+    #[serde(default)]
+    pub places: Vec<String>,
+}
+
+/// What kind of text a source is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// The protocol, or a standard that it builds on.
+    Text,
+    /// An official suite of the protocol.
+    Suite,
+    /// Documentation, code or an advisory: alone it makes nothing mandatory.
+    #[default]
+    Other,
 }
 
 /// One row.
@@ -40,6 +59,8 @@ pub struct Rule {
     pub source: String,
     #[serde(default)]
     pub at: String,
+    /// The sentence it rests on; for safety, what happens to a server that does otherwise.
+    pub rests_on: Option<String>,
     /// Why there is no case for it.
     pub uncovered: Option<String>,
 }
@@ -55,14 +76,39 @@ impl Register {
     pub fn parse(text: &str) -> Result<Self, String> {
         let register: Self = toml::from_str(text).map_err(|error| format!("rules.toml: {error}"))?;
         for (id, rule) in &register.rules {
-            if !register.sources.contains_key(&rule.source) {
-                return Err(format!("rules.toml: {id} cites the source {:?}, which is not in [sources]", rule.source));
-            }
             if register.area_of(id).is_none() {
                 return Err(format!("rules.toml: {id} belongs to none of [areas]"));
             }
+            register.check(rule).map_err(|problem| format!("rules.toml: {id} {problem}"))?;
         }
         Ok(register)
+    }
+
+    /// Whether a row names a place that there is, and demands no more than its source may.
+    fn check(&self, rule: &Rule) -> Result<(), String> {
+        let Some(source) = self.sources.get(&rule.source) else {
+            return Err(format!("cites the source {:?}, which is not in [sources]", rule.source));
+        };
+        if !source.places.is_empty() && !source.places.contains(&rule.at) {
+            return Err(format!("names {:?} of {}, which has {}", rule.at, rule.source, source.places.join(", ")));
+        }
+        if rule.origin == Origin::Protocol && source.kind == Kind::Other {
+            return Err(format!("is said to be protocol, but {} is neither its text nor its suite", rule.source));
+        }
+        if rule.class != Class::Must {
+            return Ok(());
+        }
+        if !rule.origin.may_demand() {
+            let origin = rule.origin.word();
+            return Err(format!("must hold and comes from {origin}; only protocol and safety make it so"));
+        }
+        if rule.at.is_empty() {
+            return Err("must hold and names no place in its source (`at`)".to_owned());
+        }
+        if rule.origin == Origin::Safety && rule.rests_on.is_none() {
+            return Err("must hold for safety, and does not say what happens otherwise (`rests_on`)".to_owned());
+        }
+        Ok(())
     }
 
     /// The area a row belongs to: key and name.
@@ -90,6 +136,55 @@ mod tests {
     use std::path::Path;
 
     use super::*;
+
+    const HEAD: &str = r#"
+        [sources]
+        T = { title = "text", link = "", kind = "text", places = ["Here"] }
+        D = { title = "docs", link = "" }
+        [areas]
+        A = "a"
+        [rules]
+        A-1 = { says = "it holds", "#;
+
+    fn refused(row: &str) -> String {
+        Register::parse(&format!("{HEAD}{row} }}")).err().unwrap_or_default()
+    }
+
+    #[test]
+    fn what_must_hold_comes_from_the_protocol_or_is_safety_and_says_where() {
+        let cases = [
+            (r#"class = "must", origin = "protocol", source = "T", at = "Here""#, ""),
+            (r#"class = "must", origin = "protocol", source = "T", at = "There""#, "which has Here"),
+            (r#"class = "must", origin = "protocol", source = "D", at = "x""#, "neither its text nor its suite"),
+            (r#"class = "must", origin = "docs", source = "D", at = "x""#, "only protocol and safety"),
+            (r#"class = "must", origin = "reference", source = "D", at = "x""#, "only protocol and safety"),
+            (r#"class = "must", origin = "safety", source = "D", at = "x", rests_on = "it ends""#, ""),
+            (r#"class = "must", origin = "safety", source = "D", at = "x""#, "what happens otherwise"),
+            (r#"class = "must", origin = "safety", source = "D", rests_on = "it ends""#, "names no place"),
+            (r#"class = "should", origin = "docs", source = "D""#, ""),
+        ];
+        for (row, problem) in cases {
+            let said = refused(row);
+            assert!(said.contains(problem) && said.is_empty() == problem.is_empty(), "{row}: {said}");
+        }
+    }
+
+    #[test]
+    fn cases_that_must_pass_rest_on_the_protocol_or_on_safety() {
+        let register = Register::load().unwrap();
+        let mut others = Vec::new();
+        for source in source::find(Path::new("conformance")).unwrap() {
+            let loaded = crate::scenario::load(source, &[], None).unwrap();
+            for case in &loaded.scenario.cases {
+                let Some(row) = case.rule.as_deref().and_then(|rule| register.rules.get(rule)) else { continue };
+                let origin = case.origin.unwrap_or(row.origin);
+                if case.class.unwrap_or(row.class) == Class::Must && !origin.may_demand() {
+                    others.push(case.id.clone());
+                }
+            }
+        }
+        assert!(others.is_empty(), "cases that must pass for a reason that demands nothing: {others:?}");
+    }
 
     #[test]
     fn every_case_cites_a_row_and_every_row_has_a_case_or_a_reason() {

@@ -204,10 +204,11 @@ fn origin(node: &Node, cx: &mut Context<'_>) -> Option<Origin> {
     let name = table::string(node, cx)?;
     Some(match name.as_str() {
         "protocol" => Origin::Protocol,
+        "safety" => Origin::Safety,
         "docs" => Origin::Docs,
         "reference" => Origin::Reference,
         other => {
-            cx.diagnostics.unknown(node.span.clone(), "origin", other, &["protocol", "docs", "reference"]);
+            cx.diagnostics.unknown(node.span.clone(), "origin", other, &["protocol", "safety", "docs", "reference"]);
             return None;
         }
     })

@@ -107,6 +107,8 @@ impl Class {
 pub enum Origin {
     /// The specification and its suite.
     Protocol,
+    /// The life and safety of the server: who does it otherwise can be ended, filled or entered by anybody.
+    Safety,
     /// The documentation of Socket.IO.
     Docs,
     /// What the reference implementation does.
@@ -115,12 +117,18 @@ pub enum Origin {
 
 impl Origin {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Protocol, Self::Docs, Self::Reference];
+    pub const ALL: [Self; 4] = [Self::Protocol, Self::Safety, Self::Docs, Self::Reference];
+
+    /// Whether what comes from there can be mandatory.
+    pub fn may_demand(self) -> bool {
+        matches!(self, Self::Protocol | Self::Safety)
+    }
 
     /// As files and reports write it.
     pub fn word(self) -> &'static str {
         match self {
             Self::Protocol => "protocol",
+            Self::Safety => "safety",
             Self::Docs => "docs",
             Self::Reference => "reference",
         }
