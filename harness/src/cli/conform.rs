@@ -9,7 +9,7 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::getting_in::GettingIn;
-use super::{complain, outputs, print, run};
+use super::{complain, outputs, print, rounds, run};
 use crate::client::Manner;
 use crate::conform::deviations::Deviations;
 use crate::conform::run::Listener;
@@ -74,6 +74,11 @@ pub(super) struct ConformArgs {
     /// Folder for the record (default: runs/<time>-conform-<target>)
     #[arg(long, value_name = "FOLDER")]
     out: Option<PathBuf>,
+
+    /// Play everything so often, each time on fresh servers; cases with more than one verdict are named, and deviations
+    /// that are said to happen at times and never did
+    #[arg(long, value_name = "ROUNDS", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    repeat: u16,
 
     /// No progress on standard error
     #[arg(long, short)]
@@ -306,9 +311,16 @@ async fn execute(args: &ConformArgs) -> Result<Exit, Trouble> {
         trust: false,
     };
     let session = Session { wanted: &wanted, prepared: &prepared, settings: &settings, quiet: args.quiet };
-    let (entries, exit) = session.play().await?;
+    let (entries, exit, summary) = match args.repeat {
+        1 => session.play().await.map(|(entries, exit)| (entries, exit, String::new()))?,
+        several => {
+            let rounds = rounds::play(&session, usize::from(several)).await?;
+            (rounds.shown, rounds.exit, rounds.summary)
+        }
+    };
     deliver(args, &entries, baseline.as_deref())?;
     if args.format == Format::Terminal {
+        let _ = print(&summary);
         let _ = print(&format!("record: {}\n", settings.folder.display()));
     }
     Ok(exit)
@@ -346,6 +358,7 @@ fn write(file: &Path, text: &str) -> Result<(), Trouble> {
 }
 
 /// One suite against one target, recorded.
+#[derive(Clone, Copy)]
 pub(super) struct Session<'a> {
     pub(super) wanted: &'a Wanted,
     pub(super) prepared: &'a Prepared,

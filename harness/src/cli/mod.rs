@@ -14,6 +14,7 @@ mod null;
 mod outputs;
 mod plan;
 mod report;
+mod rounds;
 mod run;
 mod selftest;
 mod serve;

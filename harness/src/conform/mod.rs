@@ -1,10 +1,11 @@
 //! Conformance: every case of a suite against one target, in parallel, with a verdict for each.
 //!
 //! A suite is a set of scenario files with cases. [`select`] takes the cases a person asked for, `stand` keeps one
-//! running target for each set of options, `run` plays and replays, [`deviations`] says which failures are known,
-//! and [`register`] knows the rows that the cases cite.
+//! running target for each set of options, `run` plays and replays, [`deviations`] says which failures are known
+//! (in whatever [`spelling`]), [`accept`] takes new ones from what runs have shown, and [`register`] knows the rows that the cases cite.
 //! `kill` plays the suite against servers that err on purpose.
 
+pub mod accept;
 pub mod capabilities;
 pub mod deviations;
 #[cfg(feature = "faults")]
@@ -14,6 +15,7 @@ pub mod pattern;
 pub mod register;
 pub mod run;
 pub mod select;
+mod spelling;
 mod stand;
 mod unknown;
 pub mod zoo;
