@@ -3,6 +3,7 @@
 mod accept;
 mod calibrate;
 mod capacity;
+mod check_fixture;
 mod compare;
 mod conform;
 mod doctor;
@@ -68,6 +69,8 @@ enum Command {
     Inspect(Box<inspect::InspectArgs>),
     /// Check a server against every behaviour in the catalogue
     Conform(Box<conform::ConformArgs>),
+    /// Say what is missing in the fixture of a server, by asking for each of its events, namespaces and options
+    CheckFixture(check_fixture::CheckFixtureArgs),
     /// Run the conformance suite against several servers and put them side by side
     Compare(compare::CompareArgs),
     /// Prove that the suite catches what it is there to catch
@@ -256,6 +259,7 @@ pub fn main() -> Exit {
         Command::SelfTest(args) => selftest::self_test(&args),
         Command::Explore(args) => explore::explore(&args),
         Command::Verify { files } => verify::verify(&files),
+        Command::CheckFixture(args) => check_fixture::check_fixture(&args),
         Command::Accept(args) => accept::accept(&args),
         Command::Serve(args) => serve::serve(args),
         Command::Report { runs, merge: Some(folder), html, format, baseline, .. } => {

@@ -97,6 +97,6 @@ fn probes() -> Result<Loaded, String> {
 }
 
 /// `SIO_PING_INTERVAL` is the capability `ping_interval`.
-fn option_name(variable: &str) -> String {
+pub(super) fn option_name(variable: &str) -> String {
     variable.trim_start_matches("SIO_").to_lowercase()
 }

@@ -7,6 +7,7 @@
 
 pub mod accept;
 pub mod capabilities;
+pub mod contract;
 pub mod deviations;
 #[cfg(feature = "faults")]
 pub mod kill;

@@ -1,7 +1,7 @@
 //! Playing a suite: in parallel, with replays where sio-bench was late and restarts where the target died.
 
 use std::cell::RefCell;
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 use std::process::ExitStatus;
 use std::rc::Rc;
@@ -13,7 +13,7 @@ use futures_util::stream::FuturesUnordered;
 use indexmap::IndexMap;
 use tokio::sync::Semaphore;
 
-use super::capabilities::Capabilities;
+use super::capabilities::{Capabilities, option_name};
 use super::deviations::Deviations;
 use super::lag::{Lag, TOO_LATE};
 use super::register::Register;
@@ -168,9 +168,22 @@ impl<'a> Runner<'a> {
             }
             Err(error) => {
                 let why = format!("the target did not start with {}: {error}", group.options);
-                self.give_up(picks, &why);
+                self.give_up(picks, &(why + &self.undeclared(&group.options)));
             }
         }
+    }
+
+    /// How a target says that it has no such options, if it is one of ours to mend.
+    fn undeclared(&self, options: &Options) -> String {
+        if self.prepared.folder().is_none() {
+            return String::new();
+        }
+        let names: Vec<_> = options.0.keys().map(|variable| option_name(variable)).collect();
+        let name = self.prepared.name();
+        format!(
+            "\n  if it has no such option, declare it in [lacks] of {name}'s target.toml: {} = \"why\"",
+            names.join(" or ")
+        )
     }
 
     fn give_up(&self, picks: impl IntoIterator<Item = Pick>, why: &str) {
@@ -193,13 +206,14 @@ impl<'a> Runner<'a> {
             let stage = stand.stage();
             let written = stand.stderr_len();
             let mut flying = FuturesUnordered::new();
-            let mut aboard: BTreeSet<Pick> = BTreeSet::new();
+            // With where the target's standard error was when the case began.
+            let mut aboard: BTreeMap<Pick, u64> = BTreeMap::new();
             let mut held: VecDeque<(Instant, Pick, CaseResult)> = VecDeque::new();
             let death = loop {
                 while flying.len() < at_once
                     && let Some(pick) = queue.pop_front()
                 {
-                    aboard.insert(pick);
+                    aboard.insert(pick, stand.stderr_len());
                     flying.push(self.play(pick, Rc::clone(&stage)));
                 }
                 if flying.is_empty() && held.is_empty() {
@@ -210,8 +224,9 @@ impl<'a> Runner<'a> {
                     biased;
                     status = stand.died() => break Some(status),
                     () = until(due) => if let Some((_, pick, result)) = held.pop_front() {
-                        aboard.remove(&pick);
-                        self.judge(CaseResult { stderr: stand.stderr_since(written), ..result });
+                        let began = aboard.remove(&pick).unwrap_or(written);
+                        let stderr = stand.stderr_since(began).map(|text| beside(&text, aboard.len()));
+                        self.judge(CaseResult { stderr, ..result });
                     },
                     Some((pick, result)) = flying.next(), if !flying.is_empty() => {
                         if matches!(result.verdict, CaseVerdict::Fail | CaseVerdict::Error) {
@@ -225,7 +240,7 @@ impl<'a> Runner<'a> {
             };
             drop(flying);
             let Some(status) = death else { continue };
-            let suspects: Vec<_> = aboard.into_iter().collect();
+            let suspects: Vec<_> = aboard.into_keys().collect();
             restarts += 1;
             let found = self.play_suspects(stand, suspects, &mut restarts).await;
             if restarts > RESTARTS {
@@ -336,6 +351,15 @@ impl<'a> Runner<'a> {
         }
         self.settings.deviations.apply(&mut result, self.settings.today);
         self.listener.borrow_mut().case(result);
+    }
+}
+
+/// What a target wrote while a case was played; whose words they are is not known for sure when others were under way.
+fn beside(text: &str, others: usize) -> String {
+    match others {
+        0 => text.to_owned(),
+        1 => format!("(another case was under way)\n{text}"),
+        many => format!("({many} other cases were under way)\n{text}"),
     }
 }
 

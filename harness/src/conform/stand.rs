@@ -10,6 +10,9 @@ use crate::play::Stage;
 use crate::scenario::model::Options;
 use crate::target::{self, Launch, Prepared, Target};
 
+/// Bytes of a standard error that a case shows.
+const SHOWN: usize = 4_000;
+
 /// A target that can be started again when it dies.
 pub(super) struct Stand<'a> {
     prepared: &'a Prepared,
@@ -73,15 +76,12 @@ impl<'a> Stand<'a> {
         std::fs::metadata(&self.launch.stderr).map_or(0, |file| file.len())
     }
 
-    /// What it has written since then, in short.
+    /// What it has written since then, in whole lines.
     pub(super) fn stderr_since(&self, start: u64) -> Option<String> {
         let bytes = std::fs::read(&self.launch.stderr).ok()?;
-        let fresh = bytes.get(start as usize..)?;
-        let text = String::from_utf8_lossy(fresh);
-        let text = text.trim();
-        let from = text.len().saturating_sub(4_000);
-        let from = (from..=text.len()).find(|at| text.is_char_boundary(*at)).unwrap_or(0);
-        (!text.is_empty()).then(|| text[from..].to_owned())
+        let text = String::from_utf8_lossy(bytes.get(start as usize..)?);
+        let lines = target::last_lines(&text, SHOWN);
+        (!lines.is_empty()).then_some(lines)
     }
 
     pub(super) async fn stop(self) {

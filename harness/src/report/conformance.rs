@@ -97,10 +97,28 @@ fn render_areas(out: &mut String, cases: &[&CaseResult]) {
 }
 
 fn render_problems(out: &mut String, cases: &[&CaseResult], suite: &SuiteInfo, target: &str) {
-    for case in cases.iter().filter(|case| case.verdict.is_red() || case.verdict == CaseVerdict::Inconclusive) {
+    let told = |case: &&&CaseResult| case.verdict.is_red() || case.verdict == CaseVerdict::Inconclusive;
+    let mut problems: Vec<(&CaseResult, usize)> = Vec::new();
+    for case in cases.iter().filter(told) {
+        // What keeps several cases from being played at all is one problem.
+        match problems.iter_mut().find(|(first, _)| are_one(first, case)) {
+            Some((_, more)) => *more += 1,
+            None => problems.push((case, 0)),
+        }
+    }
+    for (case, more) in problems {
         out.push('\n');
         out.push_str(&explain(case, suite, target));
+        if more > 0 {
+            let _ = writeln!(out, "  besides  {} for the same reason", plural(more as u64, "other case"));
+        }
     }
+}
+
+fn are_one(first: &CaseResult, other: &CaseResult) -> bool {
+    let error = |case: &CaseResult| case.verdict == CaseVerdict::Error;
+    let said = |case: &CaseResult| case.failure.as_ref().map(|failure| failure.message.clone());
+    error(first) && error(other) && first.options == other.options && said(first) == said(other)
 }
 
 /// Options of a command by which it got in, for another command; what may be secret is only named.

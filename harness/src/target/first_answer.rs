@@ -92,6 +92,19 @@ pub(super) async fn check(endpoint: &mut Endpoint, http: &Http) -> Result<(Vec<S
     Err(refused(endpoint, http, &answer).await)
 }
 
+/// Whether a target that is declared to be of revision 3 is.
+pub(super) async fn check_old(endpoint: &Endpoint, http: &Http, name: &str) -> Result<(), Error> {
+    let answer = get(endpoint, http, "EIO=3&transport=polling").await?;
+    if is_version_3(&answer.body) {
+        return Ok(());
+    }
+    let shown = answer.shown();
+    Err(Error::Unreachable(format!(
+        "{name} says `engine = 3`, but a handshake with EIO=3 is answered with {shown}\n  \
+         leave `engine` out of its target.toml for a server of Socket.IO 3 or later"
+    )))
+}
+
 /// What is asked for with a slash at its end, without it; and the other way round.
 fn other_spelling(path: &str) -> String {
     match path.strip_suffix('/') {

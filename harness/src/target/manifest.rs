@@ -14,6 +14,8 @@ use crate::guess::did_you_mean;
 
 /// A folder of targets given by hand.
 const VARIABLE: &str = "SIO_BENCH_TARGETS";
+/// Variables that make cargo write elsewhere than a manifest says that its program is.
+const CARGO: [&str; 3] = ["CARGO_TARGET_DIR", "CARGO_BUILD_TARGET_DIR", "CARGO_BUILD_TARGET"];
 /// Installing fetches packages; a hanging registry must not hang a run for ever.
 const INSTALL_LIMIT: Duration = Duration::from_mins(5);
 const VERSION_LIMIT: Duration = Duration::from_secs(20);
@@ -81,6 +83,10 @@ pub(super) fn read(name: &str, folder: &Path) -> Result<Manifest, Error> {
         fs::read_to_string(&path).map_err(|error| Error::Usage(format!("cannot read {}: {error}", path.display())))?;
     let file: File =
         toml::from_str(&text).map_err(|error| Error::Usage(format!("{} is wrong: {error}", path.display())))?;
+    if !matches!(file.engine, 3 | 4) {
+        let found = format!("{}: `engine` is {}", path.display(), file.engine);
+        return Err(Error::Usage(format!("{found}; it is the revision of Engine.IO: 4, or 3 for servers of old")));
+    }
     if file.start.is_empty() {
         return Err(Error::Usage(format!("{}: `start` is empty; it is the command and its arguments", path.display())));
     }
@@ -149,9 +155,9 @@ impl Manifest {
             return Ok(());
         }
         let Some((program, args)) = command.split_first() else { return Ok(()) };
-        let run = Command::new(program)
+        let run = self
+            .command(program)
             .args(args)
-            .current_dir(&self.folder)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
@@ -168,8 +174,22 @@ impl Manifest {
                 let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
                 Err(Error::Unreachable(format!("installing {name} failed ({}): {shown}\n{stderr}", output.status)))
             }
+            Ok(Ok(_)) if !self.folder.join(marker).exists() => Err(Error::Unreachable(format!(
+                "{shown} succeeded, but {} is not there\n  `installed` names a file that `install` makes",
+                self.folder.join(marker).display()
+            ))),
             Ok(Ok(_)) => Ok(()),
         }
+    }
+
+    /// A program of this folder, undisturbed by where the shell has other programs built.
+    pub(super) fn command(&self, program: &str) -> Command {
+        let mut command = Command::new(program);
+        command.current_dir(&self.folder);
+        CARGO.iter().for_each(|variable| {
+            command.env_remove(variable);
+        });
+        command
     }
 
     fn lock(&self) -> Result<fs::File, Error> {
@@ -181,15 +201,47 @@ impl Manifest {
     /// The server's version, if it can be asked.
     pub(super) async fn version(&self) -> Option<String> {
         let (program, args) = self.file.version.as_ref()?.split_first()?;
-        let run = Command::new(program)
-            .args(args)
-            .current_dir(&self.folder)
-            .stdin(Stdio::null())
-            .stderr(Stdio::null())
-            .kill_on_drop(true)
-            .output();
+        let run =
+            self.command(program).args(args).stdin(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true).output();
         let output = tokio::time::timeout(VERSION_LIMIT, run).await.ok()?.ok()?;
         let text = String::from_utf8_lossy(&output.stdout).trim().to_owned();
         (output.status.success() && !text.is_empty()).then_some(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn manifest(folder: &Path, text: &str) -> Result<Manifest, Error> {
+        fs::write(folder.join("target.toml"), text).unwrap();
+        read("own", folder)
+    }
+
+    #[test]
+    fn a_revision_that_nobody_speaks_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let text = |engine: &str| format!("about = 'x'\nstart = ['x']\n{engine}");
+        assert!(!manifest(folder.path(), &text("")).unwrap().is_old());
+        assert!(manifest(folder.path(), &text("engine = 3")).unwrap().is_old());
+        let refused = manifest(folder.path(), &text("engine = 2")).err().unwrap().to_string();
+        assert!(refused.contains("`engine` is 2"), "{refused}");
+    }
+
+    #[tokio::test]
+    async fn a_build_that_makes_nothing_is_no_installation() {
+        let folder = tempfile::tempdir().unwrap();
+        let text = "about = 'x'\nstart = ['x']\ninstall = ['true']\ninstalled = 'target/x'\n";
+        let refused = manifest(folder.path(), text).unwrap().install().await.unwrap_err().to_string();
+        assert!(refused.contains("true succeeded, but") && refused.contains("target/x is not there"), "{refused}");
+    }
+
+    #[tokio::test]
+    async fn where_the_shell_has_things_built_does_not_matter() {
+        let folder = tempfile::tempdir().unwrap();
+        let manifest = manifest(folder.path(), "about = 'x'\nstart = ['x']\n").unwrap();
+        let command = manifest.command("x");
+        let removed: Vec<_> = command.as_std().get_envs().filter(|(_, value)| value.is_none()).collect();
+        assert_eq!(removed.len(), CARGO.len());
     }
 }

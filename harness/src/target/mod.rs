@@ -21,7 +21,7 @@ use crate::record::TargetInfo;
 
 pub use fleet::Fleet;
 pub use manner::manner;
-pub use process::{Child, Frozen, kill_children};
+pub use process::{Child, Frozen, kill_children, last_lines};
 
 /// How servers are started.
 #[derive(Clone)]
@@ -202,6 +202,9 @@ impl Prepared {
         let msgpack = launch.env.get("SIO_PARSER").is_some_and(|parser| parser == "msgpack");
         let parser = if msgpack { Parser::MessagePack } else { launch.manner.parser };
         let old = matches!(&self.kind, Kind::Manifest(manifest) if manifest.is_old());
+        if old {
+            first_answer::check_old(&endpoint, &http, &self.name).await?;
+        }
         let found = if launch.trust || old {
             Found { fence: !old, remarks: Vec::new() }
         } else {

@@ -114,9 +114,24 @@ fn signal_group(pid: u32, signal: Signal) {
 fn last_words(path: &Path) -> String {
     const SHOWN: usize = 2_000;
     let text = fs::read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default();
-    let start = text.len().saturating_sub(SHOWN);
-    let start = (start..=text.len()).find(|&at| text.is_char_boundary(at)).unwrap_or(0);
-    text[start..].trim().to_owned()
+    last_lines(&text, SHOWN)
+}
+
+/// The last lines of a text, whole ones, of about this many bytes; the last line is always among them.
+pub fn last_lines(text: &str, bytes: usize) -> String {
+    let text = text.trim();
+    let lines: Vec<_> = text.lines().collect();
+    let mut size = 0;
+    let fits = |line: &&&str| {
+        size += line.len() + 1;
+        size <= bytes
+    };
+    let shown = lines.iter().rev().take_while(fits).count().max(1).min(lines.len());
+    let hidden = lines.len() - shown;
+    let kept = lines[hidden..].join("\n");
+    // One line may be longer than all that is shown.
+    let kept: String = kept.chars().take(bytes).collect();
+    if hidden == 0 { kept } else { format!("… {hidden} lines before\n{kept}") }
 }
 
 /// Starts this very program as the reference server.
@@ -140,8 +155,8 @@ pub(super) async fn start_reference(launch: &Launch) -> Result<(Child, u16), Err
 /// Starts a server of `targets/`.
 pub(super) async fn start_manifest(manifest: &Manifest, launch: &Launch) -> Result<(Child, u16), Error> {
     let (program, args) = manifest.start().split_first().unwrap_or((&manifest.name, &[]));
-    let mut command = Command::new(program);
-    command.args(args).current_dir(&manifest.folder).env("PORT", "0").stdin(Stdio::null());
+    let mut command = manifest.command(program);
+    command.args(args).env("PORT", "0").stdin(Stdio::null());
     spawn(&manifest.name, command, launch).await
 }
 
@@ -187,4 +202,17 @@ async fn spawn(name: &str, mut command: Command, launch: &Launch) -> Result<(Chi
     // Whatever else it prints must not fill the pipe.
     tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
     Ok((child, port))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::last_lines;
+
+    #[test]
+    fn words_are_shown_in_whole_lines() {
+        assert_eq!(last_lines("one\ntwo\n", 100), "one\ntwo");
+        assert_eq!(last_lines("first line\nsecond\nthird\n", 14), "… 1 lines before\nsecond\nthird");
+        assert_eq!(last_lines("a long line", 4), "a lo");
+        assert_eq!(last_lines("", 4), "");
+    }
 }
