@@ -362,7 +362,7 @@ fn successes(entries: &[Entry]) -> Vec<String> {
     }
     let rules = entries.iter().filter(|entry| matches!(entry, Entry::Rule(_))).count() as u64;
     if rules > 0 {
-        successes.push(format!("{} hold", plural(rules, "rule")));
+        successes.push(format!("{} {}", plural(rules, "rule"), if rules == 1 { "holds" } else { "hold" }));
     }
     let unjudged = cases(entries, CaseVerdict::Info);
     if successes.is_empty() && unjudged > 0 {

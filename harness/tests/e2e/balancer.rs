@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 use serde_json::Value;
 
 use crate::apps::App;
-use crate::common::{Place, code, stderr, stdout};
+use crate::common::Place;
 
 /// `HAProxy` in front of two servers, for as long as this lives.
 struct HaProxy {
@@ -57,13 +57,6 @@ impl Drop for HaProxy {
     }
 }
 
-fn run(place: &Place, scenario: &str, url: &str) -> (i32, String) {
-    std::fs::write(place.path().join("scenario.toml"), scenario).unwrap();
-    let _ = std::fs::remove_dir_all(place.out());
-    let output = place.run(&["run", "scenario.toml", "--out", "out", "-q", "--target", url]);
-    (code(&output), stdout(&output) + &stderr(&output))
-}
-
 fn echo(transport: &str) -> String {
     format!(
         r#"
@@ -107,7 +100,7 @@ fn haproxy_that_goes_by_a_cookie_lets_everybody_through() {
     };
     let place = Place::new();
     for transport in ["polling", "upgrade", "websocket"] {
-        let (exit, said) = run(&place, &echo(transport), &proxy.url());
+        let (exit, said) = place.attempt(&echo(transport), &["--target", &proxy.url()]);
         assert_eq!(exit, 0, "{transport}: {said}");
         assert_eq!(place.entry("load")["users"]["open"], 16, "{said}");
         let (_, signs) = told(&place);
@@ -123,7 +116,7 @@ fn haproxy_that_goes_by_the_source_lets_everybody_through() {
     let Some(proxy) = HaProxy::start("  balance source", &[&nodes[0], &nodes[1]]) else { return };
     let place = Place::new();
     for transport in ["polling", "upgrade"] {
-        let (exit, said) = run(&place, &echo(transport), &proxy.url());
+        let (exit, said) = place.attempt(&echo(transport), &["--target", &proxy.url()]);
         assert_eq!(exit, 0, "{transport}: {said}");
     }
 }
@@ -136,7 +129,7 @@ fn haproxy_that_goes_by_nothing_is_not_sticky_and_that_is_said() {
         return;
     };
     let place = Place::new();
-    let (exit, said) = run(&place, &echo("polling"), &proxy.url());
+    let (exit, said) = place.attempt(&echo("polling"), &["--target", &proxy.url()]);
     assert_ne!(exit, 0, "{said}");
     if place.record().iter().any(|entry| entry["type"] == "load") {
         let (problems, signs) = told(&place);
@@ -181,7 +174,7 @@ fn a_cluster_that_nobody_spoke_of_is_not_accused_of_what_only_one_server_owes() 
     let place = Place::new();
     // A message takes its time from node to node.
     if let Some(app) = App::start("mesh", &[("MODE", "slow")]) {
-        let (exit, said) = run(&place, CHAT, &app.url());
+        let (exit, said) = place.attempt(CHAT, &["--target", &app.url()]);
         assert_eq!(exit, 4, "{said}");
         assert_eq!(rule(&place, "say.disorder")["verdict"], "unknown", "{said}");
         let counts = &place.entry("load")["traffic"][0]["counts"];
@@ -192,7 +185,7 @@ fn a_cluster_that_nobody_spoke_of_is_not_accused_of_what_only_one_server_owes() 
         assert!(said.contains("signs of a cluster") && said.contains("--target"), "{said}");
     }
     if let Some(app) = App::start("mesh", &[("MODE", "lossy")]) {
-        let (exit, said) = run(&place, CHAT, &app.url());
+        let (exit, said) = place.attempt(CHAT, &["--target", &app.url()]);
         assert_eq!(exit, 4, "{said}");
         assert_eq!(rule(&place, "say.missing")["verdict"], "unknown", "{said}");
     }
@@ -202,12 +195,12 @@ fn a_cluster_that_nobody_spoke_of_is_not_accused_of_what_only_one_server_owes() 
 fn what_is_wrong_on_any_number_of_servers_stays_a_fact() {
     let place = Place::new();
     if let Some(app) = App::start("mesh", &[("MODE", "twice")]) {
-        let (exit, said) = run(&place, CHAT, &app.url());
+        let (exit, said) = place.attempt(CHAT, &["--target", &app.url()]);
         assert_eq!(exit, 1, "{said}");
         assert_eq!(rule(&place, "say.duplicate")["verdict"], "broken", "{said}");
     }
     if let Some(app) = App::start("mesh", &[("MODE", "swap")]) {
-        let (exit, said) = run(&place, CHAT, &app.url());
+        let (exit, said) = place.attempt(CHAT, &["--target", &app.url()]);
         assert_eq!(exit, 1, "{said}");
         assert_eq!(rule(&place, "say.disorder")["verdict"], "broken", "{said}");
     }

@@ -63,6 +63,15 @@ impl Place {
         self.command(args).stdin(Stdio::null()).output().unwrap()
     }
 
+    /// Runs this scenario with further arguments, its record below `out`: the exit code, and everything that was said.
+    pub fn attempt(&self, scenario: &str, args: &[&str]) -> (i32, String) {
+        std::fs::write(self.path().join("scenario.toml"), scenario).unwrap();
+        // What an earlier attempt has recorded is not taken for this one's.
+        let _ = std::fs::remove_dir_all(self.out());
+        let output = self.run(&[&["run", "scenario.toml", "--out", "out", "-q"], args].concat());
+        (code(&output), stdout(&output) + &stderr(&output))
+    }
+
     /// Starts a run whose progress is read line by line.
     pub fn start(&self, args: &[&str]) -> Running {
         let mut child = self.command(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();

@@ -39,14 +39,11 @@ fn run(scenario: &str, env: &[(&str, &str)], more: &[&str]) -> Option<Ran> {
         scenario.to_owned()
     };
     let place = Place::new();
-    std::fs::write(place.path().join("scenario.toml"), scenario).unwrap();
-    let url = app.url();
-    let args = [&["run", "scenario.toml", "--target", &url, "--out", "out", "-q"], more].concat();
-    let output = place.run(&args);
+    let (exit, said) = place.attempt(&scenario, &[&["--target", &app.url()], more].concat());
     let text = std::fs::read_to_string(place.out().join("run.jsonl")).unwrap_or_default();
     let mut entries = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
     let load = entries.find(|entry| entry["type"] == "load").unwrap_or_default();
-    Some(Ran { exit: code(&output), said: stdout(&output) + &stderr(&output), stats: app.stats(), load })
+    Some(Ran { exit, said, stats: app.stats(), load })
 }
 
 /// What is common to crowds: they talk in rooms, and the oracle judges.

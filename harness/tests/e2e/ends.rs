@@ -41,16 +41,12 @@ struct Ended {
 }
 
 fn run(place: &Place, scenario: &str, url: &str, more: &[&str]) -> Ended {
-    std::fs::write(place.path().join("scenario.toml"), scenario).unwrap();
-    let _ = std::fs::remove_dir_all(place.out());
     let began = sio_bench::clock::now();
-    let args = ["run", "scenario.toml", "--target", url, "--out", "out", "-q"];
-    let output = place.run(&[&args, more].concat());
-    let said = stdout(&output) + &stderr(&output);
+    let (exit, said) = place.attempt(scenario, &[&["--target", url], more].concat());
     let footer = place.record().pop().unwrap_or_default();
     assert_eq!(footer["type"], "footer", "{said}");
     Ended {
-        exit: code(&output),
+        exit,
         load: place.entry("load"),
         verdict: footer["verdict"].as_str().unwrap().to_owned(),
         took: began.elapsed(),

@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use crate::apps::App;
-use crate::common::{Place, code, stderr, stdout};
+use crate::common::Place;
 
 /// Documents as rooms; who edits is told `saved`, and everybody else in the document `edited`.
 const OFFICE: &str = r#"
@@ -40,12 +40,9 @@ rules = ["edit.missing = 0", "edit.duplicate = 0", "edit.stray = 0", "edit.disor
 fn run(fault: &str) -> Option<(i32, String, Value, Value)> {
     let app = App::start("office", &[("FAULT", fault), ("FAULT_EVERY", "100"), ("SAVED", "whole")])?;
     let place = Place::new();
-    std::fs::write(place.path().join("office.toml"), OFFICE).unwrap();
     let token = format!("token={}", app.login("ada"));
-    let args = ["run", "office.toml", "--target", &app.url(), "--set", &token, "--out", "out", "-q"];
-    let output = place.run(&args);
-    let said = stdout(&output) + &stderr(&output);
-    Some((code(&output), said, place.entry("load")["traffic"][0]["counts"].clone(), app.stats()))
+    let (exit, said) = place.attempt(OFFICE, &["--target", &app.url(), "--set", &token]);
+    Some((exit, said, place.entry("load")["traffic"][0]["counts"].clone(), app.stats()))
 }
 
 #[test]

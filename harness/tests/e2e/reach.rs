@@ -3,15 +3,7 @@
 use serde_json::Value;
 
 use crate::apps::App;
-use crate::common::{Place, code, stderr, stdout};
-
-/// Runs a scenario with further arguments; returns the exit code and everything that was said.
-fn run(place: &Place, scenario: &str, args: &[&str]) -> (i32, String) {
-    std::fs::write(place.path().join("scenario.toml"), scenario).unwrap();
-    let _ = std::fs::remove_dir_all(place.out());
-    let output = place.run(&[&["run", "scenario.toml", "--out", "out", "-q"], args].concat());
-    (code(&output), stdout(&output) + &stderr(&output))
-}
+use crate::common::{Place, code, stderr};
 
 /// Users that send something which is acknowledged.
 fn echo(count: u32, transport: &str) -> String {
@@ -46,7 +38,7 @@ fn a_balancer_that_goes_by_a_cookie_is_satisfied_over_every_transport() {
     let Some(app) = App::start("sticky", &[]) else { return };
     let place = Place::new();
     for transport in ["\"polling\"", "\"upgrade\"", "\"websocket\""] {
-        let (exit, said) = run(&place, &echo(20, transport), &["--target", &app.url()]);
+        let (exit, said) = place.attempt(&echo(20, transport), &["--target", &app.url()]);
         assert_eq!(exit, 0, "{transport}: {said}");
         assert_eq!(open(&place)["open"], 20, "{transport}: {said}");
     }
@@ -82,7 +74,7 @@ for  = "2s"
 [slo]
 rules = ["errors = 0%"]
 "#;
-    let (exit, said) = run(&place, scenario, &["--target", &app.url()]);
+    let (exit, said) = place.attempt(scenario, &["--target", &app.url()]);
     assert_eq!(exit, 0, "{said}");
     let stats = app.stats();
     assert_eq!(stats["odd"], serde_json::json!({}), "{stats}");
@@ -105,7 +97,7 @@ steps   = [
 ]
 settle  = false
 "#;
-    let (exit, said) = run(&place, scenario, &["--target", &app.url()]);
+    let (exit, said) = place.attempt(scenario, &["--target", &app.url()]);
     assert_eq!(exit, 0, "{said}");
     assert_eq!(app.stats()["unknown"], 0);
 }
@@ -118,17 +110,17 @@ fn users_that_show_what_is_wanted_get_in_though_the_main_namespace_refuses() {
     let own = echo(5, "\"websocket\"")
         .replace("count ", "namespace = \"/app\"\nauth = { token = \"let-me-in\" }\ncount ")
         .replace("by   =", "namespace = \"/app\"\nby   =");
-    let (exit, said) = run(&place, &own, &["--target", &app.url()]);
+    let (exit, said) = place.attempt(&own, &["--target", &app.url()]);
     assert_eq!(exit, 0, "{said}");
     assert_eq!(place.entry("header")["target"]["fence"], false);
 
     // The command line's auth is for those who have none of their own.
     let none = own.replace("auth = { token = \"let-me-in\" }\n", "");
-    let (exit, said) = run(&place, &none, &["--target", &app.url(), "--auth", r#"{"token":"x"}"#]);
+    let (exit, said) = place.attempt(&none, &["--target", &app.url(), "--auth", r#"{"token":"x"}"#]);
     assert_eq!(exit, 0, "{said}");
 
     // Without one everybody is refused, and the report has the server's words; the target was reached all the same.
-    let (exit, said) = run(&place, &none, &["--target", &app.url()]);
+    let (exit, said) = place.attempt(&none, &["--target", &app.url()]);
     assert_ne!(exit, 0, "{said}");
     assert!(said.contains("no token in auth"), "{said}");
     let remarks = place.entry("header")["target"]["remarks"].to_string();
@@ -146,12 +138,12 @@ fn cases_get_in_where_nobody_is_let_in_bare() {
         )
     };
     let (exit, said) =
-        run(&place, &case(r#"{ at = "c", connect = "/", auth = { token = "x" } }"#), &["--target", &app.url()]);
+        place.attempt(&case(r#"{ at = "c", connect = "/", auth = { token = "x" } }"#), &["--target", &app.url()]);
     assert_eq!(exit, 0, "{said}");
     let bare = case(r#"{ at = "c", connect = "/" }"#);
-    let (exit, said) = run(&place, &bare, &["--target", &app.url()]);
+    let (exit, said) = place.attempt(&bare, &["--target", &app.url()]);
     assert_eq!(exit, 1, "{said}");
-    let (exit, said) = run(&place, &bare, &["--target", &app.url(), "--auth", r#"{"token":"x"}"#]);
+    let (exit, said) = place.attempt(&bare, &["--target", &app.url(), "--auth", r#"{"token":"x"}"#]);
     assert_eq!(exit, 0, "{said}");
     // The suite is played as far as it can be without the fixture.
     let _ = std::fs::remove_dir_all(place.out());
@@ -173,21 +165,21 @@ fn what_a_url_says_is_sent() {
     let scenario = echo(4, "{ websocket = 1, polling = 1, upgrade = 1 }");
     if let Some(app) = App::start("way-in", &[("REQUIRE", "query")]) {
         for target in [format!("{}/?token=abc", app.url()), format!("{}/socket.io/?token=a%20c", app.url())] {
-            let (exit, said) = run(&place, &scenario, &["--target", &target]);
+            let (exit, said) = place.attempt(&scenario, &["--target", &target]);
             assert_eq!(exit, 0, "{said}");
         }
-        let (exit, said) = run(&place, &scenario, &["--target", &app.url(), "--query", "token=a b"]);
+        let (exit, said) = place.attempt(&scenario, &["--target", &app.url(), "--query", "token=a b"]);
         assert_eq!(exit, 0, "{said}");
-        let (exit, said) = run(&place, &scenario, &["--target", &format!("{}/#top", app.url())]);
+        let (exit, said) = place.attempt(&scenario, &["--target", &format!("{}/#top", app.url())]);
         assert_eq!(exit, 2, "{said}");
         assert!(said.contains("fragment"), "{said}");
     }
     if let Some(app) = App::start("way-in", &[("REQUIRE", "header")]) {
         let with_user = app.url().replace("://", "://me:secret@");
-        let (exit, said) = run(&place, &scenario, &["--target", &with_user]);
+        let (exit, said) = place.attempt(&scenario, &["--target", &with_user]);
         assert_eq!(exit, 0, "{said}");
         assert_eq!(place.entry("header")["target"]["name"].as_str().unwrap().matches("secret").count(), 0);
-        let (exit, said) = run(&place, &scenario, &["--target", &app.url(), "--header", "Authorization: Bearer x"]);
+        let (exit, said) = place.attempt(&scenario, &["--target", &app.url(), "--header", "Authorization: Bearer x"]);
         assert_eq!(exit, 0, "{said}");
     }
 }
@@ -197,22 +189,22 @@ fn a_path_is_asked_for_as_it_is_written_and_the_other_spelling_is_found() {
     let place = Place::new();
     let scenario = echo(4, "{ websocket = 1, polling = 1, upgrade = 1 }");
     if let Some(app) = App::start("way-in", &[("SPELLING", "bare")]) {
-        let (exit, said) = run(&place, &scenario, &["--target", &app.url(), "--path", "/api/socket"]);
+        let (exit, said) = place.attempt(&scenario, &["--target", &app.url(), "--path", "/api/socket"]);
         assert_eq!(exit, 0, "{said}");
         assert_eq!(place.entry("header")["target"]["remarks"], Value::Null);
         // Redirected; the other spelling is used, and that is said.
         let written = scenario.replace("[users", "[target]\npath = \"/api/socket/\"\n[users");
-        let (exit, said) = run(&place, &written, &["--target", &app.url()]);
+        let (exit, said) = place.attempt(&written, &["--target", &app.url()]);
         assert_eq!(exit, 0, "{said}");
         assert!(said.contains("write `path = \"/api/socket\"`"), "{said}");
         // What leads nowhere is named.
-        let (exit, said) = run(&place, &scenario, &["--target", &app.url(), "--path", "/elsewhere"]);
+        let (exit, said) = place.attempt(&scenario, &["--target", &app.url(), "--path", "/elsewhere"]);
         assert_eq!(exit, 3, "{said}");
         assert!(said.contains("404") && said.contains("/elsewhere"), "{said}");
     }
     if let Some(app) = App::start("way-in", &[]) {
         // Node does not answer /socket.io at all.
-        let (exit, said) = run(&place, &scenario, &["--target", &format!("{}/socket.io", app.url())]);
+        let (exit, said) = place.attempt(&scenario, &["--target", &format!("{}/socket.io", app.url())]);
         assert_eq!(exit, 0, "{said}");
     }
 }
@@ -223,7 +215,7 @@ fn every_address_of_a_name_is_tried() {
     let place = Place::new();
     // IPv6 comes first, and nobody listens there.
     let by_name = app.url().replace("127.0.0.1", "localhost");
-    let (exit, said) = run(&place, &echo(4, "{ websocket = 1, polling = 1, upgrade = 1 }"), &["--target", &by_name]);
+    let (exit, said) = place.attempt(&echo(4, "{ websocket = 1, polling = 1, upgrade = 1 }"), &["--target", &by_name]);
     assert_eq!(exit, 0, "{said}");
     assert_eq!(app.stats()["peers"].as_object().unwrap().len(), 1);
 }
@@ -232,7 +224,7 @@ fn every_address_of_a_name_is_tried() {
 fn the_wrong_scheme_is_named() {
     let Some(app) = App::start("way-in", &[]) else { return };
     let place = Place::new();
-    let (exit, said) = run(&place, &echo(1, "\"polling\""), &["--target", &app.url().replace("http:", "https:")]);
+    let (exit, said) = place.attempt(&echo(1, "\"polling\""), &["--target", &app.url().replace("http:", "https:")]);
     assert_eq!(exit, 3, "{said}");
     assert!(said.contains("try http://127.0.0.1"), "{said}");
 }
@@ -248,7 +240,7 @@ fn a_message_that_is_too_large_is_called_so() {
     let place = Place::new();
     for (transport, closed) in [("\"websocket\"", "1009 (message too big)"), ("\"polling\"", "413")] {
         let large = echo(3, transport).replace("ack  = true", "ack = true\npayload = { size = \"20KB\" }");
-        let (exit, said) = run(&place, &large, &["--target", &app.url()]);
+        let (exit, said) = place.attempt(&large, &["--target", &app.url()]);
         assert_ne!(exit, 0, "{said}");
         let problems = problems(&place);
         assert!(problems.contains(closed), "{problems}");
@@ -262,16 +254,16 @@ fn who_does_not_get_a_websocket_is_counted() {
     let scenario = echo(5, "{ upgrade = 2, polling = 1 }");
     let with_rule = scenario.replace("rules = [", "rules = [\"upgraded >= 100%\", ");
     if let Some(app) = App::start("way-in", &[("TRANSPORTS", "polling")]) {
-        let (exit, said) = run(&place, &scenario, &["--target", &app.url()]);
+        let (exit, said) = place.attempt(&scenario, &["--target", &app.url()]);
         assert_eq!(exit, 0, "{said}");
         let transports = &place.entry("load")["transports"];
         assert!(transports["upgrade"].as_u64().unwrap() > 0 && transports["upgraded"] == 0, "{transports}");
         assert!(said.contains("upgraded 0 of"), "{said}");
-        let (exit, said) = run(&place, &with_rule, &["--target", &app.url()]);
+        let (exit, said) = place.attempt(&with_rule, &["--target", &app.url()]);
         assert_eq!(exit, 1, "{said}");
     }
     if let Some(app) = App::start("way-in", &[]) {
-        let (exit, said) = run(&place, &with_rule, &["--target", &app.url()]);
+        let (exit, said) = place.attempt(&with_rule, &["--target", &app.url()]);
         assert_eq!(exit, 0, "{said}");
     }
 }

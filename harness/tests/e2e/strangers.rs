@@ -1,7 +1,7 @@
 //! Verdicts on applications that are not our fixture: none of them is accused of what it does right.
 
 use crate::apps::App;
-use crate::common::{Place, code, stderr, stdout};
+use crate::common::Place;
 
 const CHAT: &str = r#"
 name = "chat"
@@ -27,19 +27,11 @@ for  = "2s"
 rules = ["say.missing = 0", "say.duplicate = 0", "say.stray = 0", "say.disorder = 0", "ruler.late p99 < 1m"]
 "#;
 
-/// Runs a scenario against an application; returns the exit code and everything that was said.
-fn run(place: &Place, scenario: &str, app: &App) -> (i32, String) {
-    std::fs::write(place.path().join("scenario.toml"), scenario).unwrap();
-    let _ = std::fs::remove_dir_all(place.out());
-    let output = place.run(&["run", "scenario.toml", "--target", &app.url(), "--out", "out", "-q"]);
-    (code(&output), stdout(&output) + &stderr(&output))
-}
-
 #[test]
 fn a_plain_chat_passes() {
     let Some(app) = App::start("chat", &[]) else { return };
     let place = Place::new();
-    let (exit, said) = run(&place, CHAT, &app);
+    let (exit, said) = place.attempt(CHAT, &["--target", &app.url()]);
     assert_eq!(exit, 0, "{said}");
     assert_eq!(place.entry("load")["traffic"][0]["counts"]["missing"], 0);
     assert!(app.stats()["clients"].is_u64());
