@@ -50,7 +50,8 @@ pub(super) struct InspectArgs {
     #[arg(long = "join", value_name = "JSON", value_parser = Plain::parse)]
     joins: Vec<Plain>,
 
-    /// An event to send, as JSON, with ${payload} where it carries text; where does that come back, and to whom?
+    /// An event to send, as JSON, with ${payload} where it carries text, or ${token} (${token int}) in a field that the
+    /// application keeps; where does that come back, and to whom?
     #[arg(long, value_name = "JSON")]
     event: Option<String>,
 

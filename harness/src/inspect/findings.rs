@@ -139,14 +139,24 @@ pub struct Trace {
     pub event: String,
     pub sent: u32,
     pub acknowledged: u32,
-    /// Bytes.
-    pub payload: usize,
+    /// Bytes; `None` where the event has no payload.
+    pub payload: Option<usize>,
     pub returns: Vec<Return>,
     /// Events that came within the same time, and have no stamp.
     pub others: Vec<Meanwhile>,
 }
 
-/// One place in one event where the stamp was found.
+/// By what a message is recognised.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Identity {
+    /// The stamp in its payload.
+    Stamp,
+    /// A token in a place of its own.
+    Token,
+}
+
+/// One place in one event where the stamp or the token was found.
 #[derive(Clone, Debug, Serialize)]
 pub struct Return {
     pub namespace: String,
@@ -155,6 +165,7 @@ pub struct Return {
     pub argument: usize,
     /// `JSONPath` within that argument.
     pub place: String,
+    pub identity: Identity,
     pub to: Audience,
     /// Copies beyond the first to each.
     pub repeated: u32,

@@ -6,6 +6,10 @@ use crate::load::stamp::{self, Stamp};
 
 pub(super) const PAYLOAD: &str = "${payload}";
 pub(super) const SEQ: &str = "${seq}";
+pub(super) const TOKEN: &str = "${token}";
+pub(super) const TOKEN_INT: &str = "${token int}";
+/// Everything that has a value in the event, as a scenario writes it.
+pub(super) const MARKS: [&str; 4] = [PAYLOAD, TOKEN, TOKEN_INT, SEQ];
 
 /// An event that is sent as it is, such as the one by which a room is joined.
 #[derive(Clone, Debug, PartialEq)]
@@ -50,18 +54,19 @@ impl Plain {
 }
 
 impl Stamped {
-    /// Reads an event in which `${payload}` stands somewhere, and `${seq}` may.
+    /// Reads an event in which something stands by which it can be recognised: `${payload}`, `${token}` or `${token int}`.
     pub fn parse(json: &str, size: usize, binary: bool) -> Result<Self, String> {
         let values = event(json)?;
         if size < stamp::LENGTH {
             return Err(format!("a payload carries a stamp of {} bytes, so it cannot be {size}", stamp::LENGTH));
         }
         let found = placeholders(&values);
-        if let Some(other) = found.iter().find(|found| *found != PAYLOAD && *found != SEQ) {
-            return Err(format!("`{other}` has no value here; there are ${{payload}} and ${{seq}}"));
+        if let Some(other) = found.iter().find(|found| !MARKS.contains(&found.as_str())) {
+            return Err(format!("`{other}` has no value here; there are {}", MARKS.join(", ")));
         }
-        if !found.iter().any(|found| found == PAYLOAD) {
-            return Err("no `${payload}` stands in the event, so it could not be recognised".to_owned());
+        if !found.iter().any(|found| found != SEQ) {
+            let remedy = "an application that changes its texts may keep a `${token}` in a field of its own";
+            return Err(format!("no `${{payload}}` stands in the event, so it could not be recognised; {remedy}"));
         }
         Ok(Self { values, size, binary })
     }
@@ -77,9 +82,13 @@ impl Stamped {
                 Value::Binary(stamp.payload(self.size).into_bytes().into())
             }
             Value::String(text) if text == SEQ => Value::Number(seq.into()),
-            Value::String(text) => {
-                Value::String(text.replace(PAYLOAD, &stamp.payload(self.size)).replace(SEQ, &seq.to_string()))
-            }
+            Value::String(text) if text == TOKEN_INT => Value::Number(stamp.number().into()),
+            Value::String(text) => Value::String(
+                text.replace(PAYLOAD, &stamp.payload(self.size))
+                    .replace(TOKEN, &stamp.token())
+                    .replace(TOKEN_INT, &stamp.number().to_string())
+                    .replace(SEQ, &seq.to_string()),
+            ),
             Value::Array(items) => Value::Array(items.iter().map(|item| self.fill(item, stamp, seq)).collect()),
             Value::Object(fields) => {
                 Value::Object(fields.iter().map(|(name, value)| (name.clone(), self.fill(value, stamp, seq))).collect())
@@ -96,9 +105,14 @@ impl Stamped {
         name(&self.values)
     }
 
-    /// Bytes of the payload, and whether they are sent as such.
-    pub(super) fn payload(&self) -> (usize, bool) {
-        (self.size, self.binary)
+    /// Bytes of a payload, if it has one.
+    pub(super) fn size(&self) -> usize {
+        self.size
+    }
+
+    /// Bytes of the payload, and whether they are sent as such; `None` where the event has none.
+    pub(super) fn payload(&self) -> Option<(usize, bool)> {
+        texts(&self.values).iter().any(|text| text.contains(PAYLOAD)).then_some((self.size, self.binary))
     }
 }
 
@@ -151,6 +165,16 @@ mod tests {
         assert!(
             matches!(&binary.render(Stamp { run: 1, emission: 2 }, 0)[1], Value::Binary(bytes) if bytes.len() == 20)
         );
+    }
+
+    #[test]
+    fn a_token_stands_in_a_field_of_its_own() {
+        let event = Stamped::parse(r#"["edit",{"id":"${token int}","key":"${token}","text":"x ${token}"}]"#, 24, false);
+        let (event, stamp) = (event.unwrap(), Stamp { run: 1, emission: 2 });
+        let (token, number) = (stamp.token(), stamp.number());
+        let expected = format!(r#"{{"id":{number},"key":"{token}","text":"x {token}"}}"#);
+        assert_eq!(event.render(stamp, 0)[1].to_string(), expected);
+        assert_eq!(event.payload(), None);
     }
 
     #[test]

@@ -279,7 +279,7 @@ impl Inspection<'_> {
             event: event.name().to_owned(),
             sent: trials.len() as u32,
             acknowledged,
-            payload: event.payload().0,
+            payload: event.payload().map(|(size, _)| size),
             returns,
             others,
         });
@@ -287,7 +287,7 @@ impl Inspection<'_> {
 
     async fn one_trial(&mut self, event: &Stamped, nsp: &str, stamp: Stamp) -> (Trial, bool) {
         let mut trial =
-            Trial { stamp, payload: stamp.payload(event.payload().0), sent: clock::now(), letters: Vec::new() };
+            Trial { stamp, payload: stamp.payload(event.size()), sent: clock::now(), letters: Vec::new() };
         self.party.letters = Some(Vec::new());
         let values = event.render(stamp, stamp.emission);
         trial.sent = clock::now();

@@ -6,8 +6,8 @@ use sio_protocol::Value;
 
 use super::Settings;
 use super::enter::Written;
-use super::findings::{Findings, Return, Trace};
-use super::message::{PAYLOAD, Plain, SEQ, Stamped, texts};
+use super::findings::{Findings, Identity, Return, Trace};
+use super::message::{MARKS, Plain, Stamped, texts};
 use super::secrets::{Secrets, header_variable};
 
 /// Users, and the group of rooms that they are in.
@@ -211,9 +211,13 @@ impl Writer<'_> {
         let (nsp, emit) = (string(self.namespace()), self.array(event.values()));
         let _ = writeln!(self.out, "[traffic.{name}]\nby        = \"{PEOPLE}\"\nrate      = \"${{rate}}\"");
         let _ = writeln!(self.out, "namespace = {nsp}\nemit      = {emit}");
-        let (size, binary) = event.payload();
-        let binary = if binary { ", binary = true" } else { "" };
-        let _ = writeln!(self.out, "payload   = {{ size = \"{size}B\"{binary} }}");
+        if let Some((size, binary)) = event.payload() {
+            let binary = if binary { ", binary = true" } else { "" };
+            let _ = writeln!(self.out, "payload   = {{ size = \"{size}B\"{binary} }}");
+        }
+        if let Some(back) = back.filter(|back| back.identity == Identity::Token) {
+            let _ = writeln!(self.out, "identify  = {}", string(&back.place));
+        }
         if acknowledged {
             self.line("ack       = true");
         }
@@ -284,17 +288,19 @@ impl Writer<'_> {
             return format!("\"${{{ROOM}}}\"");
         }
         let escaped = text.replace("${", "$${");
-        string(&escaped.replace(&format!("${PAYLOAD}"), PAYLOAD).replace(&format!("${SEQ}"), SEQ))
+        let marked = MARKS.iter().fold(escaped, |text, mark| text.replace(&format!("${mark}"), mark));
+        string(&marked)
     }
 }
 
-/// The event by which others can tell what was sent: that which most of them got, with the stamp whole.
+/// The event by which others can tell what was sent: that which most of them got, with the stamp whole. A token does where
+/// no stamp came back as it was sent.
 fn recognised(trace: &Trace) -> Option<&Return> {
     let usable = |back: &&Return| {
         let is_whole = back.altered.as_ref().is_none_or(|why| !why.contains("cut to") && !why.contains("case"));
         is_whole && back.namespace == trace.namespace && back.to.others.got + back.to.outside.got > 0
     };
-    trace.returns.iter().filter(usable).max_by_key(|back| (back.to.others.got, back.unaltered))
+    trace.returns.iter().filter(usable).max_by_key(|back| (back.to.others.got, back.unaltered, back.identity == Identity::Stamp))
 }
 
 /// Letters, digits and underscores.
@@ -365,6 +371,7 @@ mod tests {
                 outside: Share { got: outside, of: 3 },
             },
             repeated: 0,
+            identity: Identity::Stamp,
             unaltered: true,
             altered: None,
             milliseconds: (1.0, 2.0),

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::findings::{Audience, Call, Engine, Event, Findings, Return, Trace};
+use super::findings::{Audience, Call, Engine, Event, Findings, Identity, Return, Trace};
 use crate::report::text::{bytes, count, plural};
 
 /// The findings, and the scenario behind them.
@@ -119,30 +119,32 @@ fn returns(trace: &Trace, text: &mut String) {
         text,
         "sent",
         &format!(
-            "{event:?} {}, with {payload} bytes; acknowledged {}",
+            "{event:?} {}{}; acknowledged {}",
             times(u64::from(*sent)),
+            payload.map_or(String::new(), |bytes| format!(", with {bytes} bytes")),
             times(u64::from(*acknowledged))
         ),
     );
     if trace.returns.is_empty() {
-        row(text, "back", "the stamp came back to nobody");
+        row(text, "back", "nothing by which it could be recognised came back to anybody");
     }
     for back in &trace.returns {
         row(text, "back", &returned(back));
     }
     for other in &trace.others {
-        row(text, "meanwhile", &format!("{:?} without the stamp, to {}", other.event, audience(&other.to)));
+        row(text, "meanwhile", &format!("{:?} without it, to {}", other.event, audience(&other.to)));
     }
 }
 
 fn returned(back: &Return) -> String {
-    let Return { event, argument, place, to, repeated, altered, milliseconds: (quickest, slowest), .. } = back;
+    let Return { event, argument, place, identity, to, repeated, altered, milliseconds: (quickest, slowest), .. } = back;
+    let what = if *identity == Identity::Token { "the token in" } else { "in" };
     let place = if place == "$" { String::new() } else { format!(" at {place}") };
     let state = altered.as_ref().map_or("unaltered".to_owned(), |why| format!("altered: {why}"));
     let repeated =
         if *repeated > 0 { format!(", {} too many", plural(u64::from(*repeated), "copy")) } else { String::new() };
     format!(
-        "in {event:?}, argument {argument}{place}, to {}{repeated}; {quickest:.1} to {slowest:.1} ms later; {state}",
+        "{what} {event:?}, argument {argument}{place}, to {}{repeated}; {quickest:.1} to {slowest:.1} ms later; {state}",
         audience(to)
     )
 }

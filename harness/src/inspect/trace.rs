@@ -6,7 +6,7 @@ use indexmap::IndexMap;
 use sio_protocol::Value;
 
 use super::events::Seen;
-use super::findings::{Audience, Meanwhile, Return, Share};
+use super::findings::{Audience, Identity, Meanwhile, Return, Share};
 use super::party::Role;
 use crate::load::stamp::{self, Stamp};
 
@@ -34,8 +34,8 @@ pub(super) struct Trial {
     pub(super) letters: Vec<Letter>,
 }
 
-/// Namespace, event, argument and place in it.
-type Key = (String, String, usize, String);
+/// Namespace, event, argument, place in it, and what was found there.
+type Key = (String, String, usize, String, Identity);
 
 #[derive(Default)]
 struct Row {
@@ -58,7 +58,7 @@ pub(super) fn trace(trials: &[Trial], clients: &[Role]) -> (Vec<Return>, Vec<Mea
                 *row.copies.entry((number, letter.client)).or_default() += 1;
             }
             for hit in hits {
-                let key = (namespace.clone(), name.clone(), hit.argument, hit.place);
+                let key = (namespace.clone(), name.clone(), hit.argument, hit.place, hit.identity);
                 if rows.len() < MOST_ROWS || rows.contains_key(&key) {
                     rows.entry(key).or_default().add(number, letter, trial, hit.altered);
                 }
@@ -91,7 +91,7 @@ impl Row {
         Audience { sender: share(Role::Sender), others: share(Role::Other), outside: share(Role::Outside) }
     }
 
-    fn into_return(self, (namespace, event, argument, place): Key, trials: usize, clients: &[Role]) -> Return {
+    fn into_return(self, (namespace, event, argument, place, identity): Key, trials: usize, clients: &[Role]) -> Return {
         let (quickest, slowest) = self.times.unwrap_or_default();
         Return {
             to: self.audience(trials, clients),
@@ -103,6 +103,7 @@ impl Row {
             event,
             argument,
             place,
+            identity,
         }
     }
 }
@@ -110,6 +111,7 @@ impl Row {
 struct Hit {
     argument: usize,
     place: String,
+    identity: Identity,
     altered: Option<String>,
 }
 
@@ -127,13 +129,14 @@ fn search(value: &Value, argument: usize, place: &mut String, trial: &Trial, hit
         return;
     }
     let length = place.len();
-    let mut look = |text: &str, place: &str| {
-        let altered = match compare(text, trial) {
-            Match::Absent => return,
-            Match::Whole => None,
-            Match::Altered(how) => Some(how),
-        };
-        hits.push(Hit { argument, place: place.to_owned(), altered });
+    let mut hit = |identity, altered, place: &str| {
+        hits.push(Hit { argument, place: place.to_owned(), identity, altered });
+    };
+    let mut look = |text: &str, place: &str| match compare(text, trial) {
+        Match::Absent if is_token(text, trial.stamp) => hit(Identity::Token, None, place),
+        Match::Absent => {}
+        Match::Whole => hit(Identity::Stamp, None, place),
+        Match::Altered(how) => hit(Identity::Stamp, Some(how), place),
     };
     match value {
         Value::String(text) => look(text, place),
@@ -151,9 +154,19 @@ fn search(value: &Value, argument: usize, place: &mut String, trial: &Trial, hit
                 place.truncate(length);
             }
         }
-        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+        Value::Number(number) => {
+            if number.as_u64() == Some(trial.stamp.number()) {
+                hit(Identity::Token, None, place);
+            }
+        }
+        Value::Null | Value::Bool(_) => {}
     }
     place.truncate(length);
+}
+
+/// Whether a text is the trial's token, or its number as a text: what a run would take for it.
+fn is_token(text: &str, stamp: Stamp) -> bool {
+    text == stamp.token() || text.parse() == Ok(stamp.number())
 }
 
 /// What has become of a payload, as far as a text tells.
@@ -218,6 +231,16 @@ mod tests {
         assert_eq!(edited.to.sender, Share { got: 0, of: 1 });
         assert_eq!((edited.repeated, edited.unaltered), (1, true));
         assert_eq!((others[0].event.as_str(), others[0].to.sender.got), ("saved", 1));
+    }
+
+    #[test]
+    fn tokens_are_found_as_texts_and_as_numbers() {
+        let stamp = trial(&[]).stamp;
+        let (token, number) = (stamp.token(), stamp.number());
+        let json = format!(r#"[{{"id":{number},"key":"{token}","n":"{number}","other":[1,"{token}x"]}}]"#);
+        let (returns, _) = trace(&[trial(&[(1, "edited", &json)])], &ROLES);
+        let found: Vec<_> = returns.iter().map(|back| (back.place.as_str(), back.identity)).collect();
+        assert_eq!(found, ["$.id", "$.key", "$.n"].map(|place| (place, Identity::Token)));
     }
 
     #[test]

@@ -231,3 +231,19 @@ fn a_wrong_command_line_sends_nothing() {
         assert!(stderr(&output).contains(words), "{words}: {}", stderr(&output));
     }
 }
+
+/// An application that changes its texts: by a token in a field that it keeps.
+#[test]
+fn a_token_tells_where_a_text_does_not_come_back() {
+    let Some(app) = App::start("room", &[("FAULT", "all-upper")]) else { return };
+    let place = Place::new();
+    let event = r#"["say","a","${payload}","${token int}"]"#;
+    let args = ["--join", r#"["join","a"]"#, "--event", event, "--listen", "500ms"];
+    let (exit, found, said) = inspect(&place, &app.url(), &args);
+    assert_eq!(exit, 0, "{said}");
+    let back = |identity| find(&found["trace"]["returns"], "identity", identity);
+    assert!(back("stamp")["altered"].as_str().unwrap().contains("case"), "{said}");
+    assert_eq!((&back("token")["place"], &back("token")["to"]["others"]["got"]), (&"$.id".into(), &6.into()), "{said}");
+    assert!(found["scenario"].as_str().unwrap().contains("identify  = \"$.id\""), "{said}");
+    runs(&place, &[], &[]);
+}

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::apps::App;
-use crate::common::{Place, code, stderr};
+use crate::common::{Place, code, stderr, stdout};
 
 /// Users that send something which is acknowledged.
 fn echo(count: u32, transport: &str) -> String {
@@ -227,6 +227,14 @@ fn the_wrong_scheme_is_named() {
     let (exit, said) = place.attempt(&echo(1, "\"polling\""), &["--target", &app.url().replace("http:", "https:")]);
     assert_eq!(exit, 3, "{said}");
     assert!(said.contains("try http://127.0.0.1"), "{said}");
+
+    let certified = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()]).unwrap();
+    std::fs::write(place.path().join("cert.pem"), certified.cert.pem()).unwrap();
+    std::fs::write(place.path().join("key.pem"), certified.signing_key.serialize_pem()).unwrap();
+    let server = place.serve(&["--tls-cert", "cert.pem", "--tls-key", "key.pem"]);
+    let (exit, said) = place.attempt(&echo(1, "\"websocket\""), &["--target", &server.url()]);
+    assert_eq!(exit, 3, "{said}");
+    assert!(said.contains("try https://127.0.0.1"), "{said}");
 }
 
 /// The problems of users, and how often each came.
@@ -266,4 +274,35 @@ fn who_does_not_get_a_websocket_is_counted() {
         let (exit, said) = place.attempt(&with_rule, &["--target", &app.url()]);
         assert_eq!(exit, 0, "{said}");
     }
+}
+
+/// Path, query and header of the command line lead to the target, whatever is asked of it.
+#[test]
+fn every_command_shows_what_the_command_line_says() {
+    let place = Place::new();
+    let server = place.serve(&[]);
+    let port = server.url().rsplit(':').next().unwrap().to_owned();
+    let Some(lodge) = App::start("lodge", &[("UPSTREAM", &port)]) else { return };
+    let scenario = echo(4, "{ websocket = 1, polling = 1, upgrade = 1 }").replace("\"echo\"", "\"message-with-ack\"");
+    let search = scenario.replace("\"20/s\"", "\"${rate}\"").replace("seed = 3", "[vars]\nrate = \"5/s\"")
+        + "[search]\nraise = \"rate\"\nrange = \"5/s..6/s\"\nresolution = \"100%\"\nuntil = [\"echo.ack p50 >= 30s in steady\"]\n";
+    std::fs::write(place.path().join("run.toml"), scenario).unwrap();
+    std::fs::write(place.path().join("capacity.toml"), search).unwrap();
+    let url = lodge.url();
+    let known = ["--path", "/api/live/", "--query", "pass=1", "--header", "X-Pass: 1"];
+    for command in [
+        &["run", "run.toml"][..],
+        &["capacity", "capacity.toml"],
+        &["conform", "--rule", "SIO-CN-02"],
+        &["explore", "--budget", "3", "--time", "20s", "--seed", "1"],
+    ] {
+        let args = [command, &["--target", &url, "--out", command[0], "-q"]].concat();
+        let output = place.run(&[&args[..], &known].concat());
+        assert_eq!(code(&output), 0, "{command:?}: {}", stdout(&output) + &stderr(&output));
+        assert_eq!(lodge.stats()["refused"], 0, "{command:?}");
+    }
+    assert!(lodge.stats()["led"].as_u64() > Some(20), "{}", lodge.stats());
+    let output = place.run(&["run", "run.toml", "--target", &url, "--out", "unknown", "-q", "--path", "/api/live/"]);
+    assert_eq!(code(&output), 3, "{}", stderr(&output));
+    assert!(stderr(&output).contains("not without a pass"), "{}", stderr(&output));
 }
