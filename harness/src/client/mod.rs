@@ -23,6 +23,7 @@ pub use dial::{Door, Manner};
 pub(crate) use dial::{dress, speaks_tls};
 pub use endpoint::Endpoint;
 pub use signs::Signs;
+pub(crate) use signs::usual_for;
 pub use socket::{Arrival, stamp_lag};
 pub use tls::{Tls, Trust};
 pub use url::without_password;

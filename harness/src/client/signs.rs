@@ -20,21 +20,66 @@ const LABELS: [&str; 12] = [
     "x-pod-name",
     "fly-instance-id",
 ];
-/// Cookies that balancers set, by the balancers' own manuals. Not `io`, which is Socket.IO's own, and no name that a
-/// balancer leaves to whoever sets it up, but for the ones in every example.
-const COOKIES: [&str; 11] = [
-    "AWSALB",
-    "AWSALBCORS",
-    "AWSALBTG",
-    "AWSELB",
-    "AWSELBCORS",
-    "GCLB",
-    "ARRAffinity",
-    "SERVERID",
-    "INGRESSCOOKIE",
-    "__cflb",
-    "LB",
+/// A cookie that balancers set, by the balancers' own manuals.
+struct Cookie {
+    /// How its name begins.
+    name: &'static str,
+    whose: &'static str,
+    told: Told,
+}
+
+/// How much the name of a cookie tells by itself.
+#[derive(PartialEq)]
+enum Told {
+    /// The whole name is a balancer's.
+    Whole,
+    /// So is every name that begins like this.
+    Start,
+    /// The name is in the manual's example, and applications use it as well: worth a word, and no sign.
+    Perhaps,
+}
+
+const COOKIES: [Cookie; 19] = [
+    known("AWSALB", "an AWS Application Load Balancer", Told::Whole),
+    known("AWSALBCORS", "an AWS Application Load Balancer", Told::Whole),
+    known("AWSALBTG", "an AWS Application Load Balancer", Told::Whole),
+    known("AWSELB", "an AWS Classic Load Balancer", Told::Whole),
+    known("AWSELBCORS", "an AWS Classic Load Balancer", Told::Whole),
+    known("GCLB", "a Google Cloud load balancer", Told::Whole),
+    known("ARRAffinity", "Azure", Told::Whole),
+    known("SERVERID", "HAProxy", Told::Whole),
+    known("INGRESSCOOKIE", "ingress-nginx", Told::Whole),
+    known("__cflb", "a Cloudflare load balancer", Told::Whole),
+    known("LB", "a balancer", Told::Whole),
+    known("BIGipServer", "F5 BIG-IP", Told::Start),
+    known("NSC_", "a Citrix NetScaler", Told::Perhaps),
+    known("DO-LB", "a DigitalOcean load balancer", Told::Perhaps),
+    known("SRV", "HAProxy", Told::Perhaps),
+    known("route", "nginx", Told::Perhaps),
+    known("sticky", "a balancer", Told::Perhaps),
+    known("lb", "a balancer", Told::Perhaps),
+    known("ARRAffinitySameSite", "Azure", Told::Perhaps),
 ];
+
+const fn known(name: &'static str, whose: &'static str, told: Told) -> Cookie {
+    Cookie { name, whose, told }
+}
+
+/// Whose balancer usually sets a cookie of this name. More names than runs take for a sign: this is for a reader who knows
+/// whether it is so.
+pub(crate) fn usual_for(name: &str) -> Option<&'static str> {
+    COOKIES.iter().find(|cookie| name.starts_with(cookie.name)).map(|cookie| cookie.whose)
+}
+
+/// Whether a cookie of this name is a balancer's.
+fn is_a_balancers(name: &str) -> bool {
+    COOKIES.iter().any(|cookie| match cookie.told {
+        Told::Whole => name == cookie.name,
+        Told::Start => name.starts_with(cookie.name),
+        Told::Perhaps => false,
+    })
+}
+
 /// A header with more values than this is not the name of a node but something of each request.
 const MOST_NODES: usize = 16;
 
@@ -91,7 +136,7 @@ impl Signs {
 
     fn cookie(&self, set: &str) {
         let name = set.split('=').next().unwrap_or_default().trim();
-        if COOKIES.contains(&name) || name.starts_with("BIGipServer") {
+        if is_a_balancers(name) {
             self.seen().cookies.insert(name.chars().take(64).collect());
         }
     }
@@ -101,16 +146,21 @@ impl Signs {
         self.seen().unknown += 1;
     }
 
+    /// The nodes that named themselves in headers, in words; nothing where they were not at least two.
+    pub(crate) fn nodes(&self) -> Vec<String> {
+        let seen = self.seen();
+        let several = seen.labels.iter().filter(|(_, values)| (2..=MOST_NODES).contains(&values.len()));
+        let said = several.map(|(header, values)| {
+            let names: Vec<_> = values.iter().map(String::as_str).collect();
+            format!("answers came from {} nodes ({header}: {})", values.len(), names.join(", "))
+        });
+        said.collect()
+    }
+
     /// In words; nothing where one server alone has answered, as far as one can see.
     pub fn in_words(&self) -> Vec<String> {
+        let mut words = self.nodes();
         let seen = self.seen();
-        let mut words = Vec::new();
-        for (header, values) in &seen.labels {
-            if (2..=MOST_NODES).contains(&values.len()) {
-                let values: Vec<_> = values.iter().map(String::as_str).collect();
-                words.push(format!("answers came from {} nodes ({header}: {})", values.len(), values.join(", ")));
-            }
-        }
         if !seen.cookies.is_empty() {
             let names: Vec<_> = seen.cookies.iter().map(String::as_str).collect();
             words.push(format!("a balancer has set its cookie ({})", names.join(", ")));
@@ -143,6 +193,13 @@ mod tests {
         let many: Vec<_> = (0..100).map(|number| format!("r{number}")).collect();
         let many: Vec<_> = many.iter().map(|value| ("x-instance", value.as_str())).collect();
         assert_eq!(words(&many), [""; 0]);
+    }
+
+    #[test]
+    fn a_name_that_applications_use_too_is_told_and_is_no_sign() {
+        assert_eq!((usual_for("sticky"), usual_for("BIGipServerpool")), (Some("a balancer"), Some("F5 BIG-IP")));
+        assert_eq!((usual_for("theme"), usual_for("io")), (None, None));
+        assert_eq!(words(&[("Set-Cookie", "sticky=1"), ("Set-Cookie", "route=/home")]), [""; 0]);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use sio_protocol::engine::Handshake;
 
 use super::findings::{Cookie, Engine, Header, Sessions};
 use super::{LIMIT, clip};
-use crate::client::{Endpoint, Error, Jar, add, dress, http_client};
+use crate::client::{Endpoint, Error, Jar, add, dress, http_client, usual_for};
 
 /// More is no handshake.
 const MAX_BODY: usize = 100_000;
@@ -270,27 +270,12 @@ fn telling(headers: &HeaderMap) -> Vec<Header> {
     shown.collect()
 }
 
-/// Headers of a proxy, cookies of a balancer, several addresses, sessions that are known on some connections only.
-pub(super) fn balancer_signs(contact: &Contact, addresses: &[String]) -> Vec<String> {
-    const COOKIES: [(&str, &str); 14] = [
-        ("AWSALB", "an AWS Application Load Balancer"),
-        ("AWSELB", "an AWS Classic Load Balancer"),
-        ("SERVERID", "HAProxy"),
-        ("SRV", "HAProxy"),
-        ("INGRESSCOOKIE", "ingress-nginx"),
-        ("route", "nginx"),
-        ("BIGipServer", "F5 BIG-IP"),
-        ("ARRAffinity", "Azure"),
-        ("GCLB", "a Google Cloud load balancer"),
-        ("__cflb", "a Cloudflare load balancer"),
-        ("DO-LB", "a DigitalOcean load balancer"),
-        ("NSC_", "a Citrix NetScaler"),
-        ("sticky", "a balancer"),
-        ("lb", "a balancer"),
-    ];
-    let mut signs = Vec::new();
+/// The nodes that named themselves, headers of a proxy, cookies of a balancer, several addresses, sessions that are known
+/// on some connections only.
+pub(super) fn balancer_signs(contact: &Contact, addresses: &[String], nodes: Vec<String>) -> Vec<String> {
+    let mut signs = nodes;
     for cookie in &contact.cookies {
-        if let Some((_, whose)) = COOKIES.iter().find(|(start, _)| cookie.name.starts_with(start)) {
+        if let Some(whose) = usual_for(&cookie.name) {
             signs.push(format!("the cookie {} is usual for {whose}", cookie.name));
         }
     }
@@ -346,7 +331,7 @@ mod tests {
             [Cookie { name: "AWSALB".to_owned(), attributes: vec!["Path=/".to_owned(), "HttpOnly".to_owned()] }]
         );
         assert_eq!(contact.secrets, ["v/+1"]);
-        let signs = balancer_signs(&contact, &["10.0.0.1".to_owned(), "10.0.0.2".to_owned()]);
+        let signs = balancer_signs(&contact, &["10.0.0.1".to_owned(), "10.0.0.2".to_owned()], Vec::new());
         assert_eq!(signs.len(), 3, "{signs:?}");
         assert!(signs[2].contains("2 of 3 sessions"), "{signs:?}");
     }

@@ -142,7 +142,8 @@ impl Inspection<'_> {
         let contact = contact
             .map_err(|why| format!("cannot reach {url}: {why}\n  is the server running, and is this its port?"))?;
         self.secrets.learn(contact.secrets.iter().cloned());
-        self.found.balancer = engine::balancer_signs(&contact, &self.found.addresses);
+        let nodes = self.endpoint.manner.signs.nodes();
+        self.found.balancer = engine::balancer_signs(&contact, &self.found.addresses, nodes);
         (self.found.cookies, self.found.headers) = (contact.cookies, contact.headers);
         (self.found.sessions, self.found.engine) = (contact.sessions, contact.engine);
         if self.found.engine.revision == Some(3) {
@@ -286,8 +287,7 @@ impl Inspection<'_> {
     }
 
     async fn one_trial(&mut self, event: &Stamped, nsp: &str, stamp: Stamp) -> (Trial, bool) {
-        let mut trial =
-            Trial { stamp, payload: stamp.payload(event.size()), sent: clock::now(), letters: Vec::new() };
+        let mut trial = Trial { stamp, payload: stamp.payload(event.size()), sent: clock::now(), letters: Vec::new() };
         self.party.letters = Some(Vec::new());
         let values = event.render(stamp, stamp.emission);
         trial.sent = clock::now();

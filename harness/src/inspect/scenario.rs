@@ -300,7 +300,11 @@ fn recognised(trace: &Trace) -> Option<&Return> {
         let is_whole = back.altered.as_ref().is_none_or(|why| !why.contains("cut to") && !why.contains("case"));
         is_whole && back.namespace == trace.namespace && back.to.others.got + back.to.outside.got > 0
     };
-    trace.returns.iter().filter(usable).max_by_key(|back| (back.to.others.got, back.unaltered, back.identity == Identity::Stamp))
+    trace
+        .returns
+        .iter()
+        .filter(usable)
+        .max_by_key(|back| (back.to.others.got, back.unaltered, back.identity == Identity::Stamp))
 }
 
 /// Letters, digits and underscores.

@@ -137,7 +137,8 @@ fn returns(trace: &Trace, text: &mut String) {
 }
 
 fn returned(back: &Return) -> String {
-    let Return { event, argument, place, identity, to, repeated, altered, milliseconds: (quickest, slowest), .. } = back;
+    let Return { event, argument, place, identity, to, repeated, altered, milliseconds: (quickest, slowest), .. } =
+        back;
     let what = if *identity == Identity::Token { "the token in" } else { "in" };
     let place = if place == "$" { String::new() } else { format!(" at {place}") };
     let state = altered.as_ref().map_or("unaltered".to_owned(), |why| format!("altered: {why}"));

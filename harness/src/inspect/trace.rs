@@ -91,7 +91,12 @@ impl Row {
         Audience { sender: share(Role::Sender), others: share(Role::Other), outside: share(Role::Outside) }
     }
 
-    fn into_return(self, (namespace, event, argument, place, identity): Key, trials: usize, clients: &[Role]) -> Return {
+    fn into_return(
+        self,
+        (namespace, event, argument, place, identity): Key,
+        trials: usize,
+        clients: &[Role],
+    ) -> Return {
         let (quickest, slowest) = self.times.unwrap_or_default();
         Return {
             to: self.audience(trials, clients),
