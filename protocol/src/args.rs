@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use bytes::Bytes;
 use bytestring::ByteString;
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -128,11 +129,29 @@ impl Args {
         serde_json::from_str(&self.json)
     }
 
+    /// The first element of the array, however long the rest is; `None` when there is none.
+    pub(crate) fn first(&self) -> Option<&str> {
+        first_of(&self.json).map(|(first, _)| first)
+    }
+
+    /// Whether this is a JSON array. Nothing is built of it.
+    pub(crate) fn check_array(&self) -> Result<(), serde_json::Error> {
+        if !self.json.trim_ascii_start().starts_with('[') {
+            // For its error.
+            return serde_json::from_str::<Vec<&RawValue>>(&self.json).map(drop);
+        }
+        serde_json::from_str::<IgnoredAny>(&self.json).map(drop)
+    }
+
     /// Argument `index` as a value; bytes in it are [`Binary`](crate::Binary).
     pub fn get<'a, T: Deserialize<'a>>(&'a self, index: usize) -> Result<T, ArgsError> {
-        let parts: Vec<&RawValue> = serde_json::from_str(self.readable())?;
-        let part = parts.get(index).ok_or(ArgsError::Missing(index))?;
-        binary::deserialize(part.get(), &self.attachments)
+        let Some(elements) = elements_from(self.readable(), index) else {
+            // For its error, if it is no array.
+            serde_json::from_str::<Vec<&RawValue>>(self.readable())?;
+            return Err(ArgsError::Missing(index));
+        };
+        let (part, _) = first_of_elements(elements).ok_or(ArgsError::Missing(index))?;
+        binary::deserialize(part, &self.attachments)
     }
 
     /// The arguments with a last one behind them.
@@ -149,15 +168,17 @@ impl Args {
         Self::from_json(json, self.attachments.clone())
     }
 
-    /// The arguments from `start` on, with the attachments they use.
+    /// The arguments from `start` on, with the attachments they use. The payload must be an array, as
+    /// [`crate::Packet::validate`] checks; what stands behind `start` is not read.
     ///
     /// The JSON is sliced, not rebuilt, when there are no attachments.
     pub fn tail(&self, start: usize) -> Result<Self, ArgsError> {
-        let parts = self.parts()?;
-        let Some(first) = parts.get(start) else { return Ok(Self::none()) };
-        let offset = first.get().as_ptr() as usize - self.json.as_ptr() as usize;
-        let json = format!("[{}", self.json[offset..].trim_ascii_end());
-        Self::from_json(json, self.attachments.clone()).renumbered()
+        let Some(elements) = elements_from(&self.json, start) else { return Ok(Self::none()) };
+        let behind = self.json.len() - elements.len();
+        let rebuilt = |json: &str| format!("[{}", json[behind..].trim_ascii());
+        // What is of the same length is cut at the same place, and need not be searched again.
+        let readable = self.readable.as_deref().map(|readable| rebuilt(readable).into_boxed_str());
+        Self { json: rebuilt(&self.json).into(), readable, attachments: self.attachments.clone() }.renumbered()
     }
 
     /// Picks the arguments out of a JSON array inside this packet, such as the `args` of a request to emit.
@@ -211,19 +232,39 @@ impl Args {
 }
 
 /// Text of an event name for display: without quotes when it is a string.
-pub(crate) fn event_name(raw: &RawValue) -> Cow<'_, str> {
-    match serde_json::from_str::<Cow<'_, str>>(raw.get()) {
+pub(crate) fn event_name(raw: &str) -> Cow<'_, str> {
+    match serde_json::from_str::<Cow<'_, str>>(raw) {
         Ok(name) => name,
-        Err(_) => Cow::Borrowed(raw.get()),
+        Err(_) => Cow::Borrowed(raw),
     }
 }
 
 impl Args {
     /// The event's name, when these are the arguments of an event.
     pub fn event_name(&self) -> Option<Cow<'_, str>> {
-        let parts: Vec<&RawValue> = serde_json::from_str(self.readable()).ok()?;
-        parts.first().copied().map(event_name)
+        first_of(self.readable()).map(|(first, _)| first).map(event_name)
     }
+}
+
+/// The elements of an array from one on, without what stands ahead of them; `None` when there is none.
+fn elements_from(json: &str, index: usize) -> Option<&str> {
+    let mut rest = json.trim_ascii_start().strip_prefix('[')?;
+    for _ in 0..index {
+        rest = first_of_elements(rest)?.1.trim_ascii_start().strip_prefix(',')?;
+    }
+    (!rest.trim_ascii_start().starts_with(']')).then_some(rest)
+}
+
+/// The first element of an array, and what stands behind it.
+fn first_of(json: &str) -> Option<(&str, &str)> {
+    first_of_elements(json.trim_ascii_start().strip_prefix('[')?)
+}
+
+/// The first of the elements of an array whose bracket was taken off, and what stands behind it.
+fn first_of_elements(elements: &str) -> Option<(&str, &str)> {
+    let mut stream = serde_json::Deserializer::from_str(elements).into_iter::<&RawValue>();
+    let first = stream.next()?.ok()?;
+    Some((first.get(), &elements[stream.byte_offset()..]))
 }
 
 #[cfg(test)]

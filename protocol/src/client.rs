@@ -15,7 +15,7 @@ use crate::server::Transport;
 use crate::{Args, Decoder, DecoderLimits, Frame, Incoming, Kind, Packet, Parser};
 
 /// What a client takes from a server: more than a server takes from a client, as its peer is the one under test.
-const LIMITS: DecoderLimits = DecoderLimits { attachments: 10_000, strict: false };
+const LIMITS: DecoderLimits = DecoderLimits { attachments: 10_000, name: usize::MAX, strict: false };
 
 /// Why the connection ended.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -9,13 +9,15 @@ use crate::{Kind, Packet, Parser, msgpack};
 pub struct DecoderLimits {
     /// Attachments of one packet; socket.io-parser takes 10 since 4.2.6 (SIO-BN-11).
     pub attachments: usize,
+    /// Bytes of the name of an event, where payloads are checked; Node has no such limit.
+    pub name: usize,
     /// Whether payloads are checked as a server must. A client that only counts what it gets leaves this out.
     pub strict: bool,
 }
 
 impl Default for DecoderLimits {
     fn default() -> Self {
-        Self { attachments: 10, strict: true }
+        Self { attachments: 10, name: 1024, strict: true }
     }
 }
 
@@ -46,7 +48,11 @@ impl Decoder {
         match self.parser {
             Parser::Json => self.feed_json(message),
             Parser::MessagePack => match message {
-                Message::Binary(bytes) => self.complete(msgpack::decode(&bytes)?).map(Some),
+                Message::Binary(bytes) => {
+                    let packet = msgpack::decode(&bytes)?;
+                    self.check_shape(&packet)?;
+                    self.complete(packet).map(Some)
+                }
                 Message::Text(_) => Err(PacketError::UnexpectedText),
             },
         }
@@ -57,12 +63,15 @@ impl Decoder {
             (Message::Text(text), None) => {
                 let (packet, attachments) = Packet::decode(&text)?;
                 if attachments == 0 {
+                    self.check_shape(&packet)?;
                     return self.complete(packet).map(Some);
                 }
                 if attachments > self.limits.attachments {
                     let limit = self.limits.attachments;
                     return Err(PacketError::TooManyAttachments { count: attachments, limit });
                 }
+                // Nonsense is refused before its attachments are waited for.
+                self.check_shape(&packet)?;
                 self.pending = Some((Box::new(packet), attachments));
                 Ok(None)
             }
@@ -79,11 +88,19 @@ impl Decoder {
         }
     }
 
+    fn check_shape(&self, packet: &Packet) -> Result<(), PacketError> {
+        if self.limits.strict {
+            return packet.check_shape(self.limits.name);
+        }
+        if packet.kind == Kind::Event && packet.body.json().is_empty() {
+            return Err(PacketError::Payload("an event without a name".to_owned()));
+        }
+        Ok(())
+    }
+
     fn complete(&self, packet: Packet) -> Result<Packet, PacketError> {
         if self.limits.strict {
-            packet.validate()?;
-        } else if packet.kind == Kind::Event && packet.body.json().is_empty() {
-            return Err(PacketError::Payload("an event without a name".to_owned()));
+            packet.check_attachments()?;
         }
         Ok(packet)
     }
@@ -157,5 +174,26 @@ mod tests {
         assert_eq!(text(&mut decoder, "52-[\"a\"]"), Ok(None));
         assert!(matches!(text(&mut decoder, "2[\"b\"]"), Err(PacketError::MissingAttachments(2))));
         assert_eq!(decoder.feed(Message::Binary(vec![].into())), Err(PacketError::UnexpectedAttachment));
+    }
+
+    /// As socket.io-parser does it: who sends nonsense is not waited for.
+    #[test]
+    fn a_binary_header_with_nonsense_is_refused_at_once() {
+        for text in ["51-[", "51-{}", "51-[\"disconnect\"]", "51-", "61-[1", "51-[null]"] {
+            let mut decoder = Decoder::new(Parser::Json, DecoderLimits::default());
+            assert!(decoder.feed(Message::Text(text.into())).is_err(), "{text} is waited for");
+        }
+    }
+
+    #[test]
+    fn names_of_events_are_bounded() {
+        let limits = DecoderLimits { name: 3, ..DecoderLimits::default() };
+        let feed = |text: &str| Decoder::new(Parser::Json, limits).feed(Message::Text(text.into()));
+        for good in ["2[\"abc\",\"abcdef\"]", "2[\"\\u0061bc\"]", "2[123,4567]", "3\u{31}[\"abcdef\"]"] {
+            assert!(feed(good).is_ok(), "{good}");
+        }
+        for long in ["2[\"abcd\"]", "2[1234]", "51-[\"abcd\"]"] {
+            assert!(matches!(feed(long), Err(PacketError::LongName { length: 4, longest: 3 })), "{long}");
+        }
     }
 }

@@ -98,6 +98,14 @@ pub enum PacketError {
     /// An event that only the library itself may raise.
     #[error("event name {0:?} is reserved")]
     Reserved(String),
+    /// An event whose name is longer than the receiver takes.
+    #[error("an event name of {length} bytes; expected at most {longest}")]
+    LongName {
+        /// Its length.
+        length: usize,
+        /// What is taken.
+        longest: usize,
+    },
     /// A placeholder that names no attachment (SIO-BN-10).
     #[error("a placeholder names no attachment: {0}")]
     Placeholder(String),
@@ -209,6 +217,12 @@ impl Packet {
     /// placeholders that name an attachment. What Node does not check but the specification wants is refused
     /// too (SIO-MF-03).
     pub fn validate(&self) -> Result<(), PacketError> {
+        self.check_shape(usize::MAX)?;
+        self.check_attachments()
+    }
+
+    /// What of that can be known before the attachments are there; the name of an event has a limit.
+    pub(crate) fn check_shape(&self, longest_name: usize) -> Result<(), PacketError> {
         let json = self.body.json();
         match self.kind {
             Kind::Connect | Kind::Disconnect | Kind::Ack if json.is_empty() => Ok(()),
@@ -217,23 +231,27 @@ impl Packet {
                 if raw.get().starts_with('{') { Ok(()) } else { Err(wrong_shape("an object", json)) }
             }
             Kind::Disconnect => Err(wrong_shape("nothing", json)),
-            Kind::Ack => {
-                self.body.parts().map_err(|error| payload(&error, json))?;
-                self.body.check_placeholders()
-            }
+            Kind::Ack => self.body.check_array().map_err(|error| payload(&error, json)),
             Kind::Event => {
-                let parts = self.body.parts().map_err(|error| payload(&error, json))?;
-                let Some(name) = parts.first() else {
+                self.body.check_array().map_err(|error| payload(&error, json))?;
+                let Some(name) = self.body.first() else {
                     return Err(wrong_shape("an event name", json));
                 };
-                check_event_name(name.get())?;
-                self.body.check_placeholders()
+                check_event_name(name, longest_name)
             }
+        }
+    }
+
+    /// What can be known once the attachments are there.
+    pub(crate) fn check_attachments(&self) -> Result<(), PacketError> {
+        match self.kind {
+            Kind::Ack | Kind::Event => self.body.check_placeholders(),
+            Kind::Connect | Kind::Disconnect | Kind::ConnectError => Ok(()),
         }
     }
 }
 
-fn check_event_name(raw: &str) -> Result<(), PacketError> {
+fn check_event_name(raw: &str, longest: usize) -> Result<(), PacketError> {
     match raw.as_bytes().first() {
         Some(b'"') => {
             let name: String =
@@ -241,8 +259,12 @@ fn check_event_name(raw: &str) -> Result<(), PacketError> {
             if is_reserved(&name) {
                 return Err(PacketError::Reserved(name));
             }
+            if name.len() > longest {
+                return Err(PacketError::LongName { length: name.len(), longest });
+            }
             Ok(())
         }
+        Some(b'0'..=b'9' | b'-') if raw.len() > longest => Err(PacketError::LongName { length: raw.len(), longest }),
         Some(b'0'..=b'9' | b'-') => Ok(()),
         _ => Err(wrong_shape("a string or number as event name", raw)),
     }

@@ -70,6 +70,8 @@ pub struct Connection {
     namespaces: Vec<Place>,
     /// The sum of what they hold.
     names: usize,
+    /// What the application keeps for this peer.
+    kept: usize,
     max_held: usize,
     /// Until when the first namespace must have been joined.
     connect_by: Option<Instant>,
@@ -80,7 +82,7 @@ pub struct Connection {
 impl Connection {
     /// A fresh session; the open packet is queued. A client of revision 3 asks to join `/` without saying so.
     pub fn new(config: &Config, opening: &Opening<'_>, now: Instant) -> Self {
-        let limits = DecoderLimits { attachments: config.max_attachments, strict: true };
+        let limits = DecoderLimits { attachments: config.max_attachments, name: config.max_name, strict: true };
         let mut connection = Self {
             session: Session::new(config, opening, now),
             bare: false,
@@ -88,6 +90,7 @@ impl Connection {
             decoder: Decoder::new(config.parser, limits),
             namespaces: Vec::new(),
             names: 0,
+            kept: 0,
             max_held: config.max_held.max(config.max_payload.saturating_add(OVERHEAD)),
             connect_by: Some(now + config.connect_timeout),
             events: VecDeque::new(),
@@ -194,6 +197,21 @@ impl Connection {
         left
     }
 
+    /// Counts bytes that the application keeps for this peer, such as its rooms. False when that closes the connection, as
+    /// it holds more than `max_held`.
+    pub fn hold(&mut self, bytes: usize) -> bool {
+        let open = self.session.is_open();
+        self.kept = self.kept.saturating_add(bytes);
+        self.check_held();
+        self.note_end();
+        open == self.session.is_open()
+    }
+
+    /// Those bytes are let go.
+    pub fn let_go(&mut self, bytes: usize) {
+        self.kept = self.kept.saturating_sub(bytes);
+    }
+
     /// Closes the connection once what is queued is written.
     pub fn close(&mut self, config: &Config, reason: Reason, now: Instant) {
         self.session.close_after_queue(config, reason, now);
@@ -221,7 +239,7 @@ impl Connection {
     }
 
     fn check_held(&mut self) {
-        let held = self.session.buffered_within_limit() + self.decoder.held() + self.names;
+        let held = (self.session.buffered_within_limit() + self.decoder.held() + self.names).saturating_add(self.kept);
         if held > self.max_held && self.session.is_open() {
             self.session.close_now(Reason::SlowReader);
         }
@@ -408,10 +426,10 @@ impl Connection {
         self.session.buffered()
     }
 
-    /// Bytes that the peer, or what is sent to it, makes this end hold: the queue, a packet that is not complete and
-    /// the names and auths of its namespaces. Events that wait are the adapter's own business.
+    /// Bytes that the peer, or what is sent to it, makes this end hold: the queue, a packet that is not complete, the
+    /// names and auths of its namespaces, and what the application [keeps](Self::hold) for it. Events that wait are the adapter's own business.
     pub fn held(&self) -> usize {
-        self.session.buffered() + self.decoder.held() + self.names
+        (self.session.buffered() + self.decoder.held() + self.names).saturating_add(self.kept)
     }
 
     /// Whether the session is over for the application, even if its last packets are still on their way.

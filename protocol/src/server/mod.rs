@@ -47,10 +47,11 @@ pub struct Config {
     /// alone. A frame counts with what it takes in
     /// memory ([`Frame::cost`](crate::Frame::cost)), the answer of a GET until the next one.
     pub max_buffered: usize,
-    /// Bytes that one connection may hold in all beside the message that is being read: the queue, a packet whose attachments are still coming, and the names
-    /// and auth of its namespaces. Beyond it the connection is closed. One attachment of `max_payload` is always taken.
+    /// Bytes that one connection may hold in all beside the message that is being read: the queue, a packet whose attachments are still coming, the names
+    /// and auths of its namespaces, and what the application keeps for it. Beyond it the connection is closed. One attachment of `max_payload` is always taken.
     pub max_held: usize,
-    /// Bytes of the name of a namespace; a longer one is refused as an unknown one is.
+    /// Bytes of the name of a namespace or an event. A longer namespace is refused as an unknown one is, and a longer event
+    /// closes the connection.
     pub max_name: usize,
     /// Namespaces one connection may be in at the same time.
     pub max_namespaces: usize,

@@ -504,6 +504,6 @@ impl Faulty {
 fn is_packet(frame: &Frame) -> bool {
     let Ok(engine::Packet::Message(message)) = engine::Packet::decode(frame) else { return false };
     let header = matches!(frame, Frame::Text(text) if text.starts_with("45") || text.starts_with("46"));
-    let limits = DecoderLimits { attachments: 10, strict: true };
+    let limits = DecoderLimits { strict: true, ..DecoderLimits::default() };
     header || Decoder::new(sio_protocol::Parser::Json, limits).feed(message).is_ok()
 }
