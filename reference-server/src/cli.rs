@@ -69,6 +69,14 @@ pub struct ServeArgs {
     #[arg(long, value_name = "MS", env = "SIO_RECOVERY", default_value_t = 0)]
     recovery: u64,
 
+    /// Bytes of packets, and of sessions, that each namespace keeps for clients that are away
+    #[arg(long, value_name = "BYTES", env = "SIO_RECOVERY_BYTES", default_value_t = Recovery::default().max_packet_bytes)]
+    recovery_bytes: usize,
+
+    /// Sessions of one address at the same time; all of them by default
+    #[arg(long, value_name = "N", env = "SIO_MAX_SESSIONS_PER_ADDRESS")]
+    max_sessions_per_address: Option<usize>,
+
     /// How packets are written; every client must use the same
     #[arg(long, env = "SIO_PARSER", default_value = "json")]
     parser: ParserName,
@@ -234,6 +242,7 @@ impl ServeArgs {
             upgrade_timeout: Duration::from_millis(self.upgrade_timeout),
             max_http_buffer_size: self.max_payload,
             max_buffered: self.max_buffered,
+            max_sessions_per_address: self.max_sessions_per_address,
             cleanup_empty_child_namespaces: self.cleanup,
             path: self.path.clone(),
             cors: self.cors.clone().map(|origin| Cors::origin(origin).credentials(self.cors_credentials)),
@@ -246,6 +255,8 @@ impl ServeArgs {
             },
             connection_state_recovery: (self.recovery > 0).then(|| Recovery {
                 max_disconnection_duration: Duration::from_millis(self.recovery),
+                max_packet_bytes: self.recovery_bytes,
+                max_session_bytes: self.recovery_bytes,
                 ..Recovery::default()
             }),
             ..Options::default()

@@ -11,7 +11,7 @@ use indexmap::IndexMap;
 use serde_json::Value as Json;
 use sio_protocol::{ArgsError, ByteString, IntoArgs, Parser};
 
-use crate::adapter::Adapter;
+use crate::adapter::{Adapter, Shared};
 use crate::broadcast::BroadcastOperator;
 use crate::{Args, Options, Recovery, Socket};
 
@@ -95,8 +95,8 @@ impl fmt::Debug for Namespace {
 }
 
 impl Namespace {
-    pub(crate) fn new(path: ByteString, parent: Option<Arc<Setup>>, options: &Options) -> Self {
-        let adapter = options.adapter_of(&path);
+    pub(crate) fn new(path: ByteString, parent: Option<Arc<Setup>>, options: &Options, shared: &Shared) -> Self {
+        let adapter = options.adapter_of(&path, shared);
         Self(Arc::new(Inner {
             path,
             parent,
@@ -286,8 +286,8 @@ impl ParentNamespace {
         matches!(&self.0.matcher, Matcher::Pattern(pattern) if pattern.is_match(name))
     }
 
-    pub(crate) fn create_child(&self, name: ByteString, options: &Options) -> Namespace {
-        let child = Namespace::new(name.clone(), Some(self.0.setup.clone()), options);
+    pub(crate) fn create_child(&self, name: ByteString, options: &Options, shared: &Shared) -> Namespace {
+        let child = Namespace::new(name.clone(), Some(self.0.setup.clone()), options, shared);
         self.children().insert(name, child.clone());
         child
     }

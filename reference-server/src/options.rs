@@ -17,7 +17,7 @@ pub use cors::{Cors, Origin};
 use sio_protocol::Parser;
 use sio_protocol::server::{Config, Transport};
 
-use crate::adapter::{Adapter, MemoryAdapter};
+use crate::adapter::{Adapter, Budget, MemoryAdapter, Shared};
 
 /// Options of a [`crate::Server`]. [`crate::Server::builder`] sets them one by one.
 #[derive(Clone, Debug)]
@@ -64,10 +64,13 @@ pub struct Options {
     /// Bytes queued for a reader that does not keep up, each packet with the memory it takes; one more closes it (7.75 MiB).
     /// A packet that is alone may be larger. Node has no such bound.
     pub max_buffered: usize,
-    /// Bytes that a connection may hold in all beside the message that is being read: what is queued, a packet whose attachments are still coming, the names and
-    /// auths of its namespaces (8 MiB). Node has no such bound.
+    /// Bytes that a connection may hold in all beside the message that is being read: what is queued, a packet whose
+    /// attachments are still coming, the names and auths of its namespaces, its rooms (8 MiB). Node has no such bound.
     pub max_held: usize,
-    /// Bytes of the name of a namespace that a client asks for (1,024). Node has no such bound.
+    /// Bytes that the rooms of all sockets may take, 512 and the name for each socket in a room (1 GiB). Whose room is one
+    /// too many is closed; the room of a socket's own name always fits. Node has no such bound.
+    pub max_room_bytes: usize,
+    /// Bytes of the name of a namespace that a client asks for, and of an event that it sends (1,024). Node has no such bound.
     pub max_name: usize,
     /// Namespaces one connection may be in (1,000). Node has no such bound.
     pub max_namespaces: usize,
@@ -75,6 +78,9 @@ pub struct Options {
     pub max_child_namespaces: usize,
     /// Sessions that may be open at the same time (1,000,000); further handshakes get 503. Node has no such bound.
     pub max_sessions: usize,
+    /// Sessions of one address that may be open at the same time; further handshakes get 503. Not bounded by default, as
+    /// behind a proxy all clients have its address. Node has no such bound.
+    pub max_sessions_per_address: Option<usize>,
     /// What it does wrong, on purpose.
     #[cfg(feature = "faults")]
     pub faults: Option<crate::faults::Faults>,
@@ -105,10 +111,12 @@ impl Default for Options {
             cleanup_empty_child_namespaces: false,
             max_buffered: config.max_buffered,
             max_held: config.max_held,
+            max_room_bytes: 1024 * 1024 * 1024,
             max_name: config.max_name,
             max_namespaces: config.max_namespaces,
             max_child_namespaces: 100_000,
             max_sessions: 1_000_000,
+            max_sessions_per_address: None,
             #[cfg(feature = "faults")]
             faults: None,
         }
@@ -135,11 +143,17 @@ impl Options {
     }
 
     /// The adapter of a namespace.
-    pub(crate) fn adapter_of(&self, nsp: &str) -> Arc<dyn Adapter> {
+    pub(crate) fn adapter_of(&self, nsp: &str, shared: &Shared) -> Arc<dyn Adapter> {
         match &self.adapter {
             Some(AdapterFactory(make)) => make(nsp),
-            None => Arc::new(MemoryAdapter::new(self.connection_state_recovery.clone())),
+            None => Arc::new(MemoryAdapter::with(self.connection_state_recovery.clone(), shared)),
         }
+    }
+
+    /// What the adapters of all namespaces share.
+    pub(crate) fn shared(&self) -> Shared {
+        let recovery = self.connection_state_recovery.as_ref().map_or(0, |recovery| recovery.max_total_bytes);
+        Shared { rooms: Arc::new(Budget::new(self.max_room_bytes)), recovery: Arc::new(Budget::new(recovery)) }
     }
 
     /// Whether a request's path is the server's; a longer one is, as on Node (EIO-HS-17).
@@ -161,11 +175,17 @@ pub struct Recovery {
     pub max_disconnection_duration: Duration,
     /// Whether a recovered client skips the middlewares (yes).
     pub skip_middlewares: bool,
-    /// Bytes of packets kept per namespace (64 MiB); the oldest go first, and who missed them starts afresh. Node has
-    /// no such bound.
+    /// Bytes of packets kept per namespace, each with the memory it takes (64 MiB); the oldest go first, and who missed
+    /// them starts afresh. Node has no such bound.
     pub max_packet_bytes: usize,
     /// Sessions kept per namespace (100,000); the oldest go first. Node has no such bound.
     pub max_sessions: usize,
+    /// Bytes of sessions kept per namespace, with their rooms and data (64 MiB); the oldest go first, and one that takes
+    /// more than a 64th of that is not kept. Node has no such bound.
+    pub max_session_bytes: usize,
+    /// Bytes of all that is kept, over all namespaces (256 MiB); the namespace that keeps more lets go of its own oldest.
+    /// Node has no such bound.
+    pub max_total_bytes: usize,
 }
 
 impl Default for Recovery {
@@ -175,6 +195,8 @@ impl Default for Recovery {
             skip_middlewares: true,
             max_packet_bytes: 64 * 1024 * 1024,
             max_sessions: 100_000,
+            max_session_bytes: 64 * 1024 * 1024,
+            max_total_bytes: 256 * 1024 * 1024,
         }
     }
 }
@@ -279,10 +301,12 @@ setters! {
     cleanup_empty_child_namespaces: bool, "Whether children of dynamic namespaces go with their last socket.";
     max_buffered: usize, "Bytes queued for a reader that does not keep up.";
     max_held: usize, "Bytes that a connection may hold in all.";
-    max_name: usize, "Bytes of the name of a namespace.";
+    max_room_bytes: usize, "Bytes that the rooms of all sockets may take.";
+    max_name: usize, "Bytes of the name of a namespace or event.";
     max_namespaces: usize, "Namespaces one connection may be in.";
     max_child_namespaces: usize, "Children that clients may bring into being.";
     max_sessions: usize, "Sessions that may be open at the same time.";
+    max_sessions_per_address: Option<usize>, "Sessions of one address that may be open at the same time.";
 }
 
 impl Builder {

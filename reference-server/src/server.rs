@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::io;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use sio_protocol::{ArgsError, ByteString, IntoArgs, readable_json};
 use tokio::net::ToSocketAddrs;
 use tokio::sync::watch;
 
+use crate::adapter::Shared;
 use crate::engine::EngineApp;
 use crate::listener::Listener;
 use crate::namespace::{Matcher, Namespace, ParentNamespace};
@@ -32,8 +34,10 @@ struct Inner {
     config: Config,
     /// What takes the messages of a server without Socket.IO.
     engine: Option<Arc<dyn EngineApp>>,
+    /// What the adapters of all namespaces share.
+    shared: Shared,
     namespaces: Mutex<Namespaces>,
-    sessions: Mutex<HashMap<String, Arc<Session>>>,
+    sessions: Mutex<Sessions>,
     stage: watch::Sender<Stage>,
     /// Told whenever a session is gone.
     gone: tokio::sync::Notify,
@@ -47,6 +51,35 @@ enum Stage {
     Closing,
     /// The port is given up.
     Closed,
+}
+
+#[derive(Default)]
+struct Sessions {
+    by_sid: HashMap<String, Arc<Session>>,
+    /// How many there are of each address, if that is bounded.
+    by_address: HashMap<IpAddr, usize>,
+}
+
+impl Sessions {
+    /// Counts a session of this address, unless there are enough of them.
+    fn admits(&mut self, address: Option<IpAddr>, most: Option<usize>) -> bool {
+        let (Some(address), Some(most)) = (address, most) else { return true };
+        let count = self.by_address.entry(address).or_default();
+        let admits = *count < most;
+        *count += usize::from(admits);
+        if *count == 0 {
+            self.by_address.remove(&address);
+        }
+        admits
+    }
+
+    fn leaves(&mut self, address: IpAddr) {
+        let Some(count) = self.by_address.get_mut(&address) else { return };
+        *count -= 1;
+        if *count == 0 {
+            self.by_address.remove(&address);
+        }
+    }
 }
 
 #[derive(Default)]
@@ -89,6 +122,7 @@ impl Server {
     fn with(options: Options, engine: Option<Arc<dyn EngineApp>>) -> Self {
         let config = options.connection();
         Self(Arc::new(Inner {
+            shared: options.shared(),
             options,
             config,
             engine,
@@ -140,11 +174,20 @@ impl Server {
         namespace
     }
 
+    /// [`of`](Self::of), unless that would be a new one beyond so many, or of a name that no client may have.
+    pub(crate) fn of_within(&self, name: &str, most: usize) -> Option<Namespace> {
+        let namespaces = self.namespaces();
+        let known = namespaces.by_name.contains_key(name);
+        let fits = namespaces.by_name.len() < most && name.len() <= self.0.options.max_name;
+        drop(namespaces);
+        (known || fits).then(|| self.of(name))
+    }
+
     fn create(&self, namespaces: &mut Namespaces, name: &ByteString, parent: Option<&ParentNamespace>) -> Namespace {
         let options = &self.0.options;
         let namespace = match parent {
-            Some(parent) => parent.create_child(name.clone(), options),
-            None => Namespace::new(name.clone(), None, options),
+            Some(parent) => parent.create_child(name.clone(), options, &self.0.shared),
+            None => Namespace::new(name.clone(), None, options, &self.0.shared),
         };
         namespaces.by_name.insert(name.clone(), namespace.clone());
         namespaces.children += usize::from(parent.is_some());
@@ -269,37 +312,49 @@ impl Server {
 
     // ---- sessions
 
-    fn sessions(&self) -> MutexGuard<'_, HashMap<String, Arc<Session>>> {
+    fn sessions(&self) -> MutexGuard<'_, Sessions> {
         self.0.sessions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn session(&self, sid: &str) -> Option<Arc<Session>> {
-        self.sessions().get(sid).cloned()
+        self.sessions().by_sid.get(sid).cloned()
     }
 
-    /// Adds a session. False when the server is full or stops.
+    /// Adds a session. False when the server is full, has enough of this address, or stops.
     pub(crate) fn remember(&self, session: &Arc<Session>) -> bool {
         let mut sessions = self.sessions();
-        let open = sessions.len() < self.0.options.max_sessions && !self.is_closing();
-        if open {
-            sessions.insert(session.sid.clone(), session.clone());
+        let open = sessions.by_sid.len() < self.0.options.max_sessions && !self.is_closing();
+        let address = self.counted_address(session);
+        let welcome = open && sessions.admits(address, self.0.options.max_sessions_per_address);
+        if welcome {
+            sessions.by_sid.insert(session.sid.clone(), session.clone());
         }
-        open
+        welcome
     }
 
     pub(crate) fn forget(&self, session: &Session) {
         let mut sessions = self.sessions();
-        sessions.remove(&session.sid);
-        if sessions.is_empty() {
-            sessions.shrink_to_fit();
+        if sessions.by_sid.remove(&session.sid).is_some()
+            && let Some(address) = self.counted_address(session)
+        {
+            sessions.leaves(address);
+        }
+        if sessions.by_sid.is_empty() {
+            sessions.by_sid.shrink_to_fit();
         }
         drop(sessions);
         self.0.gone.notify_waiters();
     }
 
+    /// Where the session comes from, if that matters.
+    fn counted_address(&self, session: &Session) -> Option<IpAddr> {
+        self.0.options.max_sessions_per_address?;
+        session.request().address.map(|address| address.ip())
+    }
+
     /// How many connections are open (`io.engine.clientsCount`).
     pub fn clients_count(&self) -> usize {
-        self.sessions().len()
+        self.sessions().by_sid.len()
     }
 
     // ---- the port
@@ -324,7 +379,7 @@ impl Server {
     /// the port stays open, as a client that polls has to come once more; then [`Listener::run`] ends as well.
     pub async fn close(&self, patience: Duration) {
         self.0.stage.send_replace(Stage::Closing);
-        let sessions: Vec<_> = self.sessions().values().cloned().collect();
+        let sessions: Vec<_> = self.sessions().by_sid.values().cloned().collect();
         for session in &sessions {
             session.shut_down();
         }

@@ -22,7 +22,7 @@ use crate::adapter::Claim;
 use crate::engine::EngineSocket;
 #[cfg(feature = "faults")]
 use crate::faults::connection::Connection;
-use crate::namespace::{ConnectError, Namespace};
+use crate::namespace::{ConnectError, Decision, Namespace};
 use crate::server::Server;
 use crate::{Reason, Socket};
 
@@ -44,7 +44,7 @@ pub(crate) struct Session {
     connection: Mutex<Connection>,
     sockets: Mutex<Vec<Socket>>,
     /// Decisions of middlewares that had to wait: the socket, and why it may not come in.
-    decided: Mutex<Vec<(Entry, Result<(), ConnectError>)>>,
+    decided: Mutex<Vec<Decided>>,
     dispatching: AtomicBool,
     /// The waiting GET or the WebSocket; there is never more than one of them.
     writer: AtomicWaker,
@@ -60,6 +60,9 @@ pub(crate) struct Session {
 
 /// How long one connection is served before the others of its thread get their turn.
 pub(crate) const TURN: Duration = Duration::from_millis(2);
+
+/// Bytes of a message from which on the time is looked at after it.
+pub(crate) const HEAVY: usize = 4096;
 
 /// Puts the task that is polled behind all others, and behind what the sockets have brought meanwhile. Waking it is not
 /// enough: tokio looks at the sockets only now and then while there is something to run.
@@ -223,6 +226,16 @@ impl Session {
         sent
     }
 
+    /// Counts what the application keeps for this peer. False when that closes the connection, as it is too much.
+    pub(crate) fn hold(self: &Arc<Self>, bytes: usize) -> bool {
+        self.quietly(|connection| connection.hold(bytes))
+    }
+
+    /// That is let go.
+    pub(crate) fn let_go(&self, bytes: usize) {
+        self.lock().let_go(bytes);
+    }
+
     /// Queues a message, if this is Engine.IO alone.
     pub(crate) fn send_message(self: &Arc<Self>, message: Message) -> bool {
         self.quietly(|connection| connection.send_message(message))
@@ -369,29 +382,23 @@ impl Session {
             (Revision::V3, "/") => self.sid.clone(),
             (Revision::V3, name) => format!("{name}#{}", self.sid),
         };
-        let socket = Socket::new(&id, nsp, self.clone(), auth, claim.as_ref());
-        let entry = Entry { socket, claim };
-        let decision = if skips || fault!(self.server, MiddlewaresSkipped) {
-            None
-        } else {
-            entry.socket.nsp().decide(&entry.socket)
-        };
-        let Some(mut decision) = decision else {
-            self.settle_connect(entry, Ok(()));
+        let claim = claim.map(Box::new);
+        let socket = Socket::new(&id, nsp, self.clone(), auth, claim.as_deref());
+        let middlewares =
+            if skips || fault!(self.server, MiddlewaresSkipped) { None } else { socket.nsp().decide(&socket) };
+        if middlewares.is_none() && claim.is_none() {
+            self.settle_connect(Entry { socket, claim }, Ok(()));
             return;
-        };
-        // Middlewares that do not wait are decided here and now, in order; the others get a task.
+        }
+        let mut decision = Box::pin(admit(self.clone(), middlewares, Entry { socket, claim }));
+        // What does not wait is decided here and now, in order; the others get a task.
         match decision.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-            Poll::Ready(outcome) => self.settle_connect(entry, outcome),
+            Poll::Ready((entry, outcome)) => self.settle_connect(entry, outcome),
             Poll::Pending => {
                 let session = self.clone();
                 self.runtime.spawn(async move {
-                    // The wish to come in ends with the connection, even if the middleware never does.
-                    let outcome = tokio::select! {
-                        outcome = decision => outcome,
-                        () = session.ended() => Err(ConnectError::new("the connection was closed")),
-                    };
-                    session.decided.lock().unwrap_or_else(PoisonError::into_inner).push((entry, outcome));
+                    let decided = decision.await;
+                    session.decided.lock().unwrap_or_else(PoisonError::into_inner).push(decided);
                     session.dispatch();
                 });
             }
@@ -417,8 +424,11 @@ impl Session {
         };
         if !let_in {
             socket.leave_namespace(Reason::TransportClose);
-            if let Some(claim) = &claim {
-                socket.nsp().adapter().give_back(claim);
+            match &claim {
+                // It would not fit the next time either: the client starts afresh.
+                Some(claim) if claim.cost() > self.server.config().max_buffered => socket.nsp().adapter().let_go(claim),
+                Some(claim) => socket.nsp().adapter().give_back(claim),
+                None => {}
             }
             return;
         }
@@ -434,9 +444,11 @@ impl Session {
     /// socket is back in its rooms, so nothing is sent between the two that reaches neither.
     fn restore(self: &Arc<Self>, socket: &Socket, claim: &Claim) -> bool {
         let name = socket.nsp().path();
-        let restored = socket.nsp().adapter().restore(socket, claim, &mut |missed| {
-            self.quietly(|connection| connection.accept_after(&name, socket.id(), socket.pid(), missed))
-        });
+        let most = self.server.config().max_buffered;
+        let restored = claim.cost() <= most
+            && socket.nsp().adapter().restore(socket, claim, &mut |missed| {
+                self.quietly(|connection| connection.accept_after(&name, socket.id(), socket.pid(), missed))
+            });
         if !restored {
             // Some of what was missed is not there any more: the client has to start afresh, and does when the
             // connection is closed.
@@ -477,14 +489,38 @@ struct After {
 /// A socket at the door, and the earlier session it wants to take up.
 struct Entry {
     socket: Socket,
-    claim: Option<Claim>,
+    claim: Option<Box<Claim>>,
 }
+
+/// The entry, and why it is not let in.
+type Decided = (Entry, Result<(), ConnectError>);
 
 /// The earlier session that a client asks for, if it may have it (CSR-06, CSR-11).
 fn claim(nsp: &Namespace, auth: &str) -> Option<Claim> {
     let auth: serde_json::Map<String, serde_json::Value> = serde_json::from_str(&readable_json(auth)).ok()?;
     let field = |name: &str| auth.get(name).and_then(|value| value.as_str());
     nsp.adapter().claim(field("pid")?, field("offset")?)
+}
+
+/// Whether a socket may come in. Much of what it missed is collected ahead of that, as this may take long.
+async fn admit(session: Arc<Session>, middlewares: Option<Decision>, mut entry: Entry) -> Decided {
+    let outcome = match middlewares {
+        None => Ok(()),
+        // The wish to come in ends with the connection, even if the middleware never does.
+        Some(middlewares) => tokio::select! {
+            outcome = middlewares => outcome,
+            () = session.ended() => Err(ConnectError::new("the connection was closed")),
+        },
+    };
+    let Some(claim) = entry.claim.as_mut().filter(|_| outcome.is_ok()) else { return (entry, outcome) };
+    let mut begin = now();
+    while claim.cost() <= session.server.config().max_buffered && entry.socket.nsp().adapter().catch_up(claim) {
+        if begin.elapsed() > TURN {
+            tokio::task::yield_now().await;
+            begin = now();
+        }
+    }
+    (entry, outcome)
 }
 
 enum Work {

@@ -199,9 +199,16 @@ impl Socket {
 
     // ---- rooms
 
-    /// Joins one room or several. When it returns, broadcasts to them reach this socket.
+    /// Joins one room or several. When it returns, broadcasts to them reach this socket. A room takes its name and about
+    /// 512 bytes of what a connection may hold ([`Options::max_held`](crate::Options::max_held)); one too many closes it,
+    /// and so does a name that is longer than [`Options::max_name`](crate::Options::max_name).
     pub fn join(&self, rooms: impl IntoRooms) {
-        self.nsp().adapter().add_all(self, &rooms.into_rooms());
+        let rooms = rooms.into_rooms();
+        if rooms.iter().any(|room| room.len() > self.0.session.server.options().max_name) {
+            self.hold_too_much();
+            return;
+        }
+        self.nsp().adapter().add_all(self, &rooms);
     }
 
     /// Leaves a room.
@@ -394,6 +401,25 @@ impl Socket {
 
     pub(crate) fn send_volatile(&self, frames: &Frames, compress: bool) -> bool {
         self.0.session.send_volatile(self.nsp().name(), frames, compress)
+    }
+
+    /// As [`Session::hold`].
+    pub(crate) fn hold(&self, bytes: usize) -> bool {
+        self.0.session.hold(bytes)
+    }
+
+    /// Ends with its connection.
+    pub(crate) async fn until_gone(&self) {
+        self.0.session.ended().await;
+    }
+
+    /// All that there is for everybody is held.
+    pub(crate) fn hold_too_much(&self) -> bool {
+        self.hold(usize::MAX)
+    }
+
+    pub(crate) fn let_go(&self, bytes: usize) {
+        self.0.session.let_go(bytes);
     }
 
     pub(crate) fn send_ack(&self, id: u64, args: Args) {

@@ -214,6 +214,51 @@ async fn a_full_server_says_so() {
     assert_eq!(world.io.clients_count(), 2);
 }
 
+/// `max_sessions_per_address`: a session that is gone makes room for another one.
+#[tokio::test]
+async fn an_address_has_so_many_sessions() {
+    let world = world(Options { max_sessions_per_address: Some(2), ..Options::default() }).await;
+    let mut stream = world.connect().await;
+    let sids = [sid_of(&world.ask(&mut stream, &get("")).await), sid_of(&world.ask(&mut stream, &get("")).await)];
+    let full = world.ask(&mut stream, &get("")).await;
+    assert!(full.starts_with("HTTP/1.1 503"), "{full}");
+    let bye = format!(
+        "POST /socket.io/?EIO=4&transport=polling&sid={} HTTP/1.1\r\nhost: x\r\ncontent-length: 1\r\n\r\n1",
+        sids[0]
+    );
+    world.ask(&mut stream, &bye).await;
+    world.sessions_go(1).await;
+    sid_of(&world.ask(&mut stream, &get("")).await);
+}
+
+/// `max_name`: of rooms and of events.
+#[tokio::test]
+async fn names_that_are_too_long() {
+    let world = world(Options { max_name: 100, ..Options::default() }).await;
+    world.io.on_connection(|socket| {
+        socket.on("enter", |socket, event| socket.join(event.args.get::<String>(0).unwrap()));
+    });
+    let (fits, long) = ("n".repeat(100), "n".repeat(101));
+    for (packet, stays) in [
+        (format!("42[\"{fits}\"]"), true),
+        (format!("42[\"{long}\"]"), false),
+        (format!("42[\"enter\",\"{fits}\"]"), true),
+        (format!("42[\"enter\",\"{long}\"]"), false),
+    ] {
+        let mut ws = world.join().await;
+        for text in [&packet, "421[\"message-with-ack\"]"] {
+            // Fails when it is closed already.
+            ws.send(Message::text(text)).await.ok();
+        }
+        let mut answered = false;
+        while !answered && let Some(Ok(message)) = soon("an answer or the end", ws.next()).await {
+            answered = message.into_text().is_ok_and(|text| text.starts_with("431"));
+        }
+        assert_eq!(answered, stays, "{packet}");
+        assert!(!world.io.of("/").adapter().rooms().contains_key(&long), "{packet}");
+    }
+}
+
 /// `max_buffered`: answers pile up for a client that asks and never polls.
 #[tokio::test]
 async fn answers_nobody_fetches() {

@@ -2,12 +2,15 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
 
 use indexmap::IndexSet;
 use sio_protocol::Frames;
 use slab::Slab;
 
-use super::recovery::{Log, Stays};
+use super::budget::{Budget, cost};
+use super::recovery::{CHUNK, Log};
+use super::stays::Stays;
 use super::{Adapter, Claim, Kept, Listing, Outgoing, Room, RoomEvent, RoomObserver, Selection};
 use crate::session::now;
 use crate::{Recovery, Socket};
@@ -16,14 +19,25 @@ use crate::{Recovery, Socket};
 ///
 /// The lock is held while a broadcast is queued on its recipients, never while bytes are written, so a
 /// broadcast and a concurrent `join` have an order that every receiver sees.
-#[derive(Default)]
 pub struct MemoryAdapter {
     state: Arc<Mutex<State>>,
     /// Whether packets are remembered; known without the lock, so that it is not held while they are encoded.
     recovers: bool,
 }
 
-#[derive(Default)]
+impl Default for MemoryAdapter {
+    fn default() -> Self {
+        Self::new(None)
+    }
+}
+
+/// What the adapters of all namespaces of a server have together.
+#[derive(Clone, Debug)]
+pub(crate) struct Shared {
+    pub(crate) rooms: Arc<Budget>,
+    pub(crate) recovery: Arc<Budget>,
+}
+
 struct State {
     sockets: Slab<Entry>,
     by_sid: HashMap<Room, usize>,
@@ -33,6 +47,8 @@ struct State {
     observers: Vec<RoomObserver>,
     /// What recovery remembers, if it is on.
     log: Option<Log>,
+    /// What all rooms of the server may take.
+    budget: Arc<Budget>,
 }
 
 struct Entry {
@@ -41,13 +57,57 @@ struct Entry {
     mark: u64,
     /// With recovery, which packets found it in which room.
     stays: Stays,
+    /// Bytes that its rooms take, those that it has left and that are remembered among them.
+    held: usize,
+}
+
+impl Entry {
+    /// Takes the memory for one more room; false, and the connection is closed, when there is none.
+    fn hold(&mut self, room: &Room, budget: &Budget) -> bool {
+        let bytes = cost(room);
+        let fits = budget.take(bytes);
+        self.held += bytes;
+        // A socket's own room is bound by the number of sessions.
+        if fits || *room == *self.socket.sid() { self.socket.hold(bytes) } else { self.socket.hold_too_much() }
+    }
+
+    /// Remembers the rooms of an earlier connection, those that it has left as well.
+    fn resume(&mut self, stays: &Stays, budget: &Budget) {
+        self.stays = stays.clone();
+        let bytes: usize = stays.left().map(|room| cost(room)).sum();
+        budget.take(bytes);
+        self.held += bytes;
+        self.socket.hold(bytes);
+    }
+
+    /// Gives back what rooms took.
+    fn let_go(&mut self, rooms: &[Room], budget: &Budget) {
+        let bytes: usize = rooms.iter().map(|room| cost(room)).sum();
+        self.held -= bytes;
+        self.socket.let_go(bytes);
+        budget.give_back(bytes);
+    }
 }
 
 impl MemoryAdapter {
     /// Rooms in memory, with connection state recovery if there are options for it.
     pub fn new(recovery: Option<Recovery>) -> Self {
+        let total = recovery.as_ref().map_or(0, |recovery| recovery.max_total_bytes);
+        let unlimited = Arc::new(Budget::new(usize::MAX));
+        Self::with(recovery, &Shared { rooms: unlimited, recovery: Arc::new(Budget::new(total)) })
+    }
+
+    pub(crate) fn with(recovery: Option<Recovery>, shared: &Shared) -> Self {
         let recovers = recovery.is_some();
-        let state = State { log: recovery.map(Log::new), ..State::default() };
+        let state = State {
+            sockets: Slab::new(),
+            by_sid: HashMap::new(),
+            rooms: HashMap::new(),
+            epoch: 0,
+            observers: Vec::new(),
+            log: recovery.map(|recovery| Log::new(recovery, shared.recovery.clone())),
+            budget: shared.rooms.clone(),
+        };
         Self { state: Arc::new(Mutex::new(state)), recovers }
     }
 
@@ -76,13 +136,20 @@ async fn sweep(state: Weak<Mutex<State>>) {
         let Some(pause) = state.upgrade().and_then(|state| {
             let mut state = lock(&state);
             let log = state.log.as_mut()?;
-            log.prune(now());
+            if log.prune(now(), CHUNK) {
+                return Some(Duration::ZERO);
+            }
             log.swept = log.next_expiry().is_some();
             log.next_expiry()
         }) else {
             return;
         };
-        tokio::time::sleep(pause).await;
+        if pause.is_zero() {
+            // The others get their turn.
+            tokio::task::yield_now().await;
+        } else {
+            tokio::time::sleep(pause).await;
+        }
     }
 }
 
@@ -94,12 +161,15 @@ impl State {
         }
     }
 
-    fn enter(&mut self, key: usize, sid: &Room, room: &Room) {
-        if !self.sockets[key].rooms.insert(room.clone()) {
-            return;
+    /// Puts a socket into a room. False when there is no memory left for it.
+    fn enter(&mut self, key: usize, sid: &Room, room: &Room) -> bool {
+        let entry = &mut self.sockets[key];
+        if !entry.rooms.insert(room.clone()) {
+            return true;
         }
+        let fits = entry.hold(room, &self.budget);
         if let Some(log) = &self.log {
-            self.sockets[key].stays.enter(room, log.next_number());
+            entry.stays.enter(room, log.next_number());
         }
         let created = !self.rooms.contains_key(room);
         self.rooms.entry(room.clone()).or_default().insert(key);
@@ -107,6 +177,7 @@ impl State {
             self.tell(|| RoomEvent::Create(room.clone()));
         }
         self.tell(|| RoomEvent::Join(room.clone(), sid.clone()));
+        fits
     }
 
     /// Takes the socket out of the room's own set; the socket's list is the caller's.
@@ -163,14 +234,14 @@ impl State {
         let sid = socket.sid();
         let known = self.by_sid.get(sid).copied();
         let key = known.unwrap_or_else(|| {
-            let entry = Entry { socket: socket.clone(), rooms: IndexSet::new(), mark: 0, stays: Stays::default() };
+            let entry =
+                Entry { socket: socket.clone(), rooms: IndexSet::new(), mark: 0, stays: Stays::default(), held: 0 };
             let key = self.sockets.insert(entry);
             self.by_sid.insert(sid.clone(), key);
             key
         });
-        for room in rooms {
-            self.enter(key, sid, room);
-        }
+        // What closes the connection is the last room; whoever closes it takes it out of them.
+        let _ = rooms.iter().all(|room| self.enter(key, sid, room));
     }
 
     /// Takes a socket out of everything; its rooms are returned. The entry holds a handle of the socket, which must
@@ -181,6 +252,8 @@ impl State {
         for room in &entry.rooms {
             self.exit(key, &sid, room);
         }
+        entry.socket.let_go(entry.held);
+        self.budget.give_back(entry.held);
         if self.by_sid.is_empty() {
             // Nobody is left, so nobody is in a room either: the room the maps have grown to goes, too.
             self.sockets = Slab::new();
@@ -211,13 +284,14 @@ impl Adapter for MemoryAdapter {
         let mut state = self.lock();
         let Some((sid, &key)) = state.by_sid.get_key_value(sid) else { return };
         let sid = sid.clone();
+        let state = &mut *state;
         if let Some(room) = state.sockets[key].rooms.swap_take(room) {
-            let next = state.log.as_ref().map(Log::next_number);
-            if let Some(next) = next {
-                let first = state.log.as_ref().map_or(0, Log::first_number);
-                state.sockets[key].stays.leave(&room, next);
-                state.sockets[key].stays.forget(first);
-            }
+            let entry = &mut state.sockets[key];
+            let gone = match &state.log {
+                Some(log) => entry.stays.leave(&room, log.next_number(), log.first_number()),
+                None => vec![room.clone()],
+            };
+            entry.let_go(&gone, &state.budget);
             state.exit(key, &sid, &room);
         }
     }
@@ -278,12 +352,13 @@ impl Adapter for MemoryAdapter {
     }
 
     fn persist(&self, socket: &Socket) {
+        let data = socket.data();
         let mut state = self.lock();
-        let gone = state.dismiss(socket.id());
-        if let (Some(entry), Some(pid), Some(log)) = (&gone, socket.pid(), &mut state.log) {
-            let rooms = entry.rooms.iter().cloned().collect();
-            let stays = entry.stays.clone();
-            let kept = Kept { sid: socket.sid().clone(), rooms, data: socket.data(), stays };
+        let mut gone = state.dismiss(socket.id());
+        if let (Some(entry), Some(pid), Some(log)) = (&mut gone, socket.pid(), &mut state.log) {
+            let rooms = entry.rooms.drain(..).collect();
+            let stays = std::mem::take(&mut entry.stays);
+            let kept = Kept { sid: socket.sid().clone(), rooms, data, stays };
             log.persist(pid, kept, now());
             self.keep_swept(&mut state);
         }
@@ -295,17 +370,24 @@ impl Adapter for MemoryAdapter {
         self.lock().log.as_mut()?.claim(pid, offset, now())
     }
 
+    fn catch_up(&self, claim: &mut Claim) -> bool {
+        let some = self.lock().log.as_mut().and_then(|log| log.some(claim));
+        // Without the lock: the others of the namespace do not wait for it.
+        some.inspect(|some| claim.look_at(some)).is_some()
+    }
+
     fn restore(&self, socket: &Socket, claim: &Claim, accept: &mut dyn FnMut(&[Frames]) -> bool) -> bool {
         let mut state = self.lock();
         let Some(missed) = state.log.as_ref().and_then(|log| log.missed(claim)) else { return false };
         state.admit(socket, &claim.kept.rooms);
-        if let Some(&key) = state.by_sid.get(socket.sid()) {
+        let State { by_sid, sockets, budget, .. } = &mut *state;
+        if let Some(&key) = by_sid.get(socket.sid()) {
             // It never left its rooms, as far as the packets are concerned.
-            state.sockets[key].stays = claim.kept.stays.clone();
+            sockets[key].resume(&claim.kept.stays, budget);
         }
         let accepted = accept(&missed);
         if let Some(log) = state.log.as_mut().filter(|_| accepted) {
-            log.restored(claim);
+            log.let_go(claim);
         }
         accepted
     }
@@ -313,6 +395,12 @@ impl Adapter for MemoryAdapter {
     fn give_back(&self, claim: &Claim) {
         if let Some(log) = &mut self.lock().log {
             log.give_back(claim);
+        }
+    }
+
+    fn let_go(&self, claim: &Claim) {
+        if let Some(log) = &mut self.lock().log {
+            log.let_go(claim);
         }
     }
 }

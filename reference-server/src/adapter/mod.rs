@@ -1,16 +1,23 @@
 //! The seam for rooms, and for clusters: who is in which room, and who is selected by a broadcast.
 
+mod budget;
 mod memory;
 mod recovery;
+mod stays;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::Value as Json;
-use sio_protocol::{Args, ByteString, Frames, Packet, Parser};
+use sio_protocol::{Args, ByteString, Frame, Frames, Packet, Parser};
 
+pub(crate) use budget::{Budget, weight};
 pub use memory::MemoryAdapter;
-pub(crate) use recovery::Stays;
+pub(crate) use memory::Shared;
+#[cfg(feature = "faults")]
+pub(crate) use stays::Stays;
+#[cfg(not(feature = "faults"))]
+use stays::Stays;
 
 use crate::Socket;
 use crate::broadcast::Flags;
@@ -88,8 +95,27 @@ pub struct Claim {
     pub pid: String,
     /// What will be restored.
     pub kept: Kept,
-    /// The first packet that the client has not seen.
+    /// The first packet that was not looked at.
     position: u64,
+    /// What concerned the client among those ahead of it.
+    missed: Vec<Frames>,
+    /// Bytes of that.
+    cost: usize,
+}
+
+impl Claim {
+    /// Bytes of what is known to be missed so far.
+    pub(crate) fn cost(&self) -> usize {
+        self.cost
+    }
+
+    /// The packets from its position on are looked at.
+    fn look_at(&mut self, packets: &[Arc<recovery::Sent>]) {
+        let missed = recovery::concerning(self, packets.iter());
+        self.cost += missed.iter().flatten().map(Frame::cost).sum::<usize>();
+        self.missed.extend(missed);
+        self.position += packets.len() as u64;
+    }
 }
 
 /// A change of the rooms (AE-01 to AE-06).
@@ -116,7 +142,8 @@ pub type Listing = BTreeMap<String, Vec<String>>;
 /// Every method takes effect before it returns. `broadcast` and `for_each` see one instant of the membership and
 /// visit nobody twice.
 pub trait Adapter: Send + Sync {
-    /// Puts a socket into rooms; a socket that was removed by [`del_all`](Self::del_all) stays out (RM-15).
+    /// Puts a socket into rooms; a socket that was removed by [`del_all`](Self::del_all) stays out (RM-15), and one whose
+    /// connection holds too much is closed.
     fn add_all(&self, socket: &Socket, rooms: &[Room]);
 
     /// Takes a socket out of a room.
@@ -156,6 +183,12 @@ pub trait Adapter: Send + Sync {
         None
     }
 
+    /// Looks at some of what a claimed session missed, so that [`restore`](Self::restore) has little left to do. False
+    /// when there is nothing more to do ahead of that.
+    fn catch_up(&self, _claim: &mut Claim) -> bool {
+        false
+    }
+
     /// Puts a socket back into its rooms and hands `accept` what it missed, in one instant: every packet is either
     /// among the missed ones or reaches the socket like any other. False when `accept` says so.
     fn restore(&self, _socket: &Socket, _claim: &Claim, _accept: &mut dyn FnMut(&[Frames]) -> bool) -> bool {
@@ -164,4 +197,7 @@ pub trait Adapter: Send + Sync {
 
     /// Keeps a claimed session on, because its new connection was not let in.
     fn give_back(&self, _claim: &Claim) {}
+
+    /// Lets go of a claimed session that will never be restored.
+    fn let_go(&self, _claim: &Claim) {}
 }

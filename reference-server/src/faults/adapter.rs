@@ -431,7 +431,15 @@ impl Adapter for FaultyAdapter {
         })
     }
 
+    fn catch_up(&self, claim: &mut Claim) -> bool {
+        self.inner.catch_up(claim)
+    }
+
     fn give_back(&self, claim: &Claim) {
         self.inner.give_back(claim);
+    }
+
+    fn let_go(&self, claim: &Claim) {
+        self.inner.let_go(claim);
     }
 }

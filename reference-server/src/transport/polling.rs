@@ -14,7 +14,7 @@ use sio_protocol::engine::{self, Payload, Revision};
 use super::compression::Encoding;
 use super::http::{Answer, Refusal, RequestBody, answer};
 use super::jsonp;
-use crate::session::{Session, TURN, now};
+use crate::session::{HEAVY, Session, TURN, now};
 
 /// Packets of a POST that are taken in a row before their events are handled: what one body can make the server hold
 /// is a multiple of this, not of its length.
@@ -139,7 +139,14 @@ async fn take(session: &Arc<Session>, payload: &Payload) -> bool {
     let mut good = true;
     let mut begin = now();
     while good && frames.peek().is_some() {
-        let some = frames.by_ref().take(POST_BATCH);
+        let mut heavy = false;
+        let some = std::iter::from_fn(|| {
+            // A heavy one is the last of its turn.
+            let frame = if heavy { None } else { frames.next() };
+            heavy = frame.as_ref().is_some_and(|frame| frame.as_ref().is_ok_and(|frame| frame.len() >= HEAVY));
+            frame
+        })
+        .take(POST_BATCH);
         good = session.with(|connection| connection.post_frames(config, some, now()));
         // Another thread may be at the events; then this one waits for it.
         poll_fn(|cx| if session.is_idle(cx.waker()) { Poll::Ready(()) } else { Poll::Pending }).await;

@@ -255,10 +255,12 @@ async fn large_events() {
     polling.write(&format!("42[\"message\",\"{text}\"]")).await;
     assert!(polling.read().await.contains(&text));
     // A burst for a client that begins to read late: complete and in order.
-    ws.send("42[\"emit\",{\"via\":\"self\",\"event\":\"n\",\"repeat\":20000}]").await;
+    for _ in 0..20 {
+        ws.send("42[\"emit\",{\"via\":\"self\",\"event\":\"n\",\"repeat\":1000}]").await;
+    }
     tokio::time::sleep(Duration::from_millis(500)).await;
     for n in 0..20_000 {
-        assert_eq!(ws.text().await, format!("42[\"n\",{n}]"));
+        assert_eq!(ws.text().await, format!("42[\"n\",{}]", n % 1_000));
     }
 }
 
