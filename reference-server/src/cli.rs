@@ -93,6 +93,10 @@ pub struct ServeArgs {
     #[arg(long, env = "SIO_CORS_CREDENTIALS", value_parser = clap::builder::BoolishValueParser::new(), num_args = 0..=1, default_value = "false", default_missing_value = "true")]
     cors_credentials: bool,
 
+    /// Refuse WebSockets of pages from other origins than the allowed one, which Node does not
+    #[arg(long, env = "SIO_CORS_WEBSOCKETS", value_parser = clap::builder::BoolishValueParser::new(), num_args = 0..=1, default_value = "false", default_missing_value = "true")]
+    cors_websockets: bool,
+
     /// Refuse requests whose query holds this text
     #[arg(long, value_name = "TEXT", env = "SIO_DENY")]
     deny: Option<String>,
@@ -245,7 +249,9 @@ impl ServeArgs {
             max_sessions_per_address: self.max_sessions_per_address,
             cleanup_empty_child_namespaces: self.cleanup,
             path: self.path.clone(),
-            cors: self.cors.clone().map(|origin| Cors::origin(origin).credentials(self.cors_credentials)),
+            cors: self.cors.clone().map(|origin| {
+                Cors::origin(origin).credentials(self.cors_credentials).check_websockets(self.cors_websockets)
+            }),
             allow_request: self.deny.clone().map(refuse),
             cookie: self.cookie.clone().map(|name| Cookie { name, ..Cookie::default() }),
             allow_eio3: self.eio3,

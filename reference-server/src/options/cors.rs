@@ -15,6 +15,7 @@ pub struct Cors {
     exposed_headers: Option<String>,
     credentials: bool,
     max_age: Option<Duration>,
+    websockets: bool,
 }
 
 /// Who may.
@@ -68,6 +69,7 @@ impl Cors {
             exposed_headers: None,
             credentials: false,
             max_age: None,
+            websockets: false,
         }
     }
 
@@ -104,6 +106,29 @@ impl Cors {
     pub fn max_age(mut self, age: Duration) -> Self {
         self.max_age = Some(age);
         self
+    }
+
+    /// Whether WebSockets of other origins than these are refused, with 403 (no, as on Node). Browsers ask nobody ahead of
+    /// a WebSocket: without this, any page may open one with the cookies of its visitor. Pages of the server's own host, and
+    /// clients that are no browsers, are let in.
+    #[must_use]
+    pub fn check_websockets(mut self, check: bool) -> Self {
+        self.websockets = check;
+        self
+    }
+
+    /// Whether a WebSocket may be opened by this request.
+    pub(crate) fn admits_websocket(&self, request: &HeaderMap) -> bool {
+        let Some(asking) = request.get(header::ORIGIN).filter(|_| self.websockets) else { return true };
+        let Ok(asking) = asking.to_str() else { return false };
+        let host = request.get(header::HOST).and_then(|host| host.to_str().ok());
+        let own = asking.split_once("://").is_some_and(|(_, authority)| Some(authority) == host);
+        own || match &self.origin {
+            Origin::Any => true,
+            Origin::Is(origin) => origin == asking,
+            Origin::OneOf(origins) => origins.iter().any(|origin| origin == asking),
+            Origin::If(accepts) => accepts(asking),
+        }
     }
 
     /// The headers of every answer.

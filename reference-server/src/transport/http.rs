@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderValue};
-use http::{Method, Request, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode, Version};
 use http_body::Body;
 use http_body_util::Full;
 use sio_protocol::engine::Revision;
@@ -125,6 +125,11 @@ impl Query {
 /// Serves one request.
 pub(crate) async fn serve<B: RequestBody>(server: &Server, address: Option<SocketAddr>, request: Request<B>) -> Answer {
     let options = server.options();
+    if !names_its_host(&request) {
+        let mut refused = answer(StatusCode::BAD_REQUEST, "text/plain; charset=UTF-8", "");
+        refused.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        return refused;
+    }
     if !options.serves(request.uri().path()) {
         return answer(StatusCode::NOT_FOUND, "text/plain; charset=UTF-8", "not found\n");
     }
@@ -146,6 +151,12 @@ pub(crate) async fn serve<B: RequestBody>(server: &Server, address: Option<Socke
     response
 }
 
+/// RFC 9112, section 3.2: a request of HTTP/1.1 has one Host, no more and no less. Node refuses it without one as well.
+fn names_its_host<B>(request: &Request<B>) -> bool {
+    let hosts = request.headers().get_all(header::HOST).iter().count();
+    request.version() != Version::HTTP_11 || hosts == 1
+}
+
 async fn route<B: RequestBody>(
     server: &Server,
     address: Option<SocketAddr>,
@@ -160,6 +171,10 @@ async fn route<B: RequestBody>(
     };
     if !server.options().transports.contains(&transport) {
         return Err(Refusal::UnknownTransport);
+    }
+    let cors = server.options().cors.as_ref().filter(|_| upgrade);
+    if cors.is_some_and(|cors| !cors.admits_websocket(request.headers())) {
+        return Err(Refusal::Forbidden("Origin not allowed".to_owned()));
     }
     match query.sid.as_deref().filter(|sid| !sid.is_empty()) {
         Some(sid) => {

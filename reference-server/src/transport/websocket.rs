@@ -22,7 +22,7 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 use super::http::{Answer, Refusal};
 use super::stream::Stream;
 use super::{farewell, upgrade};
-use crate::session::{Session, TURN, give_way, now};
+use crate::session::{HEAVY, Session, TURN, give_way, now};
 
 pub(super) type WebSocket = WebSocketStream<Stream>;
 
@@ -64,14 +64,13 @@ pub(super) fn probe<B>(session: Arc<Session>, request: Request<B>) -> Result<Ans
         let config = session.server.config();
         let socket = upgraded(upgrading, config, config.upgrade_timeout).await;
         match socket {
-            Some(mut socket) if begun => {
-                if take_over(&session, &mut socket).await {
+            Some(mut socket) if begun => match take_over(&session, &mut socket).await {
+                Ok(()) => {
                     session.keeper.notify_one();
                     run(session, socket).await;
-                } else {
-                    farewell::say(socket, None).await;
                 }
-            }
+                Err(why) => farewell::say(socket, why).await,
+            },
             Some(socket) => farewell::say(socket, None).await,
             None if begun => session.with(|connection| connection.probe_lost()),
             None => {}
@@ -92,33 +91,36 @@ async fn upgraded(upgrade: OnUpgrade, config: &Config, patience: Duration) -> Op
     Some(WebSocketStream::from_partially_read(stream, behind.to_vec(), Role::Server, Some(limits)).await)
 }
 
-/// Serves the probe; true when the WebSocket carries the session from now on.
-async fn take_over(session: &Arc<Session>, socket: &mut WebSocket) -> bool {
+/// Serves the probe until the WebSocket carries the session. Fails with what the peer is told.
+async fn take_over(session: &Arc<Session>, socket: &mut WebSocket) -> Result<(), Option<CloseFrame>> {
     loop {
         let until = session.with(|connection| connection.probe_alive().then(|| connection.deadline()).flatten());
-        let Some(until) = until else { return false };
+        let Some(until) = until else { return Err(None) };
         // Cancel-safe: reading keeps a half-read frame in the socket.
         let message = tokio::select! {
             message = socket.next() => message,
-            () = session.closed() => return false,
+            () = session.closed() => return Err(None),
             () = tokio::time::sleep_until(until.into()) => {
                 session.with(|connection| connection.timeout(session.server.config(), now()));
                 continue;
             }
         };
-        let Some(Ok(message)) = message else {
-            session.with(|connection| connection.probe_lost());
-            return false;
+        let message = match message {
+            Some(Ok(message)) => message,
+            broken => {
+                session.with(|connection| connection.probe_lost());
+                return Err(broken.and_then(Result::err).as_ref().and_then(farewell::why));
+            }
         };
         let Some(frame) = to_frame(message) else { continue };
         match session.with(|connection| connection.probe_frame(&frame)) {
-            Probe::Complete => return true,
-            Probe::Reject => return false,
+            Probe::Complete => return Ok(()),
+            Probe::Reject => return Err(None),
             Probe::Reply(frame) => {
                 let sent = tokio::time::timeout_at(until.into(), socket.send(to_message(frame))).await;
                 if !matches!(sent, Ok(Ok(()))) {
                     session.with(|connection| connection.probe_lost());
-                    return false;
+                    return Err(None);
                 }
             }
         }
@@ -294,8 +296,9 @@ impl Pump {
             return Read::Overrun;
         }
         let begin = now();
+        let mut heavy = false;
         for read in 0..READ_BATCH {
-            if read % 4 == 3 && begin.elapsed() > TURN {
+            if (heavy || read % 4 == 3) && begin.elapsed() > TURN {
                 break;
             }
             match Pin::new(&mut self.socket).poll_next(cx) {
@@ -309,6 +312,7 @@ impl Pump {
                 }
                 Poll::Ready(Some(Ok(message))) => {
                     if let Some(frame) = to_frame(message) {
+                        heavy = frame.len() >= HEAVY;
                         let config = self.session.server.config();
                         self.session.with(|connection| connection.ws_frame(config, &frame, now()));
                     }

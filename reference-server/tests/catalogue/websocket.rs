@@ -1,7 +1,7 @@
 //! 2.5 WebSocket transport.
 
 use futures_util::SinkExt as _;
-use sio_reference_server::Options;
+use sio_reference_server::{Cors, Options};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
@@ -114,19 +114,81 @@ async fn raw(world: &World) -> TcpStream {
 #[tokio::test]
 async fn frames_against_the_rules_of_websocket() {
     let world = world().await;
-    for (what, bytes) in [
-        ("unmasked", &b"\x81\x0240"[..]),
-        ("reserved bits", b"\xc1\x82\0\0\0\x0040"),
-        ("reserved opcode", b"\x83\x82\0\0\0\x0040"),
-        ("not UTF-8", b"\x81\x82\0\0\0\x00\xc3\x28"),
+    for (what, bytes, code) in [
+        ("unmasked", &b"\x81\x0240"[..], 1002_u16),
+        ("reserved bits", b"\xc1\x82\0\0\0\x0040", 1002),
+        ("reserved opcode", b"\x83\x82\0\0\0\x0040", 1002),
+        ("reserved control opcode", b"\x8b\x80\0\0\0\0", 1002),
+        ("a ping in parts", b"\x09\x80\0\0\0\0", 1002),
+        ("a continuation of nothing", b"\x80\x82\0\0\0\x0040", 1002),
+        ("a message inside of another", b"\x01\x81\0\0\0\x004\x81\x81\0\0\0\x000", 1002),
+        ("a ping of 126 bytes", &[&b"\x89\xfe\0\x7e\0\0\0\0"[..], &[0; 126]].concat(), 1002),
+        ("a close of one byte", b"\x88\x81\0\0\0\0\x03", 1002),
+        ("a close without a legal code", b"\x88\x82\0\0\0\0\x03\xed", 1002),
+        ("not UTF-8", b"\x81\x82\0\0\0\x00\xc3\x28", 1007),
+        ("a reason that is not UTF-8", b"\x88\x84\0\0\0\0\x03\xe8\xc3\x28", 1007),
     ] {
         let mut stream = raw(&world).await;
         stream.write_all(bytes).await.unwrap();
         let mut end = Vec::new();
         soon(what, stream.read_to_end(&mut end)).await.ok();
+        assert_eq!(end.get(2..4), Some(&code.to_be_bytes()[..]), "{what}: {end:?}");
     }
     crate::common::until("end of the sessions", || world.io.clients_count() == 0).await;
     world.is_alive().await;
+}
+
+/// While it probes as well.
+#[tokio::test]
+async fn a_probe_against_the_rules_of_websocket() {
+    let world = world().await;
+    let polling = world.poll().await;
+    let upgrade = UPGRADE.replace("websocket HTTP", &format!("websocket&sid={} HTTP", polling.sid));
+    let mut stream = TcpStream::connect(&world.address).await.unwrap();
+    stream.write_all(upgrade.as_bytes()).await.unwrap();
+    stream.write_all(b"\x81\x82\0\0\0\x00\xc3\x28").await.unwrap();
+    let mut end = Vec::new();
+    soon("the end", stream.read_to_end(&mut end)).await.ok();
+    assert!(end.ends_with(b"\x88\x02\x03\xef"), "{end:?}");
+}
+
+/// RFC 9112, section 3.2.
+#[tokio::test]
+async fn a_request_names_its_host_once() {
+    let world = world().await;
+    let other = UPGRADE.replace("host: x", "host: x\r\nhost: y");
+    for request in [UPGRADE.replace("host: x\r\n", ""), other, UPGRADE.replace("host: x\r\nconnection: upgrade", "")] {
+        let mut stream = TcpStream::connect(&world.address).await.unwrap();
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        soon("the end", stream.read_to_string(&mut answer)).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
+    }
+    assert_eq!(world.io.clients_count(), 0);
+}
+
+/// Node lets any page in; the option does not.
+#[tokio::test]
+async fn origins_of_websockets_may_be_checked() {
+    let cors = |check| Some(Cors::origins(["https://a.example"]).check_websockets(check));
+    for check in [false, true] {
+        let world = world_with(Options { cors: cors(check), ..Options::default() }).await;
+        for (origin, welcome) in [
+            ("https://a.example", true),
+            ("http://x", true),
+            ("https://evil.example", !check),
+            ("null", !check),
+            ("https://a.example.evil.example", !check),
+        ] {
+            let request = UPGRADE.replace("host: x", &format!("host: x\r\norigin: {origin}"));
+            let mut stream = TcpStream::connect(&world.address).await.unwrap();
+            stream.write_all(request.as_bytes()).await.unwrap();
+            let mut start = [0; 12];
+            soon("the answer", stream.read_exact(&mut start)).await.unwrap();
+            let wanted = if welcome { b"HTTP/1.1 101" } else { b"HTTP/1.1 403" };
+            assert_eq!(&start, wanted, "{origin}, checked: {check}");
+        }
+    }
 }
 
 /// EIO-WS-07, EIO-WS-08.
