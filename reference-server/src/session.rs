@@ -344,6 +344,9 @@ impl Session {
             Event::Event(incoming) => {
                 if let Some(socket) = self.find(&incoming.nsp) {
                     socket.receive_event(&incoming);
+                } else {
+                    #[cfg(feature = "faults")]
+                    self.receive_from_outside(&incoming);
                 }
             }
             Event::Ack(incoming) => {
@@ -368,6 +371,22 @@ impl Session {
         }
     }
 
+    /// A fault has let in an event of somebody who is not in the namespace: its handlers run for a socket that nobody
+    /// knows of.
+    #[cfg(feature = "faults")]
+    fn receive_from_outside(self: &Arc<Self>, incoming: &sio_protocol::Incoming) {
+        let heard = fault!(self.server, PendingHeard)
+            || fault!(self.server, RefusedHeard)
+            || fault!(self.server, LeftHeard)
+            || fault!(self.server, StrangerHeard);
+        let auth = ByteString::from_static("{}");
+        let Some(nsp) = self.server.enter_namespace(&incoming.nsp, &auth).filter(|_| heard) else { return };
+        let socket = Socket::new(&crate::server::new_id(), nsp, self.clone(), auth, None);
+        socket.set_connected();
+        socket.nsp().run_on_connection(&socket);
+        socket.receive_event(incoming);
+    }
+
     fn connect(self: &Arc<Self>, name: &ByteString, auth: ByteString) {
         let Some(nsp) = self.server.enter_namespace(name, &auth) else {
             self.quietly(|connection| connection.refuse(name, "Invalid namespace", None));
@@ -375,7 +394,8 @@ impl Session {
         };
         let revision = self.lock().revision();
         let claim = nsp.recovery().filter(|_| revision == Revision::V4).and_then(|_| claim(&nsp, &auth));
-        let skips = claim.is_some() && nsp.recovery().is_some_and(|recovery| recovery.skip_middlewares);
+        let skips = claim.is_some() && nsp.recovery().is_some_and(|recovery| recovery.skip_middlewares)
+            || auth.contains("\"pid\"") && fault!(self.server, PidOpensDoors);
         let id = match (revision, &**name) {
             (Revision::V4, _) if fault!(self.server, SidIsSession) => self.sid.clone(),
             (Revision::V4, _) => crate::server::new_id(),
@@ -390,11 +410,17 @@ impl Session {
             self.settle_connect(Entry { socket, claim }, Ok(()));
             return;
         }
+        #[cfg(feature = "faults")]
+        let waiting = socket.clone();
         let mut decision = Box::pin(admit(self.clone(), middlewares, Entry { socket, claim }));
         // What does not wait is decided here and now, in order; the others get a task.
         match decision.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready((entry, outcome)) => self.settle_connect(entry, outcome),
             Poll::Pending => {
+                #[cfg(feature = "faults")]
+                if fault!(self.server, PendingReached) {
+                    waiting.nsp().adapter().add_all(&waiting, &[waiting.sid().clone()]);
+                }
                 let session = self.clone();
                 self.runtime.spawn(async move {
                     let decided = decision.await;

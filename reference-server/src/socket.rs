@@ -455,9 +455,22 @@ impl Socket {
         let _ = self.0.state.compare_exchange(connected.0, connected.1, connected.2, connected.3);
     }
 
+    #[cfg(feature = "faults")]
+    fn take_anybodys_ack(&self, id: u64) -> Option<Waiting> {
+        let mut found = None;
+        if fault!(self.0.session.server, AckFromAnybody) {
+            let everybody = Selection::default();
+            self.nsp().adapter().for_each(&everybody, &mut |other| found = found.take().or_else(|| other.take_ack(id)));
+        }
+        found
+    }
+
     pub(crate) fn receive_ack(&self, incoming: Incoming) {
         // Late, doubled and unknown ids are ignored (SIO-AK-05).
-        match incoming.id.and_then(|id| self.take_ack(id)) {
+        let mine = incoming.id.and_then(|id| self.take_ack(id));
+        #[cfg(feature = "faults")]
+        let mine = mine.or_else(|| incoming.id.and_then(|id| self.take_anybodys_ack(id)));
+        match mine {
             Some(Waiting::One(sender)) => drop(sender.send(incoming.args)),
             Some(Waiting::Many(answers)) => answers.push(incoming.args),
             None => {}

@@ -6,9 +6,9 @@ use std::time::Instant;
 
 use sio_protocol::engine::{self, DecodeError, Payload, Revision};
 use sio_protocol::server::{
-    Config, Connection as Machine, Opening, Poll, PollError, Probe, ProbeError, Reason, Take, Transport,
+    Config, Connection as Machine, Event, Opening, Poll, PollError, Probe, ProbeError, Reason, Take, Transport,
 };
-use sio_protocol::{ByteString, Decoder, DecoderLimits, Frame, Frames, is_reserved};
+use sio_protocol::{ByteString, Decoder, DecoderLimits, Frame, Frames, Incoming, is_reserved};
 
 use super::packet::Parts;
 use super::{Fault, Faults, NEVER, frames};
@@ -29,6 +29,13 @@ struct Faulty {
     /// Namespaces that were asked for, and that were joined.
     asked: Vec<String>,
     joined: Vec<String>,
+    /// Namespaces that did not let the client in, and that it has left.
+    refused: Vec<String>,
+    left: Vec<String>,
+    /// What came for a namespace ahead of its answer.
+    early: Vec<(String, Frame)>,
+    /// Events that the machine would have closed the connection for.
+    stowaways: VecDeque<Event>,
     get_waits: bool,
     get_given_up: bool,
     post_runs: bool,
@@ -87,6 +94,14 @@ impl Connection {
         let accepted = self.inner.accept_after(nsp, sid, pid, missed);
         if let Some(faulty) = self.faults.as_mut().filter(|_| accepted) {
             faulty.joined.push(nsp.to_owned());
+            faulty.left.retain(|name| name != nsp);
+            faulty.refused.retain(|name| name != nsp);
+            let early = std::mem::take(&mut faulty.early);
+            let (kept, others): (Vec<_>, Vec<_>) = early.into_iter().partition(|(name, _)| name == nsp);
+            faulty.early = others;
+            for (_, frame) in kept {
+                self.inner.ws_frame(&faulty.config, &frame, crate::session::now());
+            }
         }
         accepted
     }
@@ -94,6 +109,7 @@ impl Connection {
     pub(crate) fn refuse(&mut self, nsp: &str, message: &str, data: Option<&str>) -> bool {
         if let Some(faulty) = &mut self.faults {
             faulty.forget(nsp);
+            faulty.refused.push(nsp.to_owned());
         }
         self.inner.refuse(nsp, message, data)
     }
@@ -101,6 +117,7 @@ impl Connection {
     pub(crate) fn disconnect(&mut self, nsp: &str) -> bool {
         if let Some(faulty) = &mut self.faults {
             faulty.forget(nsp);
+            faulty.left.push(nsp.to_owned());
         }
         if self.hits(Fault::CloseDropsQueue) {
             self.inner.ws_take(&mut Vec::new());
@@ -108,7 +125,29 @@ impl Connection {
         self.inner.disconnect(nsp)
     }
 
+    // ---- events
+
+    pub(crate) fn poll_event(&mut self) -> Option<Event> {
+        let stowaway = self.faults.as_mut().and_then(|faulty| faulty.stowaways.pop_front());
+        stowaway.or_else(|| self.inner.poll_event())
+    }
+
+    pub(crate) fn has_events(&self) -> bool {
+        self.inner.has_events() || self.faults.as_ref().is_some_and(|faulty| !faulty.stowaways.is_empty())
+    }
+
     // ---- writing
+
+    pub(crate) fn send(&mut self, nsp: &str, frames: &Frames, compress: bool) -> bool {
+        if let Some(faulty) = &mut self.faults
+            && faulty.is_pending(nsp)
+            && faulty.faults.hits(Fault::PendingReached)
+        {
+            faulty.extra.extend(frames.iter().cloned());
+            return true;
+        }
+        self.inner.send(nsp, frames, compress)
+    }
 
     pub(crate) fn has_output(&self) -> bool {
         let more = self.faults.as_ref().is_some_and(|faulty| !faulty.extra.is_empty());
@@ -319,6 +358,10 @@ impl Faulty {
             extra: VecDeque::new(),
             asked: Vec::new(),
             joined: Vec::new(),
+            refused: Vec::new(),
+            left: Vec::new(),
+            early: Vec::new(),
+            stowaways: VecDeque::new(),
             get_waits: false,
             get_given_up: false,
             post_runs: false,
@@ -437,7 +480,36 @@ impl Faulty {
         if parts.kind == '1' {
             let nsp = nsp.to_owned();
             self.forget(&nsp);
+            self.left.push(nsp);
         }
+    }
+
+    fn is_pending(&self, nsp: &str) -> bool {
+        let is = |names: &[String]| names.iter().any(|name| name == nsp);
+        is(&self.asked) && !is(&self.joined)
+    }
+
+    /// Takes an event of somebody who was not let in, if a fault does.
+    fn let_in(&mut self, parts: &Parts, frame: &Frame) -> bool {
+        let nsp = parts.namespace();
+        let is = |names: &[String]| names.iter().any(|name| name == nsp);
+        if parts.kind != '2' || is(&self.joined) {
+            return false;
+        }
+        if is(&self.asked) && self.faults.hits(Fault::EarlyEventsKept) {
+            self.early.push((nsp.to_owned(), frame.clone()));
+            return true;
+        }
+        let hole = match nsp {
+            _ if is(&self.asked) => Fault::PendingHeard,
+            _ if is(&self.refused) => Fault::RefusedHeard,
+            _ if is(&self.left) => Fault::LeftHeard,
+            _ => Fault::StrangerHeard,
+        };
+        let event = if self.faults.hits(hole) { event(frame) } else { None };
+        let let_in = event.is_some();
+        self.stowaways.extend(event);
+        let_in
     }
 
     fn packet(&mut self, mut parts: Parts, frame: &Frame, inner: &mut Machine, now: Instant) -> Vec<Frame> {
@@ -445,6 +517,9 @@ impl Faulty {
         let joined = self.joined.iter().any(|name| name == parts.namespace());
         if parts.kind == '0' && !known {
             self.asked.push(parts.namespace().to_owned());
+        }
+        if self.let_in(&parts, frame) {
+            return Vec::new();
         }
         let mut changed = false;
         for fault in self.faults.clone().striking() {
@@ -498,6 +573,14 @@ impl Faulty {
         }
         vec![if changed { parts.frame() } else { frame.clone() }]
     }
+}
+
+/// What the application would be told of this packet.
+fn event(frame: &Frame) -> Option<Event> {
+    let Ok(engine::Packet::Message(message)) = engine::Packet::decode(frame) else { return None };
+    let limits = DecoderLimits { strict: true, ..DecoderLimits::default() };
+    let packet = Decoder::new(sio_protocol::Parser::Json, limits).feed(message).ok()??;
+    Some(Event::Event(Incoming { nsp: packet.nsp, id: packet.id, args: packet.body }))
 }
 
 /// Whether a text stands for a packet by itself; headers of binary ones are taken on trust.

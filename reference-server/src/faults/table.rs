@@ -37,10 +37,10 @@ impl Layer {
     pub fn rows(self) -> &'static [&'static str] {
         match self {
             Self::Rooms => &["RM-", "UT-", "AE-", "MD-", "ORD-"],
-            Self::Recovery => &["CSR-"],
-            Self::Acks => &["SIO-AK-", "MD-", "SIO-BN-"],
+            Self::Recovery => &["CSR-", "ADM-"],
+            Self::Acks => &["SIO-AK-", "ADM-", "MD-", "SIO-BN-"],
             Self::Payload => &["SIO-EV-", "SIO-BN-", "SIO-MF-", "EIO-PL-", "EIO-WS-", "ORD-"],
-            Self::Namespaces => &["SIO-CN-", "SIO-DC-", "NS-", "MW-", "RM-", "AE-", "ORD-", "SIO-EV-"],
+            Self::Namespaces => &["ADM-", "SIO-CN-", "SIO-DC-", "NS-", "MW-", "RM-", "AE-", "ORD-", "SIO-EV-"],
             Self::Engine => &["EIO-HS-", "EIO-HB-", "EIO-PL-", "EIO-WS-", "EIO-UP-", "EIO-CL-"],
             Self::Http => &["EIO-HS-", "EIO-HD-", "EIO-PL-", "EIO-CL-"],
         }
@@ -170,6 +170,7 @@ faults! {
         PidIsSid "R12" "pid-is-sid" "the private id is the public one" ["CSR-01" "CSR-"];
         OffsetMissing "R13" "offset-missing" "events carry no offset" ["CSR-02" "CSR-"];
         RecoverConnectFirst "R14" "recover-connect-first" "the CONNECT comes ahead of what was missed" ["CSR-03" "CSR-"];
+        PidOpensDoors "R16" "pid-opens-doors" "any private id skips the middlewares" ["ADM-09" "ADM-"];
         RecoverMiddlewares "R15" "recover-runs-middlewares" "middlewares run although they are to be skipped" ["CSR-08" "CSR-"];
     }
     Acks {
@@ -186,6 +187,7 @@ faults! {
         ClientAckIgnored "A11" "client-ack-ignored" "acknowledgements of clients are ignored" ["SIO-AK-10" "MD-08" "I7" "MD-" "SIO-AK-"];
         ClientAckAnyId "A12" "client-ack-any-id" "an acknowledgement of a client counts for the id behind its own as well" ["SIO-AK-05" "SIO-AK-06" "SIO-AK-" "MD-"];
         AcksOvertaken "A13" "acks-overtaken" "an acknowledgement is sent behind the next packet" ["ORD-04" "SIO-AK-" "ORD-" "SIO-" "RM-" "MD-" "UT-" "NS-" "MW-" "EIO-" "CSR-" "AE-"];
+        AckFromAnybody "A15" "ack-from-anybody" "an acknowledgement counts whoever sends it" ["ADM-08" "ADM-"];
         BinaryAckText "A14" "binary-ack-as-text" "a binary acknowledgement is written as a text one" ["SIO-AK-08" "SIO-AK-" "SIO-BN-" "MD-11"];
     }
     Payload {
@@ -247,6 +249,12 @@ faults! {
         NamesFolded "N26" "nsp-names-folded" "names of namespaces lose their case" ["SIO-CN-19" "SIO-CN-" "NS-"];
         DisconnectingLate "N27" "disconnecting-late" "rooms are left ahead of the disconnecting event" ["SIO-DC-06" "SIO-DC-" "AE-04"];
         ConnectTwiceTold "N29" "connection-told-twice" "the connect handlers run twice" ["SIO-CN-01" "SIO-CN-" "SIO-" "MW-" "RM-" "NS-" "MD-" "UT-" "ORD-" "EIO-" "CSR-" "AE-"];
+        EarlyEventsKept "N31" "early-events-kept" "what comes ahead of the answer to CONNECT is kept and handled behind it" ["SIO-CN-11" "ADM-01" "ADM-" "SIO-CN-"];
+        PendingHeard "N32" "pending-heard" "events are handled while a middleware decides" ["ADM-01" "ADM-03" "SIO-CN-11" "ADM-" "SIO-CN-"] "netty-socketio";
+        RefusedHeard "N33" "refused-heard" "who was refused is heard all the same" ["ADM-02" "ADM-03" "ADM-"];
+        PendingReached "N34" "pending-reached" "broadcasts reach who waits for the answer to CONNECT" ["ADM-04" "SIO-CN-18" "ADM-"];
+        StrangerHeard "N35" "stranger-heard" "an event for a namespace joins it" ["ADM-05" "SIO-CN-09" "SIO-CN-10" "ADM-" "SIO-CN-" "SIO-MF-"];
+        LeftHeard "N36" "left-heard" "who has left is heard all the same" ["ADM-07" "SIO-EV-09" "ADM-"];
         RefusedStays "N30" "refused-stays" "a refused socket stays in the rooms of its middleware" ["RM-16" "RM-" "AE-"];
     }
     Engine {
