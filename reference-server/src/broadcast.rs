@@ -208,7 +208,7 @@ impl BroadcastOperator {
         let mut sockets = Vec::new();
         for nsp in &self.namespaces {
             nsp.adapter().for_each(&self.selection, &mut |socket| {
-                if socket.connected() {
+                if socket.connected() || socket.is_fetched_anyhow() {
                     sockets.push(socket.clone());
                 }
             });

@@ -450,6 +450,11 @@ impl Socket {
 
     // ---- what the session tells
 
+    /// Whether a fault lists it although it is gone.
+    pub(crate) fn is_fetched_anyhow(&self) -> bool {
+        fault!(self.0.session.server, AwayFetched)
+    }
+
     pub(crate) fn set_connected(&self) {
         let connected = (CONNECTING, CONNECTED, Ordering::AcqRel, Ordering::Acquire);
         let _ = self.0.state.compare_exchange(connected.0, connected.1, connected.2, connected.3);

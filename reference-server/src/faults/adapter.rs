@@ -34,6 +34,10 @@ struct Memory {
     empty: BTreeSet<String>,
     snapshot: Option<(Instant, HashMap<String, Vec<String>>)>,
     pids: Vec<String>,
+    /// Who went away and may come back, with its rooms.
+    away: Vec<(Socket, Vec<Room>)>,
+    /// Rooms that the next socket is put into.
+    inherited: Vec<Room>,
 }
 
 impl FaultyAdapter {
@@ -226,6 +230,7 @@ impl Adapter for FaultyAdapter {
                         self.inner.del(socket.id(), room);
                     }
                 }
+                Fault::FreshInherits if own => rooms.append(&mut self.memory().inherited),
                 Fault::OwnRoomMissing => rooms.retain(|room| room != socket.sid()),
                 Fault::JoinAfterEnd if socket.is_gone() => {
                     self.memory().ghosts.insert(socket.id().to_owned(), rooms.clone());
@@ -296,7 +301,8 @@ impl Adapter for FaultyAdapter {
             }
         }
         let Some(selection) = self.select(selection) else { return };
-        let delay = match (self.hits(Fault::AckBeforeWrite), self.hits(Fault::ReorderRate)) {
+        let overtaken = selection.rooms.is_empty() && self.hits(Fault::ManyOvertaken);
+        let delay = match (self.hits(Fault::AckBeforeWrite), self.hits(Fault::ReorderRate) || overtaken) {
             (true, _) => Some(LATE),
             (_, true) => Some(LATE / 4),
             _ => None,
@@ -323,6 +329,11 @@ impl Adapter for FaultyAdapter {
         self.inner.for_each(&selection, &mut |socket| sockets.push(socket.clone()));
         if let Some(picked) = self.hand_picked(&selection) {
             sockets.retain(|socket| picked.contains(socket.sid()));
+        }
+        if self.hits(Fault::AwayFetched) {
+            let memory = self.memory();
+            let away = memory.away.iter().filter(|(socket, rooms)| selection.includes(socket.sid(), rooms));
+            sockets.extend(away.map(|(socket, _)| socket.clone()));
         }
         if self.hits(Fault::SelectMissesOne) {
             sockets.pop();
@@ -379,7 +390,12 @@ impl Adapter for FaultyAdapter {
     }
 
     fn persist(&self, socket: &Socket) {
-        self.memory().pids.extend(socket.pid().map(str::to_owned));
+        let rooms = self.inner.socket_rooms(socket.id());
+        let mut memory = self.memory();
+        memory.pids.extend(socket.pid().map(str::to_owned));
+        memory.inherited = rooms.iter().filter(|room| *room != socket.sid()).cloned().collect();
+        memory.away.push((socket.clone(), rooms));
+        drop(memory);
         self.inner.persist(socket);
     }
 

@@ -153,6 +153,7 @@ faults! {
         VolatileTwice "B46" "volatile-twice" "volatile events are sent twice" ["MD-01" "I1" "MD-" "ORD-"];
         LocalNobody "B47" "local-nobody" "a broadcast that stays on this node reaches nobody" ["MD-05" "I6" "MD-"];
         DisconnectLate "B48" "disconnect-leaves-late" "rooms are left only some time after the disconnect" ["RM-14" "RM-" "AE-" "I9" "I17" "UT-" "SIO-DC-" "NS-"];
+        ManyOvertaken "B50" "many-overtaken" "broadcasts to a whole namespace are overtaken by what is sent after them" ["ORD-08" "I5" "I6" "RM-" "ORD-" "MD-" "UT-" "NS-" "SIO-"];
         JoinAfterEnd "B49" "join-after-disconnect" "a late join puts a dead socket back" ["RM-15" "RM-14" "I14" "RM-"] "socket.io 18f3fda";
     }
     Recovery {
@@ -171,6 +172,8 @@ faults! {
         OffsetMissing "R13" "offset-missing" "events carry no offset" ["CSR-02" "CSR-"];
         RecoverConnectFirst "R14" "recover-connect-first" "the CONNECT comes ahead of what was missed" ["CSR-03" "CSR-"];
         PidOpensDoors "R16" "pid-opens-doors" "any private id skips the middlewares" ["ADM-09" "ADM-"];
+        AwayFetched "R17" "away-fetched" "who is away is still fetched and moved" ["CSR-13" "CSR-"];
+        FreshInherits "R18" "fresh-inherits" "who comes fresh is put into the rooms of who went away" ["CSR-15" "CSR-"];
         RecoverMiddlewares "R15" "recover-runs-middlewares" "middlewares run although they are to be skipped" ["CSR-08" "CSR-"];
     }
     Acks {
