@@ -441,6 +441,9 @@ impl Socket {
     }
 
     pub(crate) fn forget_ack(&self, id: u64) {
+        if fault!(self.0.session.server, QuestionsEndTogether) {
+            self.0.acks.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        }
         drop(self.take_ack(id));
     }
 

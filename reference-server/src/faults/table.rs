@@ -190,6 +190,7 @@ faults! {
         ClientAckIgnored "A11" "client-ack-ignored" "acknowledgements of clients are ignored" ["SIO-AK-10" "MD-08" "I7" "MD-" "SIO-AK-"];
         ClientAckAnyId "A12" "client-ack-any-id" "an acknowledgement of a client counts for the id behind its own as well" ["SIO-AK-05" "SIO-AK-06" "SIO-AK-" "MD-"];
         AcksOvertaken "A13" "acks-overtaken" "an acknowledgement is sent behind the next packet" ["ORD-04" "SIO-AK-" "ORD-" "SIO-" "RM-" "MD-" "UT-" "NS-" "MW-" "EIO-" "CSR-" "AE-"];
+        QuestionsEndTogether "A16" "questions-end-together" "when one question of a socket ends, all its questions do" ["SIO-AK-12" "MD-15" "SIO-AK-" "MD-"];
         AckFromAnybody "A15" "ack-from-anybody" "an acknowledgement counts whoever sends it" ["ADM-08" "ADM-"];
         BinaryAckText "A14" "binary-ack-as-text" "a binary acknowledgement is written as a text one" ["SIO-AK-08" "SIO-AK-" "SIO-BN-" "MD-11"];
     }
