@@ -41,6 +41,9 @@ struct Faulty {
     post_runs: bool,
     probing: bool,
     probed: bool,
+    /// Whether there ever was a probe, and until when an upgrade that was completed is left alone.
+    was_probed: bool,
+    undone_at: Option<Instant>,
     /// A WebSocket that the machine knows nothing of.
     false_probe: bool,
 }
@@ -145,6 +148,11 @@ impl Connection {
         {
             faulty.extra.extend(frames.iter().cloned());
             return true;
+        }
+        if self.hits(Fault::SendingIsPong)
+            && let Some(faulty) = &self.faults
+        {
+            self.inner.ws_frame(&faulty.config, &Frame::text("3"), crate::session::now());
         }
         self.inner.send(nsp, frames, compress)
     }
@@ -273,6 +281,9 @@ impl Connection {
 
     pub(crate) fn ws_frame(&mut self, config: &Config, frame: &Frame, now: Instant) {
         let Some(faulty) = &mut self.faults else { return self.inner.ws_frame(config, frame, now) };
+        if faulty.undone_at.is_some_and(|at| at < now) {
+            return self.inner.close(config, Reason::ForcedServerClose, now);
+        }
         if matches!(frame, Frame::Text(text) if text.starts_with('b')) && faulty.faults.hits(Fault::TextNotBase64) {
             return self.inner.ws_frame(config, &Frame::text("9"), now);
         }
@@ -298,6 +309,7 @@ impl Connection {
             return Ok(());
         }
         faulty.probing = begun.is_ok();
+        faulty.was_probed |= begun.is_ok();
         faulty.probed = false;
         begun
     }
@@ -367,6 +379,8 @@ impl Faulty {
             post_runs: false,
             probing: false,
             probed: false,
+            was_probed: false,
+            undone_at: None,
             false_probe: false,
         }
     }
@@ -386,6 +400,7 @@ impl Faulty {
                     inner.ws_take(&mut queued);
                     self.extra.extend(queued.into_iter().rev());
                 }
+                Fault::UpgradeUndone => self.undone_at = Some(crate::session::now() + self.config.upgrade_timeout),
                 Fault::NoopAfterUpgrade => self.extra.push_back(Frame::text("6")),
                 _ => {}
             }
@@ -394,7 +409,8 @@ impl Faulty {
 
     /// Pings that are swallowed are answered here, or the machine would close.
     fn without_pings(&self, frames: &mut Vec<Frame>, inner: &mut Machine) {
-        if self.faults.hits(Fault::PingNever) {
+        let unheard = self.was_probed && self.faults.hits(Fault::PingsEndWithUpgrade);
+        if unheard || self.faults.hits(Fault::PingNever) {
             let before = frames.len();
             frames.retain(|frame| !matches!(frame, Frame::Text(text) if **text == *"2"));
             if frames.len() < before {
@@ -544,6 +560,7 @@ impl Faulty {
                     }
                 }
                 Fault::MalformedIgnored if !is_packet(frame) => return Vec::new(),
+                Fault::SpellingExact if is_spelled_otherwise(&parts.json) => return Vec::new(),
                 Fault::SecondConnectIgnored if parts.kind == '0' && known => return Vec::new(),
                 Fault::SecondConnectAgain if parts.kind == '0' && joined => {
                     parts.json = r#"{"sid":"again"}"#.to_owned();
@@ -573,6 +590,12 @@ impl Faulty {
         }
         vec![if changed { parts.frame() } else { frame.clone() }]
     }
+}
+
+/// White space between values, escapes of what needs none, or a placeholder with its number first.
+fn is_spelled_otherwise(json: &str) -> bool {
+    let odd = ["[ ", " [", "{ ", " {", "[\n", "{\n", r"\u00", r#"{"num""#];
+    odd.iter().any(|odd| json.contains(odd))
 }
 
 /// What the application would be told of this packet.

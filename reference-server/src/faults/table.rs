@@ -223,6 +223,7 @@ faults! {
         EmptyStringNull "P26" "empty-string-null" "empty strings become null" ["SIO-EV-03" "SIO-" "RM-19"];
         ClientBinaryLost "P27" "client-binary-cut" "binary of clients loses its first byte" ["SIO-BN-01" "I15" "SIO-BN-" "MD-" "EIO-" "SIO-" "ORD-" "CSR-" "RM-"];
         QuotesLost "P28" "quotes-lost" "escaped quotes are lost" ["SIO-EV-03" "SIO-" "EIO-"];
+        SpellingExact "P30" "spelling-exact" "packets whose JSON is not spelled as Node spells it are lost" ["SIO-EV-12" "SIO-CN-24" "SIO-AK-13" "SIO-BN-17" "CSR-16" "EIO-PL-22" "SIO-"];
         MainNamespaceNamed "P29" "main-namespace-named" "packets of the main namespace name it" ["SIO-EV-02" "SIO-" "EIO-" "RM-" "MD-" "UT-" "NS-" "MW-" "ORD-" "CSR-" "AE-"];
     }
     Namespaces {
@@ -301,6 +302,9 @@ faults! {
         NoopFatal "E37" "noop-fatal" "a noop of a client closes the session" ["EIO-PL-23" "EIO-WS-10" "EIO-"];
         TextNotBase64 "E38" "text-b-is-text" "a text frame that begins with b is an error" ["EIO-WS-09" "EIO-WS-"];
         FramesJoined "E39" "frames-joined" "packets share a WebSocket frame" ["EIO-WS-01" "EIO-" "SIO-" "ORD-" "RM-" "MD-" "UT-" "NS-" "MW-" "CSR-" "AE-"];
+        SendingIsPong "E41" "sending-is-pong" "whatever the server sends counts as a pong" ["EIO-HB-12" "EIO-HB-"];
+        PingsEndWithUpgrade "E42" "pings-end-with-upgrade" "once there was a probe, there are no pings" ["EIO-HB-14" "EIO-HB-10" "EIO-HB-"];
+        UpgradeUndone "E43" "upgrade-undone" "a completed upgrade is closed when the time for it is over" ["EIO-UP-18" "EIO-UP-"];
         BinaryPrefixed "E40" "binary-prefixed" "binary frames begin with a 4" ["EIO-WS-02" "I15" "EIO-WS-" "SIO-" "MD-" "RM-" "ORD-" "CSR-" "EIO-"];
     }
     Http {
