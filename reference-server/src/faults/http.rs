@@ -149,6 +149,10 @@ async fn spoil_answer(faults: &Faults, asked: &Asked, mut response: Answer) -> A
                     headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
                 }
             }
+            Fault::CorsPosts if asked.method == Method::POST => {
+                headers.remove(header::ACCESS_CONTROL_ALLOW_ORIGIN);
+                headers.remove(header::ACCESS_CONTROL_ALLOW_CREDENTIALS);
+            }
             Fault::CorsErrors if failed => drop(headers.remove(header::ACCESS_CONTROL_ALLOW_ORIGIN)),
             _ => {}
         }

@@ -331,6 +331,7 @@ faults! {
         CompressedNever "H21" "never-compressed" "long answers are not compressed" ["EIO-HD-09" "EIO-HD-" "MD-06"];
         JsonpIgnored "H22" "jsonp-ignored" "a JSONP request is answered like any other" ["EIO-HS-21" "EIO-HS-"];
         TooLarge404 "H23" "too-large-404" "a body that is too large is answered with 404" ["EIO-PL-12" "EIO-HS-20" "EIO-"];
+        CorsPosts "H25" "cors-not-on-posts" "the answers to POSTs carry no CORS headers" ["EIO-HD-07" "EIO-HD-08" "EIO-HD-"];
         EmptySidUnknown "H24" "empty-sid-unknown" "an empty sid counts as an unknown one" ["EIO-HS-14" "EIO-HS-"];
     }
 }
