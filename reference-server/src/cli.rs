@@ -11,7 +11,7 @@ use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::tls::{self, TlsError};
-use crate::{AllowRequest, Cookie, Cors, Listener, Options, Parser, Recovery, Server, fixture, limits};
+use crate::{AllowRequest, Cookie, Cors, Listener, Options, Parser, Recovery, Server, Transport, fixture, limits};
 
 /// How long a stopping server waits until what was queued is written.
 const SHUTDOWN: Duration = Duration::from_secs(5);
@@ -85,6 +85,28 @@ pub struct ServeArgs {
     #[arg(long, default_value = "/socket.io")]
     path: String,
 
+    /// Transports that are served, such as `websocket` or `polling,websocket`
+    #[arg(
+        long,
+        value_name = "NAMES",
+        env = "SIO_TRANSPORTS",
+        value_delimiter = ',',
+        default_value = "polling,websocket"
+    )]
+    transports: Vec<TransportName>,
+
+    /// Let polling sessions move to a WebSocket
+    #[arg(long, env = "SIO_ALLOW_UPGRADES", value_parser = clap::builder::BoolishValueParser::new(), action = clap::ArgAction::Set, default_value = "true")]
+    allow_upgrades: bool,
+
+    /// Answer under a path that ends with a slash
+    #[arg(long, env = "SIO_TRAILING_SLASH", value_parser = clap::builder::BoolishValueParser::new(), action = clap::ArgAction::Set, default_value = "true")]
+    trailing_slash: bool,
+
+    /// Ask no middleware about a session that is recovered
+    #[arg(long, env = "SIO_SKIP_MIDDLEWARES", value_parser = clap::builder::BoolishValueParser::new(), action = clap::ArgAction::Set, default_value = "true")]
+    skip_middlewares: bool,
+
     /// Set a cookie of this name with the session's id, for load balancers
     #[arg(long, value_name = "NAME", env = "SIO_COOKIE")]
     cookie: Option<String>,
@@ -136,6 +158,23 @@ enum ParserName {
     Json,
     /// One MessagePack map in one binary frame
     Msgpack,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum TransportName {
+    /// HTTP long-polling
+    Polling,
+    /// WebSocket
+    Websocket,
+}
+
+impl From<TransportName> for Transport {
+    fn from(name: TransportName) -> Self {
+        match name {
+            TransportName::Polling => Self::Polling,
+            TransportName::Websocket => Self::WebSocket,
+        }
+    }
 }
 
 /// Why the server did not start or went down.
@@ -252,6 +291,9 @@ impl ServeArgs {
             cors: self.cors.clone().map(|origin| {
                 Cors::origin(origin).credentials(self.cors_credentials).check_websockets(self.cors_websockets)
             }),
+            add_trailing_slash: self.trailing_slash,
+            transports: self.transports.iter().map(|&name| name.into()).collect(),
+            allow_upgrades: self.allow_upgrades,
             allow_request: self.deny.clone().map(refuse),
             cookie: self.cookie.clone().map(|name| Cookie { name, ..Cookie::default() }),
             allow_eio3: self.eio3,
@@ -263,6 +305,7 @@ impl ServeArgs {
                 max_disconnection_duration: Duration::from_millis(self.recovery),
                 max_packet_bytes: self.recovery_bytes,
                 max_session_bytes: self.recovery_bytes,
+                skip_middlewares: self.skip_middlewares,
                 ..Recovery::default()
             }),
             ..Options::default()

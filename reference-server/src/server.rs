@@ -299,11 +299,15 @@ impl Server {
     /// A socket has left, or was not let in. A dynamic namespace goes with its last one, if the options say so
     /// (NS-11); somebody who is on the way in keeps it.
     pub(crate) fn left(&self, nsp: &Namespace) {
-        if !nsp.leave() || !self.0.options.cleanup_empty_child_namespaces || !nsp.is_dynamic() {
+        if !nsp.leave() && !fault!(self, ChildOfOthersCleaned)
+            || !self.0.options.cleanup_empty_child_namespaces
+            || !nsp.is_dynamic()
+        {
             return;
         }
         let mut namespaces = self.namespaces();
-        if nsp.is_deserted() && namespaces.by_name.get(nsp.name()).is_some_and(|known| known.is(nsp)) {
+        let empty = nsp.is_deserted() || fault!(self, ChildOfOthersCleaned);
+        if empty && namespaces.by_name.get(nsp.name()).is_some_and(|known| known.is(nsp)) {
             namespaces.by_name.shift_remove(nsp.name());
             namespaces.children -= 1;
             namespaces.parents.iter().for_each(|parent| parent.forget_child(nsp.name()));

@@ -78,6 +78,8 @@ pub(crate) fn now() -> Instant {
 impl Session {
     /// A fresh session. Must be called on a runtime.
     pub(crate) fn new(server: Server, opening: &Opening<'_>, request: Request) -> Arc<Self> {
+        let query = if fault!(server, HandshakeLost) { String::new() } else { request.query };
+        let request = Request { query, ..request };
         let connection = match server.engine_app() {
             Some(_) => Connection::bare(server.config(), opening, now()),
             None => Connection::new(server.config(), opening, now()),

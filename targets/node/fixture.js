@@ -110,6 +110,10 @@ function handlersOf(socket, handler, parent) {
         transport: socket.conn.transport.name,
         rooms: roomsOf(socket),
       }),
+    handshake: (_, ack) => {
+      const { query, headers, xdomain } = socket.handshake;
+      ack?.({ query, headers, xdomain });
+    },
     join: ([rooms], ack) => {
       socket.join(list(rooms));
       ack?.(roomsOf(socket));

@@ -26,7 +26,12 @@ const io = new Server(http, {
   cookie: env.SIO_COOKIE ? { name: env.SIO_COOKIE, path: "/", httpOnly: true, sameSite: "lax" } : undefined,
   allowRequest: env.SIO_DENY ? (req, decide) => decide(null, !req.url.includes(env.SIO_DENY)) : undefined,
   parser: env.SIO_PARSER === "msgpack" ? require("socket.io-msgpack-parser") : undefined,
-  connectionStateRecovery: env.SIO_RECOVERY ? { maxDisconnectionDuration: Number(env.SIO_RECOVERY) } : undefined,
+  ...(env.SIO_TRANSPORTS && { transports: env.SIO_TRANSPORTS.split(",") }),
+  allowUpgrades: env.SIO_ALLOW_UPGRADES !== "0",
+  addTrailingSlash: env.SIO_TRAILING_SLASH !== "0",
+  connectionStateRecovery: env.SIO_RECOVERY
+    ? { maxDisconnectionDuration: Number(env.SIO_RECOVERY), skipMiddlewares: env.SIO_SKIP_MIDDLEWARES !== "0" }
+    : undefined,
 });
 
 require("./fixture")(io);

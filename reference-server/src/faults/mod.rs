@@ -143,6 +143,9 @@ impl Faults {
                 Fault::AttachmentsUnbounded => options.max_attachments = usize::MAX,
                 Fault::ChildKept => options.cleanup_empty_child_namespaces = false,
                 Fault::ChildDropped => options.cleanup_empty_child_namespaces = true,
+                Fault::TransportsIgnored => options.transports = Options::default().transports,
+                Fault::UpgradesIgnored => options.allow_upgrades = true,
+                Fault::SlashWanted => options.add_trailing_slash = true,
                 Fault::CookieNever => options.cookie = None,
                 Fault::CompressedNever => options.http_compression = None,
                 Fault::RefusalOverruled => options.allow_request = None,
@@ -151,6 +154,7 @@ impl Faults {
             if let Some(recovery) = &mut options.connection_state_recovery {
                 match fault {
                     Fault::RecoverExpired => recovery.max_disconnection_duration *= 1_000,
+                    Fault::MiddlewaresAlwaysSkipped => recovery.skip_middlewares = true,
                     Fault::RecoverMiddlewares => recovery.skip_middlewares = false,
                     _ => {}
                 }

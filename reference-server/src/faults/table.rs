@@ -174,6 +174,7 @@ faults! {
         PidOpensDoors "R16" "pid-opens-doors" "any private id skips the middlewares" ["ADM-09" "ADM-"];
         AwayFetched "R17" "away-fetched" "who is away is still fetched and moved" ["CSR-13" "CSR-"];
         FreshInherits "R18" "fresh-inherits" "who comes fresh is put into the rooms of who went away" ["CSR-15" "CSR-"];
+        MiddlewaresAlwaysSkipped "R19" "recover-always-skips" "middlewares are skipped on recovery although they are to run" ["CSR-08" "CSR-17" "CSR-"];
         RecoverMiddlewares "R15" "recover-runs-middlewares" "middlewares run although they are to be skipped" ["CSR-08" "CSR-"];
     }
     Acks {
@@ -260,6 +261,8 @@ faults! {
         PendingReached "N34" "pending-reached" "broadcasts reach who waits for the answer to CONNECT" ["ADM-04" "SIO-CN-18" "ADM-"];
         StrangerHeard "N35" "stranger-heard" "an event for a namespace joins it" ["ADM-05" "SIO-CN-09" "SIO-CN-10" "ADM-" "SIO-CN-" "SIO-MF-"];
         LeftHeard "N36" "left-heard" "who has left is heard all the same" ["ADM-07" "SIO-EV-09" "ADM-"];
+        HandshakeLost "N37" "handshake-lost" "the query of the first request does not reach the application" ["SIO-CN-23" "SIO-CN-"];
+        ChildOfOthersCleaned "N38" "child-of-others-cleaned" "clean-up lets go of a child when anybody leaves it" ["NS-14" "NS-"];
         RefusedStays "N30" "refused-stays" "a refused socket stays in the rooms of its middleware" ["RM-16" "RM-" "AE-"];
     }
     Engine {
@@ -332,6 +335,9 @@ faults! {
         JsonpIgnored "H22" "jsonp-ignored" "a JSONP request is answered like any other" ["EIO-HS-21" "EIO-HS-"];
         TooLarge404 "H23" "too-large-404" "a body that is too large is answered with 404" ["EIO-PL-12" "EIO-HS-20" "EIO-"];
         CorsPosts "H25" "cors-not-on-posts" "the answers to POSTs carry no CORS headers" ["EIO-HD-07" "EIO-HD-08" "EIO-HD-"];
+        TransportsIgnored "H26" "transports-ignored" "both transports are served, whatever is chosen" ["EIO-HS-23" "EIO-HS-"];
+        UpgradesIgnored "H27" "upgrades-ignored" "upgrades are offered although they are not allowed" ["EIO-HS-03" "EIO-HS-"];
+        SlashWanted "H28" "slash-wanted" "the path needs a slash at its end although it is to have none" ["EIO-HS-24" "EIO-HS-"];
         EmptySidUnknown "H24" "empty-sid-unknown" "an empty sid counts as an unknown one" ["EIO-HS-14" "EIO-HS-"];
     }
 }

@@ -222,7 +222,7 @@ enum OptionKind {
     Text,
 }
 
-const OPTIONS: [(&str, &str, OptionKind); 13] = [
+const OPTIONS: [(&str, &str, OptionKind); 17] = [
     ("ping_interval", "SIO_PING_INTERVAL", OptionKind::Millis),
     ("ping_timeout", "SIO_PING_TIMEOUT", OptionKind::Millis),
     ("connect_timeout", "SIO_CONNECT_TIMEOUT", OptionKind::Millis),
@@ -235,7 +235,11 @@ const OPTIONS: [(&str, &str, OptionKind); 13] = [
     ("cookie", "SIO_COOKIE", OptionKind::Text),
     ("deny", "SIO_DENY", OptionKind::Text),
     ("recovery", "SIO_RECOVERY", OptionKind::Millis),
+    ("skip_middlewares", "SIO_SKIP_MIDDLEWARES", OptionKind::Flag),
     ("parser", "SIO_PARSER", OptionKind::Text),
+    ("transports", "SIO_TRANSPORTS", OptionKind::Text),
+    ("allow_upgrades", "SIO_ALLOW_UPGRADES", OptionKind::Flag),
+    ("trailing_slash", "SIO_TRAILING_SLASH", OptionKind::Flag),
 ];
 
 /// How often a case is played while a load runs.
