@@ -16,10 +16,19 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
+    use crate::scenario::lower::cases::OPTIONS;
     use crate::scenario::lower::steps::{MODIFIERS, VERBS};
 
     fn schema() -> Value {
         serde_json::from_str(text()).unwrap()
+    }
+
+    #[test]
+    fn the_schema_knows_every_option_and_no_other() {
+        let schema = schema();
+        let known: BTreeSet<&str> =
+            schema["$defs"]["options"]["properties"].as_object().unwrap().keys().map(String::as_str).collect();
+        assert_eq!(known, OPTIONS.into_iter().map(|(name, ..)| name).collect());
     }
 
     #[test]

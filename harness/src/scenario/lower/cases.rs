@@ -215,14 +215,14 @@ fn origin(node: &Node, cx: &mut Context<'_>) -> Option<Origin> {
 }
 
 /// How an option is written, and the environment variable it becomes.
-enum OptionKind {
+pub(in crate::scenario) enum OptionKind {
     Millis,
     Bytes,
     Flag,
     Text,
 }
 
-const OPTIONS: [(&str, &str, OptionKind); 17] = [
+pub(in crate::scenario) const OPTIONS: [(&str, &str, OptionKind); 17] = [
     ("ping_interval", "SIO_PING_INTERVAL", OptionKind::Millis),
     ("ping_timeout", "SIO_PING_TIMEOUT", OptionKind::Millis),
     ("connect_timeout", "SIO_CONNECT_TIMEOUT", OptionKind::Millis),
