@@ -74,6 +74,9 @@ pub enum Event {
     },
     /// The WebSocket has taken over from long-polling.
     Upgraded,
+    /// A packet that the machine has dealt with by itself: a ping, a pong, a noop. Only for those who
+    /// [asked](Connection::show_engine).
+    Engine(EnginePacket),
     /// The connection ended; nothing follows.
     Closed(Closed),
 }
@@ -101,6 +104,7 @@ pub struct Connection {
     handshake: Option<Handshake>,
     next_id: u64,
     closed: bool,
+    shows_engine: bool,
 }
 
 impl Connection {
@@ -122,7 +126,13 @@ impl Connection {
             handshake: None,
             next_id: 0,
             closed: false,
+            shows_engine: false,
         }
+    }
+
+    /// From now on there is an event for each packet of the engine, too.
+    pub fn show_engine(&mut self) {
+        self.shows_engine = true;
     }
 
     // ---- what the user does
@@ -167,9 +177,10 @@ impl Connection {
 
     // ---- what the adapter does
 
-    /// The next frame for the WebSocket. `None` while the transports change places.
+    /// The next frame for the WebSocket. `None` while the transports change places, and ahead of the open packet: a
+    /// session begins with it, and until then a server need not listen.
     pub fn take_frame(&mut self) -> Option<Frame> {
-        if self.transport == Transport::Polling { None } else { self.outbox.pop_front() }
+        if self.transport == Transport::Polling || self.handshake.is_none() { None } else { self.outbox.pop_front() }
     }
 
     /// The body of the next POST, bounded by the server's `maxPayload` at packet borders.
@@ -288,7 +299,11 @@ impl Connection {
     }
 
     fn receive(&mut self, frame: &Frame, now: Instant) -> Result<(), Closed> {
-        match EnginePacket::decode(frame)? {
+        let packet = EnginePacket::decode(frame)?;
+        if self.shows_engine && matches!(packet, EnginePacket::Ping(_) | EnginePacket::Pong(_) | EnginePacket::Noop) {
+            self.events.push_back(Event::Engine(packet.clone()));
+        }
+        match packet {
             EnginePacket::Message(_) if self.patience.is_none() => {
                 Err(Closed::Handshake("a message came ahead of it".to_owned()))
             }
@@ -333,6 +348,50 @@ impl Connection {
         if !self.closed {
             self.closed = true;
             self.events.push_back(Event::Closed(why));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OPEN: &str = r#"0{"sid":"s","upgrades":[],"pingInterval":25000,"pingTimeout":20000}"#;
+
+    fn text(frame: &str) -> Frame {
+        Frame::Text(frame.to_owned().into())
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "an origin for a clock that stands still")]
+    fn now() -> Instant {
+        Instant::now()
+    }
+
+    #[test]
+    fn nothing_leaves_ahead_of_the_open_packet() {
+        let now = now();
+        let mut client = Connection::new(Transport::WebSocket);
+        client.connect("/", "");
+        client.emit("/", Args::none(), false);
+        assert!(client.has_output());
+        assert_eq!(client.take_frame(), None);
+        client.frame(&text(OPEN), now);
+        assert_eq!(client.take_frame(), Some(text("40")));
+        assert!(client.take_frame().is_some() && client.take_frame().is_none());
+    }
+
+    #[test]
+    fn packets_of_the_engine_are_told_to_those_who_ask() {
+        let now = now();
+        for asked in [false, true] {
+            let mut client = Connection::new(Transport::WebSocket);
+            if asked {
+                client.show_engine();
+            }
+            [OPEN, "2", "6"].into_iter().for_each(|frame| client.frame(&text(frame), now));
+            let told = std::iter::from_fn(|| client.poll_event()).filter(|event| matches!(event, Event::Engine(_)));
+            assert_eq!(told.count(), if asked { 2 } else { 0 });
+            assert_eq!(client.take_frame(), Some(text("3")));
         }
     }
 }

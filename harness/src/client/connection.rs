@@ -219,6 +219,11 @@ impl Connection {
 
     // ---- receiving
 
+    /// From now on there is an event for each packet of the engine, too.
+    pub fn show_engine(&mut self) {
+        self.machine.show_engine();
+    }
+
     /// The next event. Cancel-safe: what was read or half-written stays with the connection.
     pub async fn next(&mut self) -> Event {
         poll_fn(|cx| self.poll_event(cx)).await
@@ -315,12 +320,20 @@ impl Connection {
     pub async fn join(&mut self, nsp: &str, auth: &str, within: Duration) -> Result<ByteString, Error> {
         self.connect(nsp, auth);
         let nsp = nsp.to_owned();
-        self.wait_for("answer to CONNECT", within, |event| match event {
-            Event::Connect { nsp: name, body } if *name == *nsp => Some(Ok(body)),
-            Event::ConnectError { nsp: name, body } if *name == *nsp => Some(Err(Error::Refused(body.to_string()))),
-            _ => None,
-        })
-        .await
+        let joining = self
+            .wait_for("answer to CONNECT", within, |event| match event {
+                Event::Connect { nsp: name, body } if *name == *nsp => Some(Ok(body)),
+                Event::ConnectError { nsp: name, body } if *name == *nsp => Some(Err(Error::Refused(body.to_string()))),
+                _ => None,
+            })
+            .await;
+        match joining {
+            // A CONNECT leaves behind the open packet, so nobody has been asked yet.
+            Err(Error::Timeout { within, .. }) if self.handshake().is_none() => {
+                Err(Error::Timeout { what: "open packet", within })
+            }
+            other => other,
+        }
     }
 
     /// Emits and waits for the acknowledgement; other events are dropped.

@@ -291,7 +291,7 @@ impl Actor {
                     }
                 }
             }
-            Event::Open(_) | Event::Upgraded | Event::Closed(_) => {}
+            Event::Open(_) | Event::Engine(_) | Event::Upgraded | Event::Closed(_) => {}
         }
     }
 

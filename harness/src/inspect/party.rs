@@ -131,7 +131,7 @@ impl Party {
                 self.remark(format!("a connection ended: {}", clip(&why.to_string())));
                 Heard::Other
             }
-            Event::Open(_) | Event::Upgraded => Heard::Other,
+            Event::Open(_) | Event::Engine(_) | Event::Upgraded => Heard::Other,
         }
     }
 

@@ -152,7 +152,8 @@ impl Client {
         let mut log = |line: String| log(at, line);
         let name = &self.name;
         match event {
-            Event::Open(_) => {}
+            Event::Open(handshake) => log(format!("{name} ◀ open, session {}", handshake.sid)),
+            Event::Engine(packet) => log(format!("{name} ◀ {packet:?}")),
             Event::Connect { nsp, body } => {
                 log(format!("{name} ◀ CONNECT {nsp} {body}"));
                 self.joined.push(nsp.to_string());

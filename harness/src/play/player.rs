@@ -268,11 +268,13 @@ impl<'a> Player<'a> {
         let opened = Connection::open_with(&client.endpoint, &self.stage.http, transport, parser);
         let opened = tokio::time::timeout(ANSWER, opened).await;
         let name = client.name.clone();
-        let connection = match opened {
+        let mut connection = match opened {
             Ok(Ok(connection)) => connection,
             Ok(Err(error)) => return Err(Stop::Fail(format!("{name} could not connect: {error}"))),
             Err(_) => return Err(Stop::Late(format!("{name} could not connect within {ANSWER:?}"))),
         };
+        // A transcript holds what a client deals with unseen, too.
+        connection.show_engine();
         let client = &mut self.clients[index];
         (client.wire, client.left, client.closed) = (Wire::Packets(connection), false, None);
         Ok(())

@@ -8,6 +8,7 @@ mod cli;
 mod common;
 mod conformance;
 mod credentials;
+mod early;
 mod ends;
 mod evil;
 mod explore;

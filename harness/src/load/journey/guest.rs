@@ -121,6 +121,7 @@ impl<'a> Guest<'a> {
                 self.local.upgraded(self.opened_at, self.local.now());
                 None
             }
+            Event::Engine(_) => None,
             Event::Open(_) => {
                 self.opened_at = self.local.now();
                 self.local.session_opened(self.transport);

@@ -192,7 +192,7 @@ impl Talk<'_> {
             Event::Disconnect { .. } => return Some("the server put the user out of its namespace".to_owned()),
             Event::Closed(why) => return Some(why.to_string()),
             Event::Upgraded => self.local.upgraded(self.opened_at, self.local.now()),
-            Event::Open(_) | Event::Connect { .. } | Event::ConnectError { .. } => {}
+            Event::Open(_) | Event::Engine(_) | Event::Connect { .. } | Event::ConnectError { .. } => {}
         }
         None
     }

@@ -225,6 +225,7 @@ impl<'a> Talk<'a> {
                 self.local.session_opened(self.local.plan.users[self.number as usize].transport);
             }
             Event::Upgraded => self.local.upgraded(self.opened_at, self.local.now()),
+            Event::Engine(_) => {}
         }
         Ok(())
     }
