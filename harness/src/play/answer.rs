@@ -27,7 +27,7 @@ pub(crate) fn compare(
             (None, Some(found)) => return Err(format!("expected no header {name}, found {found:?}")),
             (Some(_), None) => return Err(format!("expected a header {name}")),
             (Some(wanted), Some(found)) => {
-                scope.matches_raw(wanted, found).map_err(|why| format!("header {name}: {why}"))?;
+                matches_header(scope, name, wanted, found).map_err(|why| format!("header {name}: {why}"))?;
             }
         }
     }
@@ -37,6 +37,30 @@ pub(crate) fn compare(
     let body = String::from_utf8_lossy(&response.body);
     let text = pattern.body.as_deref().unwrap_or_default();
     matches_text(scope, text, pattern.json.as_ref(), &body).map_err(|why| format!("the body differs: {why}"))
+}
+
+/// Compares a header with a pattern. Media types are equal however they are spelled (RFC 9110, 8.3.1): case does not matter in
+/// them, nor white space around their parameters, nor quotes.
+fn matches_header(scope: &mut Scope, name: &str, wanted: &[Piece], found: &str) -> Result<(), String> {
+    let exact = scope.matches_raw(wanted, found);
+    if exact.is_ok() || !name.eq_ignore_ascii_case("content-type") {
+        return exact;
+    }
+    let wanted: Vec<Piece> = wanted.iter().map(spelled).collect();
+    scope.matches_raw(&wanted, &media_type(found)).or(exact)
+}
+
+fn spelled(piece: &Piece) -> Piece {
+    match piece {
+        Piece::Literal(text) => Piece::Literal(media_type(text)),
+        other @ Piece::Expr(_) => other.clone(),
+    }
+}
+
+/// A media type, or a part of one, in its plainest spelling.
+fn media_type(text: &str) -> String {
+    let parts: Vec<_> = text.split(';').map(str::trim).collect();
+    parts.join(";").replace('"', "").to_ascii_lowercase()
 }
 
 /// Compares a text with a pattern; with `json`, what follows the pattern is JSON that matches that.
@@ -52,4 +76,28 @@ pub(super) fn matches_text(
     let value: Value =
         serde_json::from_str(rest).map_err(|error| format!("what follows {prefix:?} is not JSON ({error})"))?;
     scope.matches(json, &value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::template::{AnyOf, Expr};
+
+    #[test]
+    fn media_types_are_compared_as_such() {
+        let mut scope = Scope::default();
+        let literal = |text: &str| vec![Piece::Literal(text.to_owned())];
+        let wanted = literal("text/plain; charset=UTF-8");
+        let mut is = |name: &str, wanted: &[Piece], found: &str| matches_header(&mut scope, name, wanted, found);
+        for found in ["text/plain; charset=UTF-8", "text/plain;charset=utf-8", "Text/Plain ; Charset=\"utf-8\""] {
+            assert_eq!(is("Content-Type", &wanted, found), Ok(()), "{found}");
+        }
+        for found in ["text/html; charset=UTF-8", "text/plain", "text/plain; charset=latin1"] {
+            let why = is("content-type", &wanted, found).unwrap_err();
+            assert!(why.contains(found), "{why}");
+        }
+        let any = vec![Piece::Literal("application/json".to_owned()), Piece::Expr(Expr::Any(AnyOf::Anything))];
+        assert_eq!(is("content-type", &any, "Application/JSON;charset=utf-8"), Ok(()));
+        assert!(is("cache-control", &literal("no-store"), "No-Store").is_err());
+    }
 }
