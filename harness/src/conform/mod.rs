@@ -6,9 +6,11 @@
 //! `kill` plays the suite against servers that err on purpose.
 
 pub mod accept;
+mod answers;
 pub mod capabilities;
 pub mod contract;
 pub mod deviations;
+mod fixture;
 #[cfg(feature = "faults")]
 pub mod kill;
 mod lag;
@@ -18,6 +20,7 @@ pub mod run;
 pub mod select;
 mod spelling;
 mod stand;
+mod starved;
 mod unknown;
 pub mod zoo;
 

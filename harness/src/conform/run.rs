@@ -1,6 +1,6 @@
 //! Playing a suite: in parallel, with replays where sio-bench was late and restarts where the target died.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 use std::process::ExitStatus;
@@ -13,17 +13,20 @@ use futures_util::stream::FuturesUnordered;
 use indexmap::IndexMap;
 use tokio::sync::Semaphore;
 
+use super::answers;
 use super::capabilities::{Capabilities, option_name};
 use super::deviations::Deviations;
+use super::fixture::Signs;
 use super::lag::{Lag, TOO_LATE};
 use super::register::Register;
 use super::select::Suite;
 use super::stand::Stand;
+use super::starved::{Starved, Waits, Watched};
 use crate::client::Manner;
 use crate::clock;
-use crate::play::{self, Stage};
+use crate::play::{self, Played, Stage};
 use crate::record::{CapabilityResult, CaseResult, CaseVerdict, Failure, TargetInfo};
-use crate::scenario::model::{Class, Options};
+use crate::scenario::model::{Case, Class, Options, Origin};
 use crate::target::{self, Prepared};
 
 /// How often a case is played again when sio-bench was late.
@@ -82,6 +85,7 @@ pub async fn run(
         permits,
         starts,
         listener: RefCell::new(listener),
+        application: Cell::new(None),
     };
     tokio::select! {
         outcome = runner.run() => outcome,
@@ -101,6 +105,8 @@ struct Runner<'a> {
     /// Targets that start at the same time; more would only be in each other's way.
     starts: Semaphore,
     listener: RefCell<&'a mut dyn Listener>,
+    /// Whether there is a fence, and the fixture, once that is known; it is so on every target of the suite.
+    application: Cell<Option<(bool, bool)>>,
 }
 
 /// Cases that share a target.
@@ -114,12 +120,15 @@ impl<'a> Runner<'a> {
     async fn run(&self) -> Result<(), target::Error> {
         let mut first = self.stand(&Options::default(), "target").await?;
         let managed = self.prepared.is_managed();
-        let mut capabilities = Capabilities::declared(self.prepared.lacks(), first.info().fence, managed);
+        let info = self.look(&mut first).await?;
+        let (fixture, fence) = (first.stage().fixture, first.stage().fence);
+        let mut capabilities = Capabilities::declared(self.prepared.lacks(), fixture, managed);
         let mut probed = Vec::new();
-        if first.info().fence && !self.settings.trust {
+        // Probes rest on acknowledgements; without them the target has what it says it has.
+        if fixture && fence && !self.settings.trust {
             probed = capabilities.probe(&first.stage()).await.map_err(target::Error::Unreachable)?;
         }
-        self.listener.borrow_mut().target(first.info(), &probed);
+        self.listener.borrow_mut().target(&info, &probed);
 
         let mut groups: IndexMap<Group, Vec<Pick>> = IndexMap::new();
         for pick in &self.suite.picks {
@@ -128,6 +137,16 @@ impl<'a> Runner<'a> {
                 let skipped =
                     CaseResult { verdict: CaseVerdict::Skip, reason: Some(reason), ..play::blank(loaded, case) };
                 self.judge(skipped);
+                continue;
+            }
+            let unseen = (fixture && !fence).then(|| answers::undecided(case, &loaded.scenario.actions)).flatten();
+            if let Some(reason) = unseen {
+                let undecided = CaseResult {
+                    verdict: CaseVerdict::Inconclusive,
+                    reason: Some(reason),
+                    ..play::blank(loaded, case)
+                };
+                self.judge(undecided);
                 continue;
             }
             let group = Group { options: case.options.clone(), exclusive: case.exclusive };
@@ -147,11 +166,31 @@ impl<'a> Runner<'a> {
         Ok(())
     }
 
+    /// Finds out what runs on the target; what decided is among the remarks.
+    async fn look(&self, first: &mut Stand<'a>) -> Result<TargetInfo, target::Error> {
+        let mut info = first.info().clone();
+        if self.settings.trust {
+            return Ok(info);
+        }
+        let signs = Signs::look(&first.stage()).await.map_err(target::Error::Unreachable)?;
+        info.fence = signs.fence();
+        info.fixture = Some(signs.fixture());
+        info.remarks.extend(signs.remarks());
+        self.application.set(Some((signs.fence(), signs.fixture())));
+        first.knows(signs.fence(), signs.fixture());
+        Ok(info)
+    }
+
     async fn stand(&self, options: &Options, name: &str) -> Result<Stand<'a>, target::Error> {
         let stderr = self.settings.folder.join(format!("{name}.stderr"));
         // A folder that cannot be made is reported by whoever writes into it.
         let _ = std::fs::create_dir_all(&self.settings.folder);
-        Stand::start(self.prepared, self.settings.path.as_deref(), options, stderr, self.settings).await
+        let path = self.settings.path.as_deref();
+        let mut stand = Stand::start(self.prepared, path, options, stderr, self.settings).await?;
+        if let Some((fence, fixture)) = self.application.get() {
+            stand.knows(fence, fixture);
+        }
+        Ok(stand)
     }
 
     /// Plays the cases of one set of options on a target of their own.
@@ -214,7 +253,7 @@ impl<'a> Runner<'a> {
                     && let Some(pick) = queue.pop_front()
                 {
                     aboard.insert(pick, stand.stderr_len());
-                    flying.push(self.play(pick, Rc::clone(&stage)));
+                    flying.push(self.play(pick, Rc::clone(&stage), stand.watched()));
                 }
                 if flying.is_empty() && held.is_empty() {
                     break None;
@@ -269,11 +308,11 @@ impl<'a> Runner<'a> {
             }
             dead = false;
             let written = stand.stderr_len();
-            let stage = stand.stage();
+            let (stage, watched) = (stand.stage(), stand.watched());
             let played = tokio::select! {
                 biased;
                 status = stand.died() => Err(status),
-                (_, result) = self.play(*pick, stage) => Ok(result),
+                (_, result) = self.play(*pick, stage, watched) => Ok(result),
             };
             let failed = matches!(&played, Ok(result) if result.verdict != CaseVerdict::Pass);
             let status = match &played {
@@ -315,37 +354,64 @@ impl<'a> Runner<'a> {
         self.judge(crashed(result, status, stderr, ""));
     }
 
-    /// One case, and again while sio-bench was too late to judge it.
-    async fn play(&self, pick: Pick, stage: Rc<Stage>) -> (Pick, CaseResult) {
+    /// One case, and again while something else than the target may have decided it.
+    async fn play(&self, pick: Pick, stage: Rc<Stage>, watched: Rc<Watched>) -> (Pick, CaseResult) {
         let (loaded, case) = self.suite.case(pick);
         // Closed only when everything is over.
         let _permit = self.permits.acquire().await;
         let mut replays = 0;
         loop {
-            let started = clock::now();
-            let mut result = play::play(loaded, case, &stage).await;
-            let late = self.lag.worst_since(started);
-            // A few milliseconds do not decide about a deadline of seconds.
-            let matters = TOO_LATE.max(started.elapsed() / LATE_SHARE);
-            if result.verdict != CaseVerdict::Fail || late < matters {
-                return (pick, result);
-            }
+            let (started, waits) = (clock::now(), watched.waits());
+            let played = play::attempt(loaded, case, &stage).await;
+            let doubt = self.doubt(&played, case, started, (&watched, &waits));
+            let about_time = limit(played.deadline, case).is_some();
+            let mut result = played.result;
+            let Some(doubt) = doubt else { return (pick, result) };
             replays += 1;
             if replays > REPLAYS {
-                if result.failure.as_ref().is_some_and(|failure| failure.late) {
-                    result.verdict = CaseVerdict::Inconclusive;
-                    result.reason = Some(format!("sio-bench was up to {late:?} late, {replays} times in a row"));
+                if let Some(why) = doubt.reason(about_time, replays) {
+                    (result.verdict, result.reason) = (CaseVerdict::Inconclusive, Some(why));
                 }
                 return (pick, result);
             }
         }
     }
 
+    /// What else than the target may have decided a failure that is not known already.
+    fn doubt(
+        &self,
+        played: &Played,
+        case: &Case,
+        started: Instant,
+        (watched, before): (&Watched, &Waits),
+    ) -> Option<Doubt> {
+        let result = &played.result;
+        let judged = self.class_of(result).0 != Some(Class::Info);
+        let known = || self.settings.deviations.know(result, self.settings.today);
+        if result.verdict != CaseVerdict::Fail || !judged || known() {
+            return None;
+        }
+        if let Some(why) = &played.disturbed {
+            return Some(Doubt::Disturbed(why.clone()));
+        }
+        let late = self.lag.worst_since(started);
+        // A few milliseconds do not decide about a deadline of seconds.
+        if late >= TOO_LATE.max(started.elapsed() / LATE_SHARE) {
+            return Some(Doubt::Late(late));
+        }
+        let limit = limit(played.deadline, case)?;
+        watched.excuse(before, limit).map(|starved| Doubt::Starved(starved, limit))
+    }
+
+    /// How serious it is and where it comes from, by the case or by its row.
+    fn class_of(&self, result: &CaseResult) -> (Option<Class>, Option<Origin>) {
+        let rule = result.rule.as_ref().and_then(|rule| self.register.rules.get(rule));
+        (result.class.or(rule.map(|rule| rule.class)), result.origin.or(rule.map(|rule| rule.origin)))
+    }
+
     /// Gives a result its verdict and tells it.
     fn judge(&self, mut result: CaseResult) {
-        let rule = result.rule.as_ref().and_then(|rule| self.register.rules.get(rule));
-        result.class = result.class.or(rule.map(|rule| rule.class));
-        result.origin = result.origin.or(rule.map(|rule| rule.origin));
+        (result.class, result.origin) = self.class_of(&result);
         if result.class == Some(Class::Info) && result.verdict == CaseVerdict::Fail {
             result.verdict = CaseVerdict::Info;
         }
@@ -363,6 +429,42 @@ fn beside(text: &str, others: usize) -> String {
     }
 }
 
+/// What else than the target may have decided a case.
+#[derive(Debug)]
+enum Doubt {
+    /// sio-bench was so late.
+    Late(Duration),
+    /// The target had no core while a deadline ran.
+    Starved(Starved, Duration),
+    /// Something came in between.
+    Disturbed(String),
+}
+
+impl Doubt {
+    /// Why a case is not decided after so many tries; `None` if it is, since it is not about time.
+    fn reason(&self, about_time: bool, tries: u32) -> Option<String> {
+        Some(match self {
+            Self::Late(_) if !about_time => return None,
+            Self::Late(by) => format!("sio-bench was up to {by:?} late, {tries} times in a row"),
+            Self::Starved(Starved::Waited(waited), deadline) => format!(
+                "the target was starved, {tries} times in a row: it waited {waited:?} for a core while it had {deadline:?}"
+            ),
+            Self::Starved(Starved::Stopped, _) => "the target was stopped by a signal while a deadline ran".to_owned(),
+            Self::Disturbed(why) => format!("{why}, {tries} times in a row"),
+        })
+    }
+}
+
+/// What a case leaves the target to be late by: the deadline that was missed, or the shortest of the timers that it was started
+/// with, since what ends a connection may be one of those.
+fn limit(deadline: Option<Duration>, case: &Case) -> Option<Duration> {
+    let timer = |(name, value): (&&str, &String)| {
+        let is_timer = name.ends_with("_TIMEOUT") || name.ends_with("_INTERVAL");
+        value.parse().ok().filter(|_| is_timer).map(Duration::from_millis)
+    };
+    case.options.0.iter().filter_map(timer).chain(deadline).min()
+}
+
 async fn until(due: Option<Instant>) {
     match due {
         Some(due) => tokio::time::sleep_until(due.into()).await,
@@ -378,4 +480,38 @@ fn crashed(result: CaseResult, status: ExitStatus, stderr: Option<String>, place
     };
     let failure = Failure { message, place, step, late: false };
     CaseResult { verdict: CaseVerdict::Crash, failure: Some(failure), stderr, ..result }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::source::Source;
+
+    #[test]
+    fn timers_of_the_target_are_deadlines_too() {
+        let case = |options: &str| {
+            let text = format!(
+                "name = 'x'\n[[case]]\nname = 'y'\nclients = {{ a = {{}} }}\noptions = {{ {options} }}\n\
+                 steps = [{{ at = 'a', emit = ['x'] }}]\n"
+            );
+            let source = Source { name: "x.toml".to_owned(), text };
+            crate::scenario::load(source, &[], None).unwrap().scenario.cases.remove(0)
+        };
+        let millis = |millis| Some(Duration::from_millis(millis));
+        let heartbeat = case("ping_interval = '300ms', ping_timeout = '200ms'");
+        assert_eq!(limit(None, &heartbeat), millis(200));
+        assert_eq!(limit(millis(50), &heartbeat), millis(50));
+        let other = case("max_payload = '100B', recovery = '10ms'");
+        assert_eq!(limit(None, &other), None);
+        assert_eq!(limit(millis(50), &other), millis(50));
+    }
+
+    #[test]
+    fn what_is_not_about_time_is_decided_by_a_late_tester_too() {
+        let late = Doubt::Late(Duration::from_millis(50));
+        assert_eq!(late.reason(false, 5), None);
+        assert_eq!(late.reason(true, 5).unwrap(), "sio-bench was up to 50ms late, 5 times in a row");
+        let starved = Doubt::Starved(Starved::Waited(Duration::from_millis(600)), Duration::from_secs(1));
+        assert!(starved.reason(true, 5).unwrap().contains("waited 600ms for a core while it had 1s"));
+    }
 }

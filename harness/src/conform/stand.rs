@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::Settings;
+use super::starved::Watched;
 use crate::play::Stage;
 use crate::scenario::model::Options;
 use crate::target::{self, Launch, Prepared, Target};
@@ -21,6 +22,7 @@ pub(super) struct Stand<'a> {
     delay: Duration,
     target: Target,
     stage: Rc<Stage>,
+    watched: Rc<Watched>,
 }
 
 impl<'a> Stand<'a> {
@@ -43,7 +45,8 @@ impl<'a> Stand<'a> {
         let target = prepared.start(path, &launch).await?;
         let delay = settings.delay;
         let stage = Rc::new(stage_of(&target, delay));
-        Ok(Self { prepared, path, launch, delay, target, stage })
+        let watched = Rc::new(Watched::group(target.info.pid));
+        Ok(Self { prepared, path, launch, delay, target, stage, watched })
     }
 
     /// Starts the target again, after it has died or hangs.
@@ -51,8 +54,20 @@ impl<'a> Stand<'a> {
         // Dropping the child kills its group.
         self.target.child = None;
         self.target = self.prepared.start(self.path, &self.launch).await?;
-        self.stage = Rc::new(stage_of(&self.target, self.delay));
+        let (fence, fixture) = (self.stage.fence, self.stage.fixture);
+        self.stage = Rc::new(Stage { fence, fixture, ..stage_of(&self.target, self.delay) });
+        self.watched = Rc::new(Watched::group(self.target.info.pid));
         Ok(())
+    }
+
+    /// From now on cases know this of the application there.
+    pub(super) fn knows(&mut self, fence: bool, fixture: bool) {
+        self.stage = Rc::new(Stage { fence, fixture, ..Stage::clone(&self.stage) });
+    }
+
+    /// The processes of the target.
+    pub(super) fn watched(&self) -> Rc<Watched> {
+        Rc::clone(&self.watched)
     }
 
     pub(super) fn stage(&self) -> Rc<Stage> {

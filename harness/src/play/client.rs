@@ -7,6 +7,7 @@ use std::time::Instant;
 use sio_protocol::client::Event;
 use sio_protocol::{Args, Value};
 
+use super::chatter::Chatter;
 use super::transcript::{self, clip};
 use crate::client::{Connection, Endpoint, Jar};
 use crate::clock;
@@ -16,6 +17,8 @@ use crate::wire::{self, Link};
 const AT_A_TIME: usize = 1_000;
 /// Events kept that no step has asked for. More is a flood.
 const MOST_ARRIVALS: usize = 100_000;
+/// Stands behind what was set aside.
+const OWN: &str = "   (the application's own)";
 
 /// An event that no step has asked for yet.
 #[derive(Debug)]
@@ -67,14 +70,16 @@ pub(crate) struct Client {
     pub pings_shown: bool,
     /// Whether noops are.
     pub noops_shown: bool,
-    /// Acknowledgements that the transcript need not show.
-    pub hidden: Vec<u64>,
+    /// A step opened it and allowed that it was refused, which it was: what else is asked of it does not matter.
+    pub turned_away: bool,
+    /// What the application says by itself.
+    pub chatter: Chatter,
     /// Namespaces whose greeting has not come yet.
     greeting: Vec<String>,
 }
 
 impl Client {
-    pub(crate) fn new(name: &str, endpoint: Endpoint, nsp: String) -> Self {
+    pub(crate) fn new(name: &str, endpoint: Endpoint, nsp: String, chatter: Chatter) -> Self {
         Self {
             name: name.to_owned(),
             wire: Wire::None,
@@ -94,7 +99,8 @@ impl Client {
             last: clock::now(),
             pings_shown: false,
             noops_shown: false,
-            hidden: Vec::new(),
+            turned_away: false,
+            chatter,
             greeting: Vec::new(),
         }
     }
@@ -128,8 +134,13 @@ impl Client {
     }
 
     fn take_raw(&mut self, at: Instant, arrival: wire::Arrival, log: &mut dyn FnMut(Instant, String)) {
-        log(at, format!("{} ◀ {}", self.name, transcript::arrival(&arrival)));
+        let own = self.chatter.takes(&arrival);
+        log(at, format!("{} ◀ {}{}", self.name, transcript::arrival(&arrival), if own { OWN } else { "" }));
+        if own {
+            return;
+        }
         match &arrival {
+            wire::Arrival::Noted(_) => return,
             wire::Arrival::Text(text) if text == "2" && !self.pings_shown => {
                 if let Wire::Raw(handle) = &self.wire {
                     handle.tell(wire::Command::Send(vec![wire::Outgoing::Text("3".to_owned())]));
@@ -152,7 +163,7 @@ impl Client {
         let mut log = |line: String| log(at, line);
         let name = &self.name;
         match event {
-            Event::Open(handshake) => log(format!("{name} ◀ open, session {}", handshake.sid)),
+            Event::Open(handshake) => log(format!(r#"{name} ◀ open {{"sid":"{}"}}"#, handshake.sid)),
             Event::Engine(packet) => log(format!("{name} ◀ {packet:?}")),
             Event::Connect { nsp, body } => {
                 log(format!("{name} ◀ CONNECT {nsp} {body}"));
@@ -165,8 +176,9 @@ impl Client {
                 self.answers.push((nsp.to_string(), Err(body.to_string())));
             }
             Event::Event(incoming) => {
-                log(format!("{name} ◀ {} {}", incoming.nsp, clip(incoming.args.json())));
                 let values = incoming.args.to_values().unwrap_or_else(|_| vec![Value::from(incoming.args.json())]);
+                let own = if self.chatter.is_own(values.first()) { OWN } else { "" };
+                log(format!("{name} ◀ {} {}{own}", incoming.nsp, clip(incoming.args.json())));
                 let nsp = incoming.nsp.to_string();
                 let greeting = self.greeting.iter().position(|name| *name == nsp);
                 if let (Some(index), Some("auth")) = (greeting, values.first().and_then(Value::as_str)) {
@@ -176,11 +188,8 @@ impl Client {
                 self.arrivals.push(Arrival { nsp, values, id: incoming.id, at });
             }
             Event::Ack(incoming) => {
-                let hidden = incoming.id.is_some_and(|id| self.hidden.contains(&id));
-                if !hidden {
-                    let id = incoming.id.map_or("without id".to_owned(), |id| id.to_string());
-                    log(format!("{name} ◀ {} ack {id} {}", incoming.nsp, clip(incoming.args.json())));
-                }
+                let id = incoming.id.map_or("without id".to_owned(), |id| id.to_string());
+                log(format!("{name} ◀ {} ack {id} {}", incoming.nsp, clip(incoming.args.json())));
                 if let Some(id) = incoming.id {
                     self.acks.push((incoming.nsp.to_string(), id, incoming.args));
                 }

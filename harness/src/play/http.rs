@@ -2,17 +2,20 @@
 
 use std::future::poll_fn;
 use std::net::SocketAddr;
-use std::task::{Context, Poll};
-use std::time::Duration;
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
 use super::answer;
+use super::chatter::{self, Chatter};
 use super::player::{Outcome, Player};
 use super::transcript::clip;
-use super::{ANSWER, Stop};
+use super::{ANSWER, Stop, rows};
 use crate::client::Cookies;
+use crate::clock;
 use crate::scenario::model::{AnswerPattern, HttpRequest, Step, Verb};
+use crate::scenario::template::Piece;
 use crate::target::manner::{self, FORM};
 use crate::wire::http1::{Body, Exchange};
 use crate::wire::{Outgoing, Request, Response};
@@ -21,55 +24,82 @@ use crate::wire::{Outgoing, Request, Response};
 pub(crate) struct Pending {
     exchange: Exchange,
     address: SocketAddr,
-    /// To be sent again when all that came back was a ping.
+    /// To be sent again when all that came back was what no case is about.
     again: Option<Request>,
     /// Learn from the answer, which is one to this path.
     cookies: Option<(Cookies, String)>,
+    chatter: Chatter,
+    /// The answer, once it is here.
+    answer: Option<Result<Response, String>>,
+    /// The name by which a later step asks for it.
+    later: Option<String>,
+    /// Answers of which something was dealt with unseen, for the transcript.
+    pub(super) swallowed: Vec<(Instant, String)>,
 }
 
 impl Pending {
-    fn begin(address: SocketAddr, request: Request, polls: bool, cookies: Option<Cookies>) -> Self {
+    fn begin(address: SocketAddr, request: Request, polls: bool, cookies: Option<Cookies>, chatter: Chatter) -> Self {
         let again = polls.then(|| request.clone());
         let cookies = cookies.map(|cookies| (cookies, request.path.clone()));
-        Self { exchange: Exchange::begin(address, request), address, again, cookies }
+        let exchange = Exchange::begin(address, request);
+        Self { exchange, address, again, cookies, chatter, answer: None, later: None, swallowed: Vec::new() }
     }
 
-    /// As [`Exchange::poll`]; a GET that brought a ping and nothing else is answered and sent again, as every
+    /// Ready when the answer is here. A GET that brought nothing but a ping is answered and sent again at once, as every
     /// client would.
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Response, String>> {
-        loop {
-            let answer = match self.exchange.poll(cx) {
-                Poll::Ready(answer) => answer,
-                Poll::Pending => return Poll::Pending,
-            };
+    pub(super) fn drive(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        while self.answer.is_none() {
+            let answer = ready!(self.exchange.poll(cx));
             if let (Some((cookies, path)), Ok(response)) = (&self.cookies, &answer) {
                 cookies.learn(path, &response.headers);
             }
-            let Some(again) = &self.again else { return Poll::Ready(answer) };
-            match answer {
-                Ok(response) if response.status == 200 && &response.body[..] == b"2" => {
-                    self.exchange = Exchange::begin(self.address, again.clone());
-                }
-                Ok(mut response) if response.status == 200 => {
-                    response.body = without_pings(&response.body);
-                    return Poll::Ready(Ok(response));
-                }
-                other => return Poll::Ready(other),
-            }
+            self.answer = self.looked_at(answer);
         }
+        Poll::Ready(())
+    }
+
+    /// An answer without what no case is about; nothing, if that was all: then the request is sent again.
+    fn looked_at(&mut self, answer: Result<Response, String>) -> Option<Result<Response, String>> {
+        let (Some(again), Ok(response)) = (&self.again, &answer) else { return Some(answer) };
+        if response.status != 200 {
+            return Some(answer);
+        }
+        // Long intervals leave pings unanswered; a case about pings says so.
+        let packets: Vec<_> = chatter::packets(&response.body).collect();
+        let kept = self.chatter.without(packets.iter().copied().filter(|packet| *packet != b"2"));
+        if kept.len() == packets.len() {
+            return Some(answer);
+        }
+        self.swallowed.push((clock::now(), clip(&String::from_utf8_lossy(&response.body))));
+        if kept.is_empty() {
+            self.exchange = Exchange::begin(self.address, again.clone());
+            return None;
+        }
+        let body = kept.join(&0x1e).into();
+        answer.ok().map(|response| Ok(Response { body, ..response }))
+    }
+
+    /// What has come, when it has.
+    fn take(&mut self) -> Result<Response, String> {
+        self.answer.take().unwrap_or_else(|| Err("the request was abandoned".to_owned()))
     }
 }
 
-/// A payload without the pings in it. Long intervals leave them unanswered; a case about pings says so.
-fn without_pings(body: &Bytes) -> Bytes {
-    let packets = body.split(|byte| *byte == 0x1e);
-    let kept: Vec<&[u8]> = packets.filter(|packet| *packet != b"2").collect();
-    kept.join(&0x1e).into()
+/// A handshake as every client begins a polling session, with nothing in it that a case could be about.
+fn is_plain_handshake(request: &HttpRequest) -> bool {
+    let path = [Piece::Literal("?EIO=4&transport=polling".to_owned())];
+    request.method == "GET" && request.headers.is_empty() && request.path == path
 }
 
 impl Player<'_> {
     pub(super) async fn http_step(&mut self, client: usize, step: &Step) -> Outcome {
         let within = step.within.unwrap_or(ANSWER);
+        if let Verb::Http { request, answer, .. } = &step.verb
+            && is_plain_handshake(request)
+            && answer.headers.is_empty()
+        {
+            self.row = Some(rows::HANDSHAKE);
+        }
         match &step.verb {
             Verb::Http { request, later: None, answer, until: true } => {
                 self.until(within, async |player: &mut Self| {
@@ -84,6 +114,7 @@ impl Player<'_> {
                     Some(name) => {
                         // Until it is written, so that what follows comes later for the target too.
                         self.wait_with(within, |cx| exchange.exchange.poll_sent(cx).is_ready().then_some(())).await;
+                        exchange.later = Some(name.clone());
                         self.exchanges.insert((client, name.clone()), exchange);
                         Ok(())
                     }
@@ -152,7 +183,8 @@ impl Player<'_> {
         let chunked = spec.chunked.as_ref().map(|chunked| self.flag(chunked)).transpose()?.unwrap_or(false);
         request.body = Body { parts, chunked, stop_after: spec.stop_after, claims: spec.claims };
         let polls = spec.method == "GET" && !self.clients[client].pings_shown;
-        Ok(Pending::begin(address, request, polls, cookies))
+        let chatter = self.clients[client].chatter.clone();
+        Ok(Pending::begin(address, request, polls, cookies, chatter))
     }
 
     async fn answered(
@@ -163,16 +195,13 @@ impl Player<'_> {
         within: Duration,
     ) -> Outcome {
         // Other connections are read meanwhile, so that their pings are answered.
-        let answer = self
-            .wait_with(within, |cx| match exchange.poll(cx) {
-                Poll::Ready(answer) => Some(answer),
-                Poll::Pending => None,
-            })
-            .await;
+        let came = self.wait_with(within, |cx| exchange.drive(cx).is_ready().then_some(())).await;
         let name = self.clients[client].name.clone();
-        let Some(answer) = answer else {
+        self.tell_swallowed(client, &mut exchange);
+        if came.is_none() {
             return Err(Stop::Late(format!("{name}'s request was not answered within {within:?}")));
-        };
+        }
+        let answer = exchange.take();
         let shown = match &answer {
             Ok(response) => format!("{} {}", response.status, clip(&String::from_utf8_lossy(&response.body))),
             Err(why) => why.clone(),
@@ -188,16 +217,34 @@ impl Player<'_> {
         let Some(exchange) = self.exchanges.get_mut(&key) else { return Err(unknown(name)) };
         // One turn of the runtime, so that an answer that is there is seen.
         tokio::task::yield_now().await;
-        let answer = poll_fn(|cx| Poll::Ready(exchange.poll(cx))).await;
-        match answer {
+        let came = poll_fn(|cx| Poll::Ready(exchange.drive(cx))).await;
+        match came {
             Poll::Pending => Ok(()),
-            Poll::Ready(answer) => {
+            Poll::Ready(()) => {
+                let mut exchange = self.exchange(client, name)?;
+                self.tell_swallowed(client, &mut exchange);
+                let answer = exchange.take();
                 let shown = match &answer {
                     Ok(response) => format!("{} {}", response.status, clip(&String::from_utf8_lossy(&response.body))),
                     Err(why) => why.clone(),
                 };
-                self.exchanges.remove(&key);
                 Err(Stop::Fail(format!("the request `{name}` had to stay open; it was answered: {shown}")))
+            }
+        }
+    }
+}
+
+impl Player<'_> {
+    /// Notes what came and was dealt with unseen. Of a request that waits for a later step that is a disturbance: for a moment it
+    /// was not there.
+    pub(super) fn tell_swallowed(&mut self, client: usize, exchange: &mut Pending) {
+        let name = &self.clients[client].name;
+        for (at, line) in exchange.swallowed.drain(..) {
+            self.log.add(at, format!("{name} ◀ 200 {line}   (not all of it is looked at)"));
+            if let Some(request) = &exchange.later {
+                self.disturbed.get_or_insert(format!(
+                    "{name}'s `{request}` was answered with {line}, which no step asked for; for a moment it was not there"
+                ));
             }
         }
     }

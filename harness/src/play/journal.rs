@@ -7,7 +7,7 @@ use sio_protocol::{Args, Value};
 
 use super::packets::unsupported;
 use super::player::{Outcome, Player};
-use super::{ANSWER, Stop};
+use super::{ANSWER, Stop, rows};
 use crate::client::{Connection, Jar};
 use crate::clock;
 use crate::scenario::model::Transport;
@@ -39,6 +39,7 @@ impl Player<'_> {
                 Ok(()) => agreed = true,
                 Err(why) if agreed || clock::now() >= deadline => {
                     let shown: Vec<_> = found.iter().map(ToString::to_string).collect();
+                    self.waiting(within);
                     let stop = if agreed { Stop::Fail } else { Stop::Late };
                     return Err(stop(format!("the journal differs: {why}; it has [{}]", shown.join(", "))));
                 }
@@ -86,8 +87,11 @@ impl Player<'_> {
         let nsp = self.clients[client].nsp.clone();
         let args = Args::from_values(&[Value::from("journal"), Value::Number(self.journal_from.into())]);
         let id = self.clients[client].connection().map_err(Stop::Fail)?.emit(&nsp, args, true);
-        self.clients[client].hidden.extend(id);
+        let name = self.clients[client].name.clone();
+        self.note(format!("{name} ▶ {nsp} asks for the journal   ack {}", id.unwrap_or_default()));
+        self.row = Some(rows::ACK);
         let answer = self.ack(client, &nsp, id.unwrap_or_default(), ANSWER).await?;
+        self.row = None;
         let values = answer.to_values().map_err(|error| Stop::Fail(format!("the journal: {error}")))?;
         unsupported(&values)?;
         let [Value::Array(all)] = values.as_slice() else {

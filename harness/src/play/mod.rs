@@ -1,12 +1,15 @@
 //! Cases: deterministic scripts over named clients.
 
 pub(crate) mod answer;
+mod chatter;
 mod client;
+
 mod http;
 mod journal;
 mod packets;
 mod player;
 mod raw;
+mod rows;
 mod senders;
 mod transcript;
 
@@ -21,6 +24,7 @@ use crate::clock;
 use crate::record::{CaseResult, CaseVerdict, Failure};
 use crate::scenario::Loaded;
 use crate::scenario::model::Case;
+use crate::scenario::node::Span;
 
 /// What a case needs to know about the target.
 #[derive(Clone)]
@@ -29,6 +33,8 @@ pub struct Stage {
     pub http: Http,
     /// Whether `message-with-ack` is answered, so that negative checks need no waiting.
     pub fence: bool,
+    /// Whether the application there is the fixture. Any other may speak without being asked.
+    pub fixture: bool,
     /// Added to the path of every client, in each direction.
     pub delay: Duration,
     /// The number of the last entry of the target's journal that anybody has seen.
@@ -36,9 +42,9 @@ pub struct Stage {
 }
 
 impl Stage {
-    /// A target as it is, on the direct path.
+    /// A target as it is, on the direct path; with a fence, it runs the fixture.
     pub fn new(endpoint: Endpoint, http: Http, fence: bool) -> Self {
-        Self { endpoint, http, fence, delay: Duration::ZERO, journal: Arc::default() }
+        Self { endpoint, http, fence, fixture: fence, delay: Duration::ZERO, journal: Arc::default() }
     }
 }
 
@@ -55,35 +61,67 @@ pub(crate) enum Stop {
     Unsupported(String),
 }
 
+/// What came of a case, and what decides whether that can be believed.
+pub(crate) struct Played {
+    pub(crate) result: CaseResult,
+    /// The deadline that was missed, if it failed for want of time.
+    pub(crate) deadline: Option<Duration>,
+    /// Something came in between of which the steps cannot know.
+    pub(crate) disturbed: Option<String>,
+}
+
 /// Plays one case.
 pub async fn play(loaded: &Loaded, case: &Case, stage: &Stage) -> CaseResult {
+    let Played { mut result, disturbed, .. } = attempt(loaded, case, stage).await;
+    if let (CaseVerdict::Fail, Some(why)) = (result.verdict, disturbed) {
+        (result.verdict, result.reason) = (CaseVerdict::Inconclusive, Some(why));
+    }
+    result
+}
+
+/// Plays one case, which may have to be played again.
+pub(crate) async fn attempt(loaded: &Loaded, case: &Case, stage: &Stage) -> Played {
     let started = clock::now();
     let mut player = player::Player::new(loaded, case, stage);
-    let outcome = match tokio::time::timeout(WHOLE, Box::pin(player.run())).await {
-        Ok(outcome) => outcome,
-        Err(_) => Err((Stop::Late(format!("the case did not end within {WHOLE:?}")), case.span.clone())),
+    let (outcome, deadline) = match tokio::time::timeout(WHOLE, Box::pin(player.run())).await {
+        Ok(outcome) => (outcome, player.deadline()),
+        Err(_) => (Err((Stop::Late(format!("the case did not end within {WHOLE:?}")), case.span.clone())), WHOLE),
     };
     let mut result = CaseResult { transcript: player.take_transcript(), ..blank(loaded, case) };
+    let late = matches!(outcome, Err((Stop::Late(_), _)));
     if let Err((stop, span)) = outcome {
-        let (verdict, message, late) = match stop {
-            Stop::Fail(message) => (CaseVerdict::Fail, message, false),
-            Stop::Late(message) => (CaseVerdict::Fail, message, true),
-            Stop::Error(message) => (CaseVerdict::Error, message, false),
-            Stop::Unsupported(message) => (CaseVerdict::Skip, message, false),
-        };
-        result.verdict = verdict;
-        if verdict == CaseVerdict::Skip {
-            result.reason = Some(format!("the fixture on this target answers `{message}`"));
-        } else {
-            let place = loaded.place(span.start);
-            let step = loaded.source.text.get(span).unwrap_or_default();
-            let step = step.split_whitespace().collect::<Vec<_>>().join(" ");
-            result.failure = Some(Failure { message, place, step, late });
-        }
+        tell(&mut result, stop, loaded, span, player.other_row());
     }
+    let disturbed = player.take_disturbance();
     player.leave().await;
     result.millis = started.elapsed().as_secs_f64() * 1e3;
-    result
+    Played { result, deadline: late.then_some(deadline), disturbed }
+}
+
+/// Writes down why a case stopped. What it is not about is told as a failure of its own `row`.
+fn tell(result: &mut CaseResult, stop: Stop, loaded: &Loaded, span: Span, row: Option<&'static str>) {
+    let (verdict, message, late) = match stop {
+        Stop::Fail(message) => (CaseVerdict::Fail, message, false),
+        Stop::Late(message) => (CaseVerdict::Fail, message, true),
+        Stop::Error(message) => (CaseVerdict::Error, message, false),
+        Stop::Unsupported(message) => {
+            (result.verdict, result.reason) = (CaseVerdict::Skip, Some(message));
+            return;
+        }
+    };
+    let message = match (row, &result.rule) {
+        (Some(row), Some(rule)) if verdict == CaseVerdict::Fail => {
+            let message = format!("ahead of what the case is about ({rule}): {message}");
+            (result.rule, result.class, result.origin) = (Some(row.to_owned()), None, None);
+            message
+        }
+        _ => message,
+    };
+    let place = loaded.place(span.start);
+    let step = loaded.source.text.get(span).unwrap_or_default();
+    let step = step.split_whitespace().collect::<Vec<_>>().join(" ");
+    result.verdict = verdict;
+    result.failure = Some(Failure { message, place, step, late });
 }
 
 /// A case of which nothing is known yet but what the file says.
@@ -106,6 +144,9 @@ pub fn blank(loaded: &Loaded, case: &Case) -> CaseResult {
         stderr: None,
     }
 }
+
+#[cfg(test)]
+mod tests;
 
 /// Deadlines of a step that names none.
 pub(crate) const ANSWER: Duration = Duration::from_secs(5);

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use sio_protocol::{Args, Value};
 
-use super::client::Wire;
+use super::client::{Arrival, Wire};
 use super::player::{Begun, Outcome, Player};
 use super::transcript::{self, clip};
-use super::{ANSWER, QUIET, Stop};
+use super::{ANSWER, QUIET, Stop, rows};
 use crate::client::{Connection, Jar};
 use crate::scenario::model::{Ack, Drop, Transport};
 use crate::scenario::template::Template;
@@ -56,7 +56,10 @@ impl Player<'_> {
         match begun {
             Begun::Done => Ok(()),
             Begun::Answers { client, nsp, id, ack } => {
+                // That it comes at all is what is asked here; in what the case is about, it is more.
+                self.row = matches!(ack, Ack::Any).then_some(rows::ACK);
                 let answer = self.ack(client, &nsp, id, within).await?;
+                self.row = None;
                 self.compare_ack(&ack, &answer)
             }
             Begun::Connecting { client, nsp } => self.connected(client, &nsp, within, refused).await,
@@ -109,12 +112,26 @@ impl Player<'_> {
         match (answer, refused) {
             (Ok(_), None) => Ok(()),
             (Ok(_), Some(_)) => Err(Stop::Fail(format!("{nsp} let the client in; it had to refuse"))),
-            (Err(body), None) => Err(Stop::Fail(format!("{nsp} refused: {body}"))),
+            (Err(body), None) => Err(self.kept_out(nsp, &body)),
             (Err(body), Some(pattern)) => {
                 let body: Value = serde_json::from_str(&body)
                     .map_err(|error| Stop::Fail(format!("the refusal is not JSON ({error}): {body}")))?;
                 self.scope.matches(pattern, &body).map_err(|why| Stop::Fail(format!("the refusal differs: {why}")))
             }
+        }
+    }
+
+    /// Whether the case looks at nothing that an application does.
+    fn sees_wire_only(&self) -> bool {
+        self.case.needs.iter().any(|need| need == "wire")
+    }
+
+    /// A client was refused. An application of one's own may want to see credentials; only the fixture lets everybody in.
+    pub(super) fn kept_out(&self, nsp: &str, body: &str) -> Stop {
+        if self.stage.fixture || !self.sees_wire_only() {
+            Stop::Fail(format!("{nsp} refused: {body}"))
+        } else {
+            Stop::Unsupported(format!("the application does not let this client into {nsp}: {body}"))
         }
     }
 
@@ -206,7 +223,8 @@ impl Player<'_> {
             }
             None => self.fence(client).await?,
         }
-        self.nothing_left(client)
+        // A case about an application says of its own events that they are not to come.
+        self.nothing_left(client, self.stage.fixture || !self.sees_wire_only())
     }
 
     /// An acknowledged round trip on the client's own connection: whatever was queued ahead of it is here.
@@ -227,14 +245,17 @@ impl Player<'_> {
         }
         let args = Args::from_values(&[Value::from(FENCE)]);
         let id = self.clients[client].connection().map_err(Stop::Fail)?.emit(&nsp, args, true);
+        let name = self.clients[client].name.clone();
+        self.note(format!("{name} ▶ {nsp} [\"{FENCE}\"]   ack {}, a fence", id.unwrap_or_default()));
         self.ack(client, &nsp, id.unwrap_or_default(), ANSWER).await.map(drop)
     }
 
-    /// Whether everything that arrived was asked for.
-    pub(super) fn nothing_left(&self, client: usize) -> Outcome {
+    /// Whether everything that arrived was asked for; what the application says by itself matters only if it is `strict`.
+    fn nothing_left(&self, client: usize, strict: bool) -> Outcome {
         let client = &self.clients[client];
         let name = &client.name;
-        if let Some(arrival) = client.arrivals.first() {
+        let own = |arrival: &&Arrival| !strict && client.chatter.is_own(arrival.values.first());
+        if let Some(arrival) = client.arrivals.iter().find(|arrival| !own(arrival)) {
             let what = list(&arrival.values);
             return Err(Stop::Fail(format!("{name} got an event in {} that no step asked for: {what}", arrival.nsp)));
         }
@@ -256,7 +277,7 @@ impl Player<'_> {
         for client in 0..self.clients.len() {
             self.fence(client).await?;
         }
-        (0..self.clients.len()).try_for_each(|client| self.nothing_left(client))
+        (0..self.clients.len()).try_for_each(|client| self.nothing_left(client, false))
     }
 
     // ---- leaving
@@ -336,22 +357,53 @@ impl Player<'_> {
     }
 
     /// Somebody else can connect, join and be answered.
+    ///
+    /// A newcomer that is not served beside one that is has met with an accident of its own, which is told as such.
     pub(super) async fn alive(&mut self) -> Outcome {
+        let Err((stop, row)) = self.newcomer().await else { return Ok(()) };
+        if self.newcomer().await.is_ok() {
+            self.row = Some(row);
+        }
+        Err(stop)
+    }
+
+    /// A client that has nothing to do with the case; if it is not served, with the row that this violates by itself.
+    async fn newcomer(&mut self) -> Result<(), (Stop, &'static str)> {
         let endpoint = self.stage.endpoint.clone().with_jar(Jar::default());
+        let (http, fence) = (&self.stage.http, self.stage.fence);
+        let mut row = rows::OPEN;
         let probe = async {
-            let mut connection = Connection::open(&endpoint, &self.stage.http, Transport::WebSocket).await?;
+            let mut connection = Connection::open(&endpoint, http, Transport::WebSocket).await?;
+            row = rows::connect("/");
             connection.join("/", "", ANSWER).await?;
-            if self.stage.fence {
+            if fence {
+                row = rows::ACK;
                 connection.call("/", Args::from_values(&[Value::from(FENCE)]), ANSWER).await?;
             }
             connection.close().await;
             Ok::<_, crate::client::Error>(())
         };
-        match tokio::time::timeout(ANSWER, probe).await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(error)) => Err(Stop::Fail(format!("the target does not serve a newcomer any more: {error}"))),
-            Err(_) => Err(Stop::Late(format!("the target did not serve a newcomer within {ANSWER:?}"))),
-        }
+        let served = tokio::time::timeout(ANSWER, probe).await;
+        let (stop, shown) = match served {
+            Ok(Ok(())) => (None, "is served".to_owned()),
+            // Whom an application lets in is its own affair; it has answered.
+            Ok(Err(crate::client::Error::Refused(_))) if !self.stage.fixture => (None, "is refused".to_owned()),
+            Ok(Err(error @ crate::client::Error::Timeout { .. })) => {
+                let why = format!("the target does not serve a newcomer any more: {error}");
+                (Some(Stop::Late(why)), error.to_string())
+            }
+            Ok(Err(error)) => {
+                let why = format!("the target does not serve a newcomer any more: {error}");
+                (Some(Stop::Fail(why)), error.to_string())
+            }
+            Err(_) => {
+                let why = format!("the target did not serve a newcomer within {ANSWER:?}");
+                (Some(Stop::Late(why)), format!("is not served within {ANSWER:?}"))
+            }
+        };
+        self.waiting(ANSWER);
+        self.note(format!("a newcomer ◀ {shown}"));
+        stop.map_or(Ok(()), |stop| Err((stop, row)))
     }
 }
 
@@ -360,7 +412,7 @@ pub(super) fn unsupported(values: &[Value]) -> Outcome {
     let [Value::Object(fields)] = values else { return Ok(()) };
     let [(key, Value::String(why))] = fields.as_slice() else { return Ok(()) };
     if key == "error" && why.starts_with("unsupported") {
-        return Err(Stop::Unsupported(why.clone()));
+        return Err(Stop::Unsupported(format!("the fixture on this target answers `{why}`")));
     }
     Ok(())
 }

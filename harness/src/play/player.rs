@@ -12,12 +12,13 @@ use std::time::Duration;
 use indexmap::IndexMap;
 use sio_protocol::{Parser, Value};
 
+use super::chatter::Chatter;
 use super::client::{Client, Wire};
 use super::http::Pending;
 use super::packets::Expected;
 use super::senders::Senders;
 use super::transcript::Transcript;
-use super::{ANSWER, EVENT, Stage, Stop};
+use super::{ANSWER, EVENT, Stage, Stop, rows};
 use crate::client::Connection;
 use crate::clock;
 use crate::scenario::Loaded;
@@ -43,7 +44,13 @@ pub(crate) struct Player<'a> {
     pub(super) senders: Senders,
     /// Entries of the target's journal up to here are not this case's.
     pub(super) journal_from: u64,
-    log: Transcript,
+    pub(super) log: Transcript,
+    /// What is violated if what is done now fails; nothing, if that is what the case is about.
+    pub(super) row: Option<&'static str>,
+    /// How long was waited last.
+    waited: Duration,
+    /// What came in between that the case cannot know of.
+    pub(super) disturbed: Option<String>,
 }
 
 /// A step whose request is on its way.
@@ -85,6 +92,9 @@ impl<'a> Player<'a> {
             senders: Senders::default(),
             journal_from: stage.journal.load(Ordering::Relaxed),
             log: Transcript::new(clock::now()),
+            row: None,
+            waited: Duration::ZERO,
+            disturbed: None,
         }
     }
 
@@ -107,7 +117,9 @@ impl<'a> Player<'a> {
                 self.enter(index, spec).await.map_err(|stop| (stop, whole.clone()))?;
             }
         }
+        self.row = None;
         self.steps(&self.case.steps).await?;
+        self.row = None;
         if self.case.settle {
             self.settle().await.map_err(|stop| (stop, whole.clone()))?;
         }
@@ -115,6 +127,27 @@ impl<'a> Player<'a> {
             self.alive().await.map_err(|stop| (stop, whole))?;
         }
         Ok(())
+    }
+
+    /// What the failure violates, if that is not what the case is about.
+    pub(crate) fn other_row(&self) -> Option<&'static str> {
+        let rule = self.case.rule.as_deref()?;
+        self.row.filter(|row| !rows::are_kin(row, rule))
+    }
+
+    /// The deadline of the wait that was the last.
+    pub(crate) fn deadline(&self) -> Duration {
+        self.waited
+    }
+
+    /// As if [`wait`](Self::wait) had been called.
+    pub(super) fn waiting(&mut self, within: Duration) {
+        self.waited = within;
+    }
+
+    /// Why the case may have gone another way than its steps know.
+    pub(crate) fn take_disturbance(&mut self) -> Option<String> {
+        self.disturbed.take()
     }
 
     /// Every packet so far, oldest first.
@@ -139,11 +172,9 @@ impl<'a> Player<'a> {
         within: Duration,
         mut done: impl FnMut(&mut Self) -> Option<Outcome<T>>,
     ) -> Option<Outcome<T>> {
+        self.waited = within;
         let wait = poll_fn(|cx| {
-            for client in &mut self.clients {
-                let log = &mut self.log;
-                client.absorb(cx, &mut |at, line| log.add(at, line));
-            }
+            self.absorb(cx);
             self.learn();
             done(self).map_or(Poll::Pending, Poll::Ready)
         });
@@ -156,14 +187,26 @@ impl<'a> Player<'a> {
         within: Duration,
         mut done: impl FnMut(&mut std::task::Context<'_>) -> Option<T>,
     ) -> Option<T> {
+        self.waited = within;
         let wait = poll_fn(|cx| {
-            for client in &mut self.clients {
-                let log = &mut self.log;
-                client.absorb(cx, &mut |at, line| log.add(at, line));
-            }
+            self.absorb(cx);
             done(cx).map_or(Poll::Pending, Poll::Ready)
         });
         tokio::time::timeout(within, wait).await.ok()
+    }
+
+    /// Reads all connections, and goes on with the requests that wait for a later step.
+    fn absorb(&mut self, cx: &mut std::task::Context<'_>) {
+        let log = &mut self.log;
+        for client in &mut self.clients {
+            client.absorb(cx, &mut |at, line| log.add(at, line));
+        }
+        let mut exchanges = std::mem::take(&mut self.exchanges);
+        for ((client, _), exchange) in &mut exchanges {
+            let _ = exchange.drive(cx);
+            self.tell_swallowed(*client, exchange);
+        }
+        self.exchanges = exchanges;
     }
 
     /// Tries again and again until it succeeds or the time is over.
@@ -176,6 +219,7 @@ impl<'a> Player<'a> {
         loop {
             match attempt(self).await {
                 Err(Stop::Fail(why)) if clock::now() >= deadline => {
+                    self.waited = within;
                     return Err(Stop::Late(format!("{why}, still after {within:?}")));
                 }
                 Err(Stop::Fail(_)) => {}
@@ -231,7 +275,8 @@ impl<'a> Player<'a> {
             Some(nsp) => self.text(nsp)?,
             None => "/".to_owned(),
         };
-        let mut client = Client::new(name, endpoint, nsp);
+        let chatter = Chatter::of(self.case, self.stage.fixture);
+        let mut client = Client::new(name, endpoint, nsp, chatter);
         (client.link, client.pings_shown, client.noops_shown) = (link, spec.pings_shown, spec.noops_shown);
         self.clients.push(client);
         Ok(())
@@ -244,18 +289,28 @@ impl<'a> Player<'a> {
             return self.enter_raw(index, spec, &kind).await;
         }
         let transport = self.transport(spec.transport.as_ref())?;
+        self.blame(spec, rows::OPEN);
         self.connect_client(index, transport).await?;
         if spec.namespace.is_some() {
             let nsp = self.clients[index].nsp.clone();
+            self.blame(spec, rows::connect(&nsp));
             let begun = self.begin_connect(index, &nsp, spec.auth.as_ref())?;
             self.finish(begun, ANSWER, None).await?;
         }
         if transport == Transport::Upgrade {
+            self.blame(spec, rows::UPGRADE);
             let upgraded = self.wait(ANSWER, |player| player.clients[index].upgraded.then_some(Ok(()))).await;
             let name = &self.clients[index].name;
             upgraded.unwrap_or_else(|| Err(Stop::Late(format!("{name} was not upgraded within {ANSWER:?}"))))?;
         }
         Ok(())
+    }
+
+    /// What is violated if a client does not get in; nothing else than the case's own row, if there is something about this
+    /// client, or about the target, that the case may be about.
+    pub(super) fn blame(&mut self, spec: &model::Client, row: &'static str) {
+        let plain = spec.headers.is_empty() && spec.query.is_none() && spec.auth.is_none() && spec.parser.is_none();
+        self.row = (plain && !spec.link && self.case.options.0.is_empty()).then_some(row);
     }
 
     async fn connect_client(&mut self, index: usize, transport: Transport) -> Outcome {
@@ -330,6 +385,7 @@ impl<'a> Player<'a> {
         }
         begun.sort_by_key(|(_, _, one)| matches!(one, Begun::Answers { .. }));
         for (step, name, one) in begun {
+            self.row = None;
             self.end(step, name, one).await.map_err(|stop| (stop, step.span.clone()))?;
         }
         Ok(())
@@ -349,6 +405,7 @@ impl<'a> Player<'a> {
                 self.reopen(name, query, headers).await?;
             }
             let begun = self.begin(step, name)?;
+            self.row = None;
             self.end(step, name, begun).await?;
         }
         Ok(())
@@ -373,6 +430,9 @@ impl<'a> Player<'a> {
             self.clients[client].endpoint.manner = own.map_err(Stop::Error)?;
         }
         let transport = self.transport(spec.transport.as_ref())?;
+        if query.is_empty() && headers.is_empty() {
+            self.blame(spec, rows::OPEN);
+        }
         self.connect_client(client, transport).await
     }
 

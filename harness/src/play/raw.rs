@@ -9,7 +9,7 @@ use super::answer;
 use super::client::Wire;
 use super::player::{Outcome, Player};
 use super::transcript::{self, clip};
-use super::{ANSWER, CLOSE, EVENT, Stop};
+use super::{ANSWER, CLOSE, EVENT, Stop, rows};
 use crate::scenario::model::{self, Opening, RawPacket, RawPattern, Step, Verb};
 use crate::scenario::template::{Piece, Template};
 use crate::wire::frame::Frame;
@@ -24,6 +24,7 @@ impl Player<'_> {
         if kind == "http" {
             return Ok(());
         }
+        self.blame(spec, if kind == "polling" { rows::HANDSHAKE } else { rows::OPEN });
         self.dial(client, kind, spec.query.as_ref(), &[])?;
         self.opened(client, &Opening::Accepted, ANSWER).await?;
         if spec.namespace.is_none() {
@@ -31,6 +32,7 @@ impl Player<'_> {
         }
         self.next_packet(client, ANSWER, |text| text.starts_with("0{").then_some(())).await?;
         let nsp = self.clients[client].nsp.clone();
+        self.blame(spec, rows::connect(&nsp));
         let prefix = if nsp == "/" { String::new() } else { format!("{nsp},") };
         let auth = match &spec.auth {
             Some(auth) => self.scope.render(auth).map_err(Stop::Error)?.to_string(),
@@ -43,10 +45,11 @@ impl Player<'_> {
             Some(body) => Some(Err(body.to_owned())),
             None => text.starts_with(&confirmed).then(|| Ok(text[confirmed.len() - 1..].to_owned())),
         });
-        let body = body.await?.map_err(|body| Stop::Fail(format!("{nsp} refused: {body}")))?;
+        let body = body.await?.map_err(|body| self.kept_out(&nsp, &body))?;
         self.keep_ids(client, &body);
-        if self.stage.fence {
+        if self.stage.fixture {
             // The greeting of the fixture.
+            self.blame(spec, rows::GREETING);
             let greeting = format!("42{prefix}[\"auth\",");
             self.next_packet(client, ANSWER, |text| text.starts_with(&greeting).then_some(())).await?;
         }
@@ -91,7 +94,8 @@ impl Player<'_> {
         };
         self.note(line);
         let this = &mut self.clients[client];
-        (this.wire, this.closed, this.closed_as_told) = (Wire::Raw(handle), None, false);
+        (this.wire, this.closed) = (Wire::Raw(handle), None);
+        (this.closed_as_told, this.turned_away) = (false, false);
         Ok(())
     }
 
@@ -106,7 +110,11 @@ impl Player<'_> {
         this.last = at;
         let fail = |why: String| Err(Stop::Fail(why));
         match (first, outcome) {
-            (Arrival::Opened, Opening::Accepted) => Ok(()),
+            (Arrival::Opened, Opening::Accepted | Opening::Either) => Ok(()),
+            (Arrival::Refused { .. } | Arrival::Closed(_), Opening::Either) => {
+                (this.closed_as_told, this.turned_away) = (true, true);
+                Ok(())
+            }
             (Arrival::Refused { status, .. }, Opening::Status(wanted)) if wanted.contains(&status) => {
                 this.closed_as_told = true;
                 Ok(())
@@ -171,6 +179,9 @@ impl Player<'_> {
 
     pub(super) async fn raw_step(&mut self, client: usize, step: &Step) -> Outcome {
         let within = |usual: Duration| step.within.unwrap_or(usual);
+        if self.clients[client].turned_away && !matches!(step.verb, Verb::Open { .. }) {
+            return Ok(());
+        }
         match &step.verb {
             Verb::Open { outcome, .. } => self.opened(client, outcome, within(ANSWER)).await,
             Verb::Receive { packets, json } => {
@@ -347,6 +358,7 @@ impl Player<'_> {
                 if self.clients[client].closed_as_told {
                     return Ok(());
                 }
+                self.waiting(within);
                 return Err(Stop::Late(format!("the connection of {name} was still open after {within:?}")));
             };
             self.clients[client].last = at;

@@ -42,7 +42,7 @@ pub(crate) fn arrival(arrival: &Arrival) -> String {
     match arrival {
         Arrival::Opened => "open".to_owned(),
         Arrival::Refused { status, body } => format!("refused with {status} {}", clip(body.trim())),
-        Arrival::Text(text) => clip(text),
+        Arrival::Text(text) | Arrival::Noted(text) => clip(text),
         Arrival::Binary(bytes) => clip(&Value::Binary(bytes.clone()).to_string()),
         Arrival::Pong(bytes) => format!("pong {}", clip(&String::from_utf8_lossy(bytes))),
         Arrival::Closed(closed) => format!("closed: {}", closed.why),

@@ -81,6 +81,9 @@ pub struct TargetInfo {
     pub pid: Option<u32>,
     /// Whether it acknowledges the fixture's fence.
     pub fence: bool,
+    /// Whether it runs the fixture, where that was looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fixture: Option<bool>,
     /// What was set that figures depend on, as the target says it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub settings: Option<String>,

@@ -253,6 +253,7 @@ mod tests {
             version: None,
             pid: None,
             fence: true,
+            fixture: None,
             settings: None,
             addresses: Vec::new(),
             remarks: Vec::new(),

@@ -48,7 +48,8 @@ fn render_header(out: &mut String, header: &Header, suite: &SuiteInfo) {
     let version = header.target.version.as_deref().unwrap_or("version unknown");
     let _ = writeln!(out, "sio-bench {}   target {} ({version})", header.version, header.target.name);
     let some = if suite.whole { String::new() } else { format!(" of {}", count(suite.of as u64)) };
-    let fixture = if header.target.fence { "" } else { "   without the fixture" };
+    let fixture = header.target.fixture.unwrap_or(header.target.fence);
+    let fixture = if fixture { "" } else { "   without the fixture" };
     let _ = writeln!(
         out,
         "suite {}   {}{some} cases   {}{fixture}\n",
@@ -97,7 +98,8 @@ fn render_areas(out: &mut String, cases: &[&CaseResult]) {
 }
 
 fn render_problems(out: &mut String, cases: &[&CaseResult], suite: &SuiteInfo, target: &str) {
-    let told = |case: &&&CaseResult| case.verdict.is_red() || case.verdict == CaseVerdict::Inconclusive;
+    let was_seen = |case: &CaseResult| case.verdict == CaseVerdict::Inconclusive && case.failure.is_some();
+    let told = |case: &&&CaseResult| case.verdict.is_red() || was_seen(case);
     let mut problems: Vec<(&CaseResult, usize)> = Vec::new();
     for case in cases.iter().filter(told) {
         // What keeps several cases from being played at all is one problem.
@@ -182,7 +184,9 @@ pub fn explain(case: &CaseResult, suite: &SuiteInfo, target: &str) -> String {
 fn render_known(out: &mut String, cases: &[&CaseResult]) {
     let with_reason = |verdict: CaseVerdict| {
         let mut reasons: IndexMap<String, Vec<&str>> = IndexMap::new();
-        for case in cases.iter().filter(|case| case.verdict == verdict) {
+        // A failure that is not decided has been told at length.
+        let is_told = |case: &CaseResult| verdict == CaseVerdict::Inconclusive && case.failure.is_some();
+        for case in cases.iter().filter(|case| case.verdict == verdict && !is_told(case)) {
             let found = || case.failure.as_ref().map(|failure| failure.message.clone());
             let reason = case.reason.clone().or_else(found).unwrap_or_default();
             reasons.entry(reason).or_default().push(&case.id);
@@ -192,6 +196,7 @@ fn render_known(out: &mut String, cases: &[&CaseResult]) {
     for (verdict, title) in [
         (CaseVerdict::Xfail, "known deviations"),
         (CaseVerdict::Info, "recorded, not judged"),
+        (CaseVerdict::Inconclusive, "not decided"),
         (CaseVerdict::Skip, "skipped"),
     ] {
         let reasons = with_reason(verdict);

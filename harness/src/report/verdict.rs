@@ -171,10 +171,7 @@ fn validity_problems(entries: &[Entry]) -> Vec<String> {
             problems.push(format!("{} arrived before they were due", plural(load.negative, "delivery")));
         }
     }
-    let undecided = cases(entries, CaseVerdict::Inconclusive);
-    if undecided > 0 {
-        problems.push(format!("{} could not be decided, since sio-bench was late", plural(undecided, "case")));
-    }
+    problems.extend(undecided(entries));
     problems.extend(broken(entries, RuleAbout::Ruler));
     let unknown = entries.iter().filter_map(|entry| match entry {
         Entry::Rule(rule) if rule.verdict == RuleVerdict::Unknown && !was_cut(entries, &rule.scenario) => {
@@ -184,6 +181,18 @@ fn validity_problems(entries: &[Entry]) -> Vec<String> {
     });
     problems.extend(unknown);
     problems
+}
+
+/// How many cases are not decided, and why the first of them is not.
+fn undecided(entries: &[Entry]) -> Option<String> {
+    let undecided = cases(entries, CaseVerdict::Inconclusive);
+    let why = entries.iter().find_map(|entry| match entry {
+        Entry::Case(case) if case.verdict == CaseVerdict::Inconclusive => case.reason.as_deref(),
+        _ => None,
+    });
+    let first = if undecided > 1 { "the first since" } else { "since" };
+    let why = why.map_or_else(|| "since sio-bench was late".to_owned(), |why| format!("{first} {why}"));
+    (undecided > 0).then(|| format!("{} could not be decided, {why}", plural(undecided, "case")))
 }
 
 /// Whether the load of a scenario ended before its time: what is not decided follows from it.

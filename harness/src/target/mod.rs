@@ -222,6 +222,7 @@ impl Prepared {
             version,
             pid,
             fence: found.fence,
+            fixture: None,
             settings,
             addresses: if addresses.len() > 1 { addresses } else { Vec::new() },
             remarks: found.remarks,

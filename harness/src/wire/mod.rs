@@ -39,6 +39,8 @@ pub enum Arrival {
     Binary(Bytes),
     /// The answer to a WebSocket ping.
     Pong(Bytes),
+    /// Something that was dealt with here, for the transcript alone.
+    Noted(String),
     /// There will be nothing more.
     Closed(Closed),
 }

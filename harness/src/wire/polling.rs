@@ -156,8 +156,11 @@ fn taken(answer: Result<Response, String>, ends: &Ends) -> Option<Closed> {
     };
     for frame in frames {
         match &frame {
-            Frame::Text(text) if text == "1" => return Some(Closed::because("the server sent the close packet")),
-            Frame::Text(text) if text == "6" => {}
+            Frame::Text(text) if text == "1" => {
+                ends.report(Arrival::Noted(text.to_string()));
+                return Some(Closed::because("the server sent the close packet"));
+            }
+            Frame::Text(text) if text == "6" => ends.report(Arrival::Noted(text.to_string())),
             _ => report(frame, ends),
         }
     }

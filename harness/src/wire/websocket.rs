@@ -206,7 +206,10 @@ impl Carrier {
     /// Reports a frame; returns how the connection ends, if it does.
     fn arrived(&mut self, frame: Frame, ends: &Ends) -> Option<Closed> {
         match frame.opcode {
-            frame::PING => Frame::client(frame::PONG, frame.payload).encode(&mut self.outgoing),
+            frame::PING => {
+                ends.report(Arrival::Noted("frame: ping".to_owned()));
+                Frame::client(frame::PONG, frame.payload).encode(&mut self.outgoing);
+            }
             frame::PONG => ends.report(Arrival::Pong(frame.payload)),
             frame::CLOSE => return Some(self.close_frame(&frame.payload)),
             _ => match self.messages.take(frame) {

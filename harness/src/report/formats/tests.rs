@@ -45,6 +45,7 @@ pub(super) fn record() -> Vec<Entry> {
         version: Some("socket.io 4".to_owned()),
         pid: None,
         fence: true,
+        fixture: None,
     };
     let host = Host { os: "linux".to_owned(), arch: "x86_64".to_owned(), cores: 2, open_files: 1024 };
     let header = Header {

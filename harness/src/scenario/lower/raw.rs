@@ -32,17 +32,23 @@ fn numbers(node: &Node, cx: &mut Context<'_>) -> Vec<u16> {
     numbers.map(|number| u16::try_from(number).unwrap_or(u16::MAX)).collect()
 }
 
-/// `open = true`, or the query; `refused = true`, or `status`.
+/// Opening may fail as well as succeed.
+const ALLOWED: &str = "allowed";
+
+/// `open = true`, or the query; `refused = true`, or `status`, when it must fail, `refused = "allowed"` when it may.
 pub(super) fn open(node: &Node, table: &mut Table<'_>, cx: &mut Context<'_>) -> Option<Verb> {
     let query = match &node.kind {
         Kind::Bool(true) => None,
         _ => Some(Template::Text(text(node, cx)?)),
     };
-    let refused = table.get("refused").and_then(|node| table::boolean(node, cx)).unwrap_or(false);
+    let refused = table.get("refused");
+    let allowed = refused.is_some_and(|node| matches!(&node.kind, Kind::Str(word) if word == ALLOWED));
+    let refused = !allowed && refused.and_then(|node| table::boolean(node, cx)).unwrap_or(false);
     let status = table.get("status").map(|node| numbers(node, cx));
     let outcome = match (refused, status) {
         (_, Some(status)) => Opening::Status(status),
         (true, None) => Opening::Refused,
+        (false, None) if allowed => Opening::Either,
         (false, None) => Opening::Accepted,
     };
     let behind = table.get("behind").map_or(Some(Vec::new()), |node| packets(node, cx))?;

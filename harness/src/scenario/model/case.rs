@@ -294,6 +294,8 @@ pub enum Opening {
     Refused,
     /// By one of these.
     Status(Vec<u16>),
+    /// Either way; of who was refused, nothing else is asked.
+    Either,
 }
 
 /// A packet to be sent as it is.
