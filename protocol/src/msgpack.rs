@@ -17,6 +17,9 @@ use crate::packet::PacketError;
 use crate::value::push_escaped;
 use crate::{Args, Frame, Frames, Kind, Packet, Value};
 
+/// How notepack.io writes `undefined`: an extension of type 0 with one byte.
+const UNDEFINED: [u8; 3] = [0xd4, 0, 0];
+
 /// Deepest nesting that is read; `serde_json` stops typed values at 128.
 const MAX_DEPTH: usize = 100;
 
@@ -103,7 +106,12 @@ pub(crate) fn decode(message: &Bytes) -> Result<Packet, PacketError> {
                 // As in JavaScript, the last of two fields counts.
                 reader.json.clear();
                 reader.attachments.clear();
-                reader.value(0)?;
+                // `undefined` is how a packet without data may be written; null is data.
+                if reader.rest.starts_with(&UNDEFINED) {
+                    reader.rest = &reader.rest[UNDEFINED.len()..];
+                } else {
+                    reader.value(0)?;
+                }
             }
             // The official client sends its own `options`, too.
             _ => reader.skip()?,
@@ -114,10 +122,10 @@ pub(crate) fn decode(message: &Bytes) -> Result<Packet, PacketError> {
     }
     let kind = kind.ok_or_else(|| broken("no type of 0 to 4"))?;
     let nsp = nsp.ok_or_else(|| broken("no nsp"))?;
-    // `undefined` is how a packet without data may be written.
-    let empty = reader.json == "null" && matches!(kind, Kind::Connect | Kind::Disconnect);
-    let json = if empty { ByteString::new() } else { reader.json.into() };
-    Ok(Packet { kind, nsp, id, body: Args::from_json(json, reader.attachments) })
+    if kind == Kind::Ack && reader.json.is_empty() {
+        return Err(broken("an acknowledgement without data"));
+    }
+    Ok(Packet { kind, nsp, id, body: Args::from_json(reader.json, reader.attachments) })
 }
 
 fn broken(what: &str) -> PacketError {
@@ -440,5 +448,20 @@ mod tests {
         let json = r#"["e",null,{"_placeholder":true,"num":0},{"_placeholder":true,"num":1},1000]"#;
         assert_eq!(packet.body.json(), json);
         assert_eq!(packet.body.attachments(), [Bytes::from_static(b"\x07\x08"), Bytes::from_static(b"\x09")]);
+    }
+
+    /// As socket.io-msgpack-parser does it.
+    #[test]
+    fn undefined_is_no_data_and_null_is() {
+        let decode = |head: &[u8], data: &[u8]| {
+            let packet = Bytes::from([b"\x83\xa4type", head, b"\xa3nsp\xa1/\xa4data", data].concat());
+            decode(&packet).and_then(|packet| packet.validate())
+        };
+        for kind in [b"\x00", b"\x01"] {
+            assert!(decode(kind, &UNDEFINED).is_ok(), "{kind:?}");
+            assert!(decode(kind, b"\xc0").is_err(), "{kind:?} with null");
+        }
+        assert!(decode(b"\x03", &UNDEFINED).is_err() && decode(b"\x03", b"\xc0").is_err());
+        assert!(decode(b"\x03", b"\x90").is_ok());
     }
 }
