@@ -73,7 +73,7 @@ fn javascript(version: &str, options: Options, msgpack: bool, once: &[&str]) {
     let js = folder("js");
     {
         let _one = INSTALLING.lock().unwrap();
-        run("npm ci", Command::new("npm").args(["ci", "--no-audit", "--no-fund"]).current_dir(&js));
+        run("npm ci", Command::new("npm").args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"]).current_dir(&js));
     }
     let mut command = Command::new("node");
     command.arg(js.join("check.js")).args([version, &serve(options)]);
