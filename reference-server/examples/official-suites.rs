@@ -5,7 +5,7 @@
 //! $ cargo run -p sio-reference-server --example official-suites
 //! $ git clone https://github.com/socketio/engine.io-protocol  # revision 3 is its branch v3
 //! $ git clone https://github.com/socketio/socket.io-protocol
-//! $ cd socket.io-protocol/test-suite && npm ci && npm test
+//! $ cd socket.io-protocol/test-suite && npm ci --ignore-scripts && npm test
 //! ```
 #![allow(clippy::print_stdout, reason = "it says where it listens")]
 
