@@ -143,7 +143,8 @@ impl Identities {
             return Fit::Owed;
         }
         let intact = if copy.spoilt { 0 } else { owed.intact(copy, incoming) };
-        if intact == owed.payload_size { Fit::Owed } else { Fit::Altered { intact } }
+        let whole = intact == owed.payload_size && !owed.goes_on(copy, incoming);
+        if whole { Fit::Owed } else { Fit::Altered { intact } }
     }
 
     /// What an event is that carries neither stamp nor token.
@@ -223,6 +224,13 @@ impl Owed {
         *self.namespace == *incoming.nsp
             && (json.starts_with(&event.beginning) || first_item(json) == event.name)
             && event.args.as_ref().is_none_or(|args| args_fit(args, incoming, message))
+    }
+
+    /// Whether an attachment that begins with the payload has more than that.
+    fn goes_on(&self, copy: &Reading, incoming: &Incoming) -> bool {
+        let Some(At { attachment: Some(index), found }) = copy.stamp else { return false };
+        let length = incoming.args.attachments().get(index).map_or(0, |bytes| bytes.len());
+        found.at == 0 && length > self.payload_size
     }
 
     /// How many bytes of the payload are as they were sent, from the first on.
