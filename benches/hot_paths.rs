@@ -49,6 +49,7 @@ impl Sent {
             previous: seq.checked_sub(senders),
             spares_sender: true,
             volatile: false,
+            history: false,
             time: Time::Sent { inv: 10 + i64::from(seq), ok: Answer::Open },
         };
         Self((0..emissions).map(fact).collect())

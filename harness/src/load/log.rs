@@ -355,6 +355,7 @@ pub(super) fn fact(plan: &Plan, entry: &Entry) -> Fact {
         previous: emission.previous(),
         spares_sender: traffic.spares_sender,
         volatile: traffic.volatile,
+        history: traffic.history,
         time: entry.time(),
     }
 }

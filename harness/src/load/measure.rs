@@ -443,13 +443,17 @@ impl Measurements {
         at: Nanos,
     ) -> Option<u64> {
         let emission = &entry.emission;
-        let out_of_order = !matches!(verdict, Verdict::Fine | Verdict::Duplicate | Verdict::Phantom);
+        let out_of_order = matches!(verdict, Verdict::Overtaken(_) | Verdict::Late);
         let across = out_of_order && !is_overtaken_by_own(window, account, emission);
         let elsewhere = plan.users[emission.sender as usize].node != plan.users[user as usize].node;
         let counts = self.counts(plan, emission, user);
         counts.disorder_across += u64::from(across);
         let wrong = match verdict {
             Verdict::Fine => None,
+            Verdict::History => {
+                counts.history += 1;
+                None
+            }
             Verdict::Overtaken(by) => {
                 counts.disorder += 1;
                 Some((Kind::Disorder, Observed::Behind(by)))
@@ -478,7 +482,7 @@ impl Measurements {
             let stays = account.membership(emission.stream);
             self.witnesses.note(plan, window, &Witness { kind, receiver: user, entry, at: Some(at), stays, seen });
         }
-        if matches!(verdict, Verdict::Duplicate | Verdict::Phantom) {
+        if matches!(verdict, Verdict::Duplicate | Verdict::Phantom | Verdict::History) {
             return None;
         }
         self.delivered += 1;

@@ -98,6 +98,8 @@ pub struct TrafficPlan {
     pub first_stream: u32,
     pub spares_sender: bool,
     pub volatile: bool,
+    /// Whether the application may say its messages again to who joins later.
+    pub history: bool,
     /// Whether everybody in the namespace gets it.
     pub everybody: bool,
     /// Whether its messages are acknowledged.
@@ -142,6 +144,7 @@ impl Plan {
                 first_stream,
                 spares_sender: reaches.except_sender,
                 volatile: reaches.volatile,
+                history: reaches.history,
                 everybody: traffic.reaches.as_ref().is_some_and(|reaches| reaches.rooms.is_empty()),
                 ack: traffic.ack,
             });

@@ -413,6 +413,9 @@ pub struct Counts {
     /// Events of the right name by which no message can be recognised.
     #[serde(default)]
     pub unidentified: u64,
+    /// Copies for those who have joined since they were sent, and are there: the application may have said them again.
+    #[serde(default)]
+    pub history: u64,
     /// The tail of a broken connection.
     pub excused: u64,
     /// Sent while the receiver was between two sessions, and in no later one: nobody owed it, and it is lost to them.
@@ -461,6 +464,7 @@ impl std::ops::AddAssign for Counts {
         self.stray_across += other.stray_across;
         self.altered += other.altered;
         self.unidentified += other.unidentified;
+        self.history += other.history;
         self.excused += other.excused;
         self.missed += other.missed;
         self.skipped += other.skipped;

@@ -21,6 +21,13 @@ pub(super) fn remarks(traffic: &TrafficResult) -> Vec<String> {
         };
         lines.push(format!("{name}: {others}{none}"));
     }
+    if traffic.counts.history > 0 {
+        lines.push(format!(
+            "{name}: {} of what was sent before reached users who had joined since, which the application may have meant as \
+             history; with `history = false` in `reaches` each is a stray",
+            copies(traffic.counts.history)
+        ));
+    }
     if traffic.counts.unidentified > 0 {
         lines.push(format!("{name}: {}; {}", unidentified(traffic), needed(traffic)));
     }
@@ -29,14 +36,17 @@ pub(super) fn remarks(traffic: &TrafficResult) -> Vec<String> {
 
 /// Under which other names copies of a traffic's messages came, most of them first; `None` if they did not.
 pub(crate) fn under_other_names(traffic: &TrafficResult) -> Option<String> {
-    let copies = traffic.others.iter().map(|(name, copies)| {
-        let noun = if *copies == 1 { "copy" } else { "copies" };
+    let copies = traffic.others.iter().map(|(name, number)| {
         // What stands behind a name is no part of it.
         let end = name.find(" in /").or_else(|| name.find(" with other arguments")).unwrap_or(name.len());
-        format!("{} {noun} came as {:?}{}", count(*copies), &name[..end], &name[end..])
+        format!("{} came as {:?}{}", copies(*number), &name[..end], &name[end..])
     });
     let copies: Vec<_> = copies.collect();
     (!copies.is_empty()).then(|| copies.join(", "))
+}
+
+fn copies(number: u64) -> String {
+    format!("{} {}", count(number), if number == 1 { "copy" } else { "copies" })
 }
 
 /// Why nothing is known of what a traffic owed, and what would help.

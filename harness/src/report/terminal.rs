@@ -303,6 +303,7 @@ fn deliveries(counts: &Counts) -> String {
     };
     let excused = [
         optional(counts.altered, "altered"),
+        optional(counts.history, "history"),
         optional(counts.excused, "excused"),
         optional(counts.missed, "missed while away"),
     ]

@@ -408,6 +408,7 @@ mod tests {
         disorder: 0,
         altered: 0,
         unidentified: 0,
+        history: 0,
         excused: 0,
         missed: 0,
         skipped: 0,

@@ -1,13 +1,14 @@
 // Documents that several people edit: a login that gives a token, presence under `/`, documents as rooms under `/docs`.
 // Everybody has the password "secret". SIO_PATH: another path; COOKIE: the login also sets a cookie of that name, without
-// which there is no handshake; IO_COOKIE: a cookie of Socket.IO's own; SAVED=whole: an edit is confirmed with all of it.
+// which there is no handshake; IO_COOKIE: a cookie of Socket.IO's own; SAVED=whole: an edit is confirmed with all of it; HISTORY=said: who
+// opens a document is told its last edits again, as `edited`.
 // FAULT: one of echo, lost, doubled and wrong-room, at every FAULT_EVERYth chance, counted in `GET /stats`.
 "use strict";
 const crypto = require("crypto");
 const { Server } = require("socket.io");
 const { listen } = require("./lib");
 
-const { SIO_PATH = "/socket.io/", COOKIE, IO_COOKIE, SAVED, FAULT = "" } = process.env;
+const { SIO_PATH = "/socket.io/", COOKIE, IO_COOKIE, SAVED, HISTORY, FAULT = "" } = process.env;
 const every = Number(process.env.FAULT_EVERY || (FAULT === "echo" ? 100 : 1000));
 const stats = { logins: 0, refused: 0, calls: {}, deliveries: {}, chances: 0, faults: 0 };
 const count = (table, name) => (table[name] = (table[name] || 0) + 1);
@@ -88,6 +89,7 @@ docs.on("connection", (socket) => {
   on("open", (doc, answer) => {
     socket.join(doc);
     others(doc).forEach((other) => give(other, "joined", { doc, user }));
+    if (HISTORY) (history.get(doc) || []).forEach((edit) => give(socket, "edited", edit));
     answer({ doc, history: history.get(doc) || [], members: members(doc).length });
   });
   on("edit", (doc, answer, { id = ++ids, text } = {}) => {

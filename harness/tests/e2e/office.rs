@@ -38,10 +38,15 @@ rules = ["edit.missing = 0", "edit.duplicate = 0", "edit.stray = 0", "edit.disor
 
 /// Exit code, what was said, what the scoreboard counted, and what the application did.
 fn run(fault: &str) -> Option<(i32, String, Value, Value)> {
-    let app = App::start("office", &[("FAULT", fault), ("FAULT_EVERY", "100"), ("SAVED", "whole")])?;
+    run_of(OFFICE, &[("FAULT", fault), ("FAULT_EVERY", "100"), ("SAVED", "whole")])
+}
+
+/// As [`run`], with a scenario and an application of its own.
+fn run_of(scenario: &str, env: &[(&str, &str)]) -> Option<(i32, String, Value, Value)> {
+    let app = App::start("office", env)?;
     let place = Place::new();
     let token = format!("token={}", app.login("ada"));
-    let (exit, said) = place.attempt(OFFICE, &["--target", &app.url(), "--set", &token]);
+    let (exit, said) = place.attempt(scenario, &["--target", &app.url(), "--set", &token]);
     Some((exit, said, place.entry("load")["traffic"][0]["counts"].clone(), app.stats()))
 }
 
@@ -82,4 +87,51 @@ fn an_edit_that_comes_twice_is_a_duplicate() {
 #[test]
 fn an_edit_that_goes_to_another_room_is_a_stray() {
     is_counted_as("wrong-room", "stray");
+}
+
+/// People come late and are told what was edited before, under the name by which edits are owed.
+fn late(reaches: &str, fault: &str) -> Option<(i32, String, Value, Value)> {
+    let late = "[users.late]\ncount = 16\nin = { doc = 1 }\nauth = { token = \"${token}\" }\n\
+                churn = { stay = \"700ms\", leave = \"disconnect\", away = \"50ms..200ms\" }\n[traffic.edit]";
+    let scenario = OFFICE.replace("[traffic.edit]", late).replace("except = \"sender\"", reaches);
+    run_of(&scenario, &[("HISTORY", "said"), ("FAULT", fault), ("FAULT_EVERY", "50")])
+}
+
+fn number(counts: &Value, name: &str) -> u64 {
+    counts[name].as_u64().unwrap()
+}
+
+#[test]
+fn history_under_the_owed_name_accuses_nobody() {
+    let Some((exit, said, counts, _)) = late("except = \"sender\"", "") else { return };
+    assert_eq!(exit, 0, "{said}");
+    for wrong in ["missing", "duplicate", "stray", "disorder"] {
+        assert_eq!(number(&counts, wrong), 0, "{said}");
+    }
+    assert!(number(&counts, "history") > 50, "{said}");
+    assert!(said.contains("history = false"), "{said}");
+}
+
+/// Whoever says that there is no history finds a server that sends what was before.
+#[test]
+fn without_history_what_was_before_is_a_stray() {
+    let Some((exit, said, counts, _)) = late("except = \"sender\", history = false", "") else { return };
+    assert_eq!(exit, 1, "{said}");
+    assert!(number(&counts, "stray") > 50 && number(&counts, "history") == 0, "{said}");
+}
+
+/// Beside history, what nobody can have meant is still found. Only who is just coming is in doubt.
+#[test]
+fn mistakes_are_found_beside_history() {
+    for (fault, kind) in [("wrong-room", "stray"), ("doubled", "duplicate")] {
+        let Some((exit, said, counts, stats)) = late("except = \"sender\"", fault) else { return };
+        assert_eq!(exit, 1, "{said}");
+        let faults = number(&stats, "faults");
+        let found = number(&counts, kind);
+        assert!(found <= faults && found * 10 >= faults * 8, "{found} of {faults}: {said}");
+        let others = ["missing", "duplicate", "stray", "disorder"].into_iter().filter(|other| *other != kind);
+        for other in others {
+            assert_eq!(number(&counts, other), 0, "{other}: {said}");
+        }
+    }
 }

@@ -66,6 +66,8 @@ pub struct Fact {
     pub spares_sender: bool,
     /// Whether it may be dropped (`volatile`).
     pub volatile: bool,
+    /// Whether the application may say it again, under the same name, to who comes later.
+    pub history: bool,
     /// How far it has come.
     pub time: Time,
 }
@@ -92,6 +94,9 @@ pub enum Verdict {
     Overtaken(Emission),
     /// It came behind a fence that should have come behind it, and had been given up as lost (A2).
     Late,
+    /// The receiver has come to the target since it was sent, and is there: the application may have said it again. Neither
+    /// a proof of a wrong delivery nor one that is owed.
+    History,
 }
 
 /// One emission: its stream, and its number there.

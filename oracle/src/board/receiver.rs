@@ -81,13 +81,15 @@ impl Receiver {
             Answer::At(ok) => ok.min(now),
             Answer::Open | Answer::Never => now,
         };
-        let class = own(track.spans.over(inv, end), fact, inv, self.user, self.since);
+        let inside = track.spans.over(inv, end);
+        let class = own(inside, fact, inv, self.user, self.since);
+        let said_again = fact.history && inside != Tri::T && inside == class && track.spans.over(now, now) != Tri::F;
         let verdict = track.deliver(seq, fact, class);
         if verdict != Verdict::Fine {
-            return verdict;
+            return if said_again && verdict != Verdict::Late { Verdict::History } else { verdict };
         }
         if end < self.newest {
-            return Verdict::Overtaken(self.newest_is);
+            return if said_again { Verdict::History } else { Verdict::Overtaken(self.newest_is) };
         }
         if inv > self.newest {
             (self.newest, self.newest_is) = (inv, Emission { stream, seq });
@@ -211,7 +213,7 @@ mod tests {
                 let inv = seq as Nanos * 10;
                 let previous = senders[..seq].iter().rposition(|other| other == sender).map(|seq| seq as u32);
                 let time = Time::Sent { inv, ok: Answer::At(inv + 5) };
-                Fact { sender: *sender, previous, spares_sender: false, volatile: false, time }
+                Fact { sender: *sender, previous, spares_sender: false, volatile: false, history: false, time }
             };
             Self(senders.iter().enumerate().map(fact).collect())
         }
@@ -264,5 +266,56 @@ mod tests {
         assert_eq!(fates(|account| receiver.settle(8, &stream, account)), [Fate::May(false)]);
         assert_eq!(receiver.deliver(7, 0, &stream.0[0], 100), Verdict::Fine);
         assert_eq!(receiver.deliver(7, 0, &stream.0[0], 101), Verdict::Duplicate);
+    }
+
+    /// Messages of user 1, and those again that the application keeps.
+    fn with_history(history: bool) -> Stream {
+        let mut stream = Stream::new(&[1; 12]);
+        stream.0.iter_mut().for_each(|fact| fact.history = history);
+        stream
+    }
+
+    #[test]
+    fn what_was_said_ahead_of_the_join_may_be_history() {
+        for (history, expected) in [(true, Verdict::History), (false, Verdict::Phantom)] {
+            let stream = with_history(history);
+            let mut receiver = Receiver::new(9, 50, [(7, Tri::U)], &stream);
+            receiver.change(7, 75, Tri::T);
+            assert_eq!(receiver.deliver(7, 2, &stream.0[2], 80), expected, "sent and answered ahead of the join");
+            assert_eq!(receiver.deliver(7, 2, &stream.0[2], 81), expected, "as often as it likes");
+            assert_eq!(receiver.deliver(7, 8, &stream.0[8], 86), Verdict::Fine);
+            assert_eq!(receiver.deliver(7, 8, &stream.0[8], 87), Verdict::Duplicate, "it was inside all the time");
+        }
+    }
+
+    #[test]
+    fn a_second_copy_proves_nothing_of_who_was_just_coming() {
+        let stream = with_history(true);
+        let mut receiver = Receiver::new(9, 50, [(7, Tri::U)], &stream);
+        receiver.change(7, 75, Tri::T);
+        assert_eq!(receiver.deliver(7, 7, &stream.0[7], 80), Verdict::Fine);
+        assert_eq!(receiver.deliver(7, 6, &stream.0[6], 81), Verdict::History, "behind a later one, and again perhaps");
+        assert_eq!(receiver.deliver(7, 6, &stream.0[6], 82), Verdict::History);
+        let strict = with_history(false);
+        let mut receiver = Receiver::new(9, 50, [(7, Tri::U)], &strict);
+        receiver.change(7, 75, Tri::T);
+        assert_eq!(receiver.deliver(7, 7, &strict.0[7], 80), Verdict::Fine);
+        assert!(matches!(receiver.deliver(7, 6, &strict.0[6], 81), Verdict::Overtaken(_)));
+        assert_eq!(receiver.deliver(7, 6, &strict.0[6], 82), Verdict::Duplicate);
+    }
+
+    #[test]
+    fn who_is_not_in_the_target_gets_no_history_of_it() {
+        let stream = with_history(true);
+        let mut receiver = Receiver::new(9, 50, [(7, Tri::U)], &stream);
+        assert_eq!(receiver.deliver(8, 2, &stream.0[2], 60), Verdict::Phantom, "it cannot be in that target");
+        receiver.change(7, 75, Tri::F);
+        assert_eq!(receiver.deliver(7, 2, &stream.0[2], 80), Verdict::Phantom, "it is in a room that is left out");
+        let mut own = with_history(true);
+        own.0.iter_mut().for_each(|fact| fact.spares_sender = true);
+        let mut sender = Receiver::new(1, 50, [(7, Tri::U)], &own);
+        sender.change(7, 55, Tri::T);
+        assert_eq!(sender.deliver(7, 8, &own.0[8], 90), Verdict::Phantom, "an echo on the connection it was sent on");
+        assert_eq!(sender.deliver(7, 2, &own.0[2], 91), Verdict::History, "of its own earlier connection");
     }
 }

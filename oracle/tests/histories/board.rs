@@ -207,6 +207,7 @@ impl Board {
                     sender,
                     previous,
                     spares_sender: emission.excludes_sender,
+                    history: false,
                     volatile: emission.volatile,
                     time: Time::Sent { inv: self.now, ok: Answer::Open },
                 });

@@ -149,6 +149,8 @@ pub struct Reach {
     pub except_sender: bool,
     /// It may be dropped.
     pub volatile: bool,
+    /// Whether the application may say it again to who joins later; otherwise that is a stray.
+    pub history: bool,
 }
 
 /// A room as a traffic names it.

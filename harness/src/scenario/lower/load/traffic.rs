@@ -188,10 +188,11 @@ fn reaches(node: &Node, groups: &IndexMap<String, RoomGroup>, cx: &mut Context<'
     let rooms_node = table.require("rooms", cx)?;
     let except_node = table.get("except");
     let volatile = table.get("volatile").map_or(Some(false), |node| table::boolean(node, cx));
+    let history = table.get("history").map_or(Some(true), |node| table::boolean(node, cx));
     table.finish(cx);
     let rooms = table::array(rooms_node, "an array of rooms", cx)?;
     let rooms = rooms.iter().map(|node| room_ref(node, groups, cx)).collect::<Option<_>>()?;
-    let mut reach = Reach { event: event?, args, rooms, volatile: volatile?, ..Reach::default() };
+    let mut reach = Reach { event: event?, args, rooms, volatile: volatile?, history: history?, ..Reach::default() };
     let except = match except_node.map(|node| (&node.kind, node)) {
         None => Vec::new(),
         Some((Kind::Array(items), _)) => items.iter().collect(),
