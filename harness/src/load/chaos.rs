@@ -1,5 +1,9 @@
 //! What goes wrong, when: worked out ahead, so that it is the same for every target.
 
+use std::time::Duration;
+
+use sio_oracle::board::Nanos;
+
 use super::plan::Plan;
 use super::random::{Purpose, Stream};
 use crate::record::UpsetMark;
@@ -43,6 +47,25 @@ impl Happening {
         let (Upset::Drop { share, .. } | Upset::Stall { share, .. }) = self.upset else { return false };
         let is_meant = self.of.is_none_or(|of| plan.users[user as usize].population == of);
         is_meant && Stream::new(plan.seed, Purpose::Chaos, self.number, user).unit() <= share
+    }
+}
+
+/// So long after something was made to happen, connections may still break of it: heartbeats have to time out.
+const AFTERMATH: Duration = Duration::from_mins(1);
+
+impl Happening {
+    /// Whether it may be why a connection of `user` breaks at `now`, or cannot be made.
+    pub(super) fn explains(&self, plan: &Plan, user: u32, now: Nanos) -> bool {
+        let is_its_node = |node: u32| plan.users[user as usize].node == node;
+        let length = match self.upset {
+            Upset::Stall { length, .. } if self.meets(plan, user) => length,
+            Upset::Freeze { length, node } if is_its_node(node) => length,
+            Upset::Restart { down, node, .. } if is_its_node(node) => down,
+            // Who was dropped can come back at once.
+            Upset::Drop { .. } | Upset::Stall { .. } | Upset::Freeze { .. } | Upset::Restart { .. } => return false,
+        };
+        let began = self.at as Nanos;
+        began <= now && now <= began.saturating_add((length + AFTERMATH).as_nanos() as Nanos)
     }
 }
 
@@ -98,6 +121,11 @@ mod tests {
         let met = |happening: &Happening| (0..2000).filter(|user| happening.meets(&plan, *user)).collect::<Vec<_>>();
         assert_eq!(met(&timeline[1]), (1000..2000).collect::<Vec<_>>());
         let (first, second) = (met(&timeline[2]), met(&timeline[3]));
+        let explains =
+            |happening: &Happening, user: u32, second: i64| happening.explains(&plan, user, second * 1_000_000_000);
+        assert!(explains(&timeline[0], 7, 2) && !explains(&timeline[0], 7, 0) && !explains(&timeline[0], 7, 70));
+        assert!(!explains(&timeline[1], 1000, 5), "who was dropped can come back");
+        assert!(explains(&timeline[2], first[0], 7) && !(0..2000).all(|user| explains(&timeline[2], user, 7)));
         assert!((400..600).contains(&first.len()) && first != second, "{} users", first.len());
     }
 }

@@ -190,10 +190,18 @@ impl Local {
         self.ready.notify_one();
     }
 
-    /// A connection broke, or an attempt to come back failed.
-    pub(super) fn broken(&self, why: &str, comes_back: bool) {
+    /// Whether something was made to happen that may break a user's connections now.
+    pub(super) fn is_upset(&self, user: u32) -> bool {
+        let now = self.now();
+        self.shared.chaos.iter().any(|happening| happening.explains(&self.plan, user, now))
+    }
+
+    /// A connection broke, or an attempt to come back failed; `interrupted` if it is the first of a user that comes back,
+    /// and nothing was made to happen to it.
+    pub(super) fn broken(&self, why: &str, comes_back: bool, interrupted: bool) {
         let tally = &mut self.measurements.borrow_mut().tally;
         tally.broken += 1;
+        tally.interrupted += u64::from(interrupted);
         tally.lost += u64::from(!comes_back);
         let what = if comes_back { "a connection broke" } else { "a user was lost" };
         tally.problem(format!("{what}: {why}"));

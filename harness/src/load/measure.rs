@@ -178,6 +178,8 @@ pub(super) struct Tally {
     pub(super) dropped: u64,
     /// Connections that the target ended, or its network.
     pub(super) broken: u64,
+    /// Users that come back, and of whose connections the target or its network ended one.
+    pub(super) interrupted: u64,
     pub(super) stalls: u64,
     pub(super) foreign: u64,
     /// Deliveries of messages whose account was closed.

@@ -96,6 +96,7 @@ fn users(plan: &Plan, parts: &[Part<'_>]) -> Users {
         churned: sum(|tally| tally.churned),
         dropped: sum(|tally| tally.dropped),
         broken: sum(|tally| tally.broken),
+        interrupted: sum(|tally| tally.interrupted),
         stalled: sum(|tally| tally.stalls),
     }
 }

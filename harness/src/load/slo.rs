@@ -243,7 +243,7 @@ impl Judge<'_> {
         let users = &self.load.users;
         let visits = self.load.journeys.values().fold(Visits::default(), |sum, visits| sum + *visits);
         let all = users.asked + visits.begun;
-        (all > 0).then(|| (users.failed + users.lost + visits.failed) as f64 / all as f64)
+        (all > 0).then(|| (users.failed + users.lost + users.interrupted + visits.failed) as f64 / all as f64)
     }
 
     fn passed(&self, rule: &str) -> Option<f64> {

@@ -27,6 +27,7 @@ pub(super) async fn live(local: Rc<Local>, number: u32) {
         known: false,
         entered_at: None,
         opened: false,
+        interrupted: false,
         attempt: 0,
         lost_at: None,
         local: &local,
@@ -51,6 +52,8 @@ struct Life<'a> {
     entered_at: Option<i64>,
     /// It has been in its rooms.
     opened: bool,
+    /// Its connection has broken, or could not be made, and nothing had been made to happen to it.
+    interrupted: bool,
     /// How often it has tried to come back in vain.
     attempt: u32,
     /// When it lost its connection, if it has not come back since.
@@ -154,7 +157,9 @@ impl Life<'_> {
                 return None;
             }
             End::Lost(why) | End::NotIn(NotIn { why, .. }) => {
-                self.local.broken(&why, reconnect.is_some());
+                let first = reconnect.is_some() && !self.interrupted && !self.local.is_upset(self.number);
+                self.interrupted |= first;
+                self.local.broken(&why, reconnect.is_some(), first);
                 self.back_off()
             }
             End::Dropped(how, silence) => {

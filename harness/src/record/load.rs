@@ -153,6 +153,10 @@ pub struct Users {
     /// Connections and attempts to connect that the target or its network ended.
     #[serde(default)]
     pub broken: u64,
+    /// Users that come back, and of whose connections the target or its network ended one, or refused one, although the
+    /// scenario had made nothing happen to them.
+    #[serde(default)]
+    pub interrupted: u64,
     /// Times that the scenario's chaos held a connection.
     #[serde(default)]
     pub stalled: u64,
@@ -168,6 +172,7 @@ impl std::ops::AddAssign for Users {
         self.churned += other.churned;
         self.dropped += other.dropped;
         self.broken += other.broken;
+        self.interrupted += other.interrupted;
         self.stalled += other.stalled;
     }
 }

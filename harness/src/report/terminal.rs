@@ -193,9 +193,13 @@ fn render_lives(out: &mut String, load: &LoadResult) {
     if users.churned + users.dropped + users.broken + users.stalled == 0 {
         return;
     }
+    let interrupted = match users.interrupted {
+        0 => String::new(),
+        users => format!(" ({} by the target)", plural(users, "user")),
+    };
     let _ = writeln!(
         out,
-        "  sessions    {}   {} ended by churn   {} dropped   {} broken   {} stalls",
+        "  sessions    {}   {} ended by churn   {} dropped   {} broken{interrupted}   {} stalls",
         count(users.sessions),
         count(users.churned),
         count(users.dropped),

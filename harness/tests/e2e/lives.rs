@@ -154,7 +154,7 @@ fn a_node_that_is_killed_takes_its_sessions_with_it() {
     let recovery = &load["recovery"]["all"];
     assert_eq!(recovery["recovered"], 0, "{text}");
     assert!(recovery["asked"].as_u64().unwrap() >= 15, "half of the watchers: {text}");
-    assert_eq!(load["users"]["lost"], 0, "{text}");
+    assert_eq!((&load["users"]["lost"], &load["users"]["interrupted"]), (&0.into(), &0.into()), "{text}");
     assert!(sum(&load, "missed") > 0 && sum(&load, "skipped") > 0, "{text}");
     let played = record.iter().filter(|entry| entry["type"] == "case" && entry["verdict"] == "pass").count();
     assert!(played >= 5, "cases beside the load: {played}\n{text}");
@@ -248,4 +248,37 @@ fn one_of_two_nodes_dies() {
     kill(Pid::from_raw(place.target_pid().as_raw()), Signal::SIGKILL).unwrap();
     let (code, text) = running.finish();
     assert_eq!(code, Some(3), "{text}");
+}
+
+/// Runs a small load in which users come back, against a server; returns what was recorded and said.
+fn coming_back(url: &str, rule: &str) -> (Value, Option<i32>, String) {
+    let place = Place::new();
+    let text = format!(
+        "name = \"back\"\n[target]\nreconnect = {{ delay = \"50ms..100ms\" }}\n\
+         [actions]\n\"join(room)\" = {{ emit = [\"join\", \"${{room}}\"], ack = true }}\n\
+         [rooms.a]\ncount = 2\njoin = [\"join\", \"${{room}}\"]\n[users.u]\ncount = 8\nin = {{ a = 1 }}\n\
+         [traffic.t]\nby = \"u\"\nrate = \"20/s\"\nack = true\n\
+         emit = [\"emit\", {{ to = [\"${{room}}\"], event = \"msg\", args = [\"${{payload}}\"] }}]\n\
+         reaches = {{ event = \"msg\", rooms = [\"${{room}}\"] }}\n\
+         [[phase]]\nname = \"all\"\nfor = \"3s\"\n[slo]\nrules = [\"{rule}\", \"ruler.late p99 < 1m\"]\n"
+    );
+    std::fs::write(place.path().join("back.toml"), text).unwrap();
+    let output = place.run(&["run", "back.toml", "--target", url, "--out", "out", "-q"]);
+    (place.entry("load"), output.status.code(), stdout(&output) + &stderr(&output))
+}
+
+/// A server that breaks connections makes errors, though everybody comes back; each user counts once. That it pings nobody
+/// is noticed.
+#[test]
+fn what_the_server_breaks_is_an_error_although_users_come_back() {
+    let place = Place::new();
+    let server = place.serve(&["--ping-interval", "300", "--ping-timeout", "300", "--fault", "ping-never"]);
+    let (load, code, text) = coming_back(&server.url(), "errors = 0%");
+    assert_eq!(code, Some(1), "{text}");
+    assert_eq!((&load["users"]["interrupted"], &load["users"]["lost"]), (&8.into(), &0.into()), "{text}");
+    assert!(load["users"]["broken"].as_u64().unwrap() > 8, "again and again: {text}");
+    assert!(text.contains("a connection broke: the server fell silent: no ping for 600ms"), "{text}");
+    let sound = place.serve(&["--ping-interval", "300", "--ping-timeout", "300"]);
+    let (load, code, text) = coming_back(&sound.url(), "errors = 0%");
+    assert_eq!((code, &load["users"]["interrupted"]), (Some(0), &0.into()), "{text}");
 }
