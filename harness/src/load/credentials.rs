@@ -105,7 +105,7 @@ impl Issuer {
 
     /// Eight bytes that are this user's in every run with this seed.
     fn random(&self, user: u32) -> u64 {
-        Stream::new(self.seed, Purpose::Credentials, self.population, user).number()
+        random(self.seed, self.population, user)
     }
 
     /// What the templates of a user may name, ahead of what `enter` saves: `user` is its number in its population. The error
@@ -113,18 +113,21 @@ impl Issuer {
     pub(super) fn scope(&self, user: u32) -> Result<Scope, String> {
         let mut scope = Scope { random: self.random(user), ..self.base.clone() };
         scope.vars.insert("user".to_owned(), Value::Number(user.into()));
-        for (name, hand_out, first) in &self.feeds {
+        for (name, index) in self.rows(user, &mut scope) {
             let rows = &self.base.lists[name];
-            let index = first + user as usize;
-            let row = match hand_out {
-                HandOut::AtRandom => rows.get((scope.draw() % rows.len().max(1) as u64) as usize),
-                HandOut::InTurn => rows.get(index % rows.len().max(1)),
-                HandOut::Once => rows.get(index),
-            };
-            let row = row.ok_or_else(|| format!("[feeds.{name}] has no row left of {}", rows.len()))?;
+            let row = rows.get(index).ok_or_else(|| format!("[feeds.{name}] has no row left of {}", rows.len()))?;
             scope.vars.insert(name.clone(), row.clone());
         }
         Ok(scope)
+    }
+
+    /// Which row of each feed is this user's.
+    fn rows(&self, user: u32, scope: &mut Scope) -> Vec<(&String, usize)> {
+        let row = |(name, hand_out, first): &(String, HandOut, usize)| {
+            row_of(*hand_out, *first, user, self.base.lists[name].len(), scope)
+        };
+        let indexes: Vec<usize> = self.feeds.iter().map(row).collect();
+        self.feeds.iter().map(|(name, ..)| name).zip(indexes).collect()
     }
 
     /// Starts what is drawn for this user afresh, so that it is the same however much `enter` has drawn.
@@ -176,14 +179,86 @@ impl Issuer {
     }
 }
 
-/// What joins and messages may name of a user, as far as that is known without `enter`; for cases that are cut out.
-pub(super) fn scope_of(loaded: &Loaded, plan: &Plan, user: u32, room: u32) -> Option<Scope> {
-    let population = plan.users[user as usize].population;
-    let issuer = Issuer::new(loaded, population, &crate::target::manner(loaded).ok()?).ok()?;
-    let user = user - plan.populations[population].first;
-    let credentials = issuer.issue(&mut issuer.scope(user).ok()?).ok()?;
-    Some(issuer.scope_in(user, room, &credentials))
+fn random(seed: u64, population: usize, user: u32) -> u64 {
+    Stream::new(seed, Purpose::Credentials, population, user).number()
 }
+
+/// Which row of a feed is a user's; `first` is the first that is its population's.
+fn row_of(hand_out: HandOut, first: usize, user: u32, rows: usize, scope: &mut Scope) -> usize {
+    let (rows, index) = (rows.max(1), first + user as usize);
+    match hand_out {
+        HandOut::AtRandom => (scope.draw() % rows as u64) as usize,
+        HandOut::InTurn => index % rows,
+        HandOut::Once => index,
+    }
+}
+
+/// What a case that is cut out may name of one user, each under a name that no other user of the case has.
+#[derive(Debug)]
+pub(super) struct Own {
+    user: u32,
+    /// Its number in its population.
+    number: u32,
+    saved: Vec<String>,
+    /// Feeds, and its row of each.
+    rows: Vec<(String, usize)>,
+    issuer: Issuer,
+    credentials: Credentials,
+}
+
+impl Own {
+    /// The error says what cannot be rendered.
+    pub(super) fn new(loaded: &Loaded, plan: &Plan, user: u32) -> Result<Self, String> {
+        let population = plan.users[user as usize].population;
+        let issuer = Issuer::new(loaded, population, &crate::target::manner(loaded)?)?;
+        let number = user - plan.populations[population].first;
+        let mut scope = issuer.scope(number)?;
+        let mut drawing = Scope { random: issuer.random(number), ..Scope::default() };
+        let rows = issuer.rows(number, &mut drawing).into_iter().map(|(name, row)| (name.clone(), row)).collect();
+        let saved = issuer.saved();
+        let mut own = Self { user, number, saved, rows, issuer, credentials: Credentials::default() };
+        for name in own.issuer.wanted.clone() {
+            let value = match own.name(&name) {
+                Some(late) => Value::from(mark(&late).as_str()),
+                None => scope.eval(&Expr::Var(name.clone()))?,
+            };
+            own.credentials.known.insert(name, value);
+        }
+        Ok(own)
+    }
+
+    /// What stands in a case for a name: for what only `enter` will know, and for a row of a feed.
+    pub(super) fn name(&self, name: &str) -> Option<String> {
+        let (first, rest) = name.split_at(name.find('.').unwrap_or(name.len()));
+        if self.saved.iter().any(|saved| saved == first) {
+            return Some(format!("{first}-{}{rest}", self.user));
+        }
+        self.rows.iter().find(|(feed, _)| feed == first).map(|(feed, row)| format!("{feed}.{row}{rest}"))
+    }
+
+    pub(super) fn number(&self) -> u32 {
+        self.number
+    }
+
+    /// What its messages name of it.
+    pub(super) fn known(&self) -> &BTreeMap<String, Value> {
+        &self.credentials.known
+    }
+
+    /// What its call for a room may name.
+    pub(super) fn scope(&self, room: u32) -> Scope {
+        self.issuer.scope_in(self.number, room, &self.credentials)
+    }
+}
+
+/// An expression within a text that is rendered now; a case has it as `${…}`.
+pub(super) fn mark(expression: &str) -> String {
+    format!("{OPENS}{expression}{CLOSES}")
+}
+
+/// What no application has in its texts: characters for private use.
+pub(super) const OPENS: char = '\u{f5b0}';
+pub(super) const CLOSES: char = '\u{f5b1}';
 
 fn visit<'a>(steps: &'a [FlowStep], f: &mut dyn FnMut(&'a FlowStep)) {
     for step in steps {

@@ -71,6 +71,13 @@ pub(super) struct Reading {
     spoilt: bool,
 }
 
+impl Reading {
+    /// The attachment that has its stamp, if one has.
+    pub(super) fn attachment(&self) -> Option<usize> {
+        self.stamp.and_then(|at| at.attachment)
+    }
+}
+
 /// Where a stamp is: in the JSON text, or in an attachment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct At {

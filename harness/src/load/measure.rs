@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use hdrhistogram::Histogram;
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use indexmap::IndexMap;
 use sio_oracle::Tri;
@@ -12,6 +13,7 @@ use sio_oracle::board::{Answer, Fate, Nanos, Receiver, Time, Verdict};
 use super::admission::{Entering, NotIn};
 use super::fanout::Places;
 use super::log::{Entry, Seen, Window};
+use super::outages::Outages;
 use super::plan::Plan;
 use super::schedule::Emission;
 use super::witness::{Kind, Seen as Observed, Witness, Witnesses};
@@ -242,6 +244,14 @@ fn is_overtaken_by_own(window: &Window, account: &Receiver, emission: &Emission)
     next.is_some_and(|entry| account.has(emission.stream, entry.emission.seq))
 }
 
+/// What a delivery looked like.
+#[derive(Clone, Debug)]
+pub(super) struct Sample {
+    pub(super) json: String,
+    /// The attachment that its payload was, if it was one.
+    pub(super) attachment: Option<usize>,
+}
+
 /// What a worker has found when it ends.
 pub(super) struct Findings {
     /// By traffic and phase.
@@ -249,7 +259,7 @@ pub(super) struct Findings {
     pub(super) tally: Tally,
     pub(super) witnesses: Witnesses,
     /// What the first delivery of each traffic looked like.
-    pub(super) samples: Vec<Option<String>>,
+    pub(super) samples: Vec<Option<Sample>>,
     pub(super) places: Places,
     pub(super) due: Due,
     /// By traffic: copies under other names than the one that is owed.
@@ -280,7 +290,7 @@ pub(super) struct Measurements {
     pub(super) tally: Tally,
     witnesses: Witnesses,
     /// What the first delivery of each traffic looked like.
-    samples: Vec<Option<String>>,
+    samples: Vec<Option<Sample>>,
     /// Whether losses are decided by fences; otherwise by waiting.
     fenced: bool,
     places: Places,
@@ -340,6 +350,11 @@ impl Measurements {
             delivered: 0,
             wrong: 0,
         }
+    }
+
+    /// Where it is looked up who lost its connection.
+    pub(super) fn knows(&mut self, outages: Arc<Outages>) {
+        self.witnesses = Witnesses::new(outages);
     }
 
     fn counts(&mut self, plan: &Plan, emission: &Emission, user: u32) -> &mut Counts {
@@ -557,11 +572,11 @@ impl Measurements {
     }
 
     /// A copy of a message was recognised: counts it, and remembers what deliveries of a traffic look like.
-    pub(super) fn recognised(&mut self, traffic: u16, json: &str) {
+    pub(super) fn recognised(&mut self, traffic: u16, json: &str, attachment: Option<usize>) {
         self.copies[usize::from(traffic)] += 1;
         let sample = &mut self.samples[usize::from(traffic)];
         if sample.is_none() {
-            *sample = Some(json.to_owned());
+            *sample = Some(Sample { json: json.to_owned(), attachment });
         }
     }
 

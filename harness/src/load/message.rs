@@ -121,6 +121,11 @@ impl Message {
         self.fill(name, next, emission.seq, stamp, scope)
     }
 
+    /// Whether its payload leaves as bytes.
+    pub(super) fn is_binary(&self) -> bool {
+        self.binary
+    }
+
     /// Bytes of the payload.
     pub(super) fn payload_size(&self) -> usize {
         self.payload_size

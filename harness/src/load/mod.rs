@@ -29,6 +29,7 @@ mod measure;
 mod merge;
 mod message;
 mod observe;
+mod outages;
 mod place;
 pub mod plan;
 mod random;

@@ -12,7 +12,7 @@ use super::admission::Answers;
 use super::chaos::timeline;
 use super::control::Control;
 use super::credentials::Issuer;
-use super::excerpt::Where;
+use super::excerpt::Scene;
 use super::goose;
 use super::identity::Identities;
 use super::join::{Call, Joining};
@@ -199,6 +199,7 @@ fn share(
         nodes: fleet.nodes().iter().map(|node| RwLock::new(node.endpoint.clone())).collect(),
         control,
         flock: goose,
+        outages: Arc::default(),
         connect_from: clock::now() + LEAD,
         workers,
     })
@@ -318,22 +319,27 @@ fn cut_out(
     let first = fleet.first();
     let managed = !fleet.pids().is_empty();
     let running = fleet.nodes().iter().filter(|_| !managed);
-    let servers = running.map(|node| (node.endpoint.url.clone(), node.endpoint.path.clone())).collect();
-    let stage = Where { servers, has_fixture: fleet.is_fenced() };
+    let servers: Vec<_> = running.map(|node| (node.endpoint.url.clone(), node.endpoint.path.clone())).collect();
     let mut violations = Vec::new();
     let decided = |index: usize| !traffic[index].undecided;
     for (mut violation, index, excerpt) in witness::first(workers.iter().map(|worker| &worker.found.witnesses), decided)
     {
         let name = format!("{}-violation-{}", loaded.scenario.name, violations.len() + 1);
-        let sample = workers.iter().find_map(|worker| worker.found.samples[index].as_deref());
+        let sample = workers.iter().find_map(|worker| worker.found.samples[index].as_ref());
         if violation.measure == "missing" {
             violation.because.extend(instead(&traffic[index], sample.is_some()));
         }
-        if let Some(text) = excerpt.render(loaded, plan, &name, &violation, sample, &stage) {
-            let path = recorder.folder().join(format!("{name}.toml"));
-            std::fs::write(&path, text)?;
-            violation.scenario = Some(path.display().to_string());
-            violation.target = (managed && first.info.name != "reference").then(|| first.info.name.clone());
+        let (servers, has_fixture, manner) = (servers.as_slice(), fleet.is_fenced(), &*first.endpoint.manner);
+        let scene = Scene { loaded, plan, sample, servers, has_fixture, manner };
+        match excerpt.render(&scene, &name, &violation) {
+            Ok(text) => {
+                let path = recorder.folder().join(format!("{name}.toml"));
+                std::fs::write(&path, text)?;
+                violation.scenario = Some(path.display().to_string());
+                violation.target = (managed && first.info.name != "reference").then(|| first.info.name.clone());
+                violation.options = Some(scene.options()).filter(|options| !options.is_empty());
+            }
+            Err(why) => violation.no_case = Some(why),
         }
         violations.push(violation);
     }

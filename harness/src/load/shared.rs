@@ -13,6 +13,7 @@ use super::join::Joining;
 use super::journey::{Guide, Visitors};
 use super::log::Log;
 use super::message::Message;
+use super::outages::Outages;
 use super::plan::Plan;
 use crate::client::Endpoint;
 use crate::play::Stage;
@@ -48,6 +49,8 @@ pub(super) struct Shared {
     /// Where each node listens; one that is started again may listen elsewhere.
     pub(super) nodes: Vec<RwLock<Endpoint>>,
     pub(super) control: Control,
+    /// Who lost its connection, and how it came back.
+    pub(super) outages: Arc<Outages>,
     /// The users that are goose's.
     pub(super) flock: goose::Started,
     /// When the first user is meant to connect.

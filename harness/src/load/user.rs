@@ -9,6 +9,7 @@ use super::credentials::Credentials;
 use super::journey;
 use super::local::Local;
 use super::mailbox::{Mailbox, Order};
+use super::outages::Cut;
 use super::place::Place;
 use super::random::Dice;
 use super::talk::{End, Talk};
@@ -99,6 +100,7 @@ impl Life<'_> {
                 self.mailbox.alive.set(false);
                 self.local.left();
                 let (end, at) = Box::pin(talk.leave(end)).await;
+                self.note_outage(&end, at);
                 self.lost_at = Some(at);
                 end
             }
@@ -108,6 +110,17 @@ impl Life<'_> {
             }
         };
         self.after(end)
+    }
+
+    /// Notes how a session ended, for whoever wants to do it again.
+    fn note_outage(&self, end: &End, at: i64) {
+        let how = match end {
+            End::Stayed => Cut::Wanted(self.local.leaving(self.number), Duration::ZERO),
+            End::Dropped(how, silence) => Cut::Wanted(*how, *silence),
+            End::Lost(_) => Cut::Broken,
+            End::Quit | End::NotIn(_) => return,
+        };
+        self.local.shared.outages.cut(self.number, at, how);
     }
 
     /// Whether something comes ahead of the next connection.

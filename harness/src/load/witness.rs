@@ -3,11 +3,14 @@
 mod lanes;
 mod words;
 
+use std::sync::Arc;
+
 use sio_oracle::Tri;
 use sio_oracle::board::{Absence, Emission as Number, Nanos};
 
 use super::excerpt::Excerpt;
 use super::log::{Entry, Window};
+use super::outages::Outages;
 use super::plan::Plan;
 use crate::record::LoadViolation;
 
@@ -102,19 +105,26 @@ struct Kept {
 }
 
 /// The first of each kind; a few dozen at most, so nothing grows with the run.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Witnesses(Vec<Kept>);
+#[derive(Debug, Default)]
+pub(super) struct Witnesses {
+    kept: Vec<Kept>,
+    outages: Arc<Outages>,
+}
 
 impl Witnesses {
+    pub(super) fn new(outages: Arc<Outages>) -> Self {
+        Self { kept: Vec::new(), outages }
+    }
+
     pub(super) fn note(&mut self, plan: &Plan, window: &Window, witness: &Witness<'_>) {
         if !self.has_room(witness.kind) {
             return;
         }
-        let excerpt = Excerpt::around(plan, window, witness.entry, witness.receiver);
+        let excerpt = Excerpt::around(plan, window, witness, &self.outages);
         let mut violation = words::of(witness, plan, window);
         violation.lanes = lanes::of(witness, plan, &excerpt, window);
         let emission = &witness.entry.emission;
-        self.0.push(Kept {
+        self.kept.push(Kept {
             kind: witness.kind,
             due: emission.at,
             receiver: witness.receiver,
@@ -130,18 +140,18 @@ impl Witnesses {
         if self.has_room(Kind::Altered) {
             let violation = words::of_spoilt(plan, receiver, traffic, json, at);
             let (due, excerpt) = (at.max(0) as u64, Excerpt::default());
-            self.0.push(Kept { kind: Kind::Altered, due, receiver, traffic, message: None, violation, excerpt });
+            self.kept.push(Kept { kind: Kind::Altered, due, receiver, traffic, message: None, violation, excerpt });
         }
     }
 
     /// What had been given up as lost has come: it is late, not lost.
     pub(super) fn came_late(&mut self, receiver: u32, entry: &Entry) {
         let message = Some((entry.emission.stream, entry.emission.seq));
-        self.0.retain(|kept| kept.kind != Kind::Missing || kept.receiver != receiver || kept.message != message);
+        self.kept.retain(|kept| kept.kind != Kind::Missing || kept.receiver != receiver || kept.message != message);
     }
 
     fn has_room(&self, kind: Kind) -> bool {
-        self.0.iter().filter(|kept| kept.kind == kind).count() < kind.kept()
+        self.kept.iter().filter(|kept| kept.kind == kind).count() < kind.kept()
     }
 }
 
@@ -152,7 +162,7 @@ pub(super) fn first<'a>(
     decided: impl Fn(usize) -> bool,
 ) -> Vec<(LoadViolation, usize, Excerpt)> {
     let known = |kept: &&Kept| decided(kept.traffic);
-    let mut all: Vec<&Kept> = workers.flat_map(|worker| &worker.0).filter(known).collect();
+    let mut all: Vec<&Kept> = workers.flat_map(|worker| &worker.kept).filter(known).collect();
     all.sort_by_key(|kept| (kept.kind, kept.due, kept.receiver));
     let first = |kind: Kind| all.iter().filter(move |kept| kept.kind == kind).take(SHOWN);
     Kind::ALL

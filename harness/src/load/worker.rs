@@ -62,6 +62,8 @@ pub(super) fn run(shared: &Arc<Shared>, number: usize) -> std::io::Result<Worker
 async fn work(shared: Arc<Shared>, number: usize) -> std::io::Result<WorkerResult> {
     let mine: Vec<u32> =
         (0..shared.plan.users.len() as u32).filter(|user| *user as usize % shared.workers == number).collect();
+    let mut measurements = Measurements::new(&shared.plan, shared.stage.fence);
+    measurements.knows(shared.outages.clone());
     let local = Rc::new(Local {
         plan: shared.plan.clone(),
         // Connections are pooled per worker: nothing of the load crosses threads.
@@ -70,7 +72,7 @@ async fn work(shared: Arc<Shared>, number: usize) -> std::io::Result<WorkerResul
         reconnect: shared.reconnect,
         jars: Jars::default(),
         resent: Arc::default(),
-        measurements: RefCell::new(Measurements::new(&shared.plan, shared.stage.fence)),
+        measurements: RefCell::new(measurements),
         window: RefCell::new(Window::new(shared.log.clone(), shared.plan.clone())),
         connect_clock: RunClock::starting_at(shared.connect_from),
         clock: Cell::new(None),

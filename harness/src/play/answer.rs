@@ -1,5 +1,6 @@
 //! Whether an HTTP answer is what was asked for.
 
+use serde_json_path::JsonPath;
 use sio_protocol::Value;
 
 use crate::scenario::model::AnswerPattern;
@@ -76,6 +77,21 @@ pub(super) fn matches_text(
     let value: Value =
         serde_json::from_str(rest).map_err(|error| format!("what follows {prefix:?} is not JSON ({error})"))?;
     scope.matches(json, &value)
+}
+
+/// What is to be kept of a body: variables and their values.
+pub(crate) fn saved(save: &[(String, JsonPath)], body: &[u8]) -> Result<Vec<(String, Value)>, String> {
+    if save.is_empty() {
+        return Ok(Vec::new());
+    }
+    let body: serde_json::Value = serde_json::from_slice(body)
+        .map_err(|error| format!("the body is not JSON, so nothing can be saved: {error}"))?;
+    let value = |(name, path): &(String, JsonPath)| {
+        let found = path.query(&body).first().ok_or_else(|| format!("the body has nothing at {path}"))?;
+        let value = serde_json::from_value(found.clone()).map_err(|error| error.to_string())?;
+        Ok((name.clone(), value))
+    };
+    save.iter().map(value).collect()
 }
 
 #[cfg(test)]

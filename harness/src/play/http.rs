@@ -6,6 +6,7 @@ use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use serde_json_path::JsonPath;
 
 use super::answer;
 use super::chatter::{self, Chatter};
@@ -101,14 +102,15 @@ impl Player<'_> {
             self.row = Some(rows::HANDSHAKE);
         }
         match &step.verb {
-            Verb::Http { request, later: None, answer, until: true } => {
+            Verb::Http { request, later: None, answer, until: true, save } => {
                 self.until(within, async |player: &mut Self| {
                     let exchange = player.begin_http(client, request)?;
-                    player.answered(client, exchange, answer, within).await
+                    let body = player.answered(client, exchange, answer, within).await?;
+                    player.save(save, &body)
                 })
                 .await
             }
-            Verb::Http { request, later, answer, .. } => {
+            Verb::Http { request, later, answer, save, .. } => {
                 let mut exchange = self.begin_http(client, request)?;
                 match later {
                     Some(name) => {
@@ -118,12 +120,15 @@ impl Player<'_> {
                         self.exchanges.insert((client, name.clone()), exchange);
                         Ok(())
                     }
-                    None => self.answered(client, exchange, answer, within).await,
+                    None => {
+                        let body = self.answered(client, exchange, answer, within).await?;
+                        self.save(save, &body)
+                    }
                 }
             }
             Verb::Answer { name, answer } => {
                 let exchange = self.exchange(client, name)?;
-                self.answered(client, exchange, answer, within).await
+                self.answered(client, exchange, answer, within).await.map(drop)
             }
             Verb::Pending(name) => self.pending(client, name).await,
             Verb::Abort(name) => {
@@ -187,13 +192,19 @@ impl Player<'_> {
         Ok(Pending::begin(address, request, polls, cookies, chatter))
     }
 
+    fn save(&mut self, save: &[(String, JsonPath)], body: &[u8]) -> Outcome {
+        self.scope.vars.extend(answer::saved(save, body).map_err(Stop::Fail)?);
+        Ok(())
+    }
+
+    /// Waits for an answer and compares it; returns its body.
     async fn answered(
         &mut self,
         client: usize,
         mut exchange: Pending,
         pattern: &AnswerPattern,
         within: Duration,
-    ) -> Outcome {
+    ) -> Outcome<Bytes> {
         // Other connections are read meanwhile, so that their pings are answered.
         let came = self.wait_with(within, |cx| exchange.drive(cx).is_ready().then_some(())).await;
         let name = self.clients[client].name.clone();
@@ -208,7 +219,8 @@ impl Player<'_> {
         };
         self.note(format!("{name} ◀ {shown}"));
         answer::compare(&mut self.scope, pattern, answer.as_ref())
-            .map_err(|why| Stop::Fail(format!("{why}; the answer is {shown}")))
+            .map_err(|why| Stop::Fail(format!("{why}; the answer is {shown}")))?;
+        Ok(answer.map(|response| response.body).unwrap_or_default())
     }
 
     /// Whether a request is still unanswered; what has been written so far by the target is looked at.

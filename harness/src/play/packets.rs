@@ -9,7 +9,7 @@ use super::player::{Begun, Outcome, Player};
 use super::transcript::{self, clip};
 use super::{ANSWER, QUIET, Stop, rows};
 use crate::client::{Connection, Jar};
-use crate::scenario::model::{Ack, Drop, Transport};
+use crate::scenario::model::{Ack, Drop, Order, Transport};
 use crate::scenario::template::Template;
 use crate::wire::{self, LinkAction};
 
@@ -179,8 +179,22 @@ impl Player<'_> {
             }
             Some(outcome) => outcome?,
         }
-        if expected.per_sender {
-            self.senders.check(taken.iter().map(|values| &values[1..])).map_err(Stop::Fail)?;
+        match expected.order {
+            None => Ok(()),
+            Some(Order::PerSender) => self.senders.check(taken.iter().map(|values| &values[1..])).map_err(Stop::Fail),
+            Some(Order::AsListed) => self.as_listed(expected.events, &taken),
+        }
+    }
+
+    /// Whether events have come in the order of the alternatives.
+    fn as_listed(&mut self, events: &[Vec<Template>], taken: &[Vec<Value>]) -> Outcome {
+        let mut last: Option<(usize, &Vec<Value>)> = None;
+        for values in taken {
+            let place = events.iter().position(|event| self.scope.match_all(event, values).is_ok()).unwrap_or_default();
+            if let Some((_, before)) = last.filter(|(before, _)| *before > place) {
+                return Err(Stop::Fail(format!("{} came after {}", list(values), list(before))));
+            }
+            last = Some((place, values));
         }
         Ok(())
     }
@@ -422,7 +436,7 @@ pub(super) struct Expected<'a> {
     pub(super) nsp: &'a str,
     pub(super) events: &'a [Vec<Template>],
     pub(super) times: u64,
-    pub(super) per_sender: bool,
+    pub(super) order: Option<Order>,
     pub(super) reply: Option<&'a [Template]>,
     /// Not earlier than this after the client's last packet.
     pub(super) after: Option<Duration>,

@@ -497,12 +497,12 @@ impl<'a> Player<'a> {
                 .await
             }
             Verb::Emit { .. } | Verb::Do { .. } => self.finish(begun, within(ANSWER), None).await,
-            Verb::Expect { events, times, per_sender, reply } => {
+            Verb::Expect { events, times, order, reply } => {
                 let expected = Expected {
                     nsp: &nsp,
                     events,
                     times: *times,
-                    per_sender: *per_sender,
+                    order: *order,
                     reply: reply.as_deref(),
                     after: step.after,
                 };

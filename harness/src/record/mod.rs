@@ -6,6 +6,7 @@
 
 mod capacity;
 mod case;
+pub mod command;
 mod due;
 mod entry;
 pub mod histogram;

@@ -19,6 +19,12 @@ pub struct LoadViolation {
     /// The target it is to be played on, if the scenario does not say so itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target: Option<String>,
+    /// How to get in, as options: what the command line said; values that may be secret are left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub options: Option<String>,
+    /// Why there is no such scenario.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub no_case: Option<String>,
     /// What was around it, client by client.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lanes: Vec<Lane>,

@@ -410,7 +410,11 @@ fn render_remarks(out: &mut String, load: &LoadResult) {
         }
         if let Some(scenario) = &violation.scenario {
             let target = violation.target.as_ref().map_or_else(String::new, |name| format!(" --target {name}"));
-            let _ = writeln!(out, "    as a case: sio-bench run {scenario}{target}");
+            let options = violation.options.as_ref().map_or_else(String::new, |options| format!(" {options}"));
+            let _ = writeln!(out, "    as a case: sio-bench run {scenario}{target}{options}");
+        }
+        if let Some(why) = &violation.no_case {
+            let _ = writeln!(out, "    no case: {why}");
         }
     }
     for (problem, times) in &load.problems {

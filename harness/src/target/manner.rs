@@ -7,8 +7,8 @@ use sio_protocol::Value;
 
 use crate::client::{Door, Manner, Tls};
 use crate::scenario::Loaded;
-use crate::scenario::model::{Deed, Population};
-use crate::scenario::template::{Expr, Scope, Template};
+use crate::scenario::model::{Case, Deed, Population, Verb};
+use crate::scenario::template::{Expr, Piece, Scope, Template};
 
 /// The settings of `[target]`, rendered once: for cases, for what asks ahead of a load, and for users, unless they differ.
 /// The error says which of them cannot be.
@@ -59,7 +59,7 @@ fn doors(loaded: &Loaded) -> Vec<Door> {
 fn logs_in(loaded: &Loaded) -> bool {
     let scenario = &loaded.scenario;
     let own = |users: &Population| !(users.enter.is_empty() && users.headers.is_empty() && users.query.is_empty());
-    let mut found = scenario.populations.values().any(own);
+    let mut found = scenario.populations.values().any(own) || scenario.cases.iter().any(enters);
     for journey in scenario.journeys.values() {
         journey.visit(&mut |step| {
             found |= match &step.deed {
@@ -70,6 +70,23 @@ fn logs_in(loaded: &Loaded) -> bool {
         });
     }
     found
+}
+
+/// Whether a client of a case asks for a page ahead of its connection, as one does to log in, or has headers or a query of
+/// its own.
+fn enters(case: &Case) -> bool {
+    let plain = |name: &String| case.clients.get(name).filter(|client| client.raw.is_none());
+    let own = case.clients.values().any(|client| client.raw.is_none() && !client.headers.is_empty());
+    own || case.steps.iter().any(|step| {
+        let waits = step.at.iter().filter_map(plain).any(|client| client.closed);
+        let is_page = |path: &[Piece]| !matches!(path, [Piece::Literal(path), ..] if path.starts_with('?'));
+        waits
+            && match &step.verb {
+                Verb::Http { request, .. } => is_page(&request.path),
+                Verb::Connect { query, headers, .. } => !(query.is_empty() && headers.is_empty()),
+                _ => false,
+            }
+    })
 }
 
 fn auth_of(scope: &mut Scope, auth: Option<&Template>) -> String {

@@ -11,6 +11,7 @@ mod credentials;
 mod early;
 mod ends;
 mod evil;
+mod excerpts;
 mod explore;
 mod faulty;
 mod html;

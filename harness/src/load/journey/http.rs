@@ -136,18 +136,7 @@ impl Asker<'_> {
     }
 
     fn save(&mut self, save: &[(String, JsonPath)], body: &[u8]) -> Result<(), Trouble> {
-        if save.is_empty() {
-            return Ok(());
-        }
-        let body: serde_json::Value = serde_json::from_slice(body)
-            .map_err(|error| Trouble::Target(format!("the body is not JSON, so nothing can be saved: {error}")))?;
-        for (name, path) in save {
-            let found = path.query(&body).first();
-            let found = found.ok_or_else(|| Trouble::Target(format!("the body has nothing at {path}")))?;
-            let value: Value =
-                serde_json::from_value(found.clone()).map_err(|error| Trouble::Target(error.to_string()))?;
-            self.scope.vars.insert(name.clone(), value);
-        }
+        self.scope.vars.extend(answer::saved(save, body).map_err(Trouble::Target)?);
         Ok(())
     }
 }

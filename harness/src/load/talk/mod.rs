@@ -253,7 +253,7 @@ impl Talk<'_> {
         let Some(account) = place.and_then(Place::current) else { return };
         let emission = entry.emission;
         let verdict = account.deliver(emission.stream, emission.seq, &fact(&local.plan, entry), now);
-        measurements.recognised(emission.traffic, incoming.args.json());
+        measurements.recognised(emission.traffic, incoming.args.json(), copy.attachment());
         if let Fit::Altered { intact } = fit {
             measurements.altered(&local.plan, &window, self.number, entry, intact, now);
         }

@@ -197,6 +197,8 @@ impl<'a> Talk<'a> {
             self.connection.connect(&place.namespace, &self.credentials.auth(session));
         }
         drop(window);
+        let asked = self.places.iter().filter(|place| place.may_recover());
+        self.local.shared.outages.asks(self.number, now, asked.map(|place| place.namespace.clone()));
         self.remember_oldest();
     }
 
@@ -306,6 +308,8 @@ impl<'a> Talk<'a> {
         }
         drop(measurements);
         drop(window);
+        let recovered = |name: &str| self.places.iter().any(|place| place.namespace == name && place.recovered);
+        self.local.shared.outages.is_back(self.number, now, recovered);
         self.mailbox.away_from.set(u32::MAX);
         let crowd = self.local.crowd(self.number);
         self.mailbox.slow.set(crowd.reads.is_some());

@@ -5,7 +5,7 @@ use std::time::Duration;
 use indexmap::IndexMap;
 
 use super::{actions, steps};
-use crate::scenario::model::{Action, Case, Choice, Class, Client, Options, Origin, Transport};
+use crate::scenario::model::{Action, Case, Choice, Class, Client, Feed, Options, Origin, Transport};
 use crate::scenario::node::{Kind, Node};
 use crate::scenario::table::{self, Context, Table};
 use crate::scenario::template::{self, Piece, Template};
@@ -116,6 +116,7 @@ pub(super) struct File<'a> {
     pub(super) clients: &'a IndexMap<String, Client>,
     pub(super) actions: &'a IndexMap<String, Action>,
     pub(super) defaults: &'a Defaults<'a>,
+    pub(super) feeds: &'a IndexMap<String, Feed>,
 }
 
 /// A case for each combination of its matrix.
@@ -141,7 +142,7 @@ pub(super) fn lower(node: &Node, file: &File<'_>, cx: &mut Context<'_>) -> Vec<C
     let variants = table.get("each").map_or_else(|| vec![Vec::new()], |node| variants(node, cx));
     let clients = own.unwrap_or_else(|| file.clients.clone());
     let nodes = table.require("steps", cx).and_then(|node| table::array(node, "an array of steps", cx));
-    let mut names = steps::Names::new(&clients, file.actions, variants.first());
+    let mut names = steps::Names::new(&clients, file.actions, variants.first(), file.feeds);
     let steps = steps::lower(nodes.unwrap_or_default(), &mut names, cx);
     let span = table.span();
     table.finish(cx);

@@ -169,7 +169,7 @@ fn http(node: &Node, table: &mut Table<'_>, names: &mut Names<'_>, cx: &mut Cont
 }
 
 /// `{ token = "$.token" }`
-fn saves(node: &Node, cx: &mut Context<'_>) -> Vec<(String, JsonPath)> {
+pub(super) fn saves(node: &Node, cx: &mut Context<'_>) -> Vec<(String, JsonPath)> {
     let Kind::Table(entries) = &node.kind else {
         cx.diagnostics.error(node.span.clone(), format_args!("`save` is a table, not {}", node.describe()));
         cx.diagnostics.note("write it as save = { NAME = \"$.path.in.the.body\" }");

@@ -114,17 +114,18 @@ fn file(root: &Node, cx: &mut Context<'_>) -> Scenario {
     let target = top.get("target").map(|node| target::lower(node, cx)).unwrap_or_default();
     let actions = top.get("actions").map(|node| actions::lower(node, cx)).unwrap_or_default();
 
+    let feeds = named(top.get("feeds"), "[feeds]", cx, |node, _, cx| feeds::lower(node, cx));
     let shared_clients = top.get("clients").map(|node| cases::clients(node, cx)).unwrap_or_default();
     let case_nodes = top.get("case").and_then(|node| table::array(node, "[[case]] tables", cx)).unwrap_or_default();
     let defaults = top.get("defaults").map(|node| cases::Defaults::read(node, &tags, cx)).unwrap_or_default();
-    let whole = cases::File { area: &name, clients: &shared_clients, actions: &actions, defaults: &defaults };
+    let clients = &shared_clients;
+    let whole = cases::File { area: &name, clients, actions: &actions, defaults: &defaults, feeds: &feeds };
     let cases = case_nodes.iter().flat_map(|node| cases::lower(node, &whole, cx)).collect();
 
     let user_nodes = top.get("users");
     let rooms = named(top.get("rooms"), "[rooms]", cx, |node, name, cx| {
         load::rooms(node, &actions, load::members(user_nodes, name, cx.vars), cx)
     });
-    let feeds = named(top.get("feeds"), "[feeds]", cx, |node, _, cx| feeds::lower(node, cx));
     let around = Around { rooms: &rooms, flow: flow::World { actions: &actions, feeds: &feeds } };
     let users = named(user_nodes, "[users]", cx, |node, _, cx| load::users(node, &around, cx));
     let (mut populations, mut journeys) = (IndexMap::new(), IndexMap::new());

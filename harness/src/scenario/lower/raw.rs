@@ -1,6 +1,7 @@
 //! Steps below the protocol: packets, frames and HTTP as they are.
 
-use super::cases;
+use super::steps::Names;
+use super::{cases, flow};
 use crate::scenario::model::{AnswerPattern, HttpRequest, Opening, RawPacket, RawPattern, Verb};
 use crate::scenario::node::{Kind, Node};
 use crate::scenario::table::{self, Context, Table};
@@ -123,10 +124,15 @@ pub(super) fn closed(node: &Node, table: &mut Table<'_>, cx: &mut Context<'_>) -
 }
 
 /// `http = { get = "?…" }` and what its answer must be.
-pub(super) fn http(node: &Node, step: &mut Table<'_>, cx: &mut Context<'_>) -> Option<Verb> {
-    let request = request(node, cx)?;
+pub(super) fn http(node: &Node, step: &mut Table<'_>, names: &mut Names<'_>, cx: &mut Context<'_>) -> Option<Verb> {
+    let request = Box::new(request(node, cx)?);
     let later = step.get("later").and_then(|node| table::string(node, cx));
-    Some(Verb::Http { request: Box::new(request), later, answer: answer(step, cx), until: until(step, cx) })
+    let save = step.get("save").map_or_else(Vec::new, |node| flow::saves(node, cx));
+    if later.is_some() && !save.is_empty() {
+        cx.diagnostics.error(node.span.clone(), "`save` goes with an answer, and this step does not wait for its own");
+    }
+    names.vars.extend(save.iter().map(|(name, _)| name.clone()));
+    Some(Verb::Http { request, later, answer: answer(step, cx), until: until(step, cx), save })
 }
 
 /// `{ get = "?…" }`

@@ -4,7 +4,7 @@ use indexmap::IndexMap;
 use sio_protocol::Value;
 
 use super::{actions, cases, raw};
-use crate::scenario::model::{Action, Choice, Client, Drop, Feed, Step, Verb};
+use crate::scenario::model::{Action, Choice, Client, Drop, Feed, Order, Step, Verb};
 use crate::scenario::node::{Kind, Node};
 use crate::scenario::table::{self, Context, Table};
 use crate::scenario::template::{self, Expr, Template};
@@ -55,6 +55,8 @@ pub(super) struct Names<'a> {
     pub(super) vars: Vec<String>,
     /// Those of the variables whose fields are known.
     feeds: Vec<String>,
+    /// Feeds of which a row is named by its number, and how many rows they have.
+    numbered: Vec<(String, usize)>,
     /// Those of the feeds whose rows are used.
     pub(super) used: Vec<String>,
     /// They are steps of `enter`.
@@ -66,11 +68,21 @@ impl<'a> Names<'a> {
         clients: &'a IndexMap<String, Client>,
         actions: &'a IndexMap<String, Action>,
         variant: Option<&Vec<Choice>>,
+        feeds: &IndexMap<String, Feed>,
     ) -> Self {
         let mut vars: Vec<String> = variant.into_iter().flatten().map(|choice| choice.name.clone()).collect();
         vars.extend(["nsp", "id", "host"].map(ToOwned::to_owned));
         vars.extend(clients.keys().flat_map(|name| ["id", "sid", "pid"].map(|key| format!("{name}.{key}"))));
-        Self { clients: Some(clients), actions, vars, feeds: Vec::new(), used: Vec::new(), entering: false }
+        let numbered = feeds.iter().map(|(name, feed)| (name.clone(), feed.rows.len())).collect();
+        let (feeds, used) = (Vec::new(), Vec::new());
+        Self { clients: Some(clients), actions, vars, feeds, numbered, used, entering: false }
+    }
+
+    /// Whether it is a row of a feed by its number, or a part of one: `accounts.3`, `accounts.3.email`.
+    fn is_row(&self, name: &str) -> bool {
+        let mut parts = name.split('.');
+        let (feed, index) = (parts.next(), parts.next().and_then(|index| index.parse::<usize>().ok()));
+        self.numbered.iter().any(|(name, rows)| Some(name.as_str()) == feed && index.is_some_and(|index| index < *rows))
     }
 
     /// What the steps of a flow may name.
@@ -91,7 +103,8 @@ impl<'a> Names<'a> {
                 vars.extend(columns.iter().map(|(column, _)| format!("{name}.{column}")));
             }
         }
-        Self { clients: None, actions, vars, feeds: feeds.keys().cloned().collect(), used: Vec::new(), entering }
+        let (numbered, used) = (Vec::new(), Vec::new());
+        Self { clients: None, actions, vars, feeds: feeds.keys().cloned().collect(), numbered, used, entering }
     }
 
     /// Names that must be known; `save` makes one known from here on.
@@ -126,7 +139,7 @@ impl<'a> Names<'a> {
         for name in used {
             let list = name.rsplit_once('.').map_or(name.as_str(), |(list, _)| list);
             let open = |var: &String| *var == list && !self.feeds.iter().any(|feed| feed == list);
-            let known = self.vars.iter().any(|var| *var == name || open(var));
+            let known = self.is_row(&name) || self.vars.iter().any(|var| *var == name || open(var));
             if !known && cx.vars.get(&name).is_none() {
                 let known: Vec<_> = self.vars.iter().map(String::as_str).chain(cx.vars.names()).collect();
                 cx.diagnostics.unknown(node.span.clone(), "variable", &name, &known);
@@ -247,7 +260,7 @@ fn verb(name: &'static str, table: &mut Table<'_>, names: &mut Names<'_>, cx: &m
         "send" => Verb::Send(raw::packets(node, cx)?),
         "receive" => raw::receive(node, table, cx)?,
         "closed" => raw::closed(node, table, cx)?,
-        "http" => raw::http(node, table, cx)?,
+        "http" => raw::http(node, table, names, cx)?,
         "answer" => Verb::Answer { name: table::string(node, cx)?, answer: raw::answer(table, cx) },
         "pending" => Verb::Pending(table::string(node, cx)?),
         "abort" => Verb::Abort(table::string(node, cx)?),
@@ -282,12 +295,13 @@ fn yes(node: &Node, verb: Verb, cx: &mut Context<'_>) -> Option<Verb> {
 
 fn expect(node: &Node, table: &mut Table<'_>, cx: &mut Context<'_>) -> Option<Verb> {
     let times = table.get("times").map_or(Some(1), |node| table::count(node, 0, cx))?;
-    let per_sender = table.get("in_order").and_then(|node| {
-        let order = table::string(node, cx)?;
-        if order != "per sender" {
-            cx.diagnostics.unknown(node.span.clone(), "order", &order, &["per sender"]);
+    let order = table.get("in_order").and_then(|node| {
+        let name = table::string(node, cx)?;
+        let order = Order::from_name(&name);
+        if order.is_none() {
+            cx.diagnostics.unknown(node.span.clone(), "order", &name, &Order::NAMES);
         }
-        Some(())
+        order
     });
     let reply = table.get("reply").map(|node| actions::list(node, cx));
     let mut events = vec![actions::arguments(node, cx)?];
@@ -295,7 +309,7 @@ fn expect(node: &Node, table: &mut Table<'_>, cx: &mut Context<'_>) -> Option<Ve
         let others = table::array(node, "an array of events", cx)?;
         events.extend(others.iter().filter_map(|node| actions::arguments(node, cx)));
     }
-    Some(Verb::Expect { events, times, per_sender: per_sender.is_some(), reply })
+    Some(Verb::Expect { events, times, order, reply })
 }
 
 /// `"hold"`, `"hold up"`, `"hold down"`, `"release"`, `"cut"`, or `"split"` with `bytes`.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use indexmap::IndexMap;
+use serde_json_path::JsonPath;
 
 use super::Ack;
 use crate::scenario::node::Span;
@@ -212,7 +213,7 @@ pub enum Verb {
     Expect {
         events: Vec<Vec<Template>>,
         times: u64,
-        per_sender: bool,
+        order: Option<Order>,
         reply: Option<Vec<Template>>,
     },
     Silent {
@@ -253,6 +254,8 @@ pub enum Verb {
         answer: AnswerPattern,
         /// Again and again until the answer is the one that is asked for.
         until: bool,
+        /// Variables, and where their values stand in the body.
+        save: Vec<(String, JsonPath)>,
     },
     Answer {
         name: String,
@@ -284,6 +287,27 @@ pub enum Verb {
         steps: Vec<Step>,
     },
     Together(Vec<Step>),
+}
+
+/// In which order several events must come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// Those of each sender as it has sent them.
+    PerSender,
+    /// That of the alternatives.
+    AsListed,
+}
+
+impl Order {
+    pub const NAMES: [&str; 2] = ["per sender", "as listed"];
+
+    pub fn from_name(name: &str) -> Option<Self> {
+        match name {
+            "per sender" => Some(Self::PerSender),
+            "as listed" => Some(Self::AsListed),
+            _ => None,
+        }
+    }
 }
 
 /// How the opening of a raw connection must end.

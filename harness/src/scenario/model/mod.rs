@@ -12,8 +12,8 @@ use indexmap::IndexMap;
 use sio_protocol::Parser;
 
 pub use case::{
-    AnswerPattern, Case, Choice, Class, Client, Drop, HttpRequest, Opening, Options, Origin, RawPacket, RawPattern,
-    Step, Transport, Verb,
+    AnswerPattern, Case, Choice, Class, Client, Drop, HttpRequest, Opening, Options, Order, Origin, RawPacket,
+    RawPattern, Step, Transport, Verb,
 };
 pub use flow::{Coming, Deed, Feed, FlowStep, HandOut, Journey, Think};
 pub use load::{

@@ -76,12 +76,16 @@ impl Scope {
         if let Some(value) = self.vars.get(name) {
             return Some(value.clone());
         }
-        let (whole, part) = name.rsplit_once('.')?;
-        match self.vars.get(whole)? {
-            Value::Array(items) => items.get(part.parse::<usize>().ok()?).cloned(),
-            table @ Value::Object(_) => table.get(part).cloned(),
-            _ => None,
-        }
+        let (whole, name_of_part) = name.rsplit_once('.')?;
+        self.vars.get(whole).map_or_else(|| self.row(name), |value| part(value, name_of_part))
+    }
+
+    /// A row of a feed by its number, or a part of it: `${accounts.3}`, `${accounts.3.email}`.
+    fn row(&self, name: &str) -> Option<Value> {
+        let (list, rest) = name.split_once('.')?;
+        let (index, column) = rest.split_once('.').map_or((rest, None), |(index, column)| (index, Some(column)));
+        let row = self.lists.get(list)?.get(index.parse::<usize>().ok()?)?;
+        column.map_or_else(|| Some(row.clone()), |column| part(row, column))
     }
 
     /// A field's name with its `${…}` filled in.
@@ -160,5 +164,14 @@ impl Scope {
     /// The text of a string template.
     pub fn render_string(&mut self, pieces: &[Piece]) -> Result<String, String> {
         self.render_text(pieces)
+    }
+}
+
+/// An item of a list, or a field of a table.
+fn part(value: &Value, name: &str) -> Option<Value> {
+    match value {
+        Value::Array(items) => items.get(name.parse::<usize>().ok()?).cloned(),
+        table @ Value::Object(_) => table.get(name).cloned(),
+        _ => None,
     }
 }

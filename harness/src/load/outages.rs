@@ -1,0 +1,145 @@
+//! When users lost their connections or went, how, and how they came back: what a case needs that is cut out of a load.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use sio_oracle::board::Nanos;
+
+use crate::scenario::model::Leaving;
+
+/// Outages of each user that are kept: the last ones.
+const KEPT: usize = 2;
+/// What is sent so shortly ahead of a cut may be lost by it.
+const AHEAD: Nanos = 1_000_000_000;
+
+/// A connection that ended.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Outage {
+    pub(super) cut_at: Nanos,
+    pub(super) how: Cut,
+    /// Not if it has not come back.
+    pub(super) back: Option<Back>,
+}
+
+/// How a connection ended.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Cut {
+    /// As this end wanted it, and how long it kept silent then.
+    Wanted(Leaving, Duration),
+    /// The server ended it, or its network.
+    Broken,
+}
+
+/// How somebody came back.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Back {
+    /// When it asked to be let in.
+    pub(super) at: Nanos,
+    /// From when on it was in its rooms.
+    pub(super) joined_at: Option<Nanos>,
+    /// Namespaces in which it asked for the session that it had, and was not given another.
+    pub(super) sessions: Vec<String>,
+}
+
+impl Outage {
+    /// Whether it has the session of a namespace again.
+    pub(super) fn keeps(&self, namespace: &str) -> bool {
+        self.back.as_ref().is_some_and(|back| back.sessions.iter().any(|name| name == namespace))
+    }
+}
+
+/// The last outages of everybody; shared by the workers, and locked once for each.
+#[derive(Debug, Default)]
+pub(super) struct Outages(Mutex<HashMap<u32, Vec<Outage>>>);
+
+impl Outages {
+    /// The connection of `user` has ended.
+    pub(super) fn cut(&self, user: u32, cut_at: Nanos, how: Cut) {
+        let mut all = self.lock();
+        let own = all.entry(user).or_default();
+        if own.len() == KEPT {
+            own.remove(0);
+        }
+        own.push(Outage { cut_at, how, back: None });
+    }
+
+    /// `user` asks to be let in again, and for its sessions in these namespaces.
+    pub(super) fn asks(&self, user: u32, at: Nanos, sessions: impl Iterator<Item = String>) {
+        if let Some(last) = self.lock().get_mut(&user).and_then(|own| own.last_mut()) {
+            last.back = Some(Back { at, joined_at: None, sessions: sessions.collect() });
+        }
+    }
+
+    /// `user` is in its rooms again; `recovered` says in which namespaces it has its session.
+    pub(super) fn is_back(&self, user: u32, at: Nanos, recovered: impl Fn(&str) -> bool) {
+        let mut all = self.lock();
+        if let Some(back) = all.get_mut(&user).and_then(|own| own.last_mut()).and_then(|last| last.back.as_mut()) {
+            back.joined_at = Some(at);
+            back.sessions.retain(|name| recovered(name));
+        }
+    }
+
+    /// The outage of `user` that matters to what was sent and came at these times: the last one ahead of its coming; if it
+    /// did not come, that in which it was sent.
+    pub(super) fn around(&self, user: u32, sent: Nanos, came: Option<Nanos>) -> Option<Outage> {
+        let all = self.lock();
+        let own = all.get(&user)?;
+        let until = came.unwrap_or(sent.saturating_add(AHEAD));
+        own.iter().rfind(|outage| outage.cut_at <= until).cloned()
+    }
+
+    /// Of those that `wanted` takes, who had gone last before `at` and was not there again: somebody new may have got its
+    /// place.
+    pub(super) fn gone_before(&self, at: Nanos, wanted: impl Fn(u32) -> bool) -> Option<(u32, Outage)> {
+        let all = self.lock();
+        let last = all.iter().flat_map(|(user, own)| own.iter().map(move |outage| (*user, outage)));
+        let gone = last.filter(|(user, outage)| {
+            let there = outage.back.as_ref().is_some_and(|back| back.at <= at);
+            outage.cut_at <= at && !there && wanted(*user)
+        });
+        gone.max_by_key(|(user, outage)| (outage.cut_at, *user)).map(|(user, outage)| (user, outage.clone()))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<u32, Vec<Outage>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_outage_is_that_around_the_message() {
+        let outages = Outages::default();
+        for (cut, back) in [(10, 20), (50, 60)] {
+            outages.cut(7, cut * AHEAD, Cut::Broken);
+            outages.asks(7, back * AHEAD, ["/".to_owned(), "/x".to_owned()].into_iter());
+            outages.is_back(7, back * AHEAD + 1, |name| name == "/");
+        }
+        let cut = |sent: i64, came: Option<i64>| {
+            outages.around(7, sent * AHEAD, came.map(|at| at * AHEAD)).map(|outage| outage.cut_at / AHEAD)
+        };
+        assert_eq!(cut(15, Some(21)), Some(10), "missed, and came twice");
+        assert_eq!(cut(15, None), Some(10));
+        assert_eq!(cut(49, None), Some(50), "on its way when the connection broke");
+        assert_eq!(cut(5, Some(9)), None);
+        let last = outages.around(7, 100 * AHEAD, None).unwrap();
+        assert!(last.keeps("/") && !last.keeps("/x"));
+    }
+
+    #[test]
+    fn who_has_come_back_has_left_no_place() {
+        let outages = Outages::default();
+        outages.cut(1, 10, Cut::Broken);
+        outages.cut(2, 20, Cut::Broken);
+        outages.asks(2, 25, std::iter::empty());
+        outages.cut(3, 40, Cut::Broken);
+        let before = |at| outages.gone_before(at, |user| user != 9).map(|(user, _)| user);
+        assert_eq!(
+            [before(9), before(15), before(22), before(30), before(50)],
+            [None, Some(1), Some(2), Some(1), Some(3)]
+        );
+    }
+}
