@@ -324,6 +324,15 @@ impl Local {
         self.window.borrow().entry(index).inspect(|entry| entry.skip());
     }
 
+    /// A message cannot be made, so it is not sent.
+    pub(super) fn unsendable(&self, index: u32, traffic: &str, why: &str) {
+        self.skip(index);
+        self.measurements
+            .borrow_mut()
+            .tally
+            .problem(format!("a message of {traffic} could not be made, and was not sent: {why}"));
+    }
+
     /// Returns when something has become so, by what happens to users.
     pub(super) async fn wait_until(&self, mut done: impl FnMut(&Self) -> bool) {
         while !done(self) {

@@ -100,14 +100,14 @@ impl Message {
         Ok(Self { parts, payload_size: traffic.payload_size, binary, ack: traffic.ack, known })
     }
 
-    /// The arguments of a message; `sender` is what it may name of who sends it.
+    /// The arguments of a message; `sender` is what it may name of who sends it. The error says what cannot be rendered.
     pub(super) fn render(
         &self,
         plan: &Plan,
         emission: &Emission,
         stamp: Stamp,
         sender: &BTreeMap<String, Value>,
-    ) -> Args {
+    ) -> Result<Args, String> {
         let room = emission.room().map(|room| &plan.rooms[room as usize]);
         let name = room.map_or("", |room| &room.name);
         let next = room.map_or("", |room| &plan.rooms[room.next as usize].name);
@@ -131,7 +131,7 @@ impl Message {
         self.payload_size
     }
 
-    fn fill(&self, room: &str, next: &str, seq: u32, stamp: Stamp, mut scope: Option<Scope>) -> Args {
+    fn fill(&self, room: &str, next: &str, seq: u32, stamp: Stamp, mut scope: Option<Scope>) -> Result<Args, String> {
         let payload = stamp.payload(self.payload_size);
         let length = |part: &Part| match part {
             Part::Text(text) => text.len(),
@@ -149,10 +149,9 @@ impl Message {
                 Part::Room => json.push_str(room),
                 Part::NextRoom => json.push_str(next),
                 Part::Seq => json.push_str(&seq.to_string()),
-                // It could be evaluated when the message was prepared, so it can be now.
                 Part::Drawn { expr, alone } => {
-                    let value = scope.as_mut().and_then(|scope| scope.eval(expr).ok()).unwrap_or(Value::Null);
-                    json.push_str(&if *alone { json_of(&value).unwrap_or_default() } else { inside_a_text(&value) });
+                    let value = scope.as_mut().ok_or("nothing is drawn here")?.eval(expr)?;
+                    json.push_str(&if *alone { json_of(&value)? } else { inside_a_text(&value) });
                 }
                 Part::Token => json.push_str(&stamp.token()),
                 Part::Number => json.push_str(&stamp.number().to_string()),
@@ -161,7 +160,7 @@ impl Message {
             }
         }
         let attachments = if self.binary { vec![Bytes::from(payload)] } else { Vec::new() };
-        Args::from_json(json, attachments)
+        Ok(Args::from_json(json, attachments))
     }
 }
 
@@ -272,7 +271,7 @@ mod tests {
 
     fn filled(message: &Message, random: u64) -> Args {
         let scope = message.known.as_ref().map(|known| Scope { random, ..known.clone() });
-        message.fill("a-0", "a-1", 7, Stamp { run: 1, emission: 2 }, scope)
+        message.fill("a-0", "a-1", 7, Stamp { run: 1, emission: 2 }, scope).unwrap()
     }
 
     fn rendered(payload: &str) -> Args {
@@ -301,6 +300,23 @@ mod tests {
         }
         assert!(matches!(one[1], Value::Number(_)) && one[3].as_str().is_some_and(|text| text.starts_with('x')));
         assert!((0..20).all(|random| values(random)[2].get("who").is_some()), "quotes are escaped");
+    }
+
+    /// What a login has saved may be anything.
+    #[test]
+    fn what_cannot_be_rendered_is_not_sent_as_nothing() {
+        let text = "name = \"x\"\n[users.u]\ncount = 1\nenter = [{ http = { get = \"/\" }, save = { level = \"$.l\" } }]\n\
+                    [traffic.t]\nby = \"u\"\nrate = \"1/s\"\nemit = [\"say\", \"${level + 1}\", \"${payload}\"]\n\
+                    ack = true\n[[phase]]\nname = \"p\"\nfor = \"1s\"\n";
+        let loaded = scenario::load(Source { name: "t".to_owned(), text: text.to_owned() }, &[], None).unwrap();
+        let message = Message::new(&loaded, &loaded.scenario.traffic["t"]).unwrap();
+        let filled = |level: Value| {
+            let mut scope = message.known.clone().unwrap();
+            scope.vars.insert("level".to_owned(), level);
+            message.fill("", "", 0, Stamp { run: 1, emission: 2 }, Some(scope)).map(|args| args.json().to_owned())
+        };
+        assert!(filled(Value::Number(6.into())).unwrap().starts_with(r#"["say",7,"#));
+        assert!(filled(Value::from("six")).unwrap_err().contains("no number to calculate with"));
     }
 
     #[test]

@@ -264,3 +264,49 @@ proptest! {
         is_borne(&text)?;
     }
 }
+
+#[test]
+fn the_name_of_a_field_is_the_same_in_all_messages() {
+    let with = |key: &str| {
+        let text = format!(
+            "name = \"x\"\n[vars]\nfield = \"f\"\n[users.a]\ncount = 5\n[traffic.t]\nby = \"a\"\nrate = \"1/s\"\nack = true\n\
+             emit = [\"say\", {{ \"{key}\" = \"${{payload}}\" }}]\n[[phase]]\nname = \"p\"\nfor = \"1s\"\n"
+        );
+        load(named(&text), &[], None)
+    };
+    assert!(with("x-${field}").is_ok());
+    for key in ["${seq}", "${uuid}", "to-${user}"] {
+        let text = with(key).unwrap_err();
+        assert!(text.contains("t.toml:10:18") && text.contains("the same in all messages"), "{key}: {text}");
+    }
+}
+
+#[test]
+fn cases_name_rows_of_feeds_by_their_number() {
+    let with = |name: &str| {
+        let text = format!(
+            "name = \"x\"\n[feeds.who]\nvalues = [{{ mail = \"a\" }}, {{ mail = \"b\" }}]\n\
+             [[case]]\nname = \"c\"\nclients = {{ a = {{}} }}\nsteps = [{{ at = \"a\", emit = [\"e\", \"${{{name}}}\"] }}]\n"
+        );
+        load(named(&text), &[], None)
+    };
+    let loaded = with("who.1.mail").unwrap();
+    let mail = template::Template::Text(vec![template::Piece::Expr(template::Expr::Var("who.1.mail".to_owned()))]);
+    assert_eq!(loaded.scope().render(&mail), Ok(sio_protocol::Value::from("b")));
+    assert!(with("who.2.mail").unwrap_err().contains("variable"));
+    assert!(with("who.mail").is_err());
+}
+
+#[test]
+fn a_case_keeps_what_an_answer_had() {
+    let with = |more: &str| {
+        let step = format!("{{ at = \"a\", http = {{ get = \"/\" }}, save = {{ token = \"$.t\" }}{more} }}");
+        let text = format!(
+            "name = \"x\"\n[[case]]\nname = \"c\"\nclients = {{ a = {{ open = false }} }}\n\
+             steps = [{step}, {{ at = \"a\", connect = \"/\", auth = {{ token = \"${{token}}\" }} }}]\n"
+        );
+        load(named(&text), &[], None)
+    };
+    assert!(with("").is_ok());
+    assert!(with(", later = \"x\"").unwrap_err().contains("does not wait for its own"));
+}

@@ -297,7 +297,7 @@ impl<'a> Script<'a> {
         let stamp = Stamp { run: 0, emission: number as u32 };
         let size = self.message.payload_size();
         let (text, bytes) = (text_of(number, size, self.shown.whole), format!("\"${{bytes {}B}}\"", size + number));
-        let args = self.message.render(self.scene.plan, emission, stamp, sender.own.known());
+        let args = self.message.render(self.scene.plan, emission, stamp, sender.own.known())?;
         let json = args.json().replace(&stamp.payload(size), &text);
         self.emit(emission.sender, &json, &bytes, self.message.ack)?;
         let (text, token) = (quoted(&text), stamp.token());

@@ -148,7 +148,13 @@ impl Talk<'_> {
         let emission = entry.emission;
         let traffic = usize::from(emission.traffic);
         let message = &local.messages[traffic];
-        let args = message.render(&local.plan, &emission, local.stamp(index), &self.credentials.known);
+        let args = match message.render(&local.plan, &emission, local.stamp(index), &self.credentials.known) {
+            Ok(args) => args,
+            Err(why) => {
+                drop(window);
+                return local.unsendable(index, &local.plan.traffic[traffic].name, &why);
+            }
+        };
         let now = local.now();
         window.sending(index, now);
         let id = self.connection.emit(&local.plan.traffic[traffic].namespace, args, message.ack);

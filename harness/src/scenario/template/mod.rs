@@ -115,6 +115,15 @@ impl Template {
     }
 }
 
+/// The expressions within the name of a field, as far as they can be read.
+pub fn expressions_of_key(key: &str) -> Vec<Expr> {
+    let expression = |part| match part {
+        parse::Part::Expr(inner, _) => parse::expression(inner).ok(),
+        parse::Part::Literal(_) => None,
+    };
+    parse::split(key).unwrap_or_default().into_iter().filter_map(expression).collect()
+}
+
 fn visit_pieces(pieces: &[Piece], visit: &mut dyn FnMut(&Expr)) {
     for piece in pieces {
         if let Piece::Expr(expr) = piece {

@@ -7,10 +7,10 @@ use super::super::actions;
 use super::population_name;
 use crate::load::stamp;
 use crate::scenario::model::{Action, Arrivals, Population, Reach, RoomGroup, RoomRef, Traffic};
-use crate::scenario::node::{Kind, Node};
+use crate::scenario::node::{Kind, Node, Span};
 use crate::scenario::quantity::Rate;
 use crate::scenario::table::{self, Context, Table};
-use crate::scenario::template::{Expr, TOKEN, Template};
+use crate::scenario::template::{self, Expr, TOKEN, Template};
 
 /// What a traffic may refer to.
 pub(in crate::scenario::lower) struct World<'a> {
@@ -40,6 +40,7 @@ pub(in crate::scenario::lower) fn lower(node: &Node, world: &World<'_>, cx: &mut
             return None;
         }
     };
+    emit.iter().for_each(|value| check_keys(value, node, cx));
     let (payload_size, binary) = table.get("payload").map_or(Some((128, false)), |node| payload(node, cx))?;
     let identify = match table.get("identify") {
         Some(node) => Some(identity(node, cx)?),
@@ -110,6 +111,54 @@ pub(in crate::scenario::lower) fn lower(node: &Node, world: &World<'_>, cx: &mut
         room_group,
         reaches,
     })
+}
+
+/// The name of a field is rendered once for all messages, so nothing in it may differ from one to the other.
+fn check_keys(value: &Template, node: &Node, cx: &mut Context<'_>) {
+    match value {
+        Template::Array(items) => items.iter().for_each(|item| check_keys(item, node, cx)),
+        Template::Table(fields, _) => {
+            for (key, value) in fields {
+                if template::expressions_of_key(key).iter().any(|expr| differs(expr, cx)) {
+                    let span = key_span(key, node).unwrap_or_else(|| node.span.clone());
+                    let message = format_args!("the name of a field is the same in all messages; `{key}` is not");
+                    cx.diagnostics.error(span, message);
+                    cx.diagnostics.note("a name may hold `${…}` of [vars]; values may hold anything");
+                }
+                check_keys(value, node, cx);
+            }
+        }
+        Template::Text(_)
+        | Template::Bool(_)
+        | Template::Int(_)
+        | Template::Float(_)
+        | Template::AnyOrder(_)
+        | Template::Contains(_) => {}
+    }
+}
+
+/// Whether an expression may have another value in another message.
+fn differs(expr: &Expr, cx: &Context<'_>) -> bool {
+    let mut differs = expr.is_drawn();
+    expr.visit(&mut |expr| {
+        differs |= match expr {
+            Expr::Var(name) => cx.vars.get(name).is_none(),
+            Expr::Payload | Expr::TokenInt | Expr::Seq => true,
+            _ => false,
+        };
+    });
+    differs
+}
+
+/// Where a key stands in the file.
+fn key_span(name: &str, node: &Node) -> Option<Span> {
+    match &node.kind {
+        Kind::Array(items) => items.iter().find_map(|item| key_span(name, item)),
+        Kind::Table(entries) => entries
+            .iter()
+            .find_map(|(key, value)| if key.name == name { Some(key.span.clone()) } else { key_span(name, value) }),
+        Kind::Bool(_) | Kind::Int(_) | Kind::Float(_) | Kind::Str(_) => None,
+    }
 }
 
 /// `rate`, in total, or `rate_each`, of every user.
