@@ -183,6 +183,26 @@ fn random(seed: u64, population: usize, user: u32) -> u64 {
     Stream::new(seed, Purpose::Credentials, population, user).number()
 }
 
+/// What the first user of a population may name when its credentials are rendered, as far as it is known without `enter`: the
+/// probe ahead of a run shows what this user will, and nothing of its own.
+pub(crate) fn scope_of_first(loaded: &Loaded, population: usize) -> Scope {
+    let mut scope = loaded.scope();
+    scope.random = random(loaded.scenario.seed, population, 0);
+    scope.vars.insert("user".to_owned(), Value::Number(0.into()));
+    let Some((name, users)) = loaded.scenario.populations.get_index(population) else { return scope };
+    let all = feeds(loaded, population, users, &wanted(loaded, name, users));
+    for (feed, hand_out, first) in all {
+        let rows = scope.lists[&feed].clone();
+        if let Some(row) = rows.get(row_of(hand_out, first, 0, rows.len(), &mut scope)) {
+            scope.vars.insert(feed, row.clone());
+        }
+    }
+    if !users.enter.is_empty() {
+        scope.random = random(loaded.scenario.seed, population, 0).rotate_left(32);
+    }
+    scope
+}
+
 /// Which row of a feed is a user's; `first` is the first that is its population's.
 fn row_of(hand_out: HandOut, first: usize, user: u32, rows: usize, scope: &mut Scope) -> usize {
     let (rows, index) = (rows.max(1), first + user as usize);

@@ -48,6 +48,7 @@ mod witness;
 mod worker;
 
 pub use arithmetic::{describe, local_ports};
+pub(crate) use credentials::scope_of_first;
 pub(crate) use journey::Asker;
 pub use merge::merge;
 pub use message::check;

@@ -6,6 +6,7 @@ use http::{HeaderName, HeaderValue};
 use sio_protocol::Value;
 
 use crate::client::{Door, Manner, Tls};
+use crate::load::scope_of_first;
 use crate::scenario::Loaded;
 use crate::scenario::model::{Case, Deed, Population, Verb};
 use crate::scenario::template::{Expr, Piece, Scope, Template};
@@ -35,8 +36,9 @@ fn doors(loaded: &Loaded) -> Vec<Door> {
             doors.push(door);
         }
     };
-    for users in scenario.populations.values() {
-        let auth = auth_of(&mut scope, users.auth.as_ref());
+    for (population, users) in scenario.populations.values().enumerate() {
+        // What the first of them will show: nothing is drawn for the probe, and it takes no row.
+        let auth = auth_of(&mut scope_of_first(loaded, population), users.auth.as_ref());
         users.namespaces.iter().for_each(|name| knock(Door { namespace: name.clone(), auth: auth.clone() }));
     }
     if scenario.populations.is_empty() {
@@ -93,10 +95,13 @@ fn auth_of(scope: &mut Scope, auth: Option<&Template>) -> String {
     auth.and_then(|auth| scope.render(auth).ok()).map(|value| value.to_string()).unwrap_or_default()
 }
 
-/// What is known when `[target]` is rendered once.
+/// What is known when `[target]` is rendered once: what the first user knows, when it has rendered what it shows at its
+/// namespaces.
 fn once(loaded: &Loaded) -> Scope {
-    let mut scope = loaded.scope();
-    scope.vars.insert("user".to_owned(), Value::Number(0.into()));
+    let mut scope = scope_of_first(loaded, 0);
+    if let Some((_, users)) = loaded.scenario.populations.first() {
+        auth_of(&mut scope, users.auth.as_ref());
+    }
     scope
 }
 
