@@ -44,7 +44,7 @@ mod tests {
     fn every_scenario_that_is_shipped_is_valid() {
         let validator = jsonschema::validator_for(&schema()).unwrap();
         let mut names = source::embedded_names();
-        names.push("conformance/capabilities".to_owned());
+        names.extend(["conformance/capabilities".to_owned(), "conformance/fixture".to_owned()]);
         for name in names {
             let source = source::find(Path::new(&name)).unwrap().remove(0);
             let file: toml::Table = toml::from_str(&source.text).unwrap();
