@@ -158,6 +158,16 @@ function handlersOf(socket, handler, parent) {
   return { names: Object.keys(handlers), run };
 }
 
+// Takes the events of a socket: by itself, unless a framework does.
+let listen = (socket, names, run) => {
+  for (const event of names) {
+    socket.on(event, (...args) => {
+      const ack = typeof args.at(-1) === "function" ? args.pop() : undefined;
+      run(event, args, ack);
+    });
+  }
+};
+
 function install(nsp, handler, parent) {
   nsp.on("connection", (socket) => {
     const here = socket.nsp;
@@ -174,12 +184,7 @@ function install(nsp, handler, parent) {
       socket.on(kind, (reason) => note(kind, here, { sid: socket.id, reason, rooms: roomsOf(socket) }));
     }
     const { names, run } = handlersOf(socket, handler, parent);
-    for (const event of names) {
-      socket.on(event, (...args) => {
-        const ack = typeof args.at(-1) === "function" ? args.pop() : undefined;
-        run(event, args, ack);
-      });
-    }
+    listen(socket, names, run);
     socket.emit("auth", socket.handshake.auth);
   });
   return nsp;
@@ -195,8 +200,9 @@ function installParent(matcher, handler) {
 
 // ---- the namespaces, in the order of the contract
 
-module.exports = (server) => {
+module.exports = (server, listening = listen) => {
   io = server;
+  listen = listening;
   io.on("new_namespace", watch);
   watch(io.of("/"));
 
@@ -225,3 +231,4 @@ module.exports = (server) => {
     else decide();
   }, "fn");
 };
+module.exports.listen = listen;
