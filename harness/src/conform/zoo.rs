@@ -7,6 +7,9 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use super::{pattern, spelling};
+use crate::record::CaseResult;
+
 /// `targets/zoo.toml`
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -30,6 +33,9 @@ pub struct Bug {
     pub fixed: BTreeMap<String, String>,
     /// Rows of which at least one case must fail on the broken one, and none of these on the fixed one.
     pub rules: Vec<String>,
+    /// What the failures say that are this bug, in part: one of these. A release can fail for many reasons.
+    #[serde(rename = "match")]
+    pub matches: Vec<String>,
     /// Patterns of cases that count, when a row has others that fail for another reason.
     #[serde(default)]
     pub cases: Vec<String>,
@@ -40,11 +46,28 @@ pub struct Bug {
 impl Zoo {
     pub fn read(path: &Path) -> Result<Self, String> {
         let text = fs::read_to_string(path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
-        toml::from_str(&text).map_err(|error| format!("{}: {error}", path.display()))
+        Self::parse(&text).map_err(|error| format!("{}: {error}", path.display()))
+    }
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let zoo: Self = toml::from_str(text).map_err(|error| error.to_string())?;
+        for bug in &zoo.bug {
+            if bug.matches.is_empty() || bug.matches.iter().any(|part| part.trim().is_empty()) {
+                return Err(format!("{}: `match` is what the failure says when it is this bug, in part", bug.name));
+            }
+        }
+        Ok(zoo)
     }
 }
 
 impl Bug {
+    /// Whether a failure of the broken release is this bug: one of its rows, and in the words of the bug.
+    pub fn is_shown_by(&self, case: &CaseResult) -> bool {
+        let counts = self.cases.is_empty() || self.cases.iter().any(|wanted| pattern::matches(wanted, &case.id));
+        let said = case.failure.as_ref().map_or("", |failure| failure.message.as_str());
+        counts && self.matches.iter().any(|part| spelling::says(said, part))
+    }
+
     /// A word for folders.
     pub fn slug(&self) -> String {
         self.name.chars().map(|c| if c.is_alphanumeric() || c == '.' { c } else { '-' }).collect()
@@ -134,4 +157,35 @@ version   = [".venv/bin/python", "-c", "from importlib.metadata import version a
 "#;
     files.push(("target.toml".to_owned(), target.to_owned()));
     Ok(files)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::deviations::tests::result;
+    use super::*;
+    use crate::record::CaseVerdict;
+
+    const BUG: &str = "[[bug]]\nname = 'x 1'\nwhat = 'it ends'\nbase = 'node'\nbroken = { x = '1' }\n\
+                       fixed = { x = '2' }\nrules = ['EIO-HS-07']\n";
+
+    #[test]
+    fn a_release_that_fails_for_another_reason_proves_nothing() {
+        let zoo = Zoo::parse(&format!("{BUG}match = ['the target ended']\n")).unwrap();
+        let shown = |message: &str| zoo.bug[0].is_shown_by(&result(CaseVerdict::Crash, message));
+        assert!(shown("the target ended while this was played: exit status: 1"));
+        assert!(!shown("no answer to CONNECT / within 5s"));
+    }
+
+    #[test]
+    fn a_bug_says_how_it_fails() {
+        assert!(Zoo::parse(BUG).unwrap_err().contains("missing field `match`"));
+        assert!(Zoo::parse(&format!("{BUG}match = []\n")).unwrap_err().contains("what the failure says"));
+        assert!(Zoo::parse(&format!("{BUG}match = [' ']\n")).unwrap_err().contains("what the failure says"));
+    }
+
+    #[test]
+    fn the_bugs_of_this_repository_can_be_read() {
+        let path = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../targets/zoo.toml"));
+        assert!(Zoo::read(path).unwrap().bug.len() >= 20);
+    }
 }
