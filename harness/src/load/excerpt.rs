@@ -154,9 +154,11 @@ impl Excerpt {
         if server.is_none() && !options.is_empty() {
             let _ = writeln!(out, "options = {{ {options} }}");
         }
+        // It asks nothing of the fixture but what the run did, and a fence alone is none.
+        out.push_str("needs   = [\"wire\"]\n");
         if !scene.has_fixture {
             // An application says what it likes besides; what is about these messages is asked for at the end.
-            out.push_str("needs   = [\"wire\"]\nsettle  = false\n");
+            out.push_str("settle  = false\n");
         }
         let _ = writeln!(out, "steps   = [\n{}]", written.steps);
         Ok(out)
