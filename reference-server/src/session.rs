@@ -148,8 +148,10 @@ impl Session {
 
     fn change<R>(&self, change: impl FnOnce(&mut Connection) -> R) -> (R, After) {
         let mut connection = self.lock();
+        let before = connection.deadline();
         let result = change(&mut connection);
         let output = connection.has_output();
+        let sooner = is_sooner(connection.deadline(), before);
         let after = After { ended: connection.has_ended(), events: connection.has_events() };
         let closed = connection.is_closed();
         drop(connection);
@@ -159,7 +161,8 @@ impl Session {
         if after.ended {
             self.tell_ended();
         }
-        if closed {
+        // Who keeps the time sleeps until what was the next deadline: a pong, or an end, brings one that is nearer.
+        if closed || sooner {
             self.keeper.notify_one();
         }
         (result, after)
@@ -557,6 +560,11 @@ enum Work {
 }
 
 /// Gives the turn back even if a handler panics.
+/// Whether there is something to wait for that is nearer than what was waited for.
+fn is_sooner(deadline: Option<Instant>, before: Option<Instant>) -> bool {
+    deadline.is_some_and(|deadline| before.is_none_or(|before| deadline < before))
+}
+
 struct Dispatching<'a>(&'a Session);
 
 impl Drop for Dispatching<'_> {
