@@ -15,7 +15,7 @@ use goose::config::GooseConfiguration;
 use goose::goose::{GooseMethod, GooseRequest, GooseUser, Scenario, Transaction, TransactionResult};
 use goose::metrics::{GooseMetrics, GooseRequestMetricAggregate};
 use goose::{GooseAttack, GooseError};
-use reqwest::Client;
+use reqwest::{Client, ClientBuilder};
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -23,6 +23,9 @@ use tokio::sync::{mpsc, oneshot, watch};
 const START_LIMIT: Duration = Duration::from_mins(1);
 /// Until goose looks again whether a user may go.
 const PAUSE: Duration = Duration::from_millis(20);
+/// As goose has them.
+const AGENT: &str = "goose";
+const REQUEST_LIMIT: Duration = Duration::from_mins(1);
 /// Users that goose starts in a second.
 const RATE: &str = "2000";
 
@@ -263,6 +266,7 @@ async fn carry(
         tokio::time::sleep(PAUSE).await;
         return Ok(());
     };
+    user.set_client_builder(direct()).await?;
     let _ = nest.client.set(user.client.clone());
     let _ = there.send(());
     loop {
@@ -280,6 +284,11 @@ async fn carry(
             },
         }
     }
+}
+
+/// goose's own client, without the proxies that the environment may name: what is measured is the target.
+fn direct() -> ClientBuilder {
+    Client::builder().user_agent(AGENT).timeout(REQUEST_LIMIT).no_proxy()
 }
 
 /// Returns when that is so, or when nobody can say it any more.

@@ -3,9 +3,10 @@
 
 use std::io::{self, Write as _};
 
-use crate::report::text::printable;
+use crate::report::text::{printable, without_commands};
+use crate::secrets::hide;
 
 /// Says it, on lines of its own. What servers and files say never moves the cursor.
 pub fn aside(text: &str) {
-    let _ = writeln!(io::stderr(), "{}", printable(text.trim_end()));
+    let _ = writeln!(io::stderr(), "{}", without_commands(&printable(&hide(text.trim_end()))));
 }

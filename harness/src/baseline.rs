@@ -10,6 +10,7 @@ use crate::record::{self, Baseline, Change, Entry, Header, LoadResult, RuleResul
 use crate::report::text::time;
 use crate::scenario::Loaded;
 use crate::scenario::model::{Latency, Limit, Metric, Rule, Stat};
+use crate::secrets::hide;
 
 /// What a table of changes shows of each measure.
 const FIGURES: [(&str, Figure); 3] =
@@ -65,6 +66,7 @@ impl Earlier {
         }
         for (key, value) in &loaded.vars {
             let before = start.vars.get(key).map_or("not there", String::as_str);
+            let value = hide(value);
             if before != value {
                 return refuse(format!(
                     "is of another load: {key} was {before} and is {value} now\n  use --set, or another baseline"

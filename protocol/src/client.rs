@@ -17,6 +17,14 @@ use crate::{Args, Decoder, DecoderLimits, Frame, Incoming, Kind, Packet, Parser}
 /// What a client takes from a server: more than a server takes from a client, as its peer is the one under test.
 const LIMITS: DecoderLimits = DecoderLimits { attachments: 10_000, name: usize::MAX, strict: false };
 
+/// Pongs that wait to be sent. A server that pings on without reading the answers misses no more of them than it has
+/// already.
+const MOST_PONGS: usize = 64;
+/// Bytes of acknowledgements that wait to be sent. Who asks so much and reads no answer is not waited for.
+const MOST_ANSWERS: usize = 1024 * 1024;
+/// What a frame costs besides its bytes.
+const FRAME_COST: usize = 64;
+
 /// Why the connection ended.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -39,6 +47,9 @@ pub enum Closed {
     /// The first packet was not a handshake, or not one that makes sense.
     #[error("the server sent no usable handshake: {0}")]
     Handshake(String),
+    /// The server asks and asks, and reads none of the answers.
+    #[error("the server does not read: {0} bytes of answers to its questions wait to be sent")]
+    Unread(usize),
     /// This end closed.
     #[error("closed by the client")]
     ByClient,
@@ -90,6 +101,36 @@ enum Upgrade {
     Pausing,
 }
 
+/// A frame that waits to be sent.
+#[derive(Debug)]
+struct Outgoing {
+    frame: Frame,
+    why: Why,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Why {
+    /// The user wants it.
+    Said,
+    Pong,
+    Ack,
+}
+
+/// What waits to be sent because the server wants it.
+#[derive(Debug, Default)]
+struct Answers {
+    pongs: usize,
+    /// Bytes of acknowledgements.
+    acks: usize,
+}
+
+/// The body of a GET, from its first packet that has not been read.
+#[derive(Debug)]
+struct Inbox {
+    rest: ByteString,
+    arrived: Instant,
+}
+
 /// The client's end of one connection. See [the module](self).
 #[derive(Debug)]
 pub struct Connection {
@@ -97,8 +138,14 @@ pub struct Connection {
     parser: Parser,
     upgrade: Upgrade,
     decoder: Decoder,
-    outbox: VecDeque<Frame>,
+    outbox: VecDeque<Outgoing>,
+    /// What the pongs and the acknowledgements in the outbox come to.
+    answers: Answers,
     events: VecDeque<Event>,
+    /// Bodies of which nothing or not all has been read: their packets are read one by one, as the events are taken.
+    inbox: VecDeque<Inbox>,
+    /// Why the connection ends when those are read.
+    ending: Option<Closed>,
     /// Set by the handshake: how long the server may be silent, and until when it may be now.
     patience: Option<(Duration, Instant)>,
     handshake: Option<Handshake>,
@@ -121,7 +168,10 @@ impl Connection {
             upgrade: Upgrade::None,
             decoder: Decoder::new(parser, LIMITS),
             outbox: VecDeque::new(),
+            answers: Answers::default(),
             events: VecDeque::new(),
+            inbox: VecDeque::new(),
+            ending: None,
             patience: None,
             handshake: None,
             next_id: 0,
@@ -152,7 +202,17 @@ impl Connection {
 
     /// Acknowledges an event of the server.
     pub fn ack(&mut self, nsp: &str, id: u64, args: Args) {
-        self.send(&Packet::ack(nsp, id, args));
+        if self.closed {
+            return;
+        }
+        for frame in self.parser.encode(&Packet::ack(nsp, id, args)) {
+            self.push(frame, Why::Ack);
+        }
+        if self.answers.acks > MOST_ANSWERS {
+            let waiting = self.answers.acks;
+            self.outbox.clear();
+            self.end(Closed::Unread(waiting));
+        }
     }
 
     /// Leaves `nsp`.
@@ -163,15 +223,37 @@ impl Connection {
     /// Queues a Socket.IO packet.
     pub fn send(&mut self, packet: &Packet) {
         if !self.closed {
-            self.outbox.extend(self.parser.encode(packet));
+            for frame in self.parser.encode(packet) {
+                self.push(frame, Why::Said);
+            }
         }
+    }
+
+    fn push(&mut self, frame: Frame, why: Why) {
+        match why {
+            Why::Said => {}
+            Why::Pong => self.answers.pongs += 1,
+            Why::Ack => self.answers.acks += cost(&frame),
+        }
+        self.outbox.push_back(Outgoing { frame, why });
+    }
+
+    fn pop(&mut self) -> Option<Frame> {
+        let Outgoing { frame, why } = self.outbox.pop_front()?;
+        match why {
+            Why::Said => {}
+            Why::Pong => self.answers.pongs -= 1,
+            Why::Ack => self.answers.acks -= cost(&frame),
+        }
+        Some(frame)
     }
 
     /// Ends the connection from this side. Over polling, the `1` still has to be sent.
     pub fn close(&mut self) {
         if self.transport == Transport::Polling && !self.closed {
-            self.outbox.push_back(EnginePacket::Close.encode());
+            self.push(EnginePacket::Close.encode(), Why::Said);
         }
+        self.inbox.clear();
         self.end(Closed::ByClient);
     }
 
@@ -180,7 +262,7 @@ impl Connection {
     /// The next frame for the WebSocket. `None` while the transports change places, and ahead of the open packet: a
     /// session begins with it, and until then a server need not listen.
     pub fn take_frame(&mut self) -> Option<Frame> {
-        if self.transport == Transport::Polling || self.handshake.is_none() { None } else { self.outbox.pop_front() }
+        if self.transport == Transport::Polling || self.handshake.is_none() { None } else { self.pop() }
     }
 
     /// The body of the next POST, bounded by the server's `maxPayload` at packet borders.
@@ -192,14 +274,14 @@ impl Connection {
         let max_payload = announced.map_or(usize::MAX, |bytes| bytes as usize);
         let mut size = 0;
         let mut count = 0;
-        for frame in &self.outbox {
-            size += engine::payload_len(frame);
+        for outgoing in &self.outbox {
+            size += engine::payload_len(&outgoing.frame);
             if size > max_payload && count > 0 {
                 break;
             }
             count += 1;
         }
-        let frames: Vec<_> = self.outbox.drain(..count).collect();
+        let frames: Vec<_> = (0..count).filter_map(|_| self.pop()).collect();
         Some(engine::encode_payload(&frames))
     }
 
@@ -218,19 +300,59 @@ impl Connection {
         }
     }
 
-    /// The body of a GET arrived.
+    /// The body of a GET arrived. Its packets are read as their events are taken: a body may have millions.
     pub fn payload(&mut self, body: &ByteString, now: Instant) {
-        for frame in engine::decode_payload(body) {
-            match frame {
-                Ok(frame) => self.frame(&frame, now),
-                Err(error) => self.end(error.into()),
-            }
+        if !self.closed {
+            self.inbox.push_back(Inbox { rest: body.clone(), arrived: now });
+            self.read_on();
         }
     }
 
-    /// The link is gone.
+    /// Whether bodies have arrived that are not read to their ends.
+    pub fn has_input(&self) -> bool {
+        !self.inbox.is_empty()
+    }
+
+    /// Whether a whole body waits behind the one that is read.
+    pub fn is_behind(&self) -> bool {
+        self.inbox.len() > 1
+    }
+
+    /// Bytes of a packet whose attachments have not all come.
+    pub fn held(&self) -> usize {
+        self.decoder.held()
+    }
+
+    /// Reads packets until one of them is an event.
+    fn read_on(&mut self) {
+        while self.events.is_empty()
+            && let Some(Inbox { rest, arrived }) = self.inbox.front_mut()
+        {
+            let arrived = *arrived;
+            let (frame, more) = engine::split_first(rest);
+            match more {
+                Some(more) => *rest = more,
+                None => _ = self.inbox.pop_front(),
+            }
+            match frame {
+                Ok(frame) => self.frame(&frame, arrived),
+                Err(error) => self.end(error.into()),
+            }
+        }
+        if self.inbox.is_empty()
+            && let Some(why) = self.ending.take()
+        {
+            self.end(why);
+        }
+    }
+
+    /// The link is gone. What has arrived on it is read first.
     pub fn lost(&mut self, why: impl Into<String>) {
-        self.end(Closed::Lost(why.into()));
+        self.end_after_input(Closed::Lost(why.into()));
+    }
+
+    fn end_after_input(&mut self, why: Closed) {
+        if self.inbox.is_empty() { self.end(why) } else { _ = self.ending.get_or_insert(why) }
     }
 
     /// A WebSocket with this session's id is open: the frame to send on it.
@@ -260,7 +382,7 @@ impl Connection {
     pub fn polling_paused(&mut self) {
         self.upgrade = Upgrade::None;
         self.transport = Transport::WebSocket;
-        self.outbox.push_front(EnginePacket::Upgrade.encode());
+        self.outbox.push_front(Outgoing { frame: EnginePacket::Upgrade.encode(), why: Why::Said });
         self.events.push_back(Event::Upgraded);
     }
 
@@ -274,12 +396,13 @@ impl Connection {
         if let Some((patience, until)) = self.patience
             && until <= now
         {
-            self.end(Closed::Silent(patience));
+            self.end_after_input(Closed::Silent(patience));
         }
     }
 
     /// The next event.
     pub fn poll_event(&mut self) -> Option<Event> {
+        self.read_on();
         self.events.pop_front()
     }
 
@@ -295,7 +418,7 @@ impl Connection {
 
     /// Whether the connection has ended.
     pub fn is_closed(&self) -> bool {
-        self.closed
+        self.closed || self.ending.is_some()
     }
 
     fn receive(&mut self, frame: &Frame, now: Instant) -> Result<(), Closed> {
@@ -310,7 +433,9 @@ impl Connection {
             EnginePacket::Message(message) => Ok(self.message(message)?),
             EnginePacket::Open(json) => self.open(&json, now),
             EnginePacket::Ping(data) => {
-                self.outbox.push_back(EnginePacket::Pong(data).encode());
+                if self.answers.pongs < MOST_PONGS {
+                    self.push(EnginePacket::Pong(data).encode(), Why::Pong);
+                }
                 if let Some((patience, until)) = &mut self.patience {
                     *until = now + *patience;
                 }
@@ -323,9 +448,7 @@ impl Connection {
 
     fn open(&mut self, json: &str, now: Instant) -> Result<(), Closed> {
         let handshake: Handshake = serde_json::from_str(json).map_err(|error| Closed::Handshake(error.to_string()))?;
-        let patience = handshake.ping_interval.saturating_add(handshake.ping_timeout);
-        // A server that announces more than a day is not believed, so that the sum stays a valid instant.
-        let patience = Duration::from_millis(patience.min(86_400_000));
+        let patience = handshake.patience();
         self.patience = Some((patience, now + patience));
         self.handshake = Some(handshake.clone());
         self.events.push_back(Event::Open(handshake));
@@ -347,9 +470,20 @@ impl Connection {
     fn end(&mut self, why: Closed) {
         if !self.closed {
             self.closed = true;
+            // Nothing is read behind what ended it.
+            self.inbox.clear();
             self.events.push_back(Event::Closed(why));
         }
     }
+}
+
+/// What a frame that waits takes of memory.
+fn cost(frame: &Frame) -> usize {
+    FRAME_COST
+        + match frame {
+            Frame::Text(text) => text.len(),
+            Frame::Binary(bytes) => bytes.len(),
+        }
 }
 
 #[cfg(test)]
@@ -393,5 +527,68 @@ mod tests {
             assert_eq!(told.count(), if asked { 2 } else { 0 });
             assert_eq!(client.take_frame(), Some(text("3")));
         }
+    }
+
+    fn open(transport: Transport) -> Connection {
+        let mut connection = Connection::new(transport);
+        let handshake = r#"0{"sid":"s","upgrades":[],"pingInterval":25000,"pingTimeout":20000,"maxPayload":1000000}"#;
+        connection.payload(&handshake.into(), now());
+        assert!(matches!(connection.poll_event(), Some(Event::Open(_))));
+        connection
+    }
+
+    #[test]
+    fn pings_that_are_not_read_do_not_pile_up() {
+        let mut connection = open(Transport::WebSocket);
+        (0..100_000).for_each(|_| connection.frame(&text("2"), now()));
+        let mut waiting = 0;
+        while let Some(frame) = connection.take_frame() {
+            assert_eq!(frame, text("3"));
+            waiting += 1;
+        }
+        assert_eq!(waiting, MOST_PONGS);
+        connection.frame(&text("2"), now());
+        assert_eq!(connection.take_frame(), Some(text("3")), "and they go on when they are read");
+    }
+
+    #[test]
+    fn who_asks_and_reads_no_answer_is_left() {
+        let mut connection = open(Transport::WebSocket);
+        for id in 0..100_000 {
+            connection.ack("/", id, Args::none());
+        }
+        assert!(matches!(connection.poll_event(), Some(Event::Closed(Closed::Unread(_)))));
+        assert_eq!(connection.take_frame(), None);
+        let mut reads = open(Transport::WebSocket);
+        for id in 0..100_000 {
+            reads.ack("/", id, Args::none());
+            assert!(reads.take_frame().is_some());
+        }
+        assert_eq!(reads.poll_event(), None);
+    }
+
+    /// The packets of a body become events one by one, and what comes after the body comes after them.
+    #[test]
+    fn a_body_is_read_as_its_events_are_taken() {
+        let mut connection = open(Transport::Polling);
+        let body = vec![r#"42["x"]"#; 10_000].join("\u{1e}6\u{1e}");
+        connection.payload(&body.into(), now());
+        assert_eq!(connection.events.len(), 1);
+        connection.lost("gone");
+        assert!(connection.is_closed());
+        for _ in 0..10_000 {
+            assert!(matches!(connection.poll_event(), Some(Event::Event(_))));
+        }
+        assert_eq!(connection.poll_event(), Some(Event::Closed(Closed::Lost("gone".to_owned()))));
+        assert!(connection.poll_event().is_none() && !connection.has_input());
+    }
+
+    #[test]
+    fn nothing_is_read_behind_a_broken_packet() {
+        let mut connection = open(Transport::Polling);
+        connection.payload(&"42[\"x\"]\u{1e}\u{1e}42[\"y\"]".into(), now());
+        assert!(matches!(connection.poll_event(), Some(Event::Event(_))));
+        assert!(matches!(connection.poll_event(), Some(Event::Closed(Closed::Engine(_)))));
+        assert_eq!(connection.poll_event(), None);
     }
 }

@@ -9,13 +9,14 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::getting_in::GettingIn;
-use super::{complain, outputs, print, rounds, run};
+use super::{complain, outputs, print, print_as, rounds, run};
 use crate::client::Manner;
 use crate::conform::deviations::Deviations;
 use crate::conform::run::Listener;
 use crate::conform::{self, Filter, Register, Settings, Suite};
 use crate::exit::Exit;
 use crate::interrupt::Interrupt;
+use crate::output;
 use crate::record::{CapabilityResult, CaseResult, Entry, Footer, Recorder, SuiteInfo, TargetInfo};
 use crate::report::{self, Format};
 use crate::scenario::Loaded;
@@ -346,7 +347,7 @@ fn deliver(args: &ConformArgs, entries: &[Entry], baseline: Option<&[Entry]>) ->
     for (format, file) in &args.report {
         write(file, &report::format(*format, entries, baseline))?;
     }
-    let _ = print(&report::format(args.format, entries, baseline));
+    let _ = print_as(args.format, &report::format(args.format, entries, baseline));
     Ok(())
 }
 
@@ -354,7 +355,7 @@ fn write(file: &Path, text: &str) -> Result<(), Trouble> {
     if let Some(folder) = file.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         fs::create_dir_all(folder)?;
     }
-    fs::write(file, text).map_err(|error| Trouble::Usage(format!("cannot write {}: {error}", file.display())))
+    output::write(file, text).map_err(|error| Trouble::Usage(format!("cannot write {}: {error}", file.display())))
 }
 
 /// One suite against one target, recorded.
@@ -394,7 +395,8 @@ impl Session<'_> {
         let ended = run::now().to_string();
         let footer = Footer { complete, ended, exit: verdict.exit as u8, verdict: verdict.sentence };
         recorder.add(Entry::Footer(footer))?;
-        Ok((recorder.entries().to_vec(), verdict.exit))
+        let exit = run::unwritten(&recorder, verdict.exit);
+        Ok((recorder.entries().to_vec(), exit))
     }
 }
 

@@ -19,6 +19,7 @@ use crate::client::Manner;
 use crate::exit::Exit;
 use crate::explore::{self, Failure, Hunt, Outcome, Program, Progress, Shape, Stage, Statistics};
 use crate::interrupt::Interrupt;
+use crate::output;
 use crate::report;
 use crate::report::text::count;
 use crate::scenario::quantity;
@@ -188,7 +189,7 @@ impl Session<'_> {
     /// The target is gone: what was played when it went may be why.
     fn lost(&self, program: &Program) -> Result<Exit, Trouble> {
         let file = self.folder.join("last.toml");
-        fs::write(&file, explore::render(program, "played when the target stopped to answer"))?;
+        output::write(&file, &explore::render(program, "played when the target stopped to answer"))?;
         let ended = fs::read_to_string(self.folder.join("target.stderr")).unwrap_or_default();
         let mut text = format!("TARGET LOST: nobody answers at {} any more (exit 3)\n", self.stage.endpoint.url);
         let _ = writeln!(text, "  the last program: {}", file.display());
@@ -231,19 +232,19 @@ impl Session<'_> {
         let folder = self.folder.join(format!("failure-{number}"));
         fs::create_dir_all(&folder)?;
         let program = explore::render(&failure.program, about);
-        fs::write(folder.join("program.toml"), &program)?;
-        fs::write(folder.join("original.toml"), explore::render(&failure.original, about))?;
-        fs::write(folder.join("history.json"), json(&failure.outcome.history)?)?;
-        fs::write(folder.join("transcript.txt"), failure.outcome.transcript.join("\n") + "\n")?;
+        output::write(&folder.join("program.toml"), &program)?;
+        output::write(&folder.join("original.toml"), &explore::render(&failure.original, about))?;
+        output::write(&folder.join("history.json"), &json(&failure.outcome.history)?)?;
+        output::write(&folder.join("transcript.txt"), &(failure.outcome.transcript.join("\n") + "\n"))?;
         if let Some(violation) = failure.outcome.findings.violations.first() {
             let proof = Proof::new(&failure.outcome.history, violation);
             let title = format!("{}: {}", violation.invariant, violation.summary);
             let page = report::html::violation(&title, &violation.because, &explore::lanes(&proof));
-            fs::write(folder.join("timeline.html"), page)?;
-            fs::write(folder.join("proof.json"), json(&proof)?)?;
+            output::write(&folder.join("timeline.html"), &page)?;
+            output::write(&folder.join("proof.json"), &json(&proof)?)?;
         }
         fs::create_dir_all(&self.store)?;
-        fs::write(self.store.join(store_name(&program)), program)?;
+        output::write(&self.store.join(store_name(&program)), &program)?;
         Ok(folder)
     }
 }

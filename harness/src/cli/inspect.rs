@@ -9,6 +9,7 @@ use super::{complain, print, run};
 use crate::client::{Tls, Trust};
 use crate::exit::Exit;
 use crate::inspect::{self, Entrance, Findings, Plain, Problem, Settings, Stamped};
+use crate::output;
 use crate::scenario::quantity;
 
 const MORE: &str = "\
@@ -120,7 +121,7 @@ fn show(args: &InspectArgs, found: &Findings) -> Exit {
         Format::Json => print(&found.json()),
     };
     if let (Some(file), Some(scenario)) = (&args.scenario, &found.scenario)
-        && let Err(error) = std::fs::write(file, scenario)
+        && let Err(error) = output::write(file, scenario)
     {
         complain(&format!("cannot write {}: {error}", file.display()));
         return Exit::Usage;

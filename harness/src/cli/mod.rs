@@ -22,8 +22,10 @@ mod serve;
 mod verify;
 mod versus;
 
+use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
@@ -32,8 +34,10 @@ use sio_reference_server::cli::ServeArgs;
 use crate::aside::aside;
 use crate::exit::Exit;
 use crate::live::Audience;
-use crate::report::text::printable;
+use crate::report::text::{printable, without_commands};
 use crate::scenario::{Override, quantity};
+use crate::secrets::{hide, learn_arguments};
+use crate::target::watcher;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -113,6 +117,9 @@ enum Command {
         #[arg(long, value_name = "RUN")]
         baseline: Option<PathBuf>,
     },
+    /// Read the process groups of targets from standard input, and kill those that are left when it is closed
+    #[command(name = watcher::COMMAND, hide = true)]
+    KillTargets,
     /// Check whether this machine is fit for measuring, and say how to mend what is not
     Doctor,
     /// Measure what this machine's ruler is worth, against a server whose delays are known
@@ -241,15 +248,26 @@ fn parse_patience(text: &str) -> Result<Duration, String> {
 
 /// Runs the program.
 pub fn main() -> Exit {
+    let args: Vec<String> = std::env::args_os().map(|arg| arg.to_string_lossy().into_owned()).collect();
+    learn_arguments(&args);
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
             // Help and version are successes; a closed pipe is none of our business.
-            let _ = error.print();
+            match hide(&error.to_string()) {
+                Cow::Borrowed(_) => _ = error.print(),
+                Cow::Owned(hidden) => aside(&hidden),
+            }
             return if error.use_stderr() { Exit::Usage } else { Exit::Passed };
         }
     };
-    match cli.command {
+    let exit = dispatch(cli.command);
+    // What was to be shown and could not be is no success.
+    if exit == Exit::Passed && UNPRINTED.load(Ordering::Relaxed) { Exit::NotValid } else { exit }
+}
+
+fn dispatch(command: Command) -> Exit {
+    match command {
         Command::Run(args) => run::run(&args),
         Command::Capacity(args) => capacity::capacity(&args),
         Command::Plan(args) => plan::plan(&args),
@@ -272,6 +290,10 @@ pub fn main() -> Exit {
         Command::Report { runs, html: Some(file), baseline, .. } => report::html(&runs, &file, baseline.as_deref()),
         Command::Report { runs, follow: true, .. } => report::follow(&runs[0]),
         Command::Report { runs, format, baseline, .. } => report::report(&runs, format, baseline.as_deref()),
+        Command::KillTargets => {
+            watcher::kill_when_closed(std::io::stdin().lock());
+            Exit::Passed
+        }
         Command::Doctor => doctor::doctor(),
         Command::Calibrate => calibrate::calibrate(),
         Command::Null(args) => null::null(&args),
@@ -286,12 +308,35 @@ pub fn main() -> Exit {
     }
 }
 
+/// Something could not be printed, though somebody waits for it.
+static UNPRINTED: AtomicBool = AtomicBool::new(false);
+
 /// Prints a result; a reader that has gone away is success. What servers say never moves the cursor.
 #[must_use]
 fn print(text: &str) -> bool {
+    print_commands(&without_commands(text))
+}
+
+/// As [`print`], for annotations: lines may be commands of GitHub's runner.
+#[must_use]
+fn print_commands(text: &str) -> bool {
     use std::io::Write as _;
-    let text = printable(text);
-    std::io::stdout().write_all(text.as_bytes()).and_then(|()| std::io::stdout().flush()).is_ok()
+    let text = hide(text);
+    let text = printable(&text);
+    let printed = std::io::stdout().write_all(text.as_bytes()).and_then(|()| std::io::stdout().flush());
+    if let Err(error) = &printed
+        && error.kind() != std::io::ErrorKind::BrokenPipe
+        && !UNPRINTED.swap(true, Ordering::Relaxed)
+    {
+        complain(&format!("cannot write to standard output: {error}"));
+    }
+    printed.is_ok()
+}
+
+/// Prints a report in one of its formats.
+#[must_use]
+fn print_as(format: crate::report::Format, text: &str) -> bool {
+    if format == crate::report::Format::Github { print_commands(text) } else { print(text) }
 }
 
 /// Says why the program ends.

@@ -8,7 +8,7 @@ use super::{parse_override, print, run};
 use crate::exit::Exit;
 use crate::load;
 use crate::report::text::plural;
-use crate::scenario::{Loaded, Override};
+use crate::scenario::{self, Loaded, Override};
 
 #[derive(Args)]
 pub(super) struct PlanArgs {
@@ -47,6 +47,18 @@ fn nodes(loaded: &Loaded) -> Result<u32, String> {
     }
 }
 
+/// What the file reads besides itself, and where it sends to besides the target; nothing, as a rule.
+fn reaches(loaded: &Loaded) -> String {
+    let reach = scenario::reach(loaded);
+    let reads: Vec<_> = reach.variables.iter().map(|name| format!("${name}")).chain(reach.files).collect();
+    let hosts: Vec<_> = reach.hosts.into_iter().collect();
+    let row = |what: &str, all: &[String]| match all {
+        [] => String::new(),
+        all => format!("  {what:<12}{}\n", all.join(", ")),
+    };
+    row("reads", &reads) + &row("sends to", &hosts)
+}
+
 fn describe(args: &PlanArgs) -> Result<String, String> {
     let mut text = String::new();
     for loaded in run::load_all(&args.paths, &args.overrides, args.seed)? {
@@ -59,6 +71,7 @@ fn describe(args: &PlanArgs) -> Result<String, String> {
                 text.push_str(&format!("  {cases} and no load\n"));
             }
         }
+        text.push_str(&reaches(&loaded));
     }
     Ok(text)
 }

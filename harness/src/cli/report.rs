@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::{complain, print, run};
+use super::{complain, print, print_as, run};
 use crate::baseline::{self, Earlier};
 use crate::exit::Exit;
 use crate::live::line;
@@ -11,6 +11,7 @@ use crate::load;
 use crate::record::{self, Entry, Progress};
 use crate::report::html::{self, Run};
 use crate::report::{self, Format};
+use crate::{output, secrets};
 
 /// How often a record is looked at that is being written.
 const LOOK: Duration = Duration::from_millis(500);
@@ -61,7 +62,7 @@ pub(super) fn merge(parts: &[PathBuf], folder: &Path) -> Result<(), Exit> {
         return Err(refused("--merge puts several records together, and this is one"));
     }
     let mut recorder = run::record_in(folder).ok_or(Exit::Usage)?;
-    if let Err(problem) = load::merge(parts, &mut recorder, std::env::args().collect()) {
+    if let Err(problem) = load::merge(parts, &mut recorder, secrets::command()) {
         recorder.discard();
         return Err(refused(&problem));
     }
@@ -91,7 +92,7 @@ pub(super) fn html(runs: &[PathBuf], file: &Path, baseline: Option<&Path>) -> Ex
 
 /// Writes a page.
 pub(super) fn write_html(runs: &[Run], file: &Path) -> Result<(), String> {
-    std::fs::write(file, html::render(runs)).map_err(|error| format!("cannot write {}: {error}", file.display()))
+    output::write(file, &html::render(runs)).map_err(|error| format!("cannot write {}: {error}", file.display()))
 }
 
 pub(super) fn report(runs: &[PathBuf], format: Format, baseline: Option<&Path>) -> Exit {
@@ -113,7 +114,7 @@ fn try_report(runs: &[PathBuf], format: Format, baseline: Option<&Path>) -> Resu
         if let (Some(baseline), Format::Markdown) = (baseline, format) {
             since(&mut entries, run, baseline)?;
         }
-        if !print(&report::format(format, &entries, before.as_deref())) {
+        if !print_as(format, &report::format(format, &entries, before.as_deref())) {
             break;
         }
     }

@@ -27,6 +27,7 @@ use crate::report::{judge, render};
 use crate::scenario::model::{Driver, ProcessId, Upset};
 use crate::scenario::{self, Loaded};
 use crate::target::{self, Choice, Fleet, Launch};
+use crate::{output, secrets};
 
 /// Descriptors that are not connections: the record, the runtime, the target's pipes.
 const SPARE_FILES: u64 = 64;
@@ -69,9 +70,11 @@ pub(super) fn run(args: &RunArgs) -> Exit {
                 let mut text = render(&entries);
                 text.push_str(&format!("record: {}\n", folder.display()));
                 let _ = print(&text);
-                if let Some(file) = &args.html {
-                    let written = Run::read(&folder).and_then(|run| report::write_html(&[run], file));
-                    written.map_err(io::Error::other)?;
+                if let Some(file) = &args.html
+                    && let Err(problem) = Run::read(&folder).and_then(|run| report::write_html(&[run], file))
+                {
+                    complain(&problem);
+                    return Ok(if exit == Exit::Passed { Exit::NotValid } else { exit });
                 }
             }
             Ok(exit)
@@ -339,7 +342,10 @@ pub(super) fn fresh_folder(name: &str) -> PathBuf {
     let now = now().strftime("%Y-%m-%dT%H-%M-%S").to_string();
     let safe: String = name.chars().map(|c| if c.is_alphanumeric() || c == '-' { c } else { '-' }).collect();
     // Two runs within a second must not meet.
-    unused(PathBuf::from("runs").join(format!("{now}-{safe}")))
+    // In a folder that cannot be written, such as a read-only checkout, records go where caches are.
+    let here = rustix::fs::access(".", rustix::fs::Access::WRITE_OK).is_ok() || Path::new("runs").is_dir();
+    let runs = if here { PathBuf::from("runs") } else { output::cache().join("runs") };
+    unused(runs.join(format!("{now}-{safe}")))
 }
 
 /// The folder itself, or one beside it with a number, if it is there already.
@@ -486,7 +492,18 @@ pub(super) fn finish(recorder: &mut Recorder, lost: Option<String>) -> io::Resul
     let complete = !cut && !matches!(verdict.exit, Exit::Interrupted | Exit::Target);
     let footer = Footer { complete, ended: now().to_string(), exit: verdict.exit as u8, verdict: verdict.sentence };
     recorder.add(Entry::Footer(footer))?;
-    Ok(verdict.exit)
+    Ok(unwritten(recorder, verdict.exit))
+}
+
+/// What the program ends with: a run that could not be recorded whole has not passed.
+pub(super) fn unwritten(recorder: &Recorder, exit: Exit) -> Exit {
+    match recorder.unwritten() {
+        None => exit,
+        Some(what) => {
+            complain(&format!("the record is not complete: cannot write {what}"));
+            if exit == Exit::Passed { Exit::NotValid } else { exit }
+        }
+    }
 }
 
 /// The first line of a record.
@@ -494,7 +511,7 @@ pub(super) fn header(target: TargetInfo) -> Header {
     Header {
         schema: SCHEMA,
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        command: command::without_secrets(std::env::args()),
+        command: command::without_secrets(secrets::command().into_iter()),
         started: now().to_string(),
         host: Host {
             os: std::env::consts::OS.to_owned(),

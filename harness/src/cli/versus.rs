@@ -11,6 +11,7 @@ use crate::conform::capabilities::lacking;
 use crate::difference::FEWEST;
 use crate::exit::Exit;
 use crate::interrupt::Interrupt;
+use crate::output;
 use crate::record::{self, Entry, Footer, header, loads};
 use crate::report::html;
 use crate::report::versus::{Block, Contender, Fault, render};
@@ -144,7 +145,7 @@ impl Turns<'_> {
             "{blocks} blocks of each, in turns, with the same schedule (seed {seed}) and a fresh server in each"
         );
         let page = html::versus(scenario, &about, &self.contenders);
-        std::fs::write(file, page).map_err(|error| Trouble::Usage(format!("cannot write {}: {error}", file.display())))
+        output::write(file, &page).map_err(|error| Trouble::Usage(format!("cannot write {}: {error}", file.display())))
     }
 }
 

@@ -7,17 +7,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use http::{Extensions, Method, Request};
-use http_body_util::{BodyExt as _, Full, Limited};
+use http_body_util::Full;
 use sio_protocol::ByteString;
 
 use super::connection::{Error, Http};
 use super::dial::{Proven, dress};
 use super::endpoint::Endpoint;
+use super::held::{MAX_BODY, collect};
 use super::refusal::refused;
 use super::socket::Arrival;
-
-/// The largest body taken from a target.
-const MAX_BODY: usize = 64 * 1024 * 1024;
 
 /// A body, and when it arrived if that is known better than by reading the clock now.
 pub(super) type Answer = Pin<Box<dyn Future<Output = Result<(ByteString, Option<Arrival>), Error>>>>;
@@ -94,8 +92,7 @@ fn own(http: &Http, resends: Option<Arc<AtomicU64>>, endpoint: &Endpoint, messag
         }
         signs.look(response.headers());
         let (head, body) = response.into_parts();
-        let body = Limited::new(body, MAX_BODY).collect().await;
-        let body = body.map_err(|error| Error::Http(error.to_string()))?.to_bytes();
+        let body = collect(body, MAX_BODY).await?;
         if head.status.is_success() {
             return Ok((text(head.status.as_u16(), body)?, None));
         }

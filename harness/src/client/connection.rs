@@ -13,7 +13,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use rustix::io::Errno;
 use sio_protocol::client::{self, Closed, Event};
-use sio_protocol::{Args, ByteString, Parser};
+use sio_protocol::{Args, ByteString, Frame, Parser};
 use tokio::time::Sleep;
 
 use super::carrier::{Answer, Carrier, Message};
@@ -25,6 +25,9 @@ use super::websocket::WebSocket;
 use crate::clock;
 use crate::report::text::count;
 use crate::scenario::model::Transport;
+
+/// Events, or steps that are none, before others have their turn.
+const AT_A_TIME: u32 = 1_000;
 
 /// How long a goodbye may take.
 const GOODBYE: Duration = Duration::from_secs(1);
@@ -140,6 +143,8 @@ pub struct Connection {
     link: Link,
     timer: Option<(Instant, Pin<Box<Sleep>>)>,
     manner: Arc<Manner>,
+    /// Events that were there at once, one after the other.
+    streak: u32,
 }
 
 impl Connection {
@@ -191,6 +196,7 @@ impl Connection {
             link,
             timer: None,
             manner: endpoint.manner.clone(),
+            streak: 0,
         })
     }
 
@@ -237,28 +243,50 @@ impl Connection {
             }
             let Link::WebSocket(socket) = &mut self.link else { return None };
             match socket.next_read()? {
-                Ok(frame) => self.machine.frame(&frame, clock::now()),
+                Ok(frame) => take(&mut self.machine, socket, &frame),
                 Err(why) => lost(&mut self.machine, why, socket.largest()),
             }
         }
     }
 
-    /// Writes and reads until there is an event.
+    /// Writes and reads until there is an event. However much arrives, it is not ready for ever: deadlines and others have
+    /// their turn in between.
     pub fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Event> {
-        loop {
-            let progress = match &mut self.link {
-                Link::WebSocket(socket) => drive_websocket(&mut self.machine, socket, cx),
-                Link::Polling(polling) => drive_polling(&mut self.machine, polling, cx),
-                Link::Gone => Progress::Idle,
-            };
-            if let Some(event) = self.machine.poll_event() {
-                return Poll::Ready(self.noted(event));
+        if self.streak < AT_A_TIME {
+            for _ in 0..AT_A_TIME {
+                match self.poll_once(cx) {
+                    Some(Poll::Ready(event)) => {
+                        self.streak += 1;
+                        return Poll::Ready(event);
+                    }
+                    Some(Poll::Pending) => {
+                        self.streak = 0;
+                        return Poll::Pending;
+                    }
+                    None => {}
+                }
             }
-            if progress == Progress::Made || self.timer_fired(cx) {
-                continue;
-            }
-            return Poll::Pending;
         }
+        self.streak = 0;
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// One step; `None` if there may be more at once.
+    fn poll_once(&mut self, cx: &mut Context<'_>) -> Option<Poll<Event>> {
+        let progress = match &mut self.link {
+            Link::WebSocket(socket) => drive_websocket(&mut self.machine, socket, cx),
+            Link::Polling(polling) => drive_polling(&mut self.machine, polling, cx),
+            Link::Gone => Progress::Idle,
+        };
+        let had_input = self.machine.has_input();
+        if let Some(event) = self.machine.poll_event() {
+            return Some(Poll::Ready(self.noted(event)));
+        }
+        if progress == Progress::Made || had_input || self.timer_fired(cx) {
+            return None;
+        }
+        Some(Poll::Pending)
     }
 
     /// What an event means for the link.
@@ -440,11 +468,19 @@ fn drive_websocket(machine: &mut client::Connection, socket: &mut WebSocket, cx:
         return Progress::Made;
     }
     match socket.poll_frame(cx) {
-        Poll::Ready(Ok(frame)) => machine.frame(&frame, clock::now()),
+        Poll::Ready(Ok(frame)) => take(machine, socket, &frame),
         Poll::Ready(Err(why)) => lost(machine, why, socket.largest()),
         Poll::Pending => return Progress::Idle,
     }
     Progress::Made
+}
+
+/// Hands a frame on, unless there is no room for what it is a part of.
+fn take(machine: &mut client::Connection, socket: &mut WebSocket, frame: &Frame) {
+    machine.frame(frame, clock::now());
+    if let Err(why) = socket.hold(machine.held()) {
+        machine.lost(why);
+    }
 }
 
 /// The connection is gone; if more was sent than the server had said that it takes, that is why.
@@ -491,11 +527,11 @@ fn drive_polling(machine: &mut client::Connection, polling: &mut Polling, cx: &m
         polling.post = Some(polling.request(Some(body)));
         return Progress::Made;
     }
-    if polling.get.is_none() && !machine.is_pausing() {
+    if polling.get.is_none() && !machine.is_pausing() && !machine.is_behind() {
         polling.get = Some(polling.request(None));
         return Progress::Made;
     }
-    if machine.is_pausing() && polling.get.is_none() && polling.post.is_none() {
+    if machine.is_pausing() && polling.get.is_none() && polling.post.is_none() && !machine.has_input() {
         machine.polling_paused();
         return Progress::Made;
     }

@@ -6,6 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use cookie_store::{Cookie, CookieStore};
 use url::Url;
 
+use crate::secrets;
+
 /// More cookies of one user are not kept; browsers have a limit of this size, too.
 const MOST_COOKIES: usize = 180;
 /// A longer cookie is not kept (RFC 6265, section 6.1).
@@ -49,6 +51,7 @@ impl Jar {
             }
             // A cookie that cannot be read, or is not this server's to set, is no cookie.
             let Ok(cookie) = Cookie::parse(cookie, &url) else { continue };
+            secrets::learn(cookie.name(), cookie.value());
             let domain = String::from(&cookie.domain);
             if store.iter_any().count() < MOST_COOKIES || store.contains_any(&domain, &cookie.path, cookie.name()) {
                 let _ = store.insert(cookie.into_owned(), &url);

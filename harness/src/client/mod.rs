@@ -6,6 +6,7 @@ mod connection;
 mod cookies;
 mod dial;
 mod endpoint;
+pub(crate) mod held;
 mod refusal;
 mod signs;
 mod socket;

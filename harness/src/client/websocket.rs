@@ -10,14 +10,20 @@ use tokio::net::TcpStream;
 
 use super::connection::Error;
 use super::endpoint::Endpoint;
+use super::held::Held;
 use super::refusal::refused;
 use super::socket::{Arrival, Socket};
 use crate::wire::close_code;
 use crate::wire::frame::{self, Frame as WsFrame, Messages};
 use crate::wire::websocket::{Answer, Shaken, shake_hands};
 
-/// While more than this waits to be written, nothing more is taken.
+/// While more than this waits to be written, nothing more is taken, and pings are not answered: who does not read misses
+/// nothing by that (RFC 6455, section 5.5.3, wants an answer to the last one only).
 const BACKLOG: usize = 256 * 1024;
+/// Reads that end no message, before others have their turn.
+const READS_AT_A_TIME: usize = 16;
+/// Frames that end no message, before the same.
+const FRAMES_AT_A_TIME: usize = 2_000;
 
 /// A WebSocket that feeds what is queued and flushes it once.
 pub(super) struct WebSocket {
@@ -31,6 +37,12 @@ pub(super) struct WebSocket {
     messages: Messages,
     /// Bytes of the largest frame that was fed.
     largest: usize,
+    /// Frames have been read that nobody has looked at yet.
+    has_more: bool,
+    /// What has come of messages that have not ended.
+    held: Held,
+    /// Packets whose attachments have not all come.
+    waiting: Held,
 }
 
 impl WebSocket {
@@ -58,6 +70,9 @@ impl WebSocket {
                 outgoing: BytesMut::new(),
                 messages: Messages::default(),
                 largest: 0,
+                has_more: false,
+                held: Held::default(),
+                waiting: Held::default(),
             }),
             Answer::Refused { status, body } => Err(refused(endpoint.addresses().len(), status, &headers, body)),
         }
@@ -93,9 +108,12 @@ impl WebSocket {
 
     /// The next frame, or why there will be none.
     pub(super) fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Result<Frame, String>> {
-        loop {
+        for _ in 0..READS_AT_A_TIME {
             if let Some(frame) = self.next_read() {
                 return Poll::Ready(frame);
+            }
+            if std::mem::take(&mut self.has_more) {
+                break;
             }
             // The answer to a ping.
             if let Poll::Ready(Err(error)) = self.poll_flush(cx) {
@@ -106,18 +124,23 @@ impl WebSocket {
                 io::ErrorKind::UnexpectedEof => "the connection was closed without a close frame".to_owned(),
                 _ => error.to_string(),
             })?);
+            self.held.set(self.incoming.len() + self.messages.held())?;
         }
+        cx.waker().wake_by_ref();
+        Poll::Pending
     }
 
     /// The next frame of what has been read already, or why there will be none.
     pub(super) fn next_read(&mut self) -> Option<Result<Frame, String>> {
-        loop {
+        for _ in 0..FRAMES_AT_A_TIME {
             let message = match WsFrame::decode(&mut self.incoming) {
                 Ok(Some(frame)) => self.take(frame),
                 Ok(None) => {
                     if self.incoming.is_empty() {
                         // An idle connection holds no buffer.
                         self.incoming = BytesMut::new();
+                        // Less than before is never too much.
+                        let _ = self.held.set(self.messages.held());
                     }
                     return None;
                 }
@@ -127,11 +150,14 @@ impl WebSocket {
                 return Some(message);
             }
         }
+        self.has_more = true;
+        None
     }
 
     /// Takes a frame; returns the message that it completes.
     fn take(&mut self, frame: WsFrame) -> Result<Option<Frame>, String> {
         match frame.opcode {
+            frame::PING if self.outgoing.len() > BACKLOG => {}
             frame::PING => frame::put_message(frame::PONG, &frame.payload, &mut self.outgoing),
             frame::PONG => {}
             frame::CLOSE => {
@@ -151,6 +177,11 @@ impl WebSocket {
             }
         }
         Ok(None)
+    }
+
+    /// So many bytes that it has brought wait for what belongs to them.
+    pub(super) fn hold(&mut self, bytes: usize) -> Result<(), String> {
+        self.waiting.set(bytes)
     }
 
     /// Bytes of the largest message that was sent.

@@ -99,6 +99,18 @@ struct Actor {
     answered: HashMap<(u8, u64), OperationId>,
 }
 
+/// Packets of one connection, and their bytes: a program has some hundreds, and all of them are kept.
+const MOST_EVENTS: u32 = 50_000;
+const MOST_BYTES: usize = 64 << 20;
+
+fn size(event: &Event) -> usize {
+    match event {
+        Event::Event(incoming) | Event::Ack(incoming) => incoming.args.json().len(),
+        Event::Connect { body, .. } | Event::ConnectError { body, .. } => body.len(),
+        Event::Open(_) | Event::Engine(_) | Event::Disconnect { .. } | Event::Upgraded | Event::Closed(_) => 0,
+    }
+}
+
 /// Drives a connection until it is closed.
 pub(super) async fn run(
     world: Shared,
@@ -108,6 +120,7 @@ pub(super) async fn run(
 ) {
     let (joining, calls, answered) = (Default::default(), HashMap::new(), HashMap::new());
     let mut actor = Actor { world, client, connection, joining, left: [None; 2], calls, answered };
+    let (mut came, mut bytes) = (0, 0);
     loop {
         // Cancel-safe: a command that is not received stays in the channel, and `next` keeps what it has read.
         let event = tokio::select! {
@@ -125,6 +138,11 @@ pub(super) async fn run(
         };
         if let Event::Closed(why) = event {
             return actor.lost(&why.to_string());
+        }
+        came += 1;
+        bytes += size(&event);
+        if came > MOST_EVENTS || bytes > MOST_BYTES {
+            return actor.lost(&format!("it was flooded: {came} packets came, and no program asks for so many"));
         }
         actor.take(event);
     }

@@ -11,6 +11,7 @@ use crate::scenario::model::{Deed, FlowStep, Population, Think};
 use crate::scenario::source::Source;
 use crate::scenario::template::Scope;
 use crate::scenario::{self, Loaded};
+use crate::secrets;
 use crate::target::manner::adding;
 
 /// Steps that repeat are done so often at most: an inspection is one user.
@@ -94,6 +95,7 @@ impl Entrance {
             Some(auth) => Some(json(&scope.render(auth).map_err(|problem| format!("auth: {problem}"))?)),
             None => None,
         };
+        auth.as_deref().iter().for_each(|auth| secrets::learn_auth(auth));
         let saved = scope.vars.iter().filter(|(name, _)| !known.contains(name));
         let mut secrets: Vec<String> = saved.filter_map(|(_, value)| value.as_str().map(ToOwned::to_owned)).collect();
         secrets.extend(endpoint.manner.headers.iter().map(|(_, value)| value.clone()));

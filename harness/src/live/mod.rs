@@ -4,6 +4,7 @@
 mod figures;
 mod lines;
 mod otlp;
+mod otlp_http;
 mod prometheus;
 mod screen;
 
@@ -38,8 +39,8 @@ impl Audience {
             tried.map_err(|error| format!("cannot serve --metrics at {address}: {error}; nothing was sent"))?;
         }
         match &self.otlp {
-            Some(url) if !url.starts_with("http://") => {
-                Err(format!("expected --otlp http://HOST:4318, found `{url}`; nothing was sent"))
+            Some(url) if !url.starts_with("http://") && !url.starts_with("https://") => {
+                Err(format!("expected --otlp http://HOST:4318 or https://, found `{url}`; nothing was sent"))
             }
             _ => Ok(()),
         }

@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::MeterProvider as _;
-use opentelemetry_otlp::{MetricExporter, WithExportConfig as _};
+use opentelemetry_otlp::{MetricExporter, WithExportConfig as _, WithHttpConfig as _};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::metrics::{PeriodicReader, SdkMeterProvider};
 
 use super::Latest;
 use super::figures::{Figure, METRICS, Metric};
+use super::otlp_http::Direct;
 
 const EVERY: Duration = Duration::from_secs(5);
 
@@ -20,7 +21,8 @@ pub(super) struct Collector(SdkMeterProvider);
 impl Collector {
     pub(super) fn new(url: &str, scenario: &str, latest: &Latest) -> Result<Self, String> {
         let endpoint = format!("{}/v1/metrics", url.trim_end_matches('/'));
-        let exporter = MetricExporter::builder().with_http().with_endpoint(endpoint).build();
+        let exporter =
+            MetricExporter::builder().with_http().with_http_client(Direct::new()?).with_endpoint(endpoint).build();
         let exporter = exporter.map_err(|error| format!("cannot export to {url}: {error}"))?;
         let reader = PeriodicReader::builder(exporter).with_interval(EVERY).build();
         let resource = Resource::builder()

@@ -15,6 +15,7 @@ use crate::client::Manner;
 use crate::scenario::Loaded;
 use crate::scenario::model::{Deed, FlowStep, HandOut, Population};
 use crate::scenario::template::{Expr, Scope, TOKEN, Template};
+use crate::secrets;
 use crate::target::manner::{Shared, adding, varies};
 
 /// What one user shows.
@@ -141,6 +142,7 @@ impl Issuer {
             Some(auth) => json(&scope.render(auth).map_err(|problem| format!("auth: {problem}"))?)?,
             None => self.usual.auth.clone(),
         };
+        secrets::learn_auth(&auth);
         let mut manner = self.shared.for_user(&self.usual, scope)?;
         if !self.headers.is_empty() || !self.query.is_empty() {
             manner = Some(adding(manner.as_ref().unwrap_or(&self.usual), &self.headers, &self.query, scope)?);

@@ -154,7 +154,7 @@ impl Crew {
         poll_fn(|cx| if clock::now() >= instant { Poll::Ready(()) } else { wakes.as_mut().poll(cx) }).await;
     }
 
-    /// Lets those go on that have something to do that cannot wait. For the conductor.
+    /// Lets others go on.
     pub(super) async fn give_way(&self) {
         let mut gave = false;
         poll_fn(|cx| {

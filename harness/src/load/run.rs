@@ -30,9 +30,11 @@ use super::watch::Watch;
 use super::witness;
 use super::worker::{self, WorkerResult};
 use super::{cases, slo};
+use crate::client::held;
 use crate::clock;
 use crate::interrupt::Interrupt;
 use crate::live::{Audience, Frame, Live};
+use crate::output;
 use crate::play::Stage;
 use crate::record::histogram::{Interval, write_hgrm, write_hlog};
 use crate::record::{CaseResult, Entry, LoadResult, LoadViolation, Recorder, RuleResult, RuleVerdict, TrafficResult};
@@ -64,6 +66,7 @@ pub async fn run(
     cases: &[CaseResult],
     interrupt: &mut Interrupt,
 ) -> io::Result<()> {
+    held::expect(under_way(loaded));
     let (control, snapshots) = Control::new(settings.workers);
     let goose = goose::start(loaded, fleet).await.map_err(io::Error::other)?;
     let shared = Arc::new(share(loaded, plan, fleet, control, settings.workers, goose).map_err(io::Error::other)?);
@@ -95,7 +98,7 @@ pub async fn run(
     let crossed = watch.crossed.take();
     let (histograms, problem) = watch.end();
     let mut result = summarize(&loaded.scenario, &shared.plan, &workers, &histograms, &places);
-    result.violations = cut_out(loaded, &shared.plan, &workers, &result.traffic, fleet, recorder)?;
+    result.violations = cut_out(loaded, &shared.plan, &workers, &result.traffic, fleet, recorder);
     result.upsets = shared.chaos.iter().map(|happening| happening.mark(&shared.plan)).collect();
     for (flow, users) in result.flows.values_mut().zip(shared.guide.sizes()) {
         flow.users = users.unwrap_or(0);
@@ -116,14 +119,23 @@ pub async fn run(
         let same = |rule: &&mut RuleResult| rule.place == crossed.place && rule.verdict != RuleVerdict::Unknown;
         rules.iter_mut().filter(same).for_each(|rule| rule.clone_from(&crossed));
     }
-    hlog_thread.join().map_err(|_| io::Error::other("the writer of the .hlog panicked"))??;
-    write_distributions(recorder.folder(), &shared.plan, &histograms)?;
+    let hlog = hlog_thread.join().map_err(|_| io::Error::other("the writer of the .hlog panicked"))?;
+    // The result is shown all the same.
+    let distributions = hlog.and_then(|()| write_distributions(recorder.folder(), &shared.plan, &histograms));
+    distributions.unwrap_or_else(|error| recorder.lacks("*.hlog, *.hgrm", &error));
     finish(recorder, result, rules)
 }
 
 fn frame(loaded: &Loaded, plan: &Plan) -> Frame {
     let phases = plan.phases.iter().map(|phase| (phase.name.clone(), phase.end as f64 / 1e9));
     Frame { scenario: loaded.scenario.name.clone(), asked: plan.users.len() as u64, phases: phases.collect() }
+}
+
+/// What the messages of the load may come to while they are on their way to all users at once: a few of the largest for each.
+fn under_way(loaded: &Loaded) -> usize {
+    let users: usize = loaded.scenario.populations.values().map(|users| users.count as usize).sum();
+    let largest = loaded.scenario.traffic.values().map(|traffic| traffic.payload_size).max().unwrap_or(0);
+    users.saturating_mul(largest).saturating_mul(4)
 }
 
 /// Bytes of payload in all that was sent and delivered.
@@ -282,7 +294,7 @@ pub(super) fn write_distributions(folder: &Path, plan: &Plan, histograms: &Histo
     write("ruler.late".to_owned(), histograms.sum(Measure::Late, 0, measured))?;
     write("ruler.read".to_owned(), histograms.sum(Measure::Read, 0, measured))?;
     for (index, step) in plan.steps.iter().enumerate() {
-        let name = step.replace([' ', '/', '\\'], "-");
+        let name = output::file_name(step).replace(' ', "-");
         let counts = |phase: usize| plan.counts(index, phase);
         write(format!("step.{name}"), histograms.sum(Measure::Step, index, counts))?;
     }
@@ -314,8 +326,8 @@ fn cut_out(
     workers: &[WorkerResult],
     traffic: &[TrafficResult],
     fleet: &Fleet,
-    recorder: &Recorder,
-) -> io::Result<Vec<LoadViolation>> {
+    recorder: &mut Recorder,
+) -> Vec<LoadViolation> {
     let first = fleet.first();
     let managed = !fleet.pids().is_empty();
     let running = fleet.nodes().iter().filter(|_| !managed);
@@ -334,8 +346,10 @@ fn cut_out(
         match excerpt.render(&scene, &name, &violation) {
             Ok(text) => {
                 let path = recorder.folder().join(format!("{name}.toml"));
-                std::fs::write(&path, text)?;
-                violation.scenario = Some(path.display().to_string());
+                match output::write(&path, &text) {
+                    Ok(()) => violation.scenario = Some(path.display().to_string()),
+                    Err(error) => recorder.lacks(&format!("{name}.toml"), &error),
+                }
                 violation.target = (managed && first.info.name != "reference").then(|| first.info.name.clone());
                 violation.options = Some(scene.options()).filter(|options| !options.is_empty());
             }
@@ -343,7 +357,7 @@ fn cut_out(
         }
         violations.push(violation);
     }
-    Ok(violations)
+    violations
 }
 
 fn finish(recorder: &mut Recorder, result: LoadResult, rules: Vec<RuleResult>) -> io::Result<()> {

@@ -33,6 +33,8 @@ const FENCE_LIMIT: Duration = Duration::from_secs(10);
 const QUIET: Duration = Duration::from_secs(2);
 /// Time for all goodbyes together.
 const LEAVE_LIMIT: Duration = Duration::from_secs(3);
+/// The same, when somebody waits for the end of a run that is cut short.
+const CUT_LIMIT: Duration = Duration::from_secs(1);
 /// Each user makes a fence this often, unless that would be too many.
 const FENCE_EVERY: Duration = Duration::from_secs(5);
 /// Fences in a second, of all users together: they are a load of their own.
@@ -208,7 +210,8 @@ async fn leave(local: &Rc<Local>, mine: &[u32]) {
     send_visitors_away(local);
     mine.iter().for_each(|user| local.mailboxes[user].post(Order::Quit));
     let all = local.wait_until(|local| local.gone.get() >= mine.len() as u64 && local.visiting.get() == 0);
-    let _ = tokio::time::timeout(LEAVE_LIMIT, all).await;
+    let limit = if local.shared.control.ending().is_some() { CUT_LIMIT } else { LEAVE_LIMIT };
+    let _ = tokio::time::timeout(limit, all).await;
 }
 
 /// Ends the visits that are under way.

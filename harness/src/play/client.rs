@@ -19,6 +19,8 @@ const AT_A_TIME: usize = 1_000;
 const MOST_ARRIVALS: usize = 100_000;
 /// Stands behind what was set aside.
 const OWN: &str = "   (the application's own)";
+/// Bytes of packets of a client, over all of a case.
+const MOST_BYTES: usize = 256 * 1024 * 1024;
 
 /// An event that no step has asked for yet.
 #[derive(Debug)]
@@ -76,6 +78,8 @@ pub(crate) struct Client {
     pub chatter: Chatter,
     /// Namespaces whose greeting has not come yet.
     greeting: Vec<String>,
+    /// Bytes that have come in packets.
+    bytes: usize,
 }
 
 impl Client {
@@ -102,6 +106,7 @@ impl Client {
             turned_away: false,
             chatter,
             greeting: Vec::new(),
+            bytes: 0,
         }
     }
 
@@ -123,14 +128,20 @@ impl Client {
                 },
                 Wire::None | Wire::Silent(_) => return,
             }
-            if self.arrivals.len() + self.raw.len() > MOST_ARRIVALS {
+            if self.kept() > MOST_ARRIVALS || self.bytes > MOST_BYTES {
                 self.closed =
-                    Some(format!("{} was flooded with {MOST_ARRIVALS} packets that no step asked for", self.name));
+                    Some(format!("{} was flooded: {} packets came that no step asked for", self.name, self.kept()));
                 self.wire = Wire::None;
                 return;
             }
         }
         cx.waker().wake_by_ref();
+    }
+
+    /// Packets that no step has asked for yet.
+    fn kept(&self) -> usize {
+        let others = self.acks.len() + self.answers.len() + self.put_out.len() + self.joined.len();
+        self.arrivals.len() + self.raw.len() + others
     }
 
     fn take_raw(&mut self, at: Instant, arrival: wire::Arrival, log: &mut dyn FnMut(Instant, String)) {
@@ -176,6 +187,7 @@ impl Client {
                 self.answers.push((nsp.to_string(), Err(body.to_string())));
             }
             Event::Event(incoming) => {
+                self.bytes += incoming.args.json().len();
                 let values = incoming.args.to_values().unwrap_or_else(|_| vec![Value::from(incoming.args.json())]);
                 let own = if self.chatter.is_own(values.first()) { OWN } else { "" };
                 log(format!("{name} ◀ {} {}{own}", incoming.nsp, clip(incoming.args.json())));

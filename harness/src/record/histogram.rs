@@ -1,6 +1,5 @@
 //! Latencies: nanoseconds, three significant digits, exact merging, and the files the usual tools read.
 
-use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 use std::time::{Duration, SystemTime};
@@ -10,6 +9,7 @@ use hdrhistogram::serialization::V2DeflateSerializer;
 use hdrhistogram::serialization::interval_log::{IntervalLogWriterBuilder, Tag};
 
 use super::progress::Summary;
+use crate::output;
 
 /// The largest value told apart: an hour. Beyond it values are counted as an hour.
 const HIGHEST: u64 = 3_600_000_000_000;
@@ -71,7 +71,7 @@ pub struct Interval {
 /// Writes a `.hlog`. Times stand relative to `started`; both `StartTime` and `BaseTime` are given,
 /// because readers guess when only one of them is there.
 pub fn write_hlog(path: &Path, started: SystemTime, intervals: impl Iterator<Item = Interval>) -> io::Result<()> {
-    let mut file = BufWriter::new(File::create(path)?);
+    let mut file = BufWriter::new(output::create(path)?);
     let mut serializer = V2DeflateSerializer::new();
     let mut builder = IntervalLogWriterBuilder::new();
     builder
@@ -91,7 +91,7 @@ pub fn write_hlog(path: &Path, started: SystemTime, intervals: impl Iterator<Ite
 
 /// Writes the percentile distribution that the HdrHistogram plotter reads; values in milliseconds.
 pub fn write_hgrm(path: &Path, histogram: &Histogram<u64>) -> io::Result<()> {
-    let mut file = BufWriter::new(File::create(path)?);
+    let mut file = BufWriter::new(output::create(path)?);
     writeln!(file, "{:>12} {:>14} {:>10} {:>14}\n", "Value", "Percentile", "TotalCount", "1/(1-Percentile)")?;
     for step in histogram.iter_quantiles(5) {
         let value = step.value_iterated_to() as f64 / MILLI;

@@ -1,10 +1,12 @@
 //! Reading a `.hlog` back, one histogram at a time: half an hour of seconds is never in memory at once.
 
 use std::fs;
+use std::io::Read as _;
 use std::path::Path;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use flate2::read::ZlibDecoder;
 use hdrhistogram::Histogram;
 use hdrhistogram::serialization::Deserializer;
 use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry};
@@ -50,11 +52,66 @@ pub fn visit(
         }
         let broken = |what: String| format!("{}: the histogram of {tag:?} is broken: {what}", file.display());
         let packed = BASE64.decode(line.encoded_histogram()).map_err(|error| broken(error.to_string()))?;
+        let plain = unpacked(&packed).map_err(broken)?;
         let histogram =
-            deserializer.deserialize(&mut packed.as_slice()).map_err(|error| broken(format!("{error:?}")))?;
+            deserializer.deserialize(&mut plain.as_slice()).map_err(|error| broken(format!("{error:?}")))?;
+        if histogram.len() > MOST_VALUES {
+            return Err(broken("it has more values than a run can have".to_owned()));
+        }
         take(&interval, &histogram);
     }
     Ok(())
+}
+
+/// Bytes of a histogram that is not compressed, at most: ours have 33,000 counts of a few bytes each.
+const MOST_BYTES: usize = 1 << 20;
+/// More digits than these, and values beyond [`HIGHEST`], are not ours; each digit is ten times the memory.
+const MOST_DIGITS: u32 = 3;
+const HIGHEST: u64 = 1 << 43;
+/// Values of a histogram, at most: sums of them fit.
+const MOST_VALUES: u64 = 1 << 48;
+
+/// What a histogram begins with, compressed and not (HdrHistogram's `V2`).
+const COMPRESSED: u32 = 0x1c84_9314;
+const PLAIN: u32 = 0x1c84_9313;
+/// Bytes ahead of the counts.
+const HEAD: usize = 40;
+
+/// The bytes of a histogram that may be read: as long as they say, and of a size that we have written. Whoever has written
+/// them may be a stranger; the library believes every length and makes room for it.
+fn unpacked(packed: &[u8]) -> Result<Vec<u8>, String> {
+    let (cookie, rest) = packed.split_first_chunk::<4>().ok_or("it is too short")?;
+    let mut plain = Vec::new();
+    match u32::from_be_bytes(*cookie) {
+        PLAIN => plain.extend_from_slice(packed),
+        COMPRESSED => {
+            let deflated = rest.get(4..).ok_or("it is too short")?;
+            let mut inflating = ZlibDecoder::new(deflated).take(MOST_BYTES as u64 + 1);
+            inflating.read_to_end(&mut plain).map_err(|error| error.to_string())?;
+        }
+        _ => return Err("it is no histogram".to_owned()),
+    }
+    if plain.len() > MOST_BYTES {
+        return Err(format!("it is longer than {MOST_BYTES} bytes"));
+    }
+    let head = plain.first_chunk::<HEAD>().ok_or("it is too short")?;
+    let word = |at: usize| u32::from_be_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]);
+    let long = |at: usize| u64::from(word(at)) << 32 | u64::from(word(at + 4));
+    let (length, digits, low, high) = (word(4) as usize, word(12), long(16), long(24));
+    if length > plain.len() - HEAD {
+        return Err(format!("it says that it has {length} bytes, and has {}", plain.len() - HEAD));
+    }
+    if digits > MOST_DIGITS || low == 0 || high > HIGHEST {
+        return Err(format!("{digits} digits from {low} to {high} are not what sio-bench writes"));
+    }
+    Ok(plain)
+}
+
+/// Reads the packed histogram of a stranger; for the fuzzers.
+pub fn fuzz(packed: &[u8]) {
+    if let Ok(plain) = unpacked(packed) {
+        let _ = Deserializer::new().deserialize::<u64, _>(&mut plain.as_slice());
+    }
 }
 
 #[cfg(test)]
@@ -92,5 +149,47 @@ mod tests {
         assert!(found[0].0 == "warm-up" && near(found[0].2, 5_000), "{found:?}");
         assert!(found[1].0 == "steady" && (found[1].1 - 2.0).abs() < 1e-3 && near(found[1].2, 7_000), "{found:?}");
         assert!(visit(&place.path().join("none"), |_| true, |_, _| {}).unwrap_err().contains("cannot read"));
+    }
+
+    fn head(length: u32, digits: u32, low: u64, high: u64) -> Vec<u8> {
+        let mut bytes = [PLAIN, length, 0, digits].iter().flat_map(|word| word.to_be_bytes()).collect::<Vec<_>>();
+        bytes.extend(low.to_be_bytes().into_iter().chain(high.to_be_bytes()).chain(1.0_f64.to_be_bytes()));
+        bytes
+    }
+
+    fn compressed(plain: &[u8]) -> Vec<u8> {
+        use std::io::Write as _;
+        let mut deflating = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::best());
+        deflating.write_all(plain).unwrap();
+        let deflated = deflating.finish().unwrap();
+        [&COMPRESSED.to_be_bytes()[..], &(deflated.len() as u32).to_be_bytes(), &deflated].concat()
+    }
+
+    /// A few hundred bytes of a stranger make no room for gigabytes.
+    #[test]
+    fn what_claims_too_much_is_refused() {
+        let hour = 3_600_000_000_000;
+        let bomb = [head(200 << 20, 3, 1, hour), vec![2; 200 << 20]].concat();
+        for (what, bytes) in [
+            ("has no bytes", head(u32::MAX, 3, 1, hour)),
+            ("has no bytes", compressed(&head(u32::MAX, 3, 1, hour))),
+            ("is a bomb", compressed(&bomb)),
+            ("has too many digits", head(0, 5, 1, hour)),
+            ("has too many digits", head(0, 255, 1, hour)),
+            ("has too large values", head(0, 3, 1, u64::MAX)),
+            ("begins with nothing", head(0, 3, 0, hour)),
+            ("is short", vec![0x1c]),
+        ] {
+            assert!(unpacked(&bytes).is_err(), "{what}");
+        }
+        assert!(unpacked(&head(0, 3, 1, hour)).is_ok());
+    }
+
+    proptest::proptest! {
+        /// Whatever a line of a log says: an error or a histogram, never a panic.
+        #[test]
+        fn rubbish_is_no_histogram(counts in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..300), low in 0_u64..9, high in 0_u64..99) {
+            crate::record::fuzz_hlog(&[head(counts.len() as u32, 3, low, high), counts].concat());
+        }
     }
 }

@@ -24,6 +24,7 @@ pub use capacity::{Capacity, Judged, Trial, TrialVerdict};
 pub use case::{CapabilityResult, CaseResult, CaseVerdict, Failure, RuleInfo, SuiteInfo};
 pub use due::Due;
 pub use entry::{Entry, Footer, Header, Host, Part, ScenarioStart, TargetInfo};
+pub use intervals::fuzz as fuzz_hlog;
 pub use load::{
     Counts, Cpu, DriverRequests, EndedBy, FlowPhase, FlowResult, Growth, LoadResult, Memory, PhaseResult, PlaceResult,
     Recovery, StepPhase, StepResult, TrafficResult, Transports, UpsetMark, Users, Visits, Wire, WorkerTime,

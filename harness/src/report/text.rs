@@ -54,6 +54,20 @@ pub fn printable(text: &str) -> Cow<'_, str> {
     if text.contains(is_bad) { Cow::Owned(text.replace(is_bad, "\u{fffd}")) } else { Cow::Borrowed(text) }
 }
 
+/// A text in which no line is a command for GitHub's runner, which does what a line that begins with `::` says: what targets and
+/// strangers' records say is shown, and not done.
+pub fn without_commands(text: &str) -> Cow<'_, str> {
+    let is_command = |line: &str| ["::", "##["].iter().any(|sign| line.trim_start().starts_with(sign));
+    if !text.lines().any(is_command) {
+        return Cow::Borrowed(text);
+    }
+    let tame = |line: &str| match line.find(|c: char| !c.is_whitespace()) {
+        Some(at) if is_command(line) => format!("{}\\{}", &line[..at], &line[at..]),
+        _ => line.to_owned(),
+    };
+    Cow::Owned(text.split('\n').map(tame).collect::<Vec<_>>().join("\n"))
+}
+
 /// Whether a character changes the direction in which what follows is shown.
 pub fn is_turning(c: char) -> bool {
     matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
@@ -89,5 +103,12 @@ mod tests {
         assert_eq!(times, ["12.0 ns", "4.20 us", "0.42 ms", "12.3 ms", "123 ms", "1.23 s"]);
         assert_eq!([512.0, 12_340.0, 1_230_000.0].map(bytes), ["512 B", "12.3 kB", "1.23 MB"]);
         assert_eq!((plural(1, "user"), plural(2_000, "user")), ("1 user".into(), "2,000 users".into()));
+    }
+
+    #[test]
+    fn no_line_is_a_command() {
+        let text = without_commands("a\n::error::x\n  ::warning::y\n##[error]z\nb::c\n");
+        assert_eq!(text, "a\n\\::error::x\n  \\::warning::y\n\\##[error]z\nb::c\n");
+        assert!(matches!(without_commands("fine\n"), Cow::Borrowed(_)));
     }
 }

@@ -8,6 +8,7 @@ mod lower;
 pub mod model;
 pub mod node;
 pub mod quantity;
+mod reach;
 pub mod schema;
 pub mod source;
 mod table;
@@ -17,6 +18,8 @@ pub mod vars;
 pub use lower::Lowered;
 pub use lower::cases::options_text;
 pub use model::Scenario;
+pub use reach::reach;
+pub use table::not_a_name;
 pub use vars::{Override, Vars};
 
 use std::sync::Arc;
@@ -24,6 +27,8 @@ use std::sync::Arc;
 use diagnostic::Diagnostics;
 use source::Source;
 use template::Scope;
+
+use crate::secrets;
 
 /// A file that can be run.
 #[derive(Debug)]
@@ -52,6 +57,7 @@ impl Loaded {
 
 /// Parses and checks a file. The error is the text to show; nothing has been sent.
 pub fn load(source: Source, overrides: &[Override], seed: Option<u64>) -> Result<Loaded, String> {
+    secrets::learn_scenario(&source.text);
     let mut diagnostics = Diagnostics::of(source.text.as_str());
     let lowered = parse(&source, overrides, &mut diagnostics);
     if diagnostics.is_empty() {

@@ -132,6 +132,39 @@ pub fn string(node: &Node, cx: &mut Context<'_>) -> Option<String> {
     }
 }
 
+/// The longest name.
+const LONGEST_NAME: usize = 100;
+
+/// A name: files are called after it, and reports quote it.
+pub fn name(node: &Node, cx: &mut Context<'_>) -> Option<String> {
+    let name = string(node, cx)?;
+    check_name(&name, &node.span, cx).then_some(name)
+}
+
+/// The key of a table such as `[users.people]`, which is a name as well.
+pub fn check_name(name: &str, span: &Span, cx: &mut Context<'_>) -> bool {
+    let problem = not_a_name(name);
+    if let Some(problem) = problem {
+        cx.diagnostics.error(span.clone(), problem);
+    }
+    problem.is_none()
+}
+
+/// Why a text is no name, if it is none.
+pub fn not_a_name(text: &str) -> Option<&'static str> {
+    const { assert!(LONGEST_NAME == 100, "the message says so") };
+    match text {
+        "" => Some("a name has at least one character"),
+        _ if text.chars().count() > LONGEST_NAME => {
+            Some("a name has at most 100 characters; files are called after it")
+        }
+        _ if text.starts_with('.') => Some("a name does not begin with a dot; files are called after it"),
+        _ if text.contains(['/', '\\']) => Some("a name has no `/` and no `\\`; files are called after it"),
+        _ if text.contains(char::is_control) => Some("a name has no control characters; files are called after it"),
+        _ => None,
+    }
+}
+
 pub fn boolean(node: &Node, cx: &mut Context<'_>) -> Option<bool> {
     match scalar(node, cx)?.kind {
         Kind::Bool(value) => Some(value),
@@ -240,4 +273,19 @@ pub fn number(node: &Node, cx: &mut Context<'_>) -> Option<f64> {
 /// A percentage as a factor, or two of them joined by `..`.
 pub fn load(node: &Node, cx: &mut Context<'_>) -> Option<(f64, f64)> {
     with_unit(node, "a load such as \"100%\" or \"20%..300%\"", quantity::load, cx)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::not_a_name;
+
+    #[test]
+    fn names_are_words_of_a_path() {
+        for name in ["x", "two words", "größe-1", "a..b", &"x".repeat(100)] {
+            assert_eq!(not_a_name(name), None, "{name}");
+        }
+        for name in ["", ".", "..", "../x", "/x", "a/b", "a\\b", "a\0b", "a\nb", ".hidden", &"x".repeat(300)] {
+            assert!(not_a_name(name).is_some(), "{name}");
+        }
+    }
 }

@@ -11,6 +11,8 @@ use tokio::process::Command;
 
 use super::{Error, url};
 use crate::guess::did_you_mean;
+use crate::output;
+use crate::scenario::not_a_name;
 
 /// A folder of targets given by hand.
 const VARIABLE: &str = "SIO_BENCH_TARGETS";
@@ -60,7 +62,9 @@ pub(super) fn find(name: &str) -> Result<Manifest, Error> {
     let Some(folder) = folder_of(name) else {
         let known = names();
         let known = if known.is_empty() {
-            format!("no folder `targets` was found; start sio-bench in the repository or set {VARIABLE}")
+            format!(
+                "no folder `targets` belongs to this program; set {VARIABLE}, or name a folder: --target ./targets/{name}"
+            )
         } else {
             format!("known: reference, {}", known.join(", "))
         };
@@ -95,7 +99,13 @@ pub(super) fn read(name: &str, folder: &Path) -> Result<Manifest, Error> {
 
 /// The folder of a target, if there is one of that name.
 pub(super) fn folder_of(name: &str) -> Option<PathBuf> {
-    folders().into_iter().map(|folder| folder.join(name)).find(|folder| folder.join("target.toml").exists())
+    // Also the record of a stranger may say it.
+    let plain = not_a_name(name).is_none();
+    folders()
+        .into_iter()
+        .filter(|_| plain)
+        .map(|folder| folder.join(name))
+        .find(|folder| folder.join("target.toml").exists())
 }
 
 /// Names of all targets.
@@ -113,16 +123,31 @@ pub(super) fn names() -> Vec<String> {
     names
 }
 
-/// Where targets may be: named by hand, or `targets` in this folder, the program's, or one above.
+/// Where targets may be: named by hand, or `targets` in the program's folder or one above. What lies in the folder in which the
+/// program is started is somebody else's, and none of its commands is run.
 pub(super) fn folders() -> Vec<PathBuf> {
     if let Some(folder) = std::env::var_os(VARIABLE) {
         return vec![folder.into()];
     }
-    let here = std::env::current_dir().ok();
     let program = std::env::current_exe().ok();
-    let starts = [here.as_deref(), program.as_deref()];
-    let above = starts.into_iter().flatten().flat_map(Path::ancestors);
+    let above = program.iter().flat_map(|program| program.ancestors());
     above.map(|folder| folder.join("targets")).filter(|folder| folder.is_dir()).collect()
+}
+
+/// Copies the files of a folder and of those below it; links are left out.
+fn copy_folder(from: &Path, to: &Path) -> std::io::Result<()> {
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from)? {
+        let (entry, kind) = entry.and_then(|entry| Ok((entry.path(), entry.file_type()?)))?;
+        let copy = to.join(entry.file_name().unwrap_or_default());
+        if kind.is_dir() {
+            copy_folder(&entry, &copy)?;
+        } else if kind.is_file() && fs::read(&copy).ok() != Some(fs::read(&entry)?) {
+            // What is alike stays as it is: a build has no more to do than it needs.
+            output::write_bytes(&copy, &fs::read(&entry)?)?;
+        }
+    }
+    Ok(())
 }
 
 impl Manifest {
@@ -144,6 +169,21 @@ impl Manifest {
     /// The command that starts it.
     pub(super) fn start(&self) -> &[String] {
         &self.file.start
+    }
+
+    /// The target where it can be installed: in its folder, or, if nothing can be written there, in a copy of it below the
+    /// user's caches.
+    pub(super) fn where_it_can_be_installed(self) -> Result<Self, Error> {
+        let missing = |marker: &String| !self.folder.join(marker).exists();
+        let has_to = self.file.install.is_some() && self.file.installed.as_ref().is_some_and(missing);
+        if !has_to || rustix::fs::access(&self.folder, rustix::fs::Access::WRITE_OK).is_ok() {
+            return Ok(self);
+        }
+        let copy = output::cache().join("targets").join(output::file_name(&self.name));
+        copy_folder(&self.folder, &copy).map_err(|error| {
+            Error::Usage(format!("cannot copy {} to {}: {error}", self.folder.display(), copy.display()))
+        })?;
+        Ok(Self { folder: copy, ..self })
     }
 
     /// Installs what is missing.
@@ -243,5 +283,27 @@ mod tests {
         let command = manifest.command("x");
         let removed: Vec<_> = command.as_std().get_envs().filter(|(_, value)| value.is_none()).collect();
         assert_eq!(removed.len(), CARGO.len());
+    }
+
+    #[test]
+    fn a_target_is_copied_where_it_can_be_installed() {
+        let place = tempfile::tempdir().unwrap();
+        let (from, to) = (place.path().join("from"), place.path().join("cache/to"));
+        fs::create_dir_all(from.join("deep")).unwrap();
+        fs::write(from.join("deep/a"), "1").unwrap();
+        std::os::unix::fs::symlink("/etc/passwd", from.join("link")).unwrap();
+        copy_folder(&from, &to).unwrap();
+        fs::write(from.join("deep/a"), "2").unwrap();
+        fs::write(to.join("installed"), "").unwrap();
+        copy_folder(&from, &to).unwrap();
+        assert_eq!(fs::read_to_string(to.join("deep/a")).unwrap(), "2");
+        assert!(to.join("installed").exists() && !to.join("link").exists());
+    }
+
+    #[test]
+    fn no_name_leads_out_of_the_targets() {
+        for name in ["..", "../targets/node", "a/b", ".", "a\0", &"x".repeat(300)] {
+            assert!(matches!(find(name), Err(Error::Usage(_))) && folder_of(name).is_none(), "{name:?}");
+        }
     }
 }

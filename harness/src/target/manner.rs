@@ -10,6 +10,7 @@ use crate::load::scope_of_first;
 use crate::scenario::Loaded;
 use crate::scenario::model::{Case, Deed, Population, Verb};
 use crate::scenario::template::{Expr, Piece, Scope, Template};
+use crate::secrets;
 
 /// The settings of `[target]`, rendered once: for cases, for what asks ahead of a load, and for users, unless they differ.
 /// The error says which of them cannot be.
@@ -92,7 +93,9 @@ fn enters(case: &Case) -> bool {
 }
 
 fn auth_of(scope: &mut Scope, auth: Option<&Template>) -> String {
-    auth.and_then(|auth| scope.render(auth).ok()).map(|value| value.to_string()).unwrap_or_default()
+    let auth = auth.and_then(|auth| scope.render(auth).ok()).map(|value| value.to_string()).unwrap_or_default();
+    secrets::learn_auth(&auth);
+    auth
 }
 
 /// What is known when `[target]` is rendered once: what the first user knows, when it has rendered what it shows at its
@@ -139,6 +142,7 @@ impl Shared {
             None => String::new(),
         };
         let query = query.trim_start_matches(['?', '&']).to_owned();
+        secrets::learn_query(&query);
         format!("/?{query}").parse::<http::Uri>().map_err(|error| format!("`query` of [target]: {error}"))?;
         Ok((headers, query))
     }
@@ -170,6 +174,7 @@ pub fn adding(
     let mut all = manner.headers.clone();
     replace(&mut all, headers(own_headers, scope)?);
     let own = encoded(own_query, scope).map_err(|problem| format!("`query`: {problem}"))?;
+    secrets::learn_query(&own);
     let and = if manner.query.is_empty() || own.is_empty() { "" } else { "&" };
     Ok(manner.showing(all, format!("{}{and}{own}", manner.query)))
 }
@@ -182,6 +187,7 @@ pub fn encoded(pairs: &[(String, Template)], scope: &mut Scope) -> Result<String
     let mut encoded = form_urlencoded::Serializer::new(String::new());
     for (name, value) in pairs {
         let value = text(scope, value).map_err(|problem| format!("`{name}`: {problem}"))?;
+        secrets::learn_if_named(name, &value);
         encoded.append_pair(name, &value);
     }
     Ok(encoded.finish())
@@ -201,6 +207,7 @@ fn headers(templates: &[(String, Template)], scope: &mut Scope) -> Result<Vec<(S
         let value = text(scope, value).map_err(problem)?;
         name.parse::<HeaderName>().map_err(|error| problem(error.to_string()))?;
         HeaderValue::from_str(&value).map_err(|error| problem(error.to_string()))?;
+        secrets::learn_header(name, &value);
         headers.push((name.clone(), value));
     }
     Ok(headers)

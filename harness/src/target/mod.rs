@@ -4,10 +4,12 @@ mod first_answer;
 mod fleet;
 mod manifest;
 pub mod manner;
+mod output;
 mod probe;
 mod process;
 mod schemes;
 pub mod url;
+pub mod watcher;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -70,6 +72,8 @@ pub enum Choice {
     Url(String),
     /// A folder of `targets/`.
     Named(String),
+    /// A folder that the command line names.
+    Folder(PathBuf),
 }
 
 impl Choice {
@@ -78,8 +82,16 @@ impl Choice {
         match option.or(scenario) {
             None | Some("reference") => Self::Reference,
             Some(url) if url.contains("://") => Self::Url(url.to_owned()),
+            Some(folder) if option.is_some() && Self::is_folder(folder) => Self::Folder(folder.into()),
             Some(name) => Self::Named(name.to_owned()),
         }
+    }
+}
+
+impl Choice {
+    /// Whether a text names a folder of a target: only with a slash, so that no name becomes one by accident.
+    fn is_folder(text: &str) -> bool {
+        text.contains('/') && Path::new(text).join("target.toml").is_file()
     }
 }
 
@@ -136,16 +148,22 @@ pub async fn prepare(choice: &Choice) -> Result<Prepared, Error> {
             }
         }
         Choice::Named(name) => prepare_manifest(manifest::find(name)?).await?,
+        Choice::Folder(folder) => prepare_folder(folder).await?,
     })
 }
 
 /// Prepares the target in a folder that need not be in `targets/`.
 pub async fn prepare_folder(folder: &Path) -> Result<Prepared, Error> {
+    // Commands run in it, so that a path that leads there from here leads nowhere from there.
+    let folder = folder
+        .canonicalize()
+        .map_err(|error| Error::Usage(format!("cannot read the target's folder {}: {error}", folder.display())))?;
     let name = folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    prepare_manifest(manifest::read(&name, folder)?).await
+    prepare_manifest(manifest::read(&name, &folder)?).await
 }
 
 async fn prepare_manifest(manifest: manifest::Manifest) -> Result<Prepared, Error> {
+    let manifest = manifest.where_it_can_be_installed()?;
     manifest.install().await?;
     let (name, version, lacks) = (manifest.name.clone(), manifest.version().await, manifest.lacks().clone());
     Ok(Prepared { kind: Kind::Manifest(manifest), name, version, lacks, env: BTreeMap::new() })

@@ -1,18 +1,17 @@
 //! Servers as child processes: each in a process group of its own, on a port of its own.
 
-use std::fs::{self, File};
-use std::path::{Path, PathBuf};
+use std::io;
 use std::process::{ExitStatus, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
-use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child as TokioChild, ChildStdin, Command};
 
 use super::manifest::Manifest;
-use super::{Error, Launch};
+use super::output::{self, Stderr};
+use super::{Error, Launch, watcher};
 
 /// Time from the start of a server to its `LISTENING` line.
 const START_LIMIT: Duration = Duration::from_secs(20);
@@ -37,7 +36,7 @@ pub struct Child {
     /// Kept open: the reference server ends when its standard input does, so it cannot outlive us.
     _stdin: Option<ChildStdin>,
     pid: u32,
-    stderr: PathBuf,
+    stderr: Stderr,
 }
 
 impl Child {
@@ -62,7 +61,7 @@ impl Child {
 
     /// The end of what it wrote to its standard error.
     pub fn last_words(&self) -> String {
-        last_words(&self.stderr)
+        self.stderr.last_words()
     }
 
     /// SIGKILL for the whole group, at once.
@@ -87,6 +86,7 @@ impl Drop for Child {
             signal_group(self.pid, Signal::SIGKILL);
         }
         running().retain(|pid| *pid != self.pid);
+        watcher::forget(self.pid);
     }
 }
 
@@ -109,12 +109,6 @@ impl Drop for Frozen {
 fn signal_group(pid: u32, signal: Signal) {
     // Fails only when the group is gone already.
     let _ = killpg(Pid::from_raw(pid as i32), signal);
-}
-
-fn last_words(path: &Path) -> String {
-    const SHOWN: usize = 2_000;
-    let text = fs::read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default();
-    last_lines(&text, SHOWN)
 }
 
 /// The last lines of a text, whole ones, of about this many bytes; the last line is always among them.
@@ -161,37 +155,28 @@ pub(super) async fn start_manifest(manifest: &Manifest, launch: &Launch) -> Resu
 }
 
 async fn spawn(name: &str, mut command: Command, launch: &Launch) -> Result<(Child, u16), Error> {
-    let stderr = File::options()
-        .create(true)
-        .append(true)
-        .open(&launch.stderr)
+    let (file, stderr) = Stderr::open(&launch.stderr)
         .map_err(|error| Error::Usage(format!("cannot write {}: {error}", launch.stderr.display())))?;
     command.envs(&launch.env);
     if !launch.journal {
         command.env("SIO_JOURNAL", "0");
     }
-    command.stdout(Stdio::piped()).stderr(stderr).process_group(0).kill_on_drop(true);
+    command.stdout(Stdio::piped()).stderr(file).process_group(0).kill_on_drop(true);
     let mut process = command.spawn().map_err(|error| {
         Error::Unreachable(format!("{name} did not start: {error}: {}", command.as_std().get_program().display()))
     })?;
     let pid = process.id().unwrap_or_default();
+    watcher::watch(pid);
     let stdout = process.stdout.take();
     let stdin = process.stdin.take();
     running().push(pid);
-    let child = Child { process, _stdin: stdin, pid, stderr: launch.stderr.clone() };
-    let Some(stdout) = stdout else { return Err(Error::Unreachable(format!("{name} has no standard output"))) };
-    let mut lines = BufReader::new(stdout).lines();
-    let listening = async {
-        while let Ok(Some(line)) = lines.next_line().await {
-            if let Some(port) = line.strip_prefix("LISTENING ").and_then(|port| port.trim().parse().ok()) {
-                return Some(port);
-            }
-        }
-        None
-    };
+    let child = Child { process, _stdin: stdin, pid, stderr };
+    let listening = stdout.ok_or_else(|| io::Error::other("there is none")).and_then(output::listen);
+    let listening =
+        listening.map_err(|error| Error::Unreachable(format!("{name}'s standard output cannot be read: {error}")))?;
     let port = match tokio::time::timeout(START_LIMIT, listening).await {
-        Ok(Some(port)) => port,
-        Ok(None) => {
+        Ok(Ok(port)) => port,
+        Ok(Err(_)) => {
             let words = child.last_words();
             return Err(Error::Unreachable(format!("{name} ended before it was listening\n{words}")));
         }
@@ -199,8 +184,6 @@ async fn spawn(name: &str, mut command: Command, launch: &Launch) -> Result<(Chi
             return Err(Error::Unreachable(format!("{name} did not print `LISTENING <port>` within {START_LIMIT:?}")));
         }
     };
-    // Whatever else it prints must not fill the pipe.
-    tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
     Ok((child, port))
 }
 

@@ -124,6 +124,11 @@ pub struct Messages {
 }
 
 impl Messages {
+    /// Bytes of the message that has not ended.
+    pub fn held(&self) -> usize {
+        self.partial.as_ref().map_or(0, |(_, bytes)| bytes.len())
+    }
+
     /// Takes a data frame; returns opcode and payload of a message that is complete.
     pub fn take(&mut self, frame: Frame) -> Result<Option<(u8, Bytes)>, String> {
         match (frame.opcode, self.partial.take()) {

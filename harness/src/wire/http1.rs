@@ -14,6 +14,10 @@ const MAX_HEAD: usize = 64 * 1024;
 /// A longer body is not taken from a target.
 const MAX_BODY: usize = 64 * 1024 * 1024;
 const MAX_HEADERS: usize = 100;
+/// More answers that announce another one (100 and its kin) are not taken.
+const MAX_ANNOUNCEMENTS: usize = 32;
+/// A longer line ahead of a chunk is not taken; a size has at most 16 digits, the rest are extensions.
+const MAX_CHUNK_LINE: usize = 4 * 1024;
 /// Between two parts of a body, so that they are two reads for the server.
 const BETWEEN_PARTS: Duration = Duration::from_millis(2);
 
@@ -216,6 +220,11 @@ pub(super) struct Head {
 }
 
 impl Head {
+    /// 100 Continue and its kin: another head follows.
+    fn is_announcement(&self) -> bool {
+        (100..200).contains(&self.status) && self.status != 101
+    }
+
     pub(super) fn header(&self, name: &str) -> Option<&str> {
         header(&self.headers, name)
     }
@@ -223,9 +232,17 @@ impl Head {
 
 /// Reads up to the end of the head; what follows it stays in `buffer`.
 pub(super) async fn read_head(stream: &mut (impl AsyncRead + Unpin), buffer: &mut BytesMut) -> Result<Head, String> {
+    let mut announcements = 0;
     loop {
         if let Some(head) = parse_head(buffer)? {
-            return Ok(head);
+            if !head.is_announcement() {
+                return Ok(head);
+            }
+            announcements += 1;
+            if announcements > MAX_ANNOUNCEMENTS {
+                return Err(format!("the server sent more than {MAX_ANNOUNCEMENTS} answers of 1xx and no other"));
+            }
+            continue;
         }
         if buffer.len() > MAX_HEAD {
             return Err(format!("the head of the answer is longer than {MAX_HEAD} bytes"));
@@ -250,12 +267,7 @@ fn parse_head(buffer: &mut BytesMut) -> Result<Option<Head>, String> {
                 .map(|header| (header.name.to_owned(), String::from_utf8_lossy(header.value).into_owned()))
                 .collect();
             buffer.advance(length);
-            // 100 Continue and its kin announce another head.
-            if (100..200).contains(&status) && status != 101 {
-                parse_head(buffer)
-            } else {
-                Ok(Some(Head { status, headers }))
-            }
+            Ok(Some(Head { status, headers }))
         }
         Err(error) => Err(format!("the answer is not HTTP: {error}")),
     }
@@ -307,24 +319,38 @@ fn within(length: usize) -> Result<(), String> {
 async fn read_chunks(stream: &mut (impl AsyncRead + Unpin), buffer: &mut BytesMut) -> Result<Bytes, String> {
     let mut body = BytesMut::new();
     loop {
-        let (header, size) = loop {
-            match httparse::parse_chunk_size(buffer) {
-                Ok(httparse::Status::Complete(parsed)) => break parsed,
-                Ok(httparse::Status::Partial) => {}
-                Err(_) => return Err("a chunk's size cannot be read".to_owned()),
-            }
-            if read_some(stream, buffer).await? == 0 {
-                return Err("the body ended between two chunks".to_owned());
-            }
-        };
-        buffer.advance(header);
-        let size = size as usize;
+        let size = read_chunk_size(stream, buffer).await?;
+        within(size)?;
+        within(body.len() + size)?;
         fill(stream, buffer, size + 2).await?;
         body.extend_from_slice(&buffer.split_to(size));
-        within(body.len())?;
+        // Behind the last one there may be trailers, which nobody looks at.
+        if size > 0 && !buffer.starts_with(b"\r\n") {
+            return Err("a chunk is longer than its size says".to_owned());
+        }
         buffer.advance(2);
         if size == 0 {
             return Ok(body.freeze());
+        }
+    }
+}
+
+/// The size of the chunk that comes next; one that no body can have is as good as the largest.
+async fn read_chunk_size(stream: &mut (impl AsyncRead + Unpin), buffer: &mut BytesMut) -> Result<usize, String> {
+    loop {
+        match httparse::parse_chunk_size(buffer) {
+            Ok(httparse::Status::Complete((header, size))) => {
+                buffer.advance(header);
+                return Ok(usize::try_from(size).unwrap_or(usize::MAX));
+            }
+            Ok(httparse::Status::Partial) if buffer.len() > MAX_CHUNK_LINE => {
+                return Err(format!("the line ahead of a chunk is longer than {MAX_CHUNK_LINE} bytes"));
+            }
+            Ok(httparse::Status::Partial) => {}
+            Err(_) => return Err("a chunk's size cannot be read".to_owned()),
+        }
+        if read_some(stream, buffer).await? == 0 {
+            return Err("the body ended between two chunks".to_owned());
         }
     }
 }
@@ -375,8 +401,26 @@ mod tests {
             (b"", "without an answer"),
             (b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\nhello", "after 5 of 50"),
             (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", "chunk's size"),
+            (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nfffffffffffffffe\r\n0{}", "longer than"),
+            (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\n0{}", "longer than"),
+            (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nabcd\r\n", "than its size says"),
+            (b"HTTP/1.1 200 OK\r\nContent-Length: 18446744073709551615\r\n\r\n0{}", "longer than"),
         ] {
             let error = ask(answer).await.unwrap_err();
+            assert!(error.contains(problem), "{error}");
+        }
+    }
+
+    /// However long a server goes on, what is taken of it has an end.
+    #[tokio::test]
+    async fn what_never_ends_is_left() {
+        let announcements = "HTTP/1.1 100\r\n\r\n".repeat(30_000);
+        let extension = format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5;{}", "a".repeat(100_000));
+        let header = format!("HTTP/1.1 200 OK\r\nX: {}", "a".repeat(200_000));
+        for (answer, problem) in
+            [(announcements, "answers of 1xx"), (extension, "ahead of a chunk"), (header, "head of the answer")]
+        {
+            let error = ask(answer.leak().as_bytes()).await.unwrap_err();
             assert!(error.contains(problem), "{error}");
         }
     }

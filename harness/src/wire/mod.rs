@@ -12,6 +12,8 @@ pub mod polling;
 pub mod websocket;
 
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -92,6 +94,27 @@ pub enum Command {
 pub struct Handle {
     commands: mpsc::UnboundedSender<Command>,
     arrivals: mpsc::UnboundedReceiver<(Instant, Arrival)>,
+    untaken: Untaken,
+}
+
+/// Bytes that have been reported, and that nobody has taken yet.
+type Untaken = Arc<AtomicUsize>;
+
+/// When so much has not been taken, no step is going to: the target floods.
+const MOST_UNTAKEN: usize = 64 * 1024 * 1024;
+/// What an arrival takes of memory besides its bytes.
+const ARRIVAL_COST: usize = 128;
+
+impl Arrival {
+    fn cost(&self) -> usize {
+        ARRIVAL_COST
+            + match self {
+                Self::Text(text) | Self::Noted(text) => text.len(),
+                Self::Binary(bytes) | Self::Pong(bytes) => bytes.len(),
+                Self::Refused { body, .. } => body.len(),
+                Self::Opened | Self::Closed(_) => 0,
+            }
+    }
 }
 
 impl Handle {
@@ -102,7 +125,11 @@ impl Handle {
 
     /// What arrived next; `None` when the task has ended.
     pub fn poll_arrival(&mut self, cx: &mut std::task::Context<'_>) -> std::task::Poll<Option<(Instant, Arrival)>> {
-        self.arrivals.poll_recv(cx)
+        let arrival = self.arrivals.poll_recv(cx);
+        if let std::task::Poll::Ready(Some((_, arrival))) = &arrival {
+            self.untaken.fetch_sub(arrival.cost(), Ordering::Relaxed);
+        }
+        arrival
     }
 }
 
@@ -110,16 +137,28 @@ impl Handle {
 struct Ends {
     commands: mpsc::UnboundedReceiver<Command>,
     arrivals: mpsc::UnboundedSender<(Instant, Arrival)>,
+    untaken: Untaken,
 }
 
 impl Ends {
     fn pair() -> (Handle, Self) {
         let (commands, taken) = mpsc::unbounded_channel();
         let (arrivals, reported) = mpsc::unbounded_channel();
-        (Handle { commands, arrivals: reported }, Self { commands: taken, arrivals })
+        let untaken = Untaken::default();
+        let handle = Handle { commands, arrivals: reported, untaken: Arc::clone(&untaken) };
+        (handle, Self { commands: taken, arrivals, untaken })
+    }
+
+    /// Why the connection is given up, if so much has arrived that nobody takes.
+    fn flooded(&self) -> Option<Closed> {
+        let untaken = self.untaken.load(Ordering::Relaxed);
+        (untaken > MOST_UNTAKEN).then(|| {
+            Closed::because(format!("the server flooded: {} MiB have come that no step has taken", untaken >> 20))
+        })
     }
 
     fn report(&self, arrival: Arrival) {
+        self.untaken.fetch_add(arrival.cost(), Ordering::Relaxed);
         // Nobody to report to: the case is over.
         let _ = self.arrivals.send((crate::clock::now(), arrival));
     }

@@ -93,7 +93,7 @@ impl Session {
                 answer = answered(&mut get) => {
                     get = None;
                     answer.iter().for_each(|response| self.learn(response));
-                    if let Some(closed) = taken(answer, ends) {
+                    if let Some(closed) = taken(answer, ends).or_else(|| ends.flooded()) {
                         return closed;
                     }
                 }
@@ -162,6 +162,9 @@ fn taken(answer: Result<Response, String>, ends: &Ends) -> Option<Closed> {
             }
             Frame::Text(text) if text == "6" => ends.report(Arrival::Noted(text.to_string())),
             _ => report(frame, ends),
+        }
+        if let Some(closed) = ends.flooded() {
+            return Some(closed);
         }
     }
     None

@@ -10,7 +10,10 @@ use super::frame::{self, Frame, Messages};
 use super::http1::{self, Request};
 use super::{Arrival, Closed, Command, Ends, Handle, Outgoing, close_code, dial};
 use crate::client::Cookies;
+use crate::client::held::Held;
 
+/// While more than this waits to be written, pings are not answered.
+const BACKLOG: usize = 256 * 1024;
 /// Any sixteen bytes will do; nobody has to guess them.
 const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 /// What belongs to [`KEY`] (RFC 6455, section 1.3).
@@ -141,11 +144,20 @@ struct Carrier {
     outgoing: BytesMut,
     messages: Messages,
     reading: bool,
+    /// What has come of a message that has not ended.
+    held: Held,
 }
 
 impl Carrier {
     fn new(stream: TcpStream, incoming: BytesMut) -> Self {
-        Self { stream, incoming, outgoing: BytesMut::new(), messages: Messages::default(), reading: true }
+        Self {
+            stream,
+            incoming,
+            outgoing: BytesMut::new(),
+            messages: Messages::default(),
+            reading: true,
+            held: Held::default(),
+        }
     }
 
     async fn carry(mut self, ends: &mut Ends) -> Closed {
@@ -153,7 +165,7 @@ impl Carrier {
             loop {
                 match Frame::decode(&mut self.incoming) {
                     Ok(Some(frame)) => {
-                        if let Some(closed) = self.arrived(frame, ends) {
+                        if let Some(closed) = self.arrived(frame, ends).or_else(|| ends.flooded()) {
                             // The answer to a close frame; the peer may be gone already.
                             let _ = self.stream.write_all(&self.outgoing).await;
                             return closed;
@@ -162,6 +174,9 @@ impl Carrier {
                     Ok(None) => break,
                     Err(why) => return Closed::because(why),
                 }
+            }
+            if let Err(why) = self.held.set(self.incoming.len() + self.messages.held()) {
+                return Closed::because(why);
             }
             let (mut reader, mut writer) = self.stream.split();
             tokio::select! {
@@ -206,6 +221,8 @@ impl Carrier {
     /// Reports a frame; returns how the connection ends, if it does.
     fn arrived(&mut self, frame: Frame, ends: &Ends) -> Option<Closed> {
         match frame.opcode {
+            // Who does not read misses nothing by that.
+            frame::PING if self.outgoing.len() > BACKLOG => {}
             frame::PING => {
                 ends.report(Arrival::Noted("frame: ping".to_owned()));
                 Frame::client(frame::PONG, frame.payload).encode(&mut self.outgoing);

@@ -5,6 +5,8 @@
 
 pub mod v3;
 
+use std::time::Duration;
+
 use base64::Engine as _;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
@@ -207,6 +209,14 @@ pub fn decode_payload(body: &ByteString) -> impl Iterator<Item = Result<Frame, D
     })
 }
 
+/// Takes the first packet off a body, as [`decode_payload`] reads it; with what stands behind it, if something does.
+pub fn split_first(body: &ByteString) -> (Result<Frame, DecodeError>, Option<ByteString>) {
+    match body.split_once(SEPARATOR) {
+        Some((first, rest)) => (decode_part(body, first), Some(body.slice_ref(rest))),
+        None => (decode_part(body, body), None),
+    }
+}
+
 /// Splits the body of a POST, whatever the revision. Revision 4 has no binary bodies (EIO-PL-14).
 pub fn split_payload<'a>(
     revision: Revision,
@@ -246,6 +256,14 @@ pub struct Handshake {
     /// Bytes the server takes in one payload or message. Servers before engine.io 6.2 do not send it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_payload: Option<u64>,
+}
+
+impl Handshake {
+    /// How long the server may be silent. More than a day is not believed, so that an instant can be that far ahead.
+    pub fn patience(&self) -> Duration {
+        const DAY: u64 = 86_400_000;
+        Duration::from_millis(self.ping_interval.saturating_add(self.ping_timeout).min(DAY))
+    }
 }
 
 #[cfg(test)]

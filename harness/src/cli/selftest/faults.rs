@@ -20,6 +20,7 @@ use crate::conform::Filter;
 use crate::conform::kill::{Fate, Trial, Trials};
 use crate::exit::Exit;
 use crate::guess::did_you_mean;
+use crate::output;
 use crate::report::html::{Fault, matrix};
 
 /// Faulty servers at a time.
@@ -69,7 +70,7 @@ pub(super) async fn execute(args: &SelfTestArgs) -> Result<Exit, Trouble> {
     drop(running);
     write(&folder.join("matrix.json"), &done)?;
     if let Some(file) = &args.html {
-        fs::write(file, page(&done, args))?;
+        output::write(file, &page(&done, args))?;
     }
     let score = Score::of(&done);
     let _ =
@@ -263,7 +264,7 @@ fn write(file: &Path, trials: &[Trial]) -> Result<(), Trouble> {
     if let Some(folder) = file.parent() {
         fs::create_dir_all(folder)?;
     }
-    fs::write(file, format!("{:#}\n", json!({ "faults": rows })))?;
+    output::write(file, &format!("{:#}\n", json!({ "faults": rows })))?;
     Ok(())
 }
 

@@ -3,6 +3,7 @@
 //! Taken from the text of the scenario and not from what it came to: what stands in the environment, in a file of a feed, on
 //! the command line or in an answer of the application is not written into another file.
 
+use std::borrow::Cow;
 use std::path::{Path, absolute};
 
 use toml::{Table, Value};
@@ -11,6 +12,7 @@ use super::words;
 use crate::client::Manner;
 use crate::load::credentials::Own;
 use crate::scenario::Loaded;
+use crate::secrets::hide;
 
 /// Keys of `[target]` that a case needs as well.
 const KEYS: [&str; 6] = ["path", "headers", "query", "parser", "tls", "source_ips"];
@@ -120,9 +122,11 @@ impl<'a> Setting<'a> {
 
     /// A value as a case has it, unless it is made of what only the run knew.
     fn taken(&mut self, value: &Value, own: Option<&Own>, what: &str) -> Option<Value> {
+        let has_secrets = matches!(hide(&value.to_string()), Cow::Owned(_));
         let taken = words::renamed(value, &mut |word| self.word(word, own));
-        if taken.is_err() {
+        if has_secrets || taken.is_err() {
             self.left_out.push(what.to_owned());
+            return None;
         }
         taken.ok()
     }
@@ -249,6 +253,8 @@ mod tests {
         assert_eq!(entry.auth.unwrap()["token"].as_str(), Some("${env.PATH}"));
         assert!(!tables.to_string().contains("pass"), "{tables}");
         assert_eq!(left_out, ["the address (--target)"]);
+        let (_, literal, left_out) = setting("auth = { token = \"LITERAL-of-a-file-1\" }", None);
+        assert!(literal.auth.is_none() && left_out == ["`auth` of [users.u]"], "{left_out:?}");
     }
 
     #[test]

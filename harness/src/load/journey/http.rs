@@ -5,16 +5,18 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::Request;
-use http_body_util::{BodyExt as _, Full, Limited};
+use http_body_util::Full;
 use serde_json_path::JsonPath;
 use sio_protocol::Value;
 
 use super::walk::{Trouble, Walk};
+use crate::client::held::collect;
 use crate::client::{Endpoint, Error, Http, Jar, add, dress, set_cookies};
 use crate::load::message::json_of;
 use crate::play::answer;
 use crate::scenario::model::{AnswerPattern, HttpRequest, RawPacket};
-use crate::scenario::template::{Scope, Template};
+use crate::scenario::template::{Expr, Scope, Template};
+use crate::secrets;
 use crate::target::manner::{self, FORM};
 use crate::wire::Response;
 
@@ -58,8 +60,7 @@ impl Asker<'_> {
         let whole = async {
             let response = sending.await.map_err(|error| Error::requesting(&error))?;
             let (head, body) = response.into_parts();
-            let body = Limited::new(body, MAX_BODY).collect().await;
-            let body = body.map_err(|error| Error::Http(error.to_string()))?.to_bytes();
+            let body = collect(body, MAX_BODY).await?;
             let text = |value: &http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
             let headers = head.headers.iter().map(|(name, value)| (name.to_string(), text(value))).collect();
             Ok::<_, Error>(Response { status: head.status.as_u16(), headers, body })
@@ -69,6 +70,7 @@ impl Asker<'_> {
         let response = answer.map_err(Trouble::of)?;
         self.jar.learn(&url, set_cookies(&response.headers));
         answer::compare(self.scope, pattern, Ok(&response)).map_err(Trouble::Target)?;
+        self.learn(pattern);
         self.save(save, &response.body)
     }
 
@@ -135,8 +137,25 @@ impl Asker<'_> {
         }
     }
 
+    /// What was saved of an answer lets somebody in, as a rule.
+    fn learn(&self, pattern: &AnswerPattern) {
+        pattern.visit(&mut |expr| {
+            if let Expr::Save(name) = expr
+                && let Some(Value::String(text)) = self.scope.vars.get(name)
+            {
+                secrets::learn(name, text);
+            }
+        });
+    }
+
     fn save(&mut self, save: &[(String, JsonPath)], body: &[u8]) -> Result<(), Trouble> {
-        self.scope.vars.extend(answer::saved(save, body).map_err(Trouble::Target)?);
+        let saved = answer::saved(save, body).map_err(Trouble::Target)?;
+        for (name, value) in &saved {
+            if let Value::String(text) = value {
+                secrets::learn(name, text);
+            }
+        }
+        self.scope.vars.extend(saved);
         Ok(())
     }
 }

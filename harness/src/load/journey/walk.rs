@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use sio_oracle::board::Nanos;
+use sio_protocol::engine::Handshake;
 use sio_protocol::{Args, Value};
 
 use super::guest::{Guest, Heard, KEPT};
@@ -14,6 +15,7 @@ use crate::load::message::json_of;
 use crate::load::random::Dice;
 use crate::scenario::model::{Ack, Deed, Drop as Dropping, FlowStep, Think, Transport};
 use crate::scenario::template::{Expr, Scope, Template};
+use crate::secrets;
 use crate::target::manner::adding;
 
 /// Why a visit is over before its end.
@@ -283,6 +285,7 @@ impl<'a> Walk<'a> {
             Some(auth) => self.scope.render(auth).and_then(|auth| json_of(&auth)).map_err(Trouble::Target)?,
             None => String::new(),
         };
+        secrets::learn_auth(&auth);
         let guest = self.guest()?;
         guest.connection.connect(&nsp, &auth);
         loop {
@@ -432,11 +435,10 @@ fn vanish(connection: Connection, how: Dropping) {
         Dropping::Close => drop(connection),
         Dropping::Reset => connection.reset(),
         Dropping::Silence => {
-            let silence =
-                connection.handshake().map_or(0, |handshake| handshake.ping_interval + handshake.ping_timeout);
+            let silence = connection.handshake().map_or(Duration::ZERO, Handshake::patience);
             // Open, and never looked at again, until the server must have noticed.
             tokio::task::spawn_local(async move {
-                tokio::time::sleep(Duration::from_millis(silence + 1_000)).await;
+                tokio::time::sleep(silence + Duration::from_secs(1)).await;
                 drop(connection);
             });
         }

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use sio_oracle::board::Nanos;
 use sio_protocol::client::Event;
+use sio_protocol::engine::Handshake;
 use sio_protocol::{Args, Incoming};
 use tokio::time::sleep_until;
 
@@ -27,6 +28,9 @@ use crate::wire::{Link, LinkAction};
 
 /// Time a user that leaves politely waits for what is meant for it.
 const LAST_FENCE_LIMIT: Duration = Duration::from_secs(10);
+
+/// Reads of one connection, of up to 64 KiB each, before others have their turn: who floods must not keep them from theirs.
+const AT_A_TIME: u64 = 4;
 
 /// How a session ended.
 #[derive(Debug)]
@@ -80,7 +84,7 @@ impl Talk<'_> {
     /// Talks until the session ends; `stay` says how long the user wants to.
     pub(super) async fn run(&mut self, stay: Option<Duration>) -> End {
         let mut leave_at = stay.map(|stay| clock::now() + stay);
-        let mut leaving = false;
+        let (mut leaving, mut taken) = (false, 0_u64);
         loop {
             while let Some(order) = self.mailbox.next() {
                 match order {
@@ -102,6 +106,10 @@ impl Talk<'_> {
                     }
                     if leaving && self.fences.is_empty() {
                         return End::Stayed;
+                    }
+                    taken += 1;
+                    if taken % AT_A_TIME == 0 {
+                        self.local.crew.give_way().await;
                     }
                 }
                 () = self.mailbox.wake.notified() => {}
@@ -295,7 +303,7 @@ impl Talk<'_> {
     /// After how long of silence a client would notice that its connection is dead.
     fn silence(&self) -> Duration {
         let handshake = self.connection.handshake();
-        handshake.map_or(Duration::ZERO, |h| Duration::from_millis(h.ping_interval + h.ping_timeout))
+        handshake.map_or(Duration::ZERO, Handshake::patience)
     }
 
     /// Goes as `end` says. Returns since when nothing is certain any more.

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fmt::Write as _;
 
 use super::end::{CUT, End, end};
-use super::escape::{code, one_line};
+use super::escape::code;
 use super::{problem, target};
 use crate::record::{self, CaseResult, CaseVerdict, Change, Entry, Summary};
 use crate::report::conformance::tally;
@@ -38,10 +38,16 @@ fn verdict(entries: &[Entry]) -> String {
     match end(entries) {
         End::Cut => format!("**INCOMPLETE**: {CUT}\n\n"),
         End::Judged(_, says) => match says.split_once(": ") {
-            Some((word, rest)) => format!("**{}**: {}\n\n", one_line(word), code(rest)),
+            Some((word, rest)) => format!("**{}**: {}\n\n", plain(word), code(rest)),
             None => format!("{}\n\n", code(says)),
         },
     }
+}
+
+/// A word of ours as it is; what a stranger's record has in its place, as code.
+fn plain(word: &str) -> String {
+    let is_ours = word.chars().all(|c| c.is_ascii_uppercase() || c == ' ');
+    if is_ours { word.to_owned() } else { code(word) }
 }
 
 /// What has changed since earlier runs, and how sure that is.
@@ -59,7 +65,7 @@ fn since_baseline(out: &mut String, entries: &[Entry]) {
     out.push_str("\n| | before | now | change, with 95 % confidence |\n|---|---|---|---|\n");
     for change in changes {
         let name = code(&format!("{} {}", change.measure, change.figure));
-        let _ = writeln!(out, "| {name} | {} | {} | {} |", time(change.before), time(change.now), change.says);
+        let _ = writeln!(out, "| {name} | {} | {} | {} |", time(change.before), time(change.now), code(&change.says));
     }
 }
 

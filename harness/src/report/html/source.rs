@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use indexmap::IndexMap;
 
+use crate::output;
 use crate::record::intervals::{self, in_log};
 use crate::record::{self, Entry, LoadResult, header, loads};
 
@@ -55,7 +56,7 @@ impl Run {
             run.distributions.insert(name, distribution(&text));
         }
         for load in loads(&run.entries) {
-            let log = folder.join(format!("{}.hlog", load.scenario));
+            let log = folder.join(format!("{}.hlog", output::file_name(&load.scenario)));
             if let Some(heat) = main_measure(load).and_then(|measure| Heat::read(&log, measure)) {
                 run.heat.insert(load.scenario.clone(), heat);
             }

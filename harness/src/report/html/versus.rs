@@ -7,6 +7,7 @@ use hdrhistogram::Histogram;
 use super::chart::{Axis, Plot, STYLES, Series, Unit};
 use super::load::curves;
 use super::page::{element, escape, page, table};
+use crate::output;
 use crate::record::histogram::empty;
 use crate::record::intervals::{in_log, visit};
 use crate::report::versus::{Cell, Contender, grid, measures};
@@ -85,7 +86,7 @@ fn distribution(contender: &Contender, scenario: &str, measure: &str) -> Option<
     for record in &contender.records {
         // What is not there is not shown; the table does not depend on it.
         let _ = visit(
-            &record.join(format!("{scenario}.hlog")),
+            &record.join(format!("{}.hlog", output::file_name(scenario))),
             |interval| interval.measure == name,
             |_, histogram| _ = sum.add(histogram),
         );

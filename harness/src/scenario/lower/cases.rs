@@ -122,7 +122,7 @@ pub(super) struct File<'a> {
 /// A case for each combination of its matrix.
 pub(super) fn lower(node: &Node, file: &File<'_>, cx: &mut Context<'_>) -> Vec<Case> {
     let Some(mut table) = Table::new(node, "a case", cx) else { return Vec::new() };
-    let name = table.require("name", cx).and_then(|node| table::string(node, cx)).unwrap_or_default();
+    let name = table.require("name", cx).and_then(|node| title(node, cx)).unwrap_or_default();
     let rule = table.get("rule").and_then(|node| table::string(node, cx));
     let class = table.get("class").and_then(|node| class(node, cx));
     let origin = table.get("origin").and_then(|node| origin(node, cx));
@@ -173,6 +173,18 @@ pub(super) fn lower(node: &Node, file: &File<'_>, cx: &mut Context<'_>) -> Vec<C
         cases.push(Case { variant, options, ..case.clone() });
     }
     cases
+}
+
+/// The name of a case is a sentence: no path is made of it before it is a [`slug`].
+fn title(node: &Node, cx: &mut Context<'_>) -> Option<String> {
+    const LONGEST: usize = 200;
+    let title = table::string(node, cx)?;
+    if title.chars().count() <= LONGEST && !title.contains(char::is_control) {
+        return Some(title);
+    }
+    let problem = format!("the name of a case has at most {LONGEST} characters, all of them visible");
+    cx.diagnostics.error(node.span.clone(), problem);
+    None
 }
 
 /// A name as one word of a path.

@@ -105,7 +105,7 @@ fn declared(root: &Node) -> Vec<(&'static str, String)> {
 fn file(root: &Node, cx: &mut Context<'_>) -> Scenario {
     let Some(mut top) = Table::new(root, "a scenario", cx) else { return empty() };
     top.get("vars");
-    let name = top.require("name", cx).and_then(|node| table::string(node, cx)).unwrap_or_default();
+    let name = top.require("name", cx).and_then(|node| table::name(node, cx)).unwrap_or_default();
     let about = top.get("about").and_then(|node| table::string(node, cx)).unwrap_or_default();
     let tags = top.get("tags").and_then(|node| table::strings(node, cx)).unwrap_or_default();
     let version = top.get("version").and_then(|node| table::count(node, 1, cx));
@@ -213,7 +213,9 @@ fn named<T>(
     match &node.kind {
         Kind::Table(entries) => {
             for (key, node) in entries {
-                if let Some(value) = lower(node, &key.name, cx) {
+                if table::check_name(&key.name, &key.span, cx)
+                    && let Some(value) = lower(node, &key.name, cx)
+                {
                     map.insert(key.name.clone(), value);
                 }
             }

@@ -146,7 +146,10 @@ fn url(node: &Node, unset: &mut Option<String>, cx: &mut Context<'_>) -> Option<
     let text = node.as_str()?;
     match text.strip_prefix("${env.").and_then(|rest| rest.strip_suffix('}')) {
         Some(variable) => match std::env::var(variable) {
-            Ok(url) => Some(url),
+            Ok(url) => {
+                crate::secrets::learn_url(&url);
+                Some(url)
+            }
             Err(_) => {
                 *unset = Some(variable.to_owned());
                 None

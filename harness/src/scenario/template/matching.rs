@@ -3,6 +3,7 @@
 use sio_protocol::Value;
 
 use super::{AnyOf, Expr, Piece, Scope, Template};
+use crate::secrets;
 
 impl Scope {
     /// Whether `value` is what the pattern asks for; `save` takes effect on the way. The error says where they
@@ -94,6 +95,9 @@ impl Scope {
     fn match_expr(&mut self, piece: &Piece, value: &Value, path: &str) -> Result<(), String> {
         let (good, expected) = match piece {
             Piece::Expr(Expr::Save(name)) => {
+                if let Value::String(text) = value {
+                    secrets::learn_if_named(name, text);
+                }
                 self.vars.insert(name.clone(), value.clone());
                 (true, "")
             }
@@ -137,6 +141,7 @@ impl Scope {
                         _ => return Err("two expressions in a row cannot be told apart".to_owned()),
                     };
                     if let Expr::Save(name) = expr {
+                        secrets::learn_if_named(name, &rest[..end]);
                         self.vars.insert(name.clone(), Value::from(&rest[..end]));
                     }
                     if *expr == Expr::Any(AnyOf::Json)

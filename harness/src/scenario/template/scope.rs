@@ -8,6 +8,7 @@ use sio_protocol::Value;
 use super::parse::{Part, expression, split};
 use super::{Expr, Piece, Template};
 use crate::scenario::quantity;
+use crate::secrets;
 
 /// What names stand for while a case or flow runs.
 #[derive(Clone, Debug, Default)]
@@ -132,7 +133,10 @@ impl Scope {
                 self.sent.get(index - 1).cloned().ok_or_else(missing)?
             }
             Expr::Env(name) => match std::env::var(name) {
-                Ok(value) => Value::String(value),
+                Ok(value) => {
+                    secrets::learn_if_named(name, &value);
+                    Value::String(value)
+                }
                 Err(_) => return Err(format!("the environment variable {name} is not set")),
             },
             Expr::Var(name) => self.lookup(name).ok_or_else(|| format!("`{name}` has no value here"))?,

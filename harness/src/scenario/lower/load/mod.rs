@@ -132,7 +132,7 @@ pub(super) fn phase(
     cx: &mut Context<'_>,
 ) -> Option<(Phase, Option<Chaos>)> {
     let mut table = Table::new(node, "a phase", cx)?;
-    let name = table.require("name", cx).and_then(|node| table::string(node, cx));
+    let name = table.require("name", cx).and_then(|node| table::name(node, cx));
     let length = table.require("for", cx).and_then(|node| table::duration(node, cx));
     let load = table.get("load").map_or(Some((1.0, 1.0)), |node| table::load(node, cx));
     let measured = table.get("measured").map_or(Some(true), |node| table::boolean(node, cx));

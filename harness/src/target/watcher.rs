@@ -1,0 +1,92 @@
+//! No target outlives this program, however the program ends: SIGKILL and SIGHUP leave it no time to stop what it has started.
+//!
+//! A second process of the program reads from a pipe which process groups there are. When the pipe is closed, which the kernel
+//! does for whoever dies, it kills those that are left.
+
+use std::collections::BTreeSet;
+use std::io::{BufRead, Write as _};
+use std::os::unix::process::CommandExt as _;
+use std::process::{ChildStdin, Command, Stdio};
+use std::sync::{Mutex, PoisonError};
+
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
+
+/// The command of the second process. Not for people.
+pub const COMMAND: &str = "kill-targets-when-stdin-closes";
+
+/// The way to the second process.
+enum Watcher {
+    NotYet,
+    There(ChildStdin),
+    /// It could not be started: the targets are stopped all the same, unless this program is killed.
+    None,
+}
+
+static WATCHER: Mutex<Watcher> = Mutex::new(Watcher::NotYet);
+
+/// A process group has been started.
+pub(super) fn watch(group: u32) {
+    tell('+', group);
+}
+
+/// A process group is gone, or was stopped.
+pub(super) fn forget(group: u32) {
+    tell('-', group);
+}
+
+fn tell(sign: char, group: u32) {
+    let mut watcher = WATCHER.lock().unwrap_or_else(PoisonError::into_inner);
+    if matches!(*watcher, Watcher::NotYet) {
+        *watcher = start().map_or(Watcher::None, Watcher::There);
+    }
+    if let Watcher::There(pipe) = &mut *watcher
+        && writeln!(pipe, "{sign}{group}").is_err()
+    {
+        // Somebody has killed it: the next group gets another one.
+        *watcher = Watcher::NotYet;
+    }
+}
+
+fn start() -> Option<ChildStdin> {
+    let program = std::env::current_exe().ok()?;
+    // Unit tests are programs of their own.
+    program.file_stem().filter(|name| *name == env!("CARGO_PKG_NAME"))?;
+    let mut command = Command::new(program);
+    command.arg(COMMAND).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+    // A group of its own: what a terminal sends to this one's must not end it first.
+    command.process_group(0).spawn().ok()?.stdin
+}
+
+/// What the second process does: reads which groups there are, and kills those that are left at the end.
+pub fn kill_when_closed(input: impl BufRead) {
+    for group in left(input) {
+        // Fails only when the group is gone already.
+        let _ = killpg(Pid::from_raw(group), Signal::SIGKILL);
+    }
+}
+
+/// The groups that were named and not taken back. Never the group of everybody, nor that of the asking process.
+fn left(input: impl BufRead) -> BTreeSet<i32> {
+    let mut groups = BTreeSet::new();
+    for line in input.lines().map_while(Result::ok) {
+        let Some((sign, group)) = line.split_at_checked(1) else { continue };
+        let Some(group) = group.parse().ok().filter(|group| *group > 1) else { continue };
+        match sign {
+            "+" => _ = groups.insert(group),
+            _ => _ = groups.remove(&group),
+        }
+    }
+    groups
+}
+
+#[cfg(test)]
+mod tests {
+    use super::left;
+
+    #[test]
+    fn groups_that_were_not_taken_back_are_left() {
+        let said = "+12\n+34\n-12\n+0\n+1\n+-5\nnonsense\n\n+56";
+        assert_eq!(left(said.as_bytes()).into_iter().collect::<Vec<_>>(), [34, 56]);
+    }
+}

@@ -1,0 +1,165 @@
+//! Targets that flood, stop to read, or begin what they never end: memory stays bounded, one interrupt ends the run, and the
+//! run says what the target did. The margins are wide: they are about kinds of growth, not about figures.
+
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::process::Child;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use crate::common::Place;
+
+/// Three times what such a run takes, in debug builds on a busy machine.
+const MOST_MEMORY: u64 = 200 << 20;
+/// Three times the three seconds that one interrupt may take.
+const MOST_AFTER_INTERRUPT: Duration = Duration::from_secs(9);
+
+/// The answer to our key, which is always the same.
+const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
+
+fn text(text: &str) -> Vec<u8> {
+    let mut frame = vec![0x81];
+    match text.len() {
+        short @ 0..=125 => frame.push(short as u8),
+        length => {
+            frame.push(126);
+            frame.extend((length as u16).to_be_bytes());
+        }
+    }
+    frame.extend(text.as_bytes());
+    frame
+}
+
+/// Reads a request's head; `None` when the connection is gone.
+fn head(stream: &mut TcpStream) -> Option<String> {
+    let mut read = Vec::new();
+    while !read.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        stream.read_exact(&mut byte).ok()?;
+        read.extend(byte);
+    }
+    String::from_utf8(read).ok()
+}
+
+/// Lets a client into the default namespace, says something, and then something else for ever.
+fn serve(mut stream: TcpStream, first: &[u8], evil: &[u8]) -> Option<()> {
+    let request = head(&mut stream)?;
+    if !request.to_lowercase().contains("upgrade: websocket") {
+        let body = "0{\"sid\":\"s\",\"upgrades\":[\"websocket\"],\"pingInterval\":25000,\"pingTimeout\":20000}";
+        let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len());
+        return stream.write_all(answer.as_bytes()).ok();
+    }
+    let answer = format!(
+        "HTTP/1.1 101 x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {ACCEPT}\r\n\r\n"
+    );
+    stream.write_all(answer.as_bytes()).ok()?;
+    stream
+        .write_all(&text(
+            "0{\"sid\":\"s\",\"upgrades\":[],\"pingInterval\":25000,\"pingTimeout\":20000,\"maxPayload\":1000000}",
+        ))
+        .ok()?;
+    // Its CONNECT, and whatever else it says by then.
+    if stream.read(&mut [0; 1024]).ok()? == 0 {
+        return None;
+    }
+    stream.write_all(&text("40{\"sid\":\"x\"}")).ok()?;
+    stream.write_all(first).ok()?;
+    while !evil.is_empty() {
+        stream.write_all(evil).ok()?;
+    }
+    // Until the client goes.
+    while stream.read(&mut [0; 1024]).ok()? > 0 {}
+    None
+}
+
+fn target(first: Vec<u8>, evil: Vec<u8>) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let said = std::sync::Arc::new((first, evil));
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let said = std::sync::Arc::clone(&said);
+            std::thread::spawn(move || serve(stream, &said.0, &said.1));
+        }
+    });
+    url
+}
+
+/// The most memory that the process has had so far; 0 where nobody tells.
+fn peak(child: &Child) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok()).unwrap_or(0) << 10
+}
+
+const LOAD: &str = r#"name = "flooded"
+[users.people]
+count = 10
+[traffic.echo]
+by = "people"
+rate = "20/s"
+emit = ["message-with-ack", "${payload}"]
+ack = true
+[[phase]]
+name = "begin"
+for = "3s"
+[[phase]]
+name = "later"
+for = "30s"
+"#;
+
+/// Runs a load for a few seconds, interrupts it once, and returns what it said.
+#[expect(clippy::disallowed_methods, reason = "the time of a real run is what is measured")]
+fn interrupted(first: Vec<u8>, evil: Vec<u8>, most: u64) -> String {
+    let url = target(first, evil);
+    let place = Place::new();
+    std::fs::write(place.path().join("flooded.toml"), LOAD).unwrap();
+    let mut run = place.start(&["run", "flooded.toml", "--target", &url, "--out", "out"]);
+    run.wait_for("later");
+    let before = peak(&run.child);
+    let asked = Instant::now();
+    kill(Pid::from_raw(run.child.id() as i32), Signal::SIGINT).unwrap();
+    let (code, said) = run.finish();
+    let took = asked.elapsed();
+    assert!(before < most, "{} MiB: {said}", before >> 20);
+    assert!(took < MOST_AFTER_INTERRUPT, "{took:?}: {said}");
+    assert!(matches!(code, Some(130 | 3)), "{code:?}: {said}");
+    said
+}
+
+#[test]
+fn pings_and_questions_whose_answers_nobody_reads() {
+    let mut evil = Vec::new();
+    for id in 0..1_000 {
+        evil.extend([0x89, 125].iter().chain(&[b'p'; 125]));
+        evil.extend(text("2"));
+        evil.extend(text(&format!("42{id}[\"x\"]")));
+    }
+    interrupted(Vec::new(), evil, MOST_MEMORY);
+}
+
+#[test]
+fn events_acks_connects_and_fragments_without_end() {
+    let mut evil = Vec::new();
+    for id in 0..1_000 {
+        evil.extend(text(&format!("42[\"x{id}\",{id}]")));
+        evil.extend(text(&format!("43{id}[1]")));
+        evil.extend(text(&format!("40/n{id},{{\"sid\":\"x\"}}")));
+    }
+    interrupted(Vec::new(), evil, MOST_MEMORY);
+    // A message that consists of empty fragments, for ever.
+    interrupted(vec![0x01, 1, b'4'], [0x00, 0x00].repeat(100_000), MOST_MEMORY);
+}
+
+/// Ten messages of 64 MiB of which the last byte never comes: they are not all held.
+#[test]
+fn messages_that_do_not_end() {
+    let length = 64_u64 << 20;
+    let mut evil = vec![0x81, 127];
+    evil.extend(length.to_be_bytes());
+    evil.resize(evil.len() + length as usize - 1, b'4');
+    let said = interrupted(evil, Vec::new(), 3 * (256 << 20));
+    assert!(said.contains("not ended them"), "{said}");
+}
