@@ -1,7 +1,7 @@
 //! What nobody is to read in an output: passwords, tokens, and what headers, `auth`, queries and cookies say.
 //!
 //! The process learns them where they come in (the command line, scenario files, the environment, answers of the target),
-//! and [`hide`]s them in everything that goes out: records, reports, pages, cases, what is printed. `docs/secrets.md` has
+//! and [`hide`]s them in everything that goes out: records, reports, pages, cases, what is printed. `docs/safety.md` has
 //! the rule. With `SIO_BENCH_SHOW_SECRETS=1` nothing is hidden.
 
 mod arguments;

@@ -271,8 +271,8 @@ fn assert_said(name: &str, said: &str) {
         (r"known here: (\S+ ){6,}.*", "known here: [names]"),
         (r"known: reference, .*", "known: reference, [targets]"),
         (r"expected one of terminal, .*", "expected one of [formats]"),
-        (r"\d{3} cases", "[n] cases"),
-        (r"has all \d{3}", "has all [n]"),
+        (r"[\d,]{3,} cases", "[n] cases"),
+        (r"has all [\d,]{3,}", "has all [n]"),
         (r"(?s)Commands:\n.*\nExit codes", "[help]\nExit codes"),
     ] {
         settings.add_filter(pattern, replacement);
