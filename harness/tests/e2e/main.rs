@@ -29,6 +29,7 @@ mod reach;
 mod records;
 mod secrets;
 mod selftest;
+mod spelled;
 mod standard;
 mod strangers;
 mod target;
