@@ -488,6 +488,11 @@ pub(super) fn finish(recorder: &mut Recorder, lost: Option<String>) -> io::Resul
         verdict.exit = if interrupted { Exit::Interrupted } else { Exit::Target };
         verdict.sentence = format!("{}: {why}", if interrupted { "INTERRUPTED" } else { "TARGET LOST" });
     }
+    if let (Some(what), Exit::Passed) = (recorder.unwritten(), verdict.exit) {
+        verdict.exit = Exit::NotValid;
+        verdict.sentence =
+            format!("NOT VALID: the record is not complete (cannot write {what}); what was seen: {}", verdict.sentence);
+    }
     let cut = loads(recorder.entries()).any(|load| load.aborted.is_some());
     let complete = !cut && !matches!(verdict.exit, Exit::Interrupted | Exit::Target);
     let footer = Footer { complete, ended: now().to_string(), exit: verdict.exit as u8, verdict: verdict.sentence };
