@@ -126,9 +126,10 @@ impl Player<'_> {
         self.case.needs.iter().any(|need| need == "wire")
     }
 
-    /// A client was refused. An application of one's own may want to see credentials; only the fixture lets everybody in.
+    /// A client was refused. An application of one's own may want to see credentials; only the fixture lets everybody in. A
+    /// case of no row was written for the application that it is played on: there a refusal is what it found.
     pub(super) fn kept_out(&self, nsp: &str, body: &str) -> Stop {
-        if self.stage.fixture || !self.sees_wire_only() {
+        if self.stage.fixture || !self.sees_wire_only() || self.case.rule.is_none() {
             Stop::Fail(format!("{nsp} refused: {body}"))
         } else {
             Stop::Unsupported(format!("the application does not let this client into {nsp}: {body}"))
