@@ -80,6 +80,15 @@ pub struct Emission {
     /// in a task of its own and A4 says nothing about what its connection does later.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub asks: bool,
+    /// For so long, at least, the server waits for the acknowledgements, counted from the moment at which it is asked;
+    /// 0 if nobody knows.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub patience: Time,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+fn is_zero(time: &Time) -> bool {
+    *time == 0
 }
 
 /// What a client asked the server to do.
@@ -108,6 +117,8 @@ pub enum Action {
 pub enum Answer {
     /// Nothing more.
     Done,
+    /// That it was not done, or failed on the way: nothing is owed for it, and what came of it may have.
+    Refused,
     /// How many recipients of an [asking](Emission::asks) emission answered in time.
     Acknowledgements(u32),
     /// The time for acknowledgements was over; so many had come.
@@ -160,6 +171,8 @@ pub enum Event {
     Complete { operation: OperationId, answer: Answer },
     /// A message was read; `intact` when its arguments are those that were sent.
     Receive { socket: SocketId, message: OperationId, intact: bool },
+    /// The acknowledgement of a question is about to be written.
+    Acknowledged { socket: SocketId, message: OperationId },
     /// The connection broke, or the tester broke it.
     Cut { socket: SocketId },
     /// The socket is back with its id: the server says that it recovered the session.

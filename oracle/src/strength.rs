@@ -30,11 +30,17 @@ pub enum Goal {
     BroadcastAcknowledged,
     /// A list of members that was not empty.
     MembersListed,
+    /// A question whose time was over, after somebody had answered it for certain.
+    AnsweredInVain,
+    /// A room whose life was told.
+    RoomTold,
+    /// An emission to somebody whose session was just being recovered.
+    RestoreOverlappedEmit,
 }
 
 impl Goal {
     /// All of them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 15] = [
         Self::JoinOverlappedEmit,
         Self::UnionOverlap,
         Self::ExceptedMember,
@@ -47,6 +53,9 @@ impl Goal {
         Self::ClientReturned,
         Self::BroadcastAcknowledged,
         Self::MembersListed,
+        Self::AnsweredInVain,
+        Self::RoomTold,
+        Self::RestoreOverlappedEmit,
     ];
 
     /// Its name.
@@ -64,6 +73,9 @@ impl Goal {
             Self::ClientReturned => "client-returned",
             Self::BroadcastAcknowledged => "broadcast-acknowledged",
             Self::MembersListed => "members-listed",
+            Self::AnsweredInVain => "answered-in-vain",
+            Self::RoomTold => "room-told",
+            Self::RestoreOverlappedEmit => "restore-overlapped-emit",
         }
     }
 }

@@ -180,17 +180,21 @@ impl BroadcastOperator {
         let args = arguments(event, args)?;
         let timeout = self.timeout.unwrap_or(DEFAULT_TIMEOUT);
         let answers = Arc::new(Answers::default());
-        let mut asked = Asked(Vec::new());
-        for nsp in &self.namespaces {
-            let id = nsp.next_ack_id();
-            let packet = Packet { id: Some(id), ..Packet::event(nsp.path(), args.clone()) };
-            let frames = nsp.parser().encode(&packet);
-            nsp.adapter().for_each(&self.selection, &mut |socket| {
-                if socket.send_expecting(id, &frames, self.flags.compress, &answers) {
-                    asked.0.push((socket.clone(), id));
-                }
-            });
-        }
+        #[cfg(feature = "faults")]
+        let question = crate::faults::question::Question::begin(&self.namespaces);
+        #[cfg(feature = "faults")]
+        let asked = match question.torn() {
+            None => self.ask(&args, &answers, |_| true),
+            Some(pause) => {
+                use crate::faults::question::Question;
+                let mut asked = self.ask(&args, &answers, Question::is_first_half);
+                tokio::time::sleep(pause).await;
+                asked.0.append(&mut self.ask(&args, &answers, |socket| !Question::is_first_half(socket)).0);
+                asked
+            }
+        };
+        #[cfg(not(feature = "faults"))]
+        let asked = self.ask(&args, &answers, |_| true);
         let expected = asked.0.len();
         let all = async {
             while answers.count() < expected {
@@ -200,7 +204,25 @@ impl BroadcastOperator {
         let in_time = tokio::time::timeout(timeout, all).await.is_ok();
         drop(asked);
         let acks = std::mem::take(&mut *answers.lock());
+        #[cfg(feature = "faults")]
+        let acks = question.told(acks, in_time, expected);
         if in_time { Ok(acks) } else { Err(PartialAcks { acks, expected, timeout }.into()) }
+    }
+
+    /// Sends a question to the selected sockets that are wanted.
+    fn ask(&self, args: &Args, answers: &Arc<Answers>, wanted: impl Fn(&Socket) -> bool) -> Asked {
+        let mut asked = Asked(Vec::new());
+        for nsp in &self.namespaces {
+            let id = nsp.next_ack_id();
+            let packet = Packet { id: Some(id), ..Packet::event(nsp.path(), args.clone()) };
+            let frames = nsp.parser().encode(&packet);
+            nsp.adapter().for_each(&self.selection, &mut |socket| {
+                if wanted(socket) && socket.send_expecting(id, &frames, self.flags.compress, answers) {
+                    asked.0.push((socket.clone(), id));
+                }
+            });
+        }
+        asked
     }
 
     /// The selected sockets.

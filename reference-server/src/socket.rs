@@ -115,6 +115,11 @@ impl fmt::Debug for Socket {
 }
 
 impl Socket {
+    #[cfg(feature = "faults")]
+    pub(crate) fn server(&self) -> &crate::server::Server {
+        &self.0.session.server
+    }
+
     /// A socket that is not let in yet; with a claim, one that takes up an earlier session.
     pub(crate) fn new(
         id: &str,

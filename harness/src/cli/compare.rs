@@ -127,7 +127,6 @@ async fn play(args: &CompareArgs, target: &str, folder: &Path) -> Result<Vec<Ent
         folder: run::unused(folder.join(safe)),
         deviations: Deviations::default(),
         today: today(),
-        trust: false,
     };
     let session = Session { wanted: &wanted, prepared: &prepared, settings: &settings, quiet: args.quiet };
     Ok(session.play().await?.0)

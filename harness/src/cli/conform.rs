@@ -189,7 +189,6 @@ pub(super) fn cases(
             folder: out.unwrap_or_else(|| run::fresh_folder(&name)),
             deviations: deviations.unwrap_or_default(),
             today: today(),
-            trust: false,
         };
         let session = Session { wanted: &wanted, prepared: &prepared, settings: &settings, quiet };
         let (entries, exit) = session.play().await?;
@@ -309,7 +308,6 @@ async fn execute(args: &ConformArgs) -> Result<Exit, Trouble> {
         folder,
         deviations,
         today: today(),
-        trust: false,
     };
     let session = Session { wanted: &wanted, prepared: &prepared, settings: &settings, quiet: args.quiet };
     let (entries, exit, summary) = match args.repeat {

@@ -11,17 +11,19 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressStyle};
 use sio_oracle::{Proof, Violation};
 
-use super::conform::{Trouble, block_on};
+use super::conform::{Trouble, block_on, today};
 use super::getting_in::GettingIn;
 use super::{print, run};
 use crate::aside::aside;
 use crate::client::Manner;
+use crate::clock;
+use crate::conform::deviations::Deviations;
 use crate::exit::Exit;
-use crate::explore::{self, Failure, Hunt, Outcome, Program, Progress, Shape, Stage, Statistics};
+use crate::explore::{self, Failure, Hunt, Known, Outcome, Program, Progress, Shape, Stage, Statistics};
 use crate::interrupt::Interrupt;
 use crate::output;
 use crate::report;
-use crate::report::text::count;
+use crate::report::text::{count, plural};
 use crate::scenario::quantity;
 use crate::target::{self, Choice, Launch, Prepared};
 
@@ -66,6 +68,14 @@ pub(super) struct ExploreArgs {
     #[arg(long)]
     in_order: bool,
 
+    /// Known deviations (default: the target's deviations.toml, its [[explore]] entries)
+    #[arg(long, value_name = "FILE")]
+    deviations: Option<PathBuf>,
+
+    /// Take no deviation for known
+    #[arg(long, conflicts_with = "deviations")]
+    strict: bool,
+
     /// Only play these programs again
     #[arg(long, value_name = "FILE")]
     replay: Vec<PathBuf>,
@@ -94,6 +104,7 @@ async fn execute(args: &ExploreArgs) -> Result<Exit, Trouble> {
     let folder = args.out.clone().unwrap_or_else(|| run::fresh_folder(&format!("explore-{}", prepared.name())));
     fs::create_dir_all(&folder)?;
     let can_recover = prepared.is_managed() && !prepared.lacks().contains_key("recovery");
+    let known: Arc<[Known]> = known(args, &prepared)?.into();
     let target = prepared.start(None, &launch(&folder, can_recover, args.getting_in.alone())).await?;
     if !target.info.fence {
         let problem = "the target does not run the fixture, which programs need to act on the server";
@@ -105,6 +116,7 @@ async fn execute(args: &ExploreArgs) -> Result<Exit, Trouble> {
         in_order: args.in_order || ["reference", "node", "bun"].contains(&prepared.name()),
         pid: target.info.pid,
         journal: Arc::default(),
+        known,
         own_rooms: !prepared.lacks().contains_key("own_room"),
     };
     let name = if prepared.is_managed() { prepared.name().to_owned() } else { "url".to_owned() };
@@ -122,7 +134,31 @@ fn launch(folder: &Path, recovery: bool, manner: Arc<Manner>) -> Launch {
     if recovery {
         env.insert("SIO_RECOVERY".to_owned(), RECOVERY_MS.to_owned());
     }
-    Launch { journal: false, stderr: folder.join("target.stderr"), program: None, env, trust: false, manner }
+    Launch { journal: true, stderr: folder.join("target.stderr"), program: None, env, trust: false, manner }
+}
+
+/// What is known of the target, without what is over: that is said.
+fn known(args: &ExploreArgs, prepared: &Prepared) -> Result<Vec<Known>, Trouble> {
+    let own = prepared.folder().map(|folder| folder.join("deviations.toml"));
+    let Some(path) = args.deviations.clone().or(own).filter(|_| !args.strict) else { return Ok(Vec::new()) };
+    if args.deviations.is_some() && !path.exists() {
+        return Err(Trouble::Usage(format!("there is no file {}", path.display())));
+    }
+    let known = Deviations::read(&path).map_err(Trouble::Usage)?.explore;
+    let (over, known): (Vec<_>, Vec<_>) = known.into_iter().partition(|entry| entry.is_over(today()));
+    for entry in over {
+        aside(&format!("{}: `{}` was accepted until {}", path.display(), entry.kind, entry.until.unwrap_or_default()));
+    }
+    Ok(known)
+}
+
+/// How a hunt ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ending {
+    /// By itself.
+    Finished,
+    /// The user ended it.
+    Interrupted,
 }
 
 struct Session<'a> {
@@ -136,17 +172,25 @@ impl Session<'_> {
     async fn run(&self, prepared: &Prepared, recovery: bool) -> Result<Exit, Trouble> {
         // Whoever interrupts is heard from the first program on, so that the target is stopped.
         let mut interrupt = Interrupt::listen()?;
-        let still = tokio::select! {
-            still = self.replay_all() => still?,
-            () = interrupt.wait() => return Ok(Exit::Interrupted),
+        let started = clock::now();
+        let played = tokio::select! {
+            played = self.replay_all() => played?,
+            () = interrupt.wait() => {
+                let _ = print("INTERRUPTED: among the programs that failed before (exit 130)\n");
+                return Ok(Exit::Interrupted);
+            }
         };
+        if let Some(program) = &played.lost {
+            return self.lost(program);
+        }
+        let still = played.failed;
         if !self.args.replay.is_empty() {
             return Ok(if still > 0 { Exit::Failed } else { Exit::Passed });
         }
         let seed = self.args.seed.unwrap_or_else(|| run::now().as_nanosecond() as u64 & 0xFFFF_FFFF);
         let hunt = Hunt {
             seed,
-            time: self.args.time,
+            time: self.args.time.saturating_sub(started.elapsed()),
             budget: self.args.budget,
             shape: Shape { recovery, process: self.stage.pid.is_some() },
             shrinking: self.args.shrink,
@@ -161,29 +205,38 @@ impl Session<'_> {
             statistics = explore::hunt(&hunt, &self.stage, &mut teller) => Some(statistics),
             () = interrupt.wait() => None,
         };
-        let interrupted = statistics.is_none();
+        let ending = if statistics.is_some() { Ending::Finished } else { Ending::Interrupted };
         let statistics = statistics.unwrap_or_else(|| teller.last.clone());
         teller.bar.finish_and_clear();
-        let found = teller.written;
-        let _ = print(&summary(&statistics, seed, found + still));
+        let hunted =
+            Hunted { statistics: &statistics, failures: teller.written + still, replayed: played.programs, ending };
+        let _ = print(&summary(&statistics, seed, &self.stage.known));
         if let Some(program) = &statistics.lost {
             return self.lost(program);
         }
-        Ok(match () {
-            () if interrupted => Exit::Interrupted,
-            () if found + still > 0 => Exit::Failed,
-            () if statistics.strength.ratio() < WEAK => Exit::NotValid,
-            () => Exit::Passed,
-        })
+        let (exit, sentence) = hunted.verdict();
+        let _ = print(&format!("{sentence} (exit {})\n", exit as u8));
+        Ok(exit)
     }
 
-    /// How many of them fail.
-    async fn replay_all(&self) -> Result<usize, Trouble> {
-        let mut still = 0;
+    /// Plays those that failed before. Those of the store have the time of the hunt, and no more.
+    async fn replay_all(&self) -> Result<Replayed, Trouble> {
+        let started = clock::now();
+        let mut played = Replayed::default();
         for file in self.files()? {
-            still += usize::from(self.replay(&file).await?);
+            if self.args.replay.is_empty() && started.elapsed() >= self.args.time {
+                aside("the time is over; not every program that failed before has been played again");
+                break;
+            }
+            let (fails, program) = self.replay(&file).await?;
+            played.programs += 1;
+            played.failed += usize::from(fails);
+            if fails && !self.stage.is_alive().await {
+                played.lost = Some(program);
+                break;
+            }
         }
-        Ok(still)
+        Ok(played)
     }
 
     /// The target is gone: what was played when it went may be why.
@@ -214,18 +267,20 @@ impl Session<'_> {
         Ok(files)
     }
 
-    /// True if it fails.
-    async fn replay(&self, file: &Path) -> Result<bool, Trouble> {
+    /// Whether it fails, and what it is.
+    async fn replay(&self, file: &Path) -> Result<(bool, Program), Trouble> {
         let text = fs::read_to_string(file)
             .map_err(|error| Trouble::Usage(format!("cannot read {}: {error}", file.display())))?;
         let program = explore::parse(&text).map_err(|why| Trouble::Usage(format!("{}: {why}", file.display())))?;
         let (outcome, runs) = explore::replay(&program, &self.stage, REPLAYS).await;
         if !outcome.is_failure() {
-            let _ = print(&format!("passed   {} ({runs} runs)\n", file.display()));
-            return Ok(false);
+            let known = outcome.excused.first().map(|excused| &self.stage.known[excused.entry]);
+            let known = known.map(|entry| format!("; known: {}", entry.reason)).unwrap_or_default();
+            let _ = print(&format!("passed   {} ({runs} runs{known})\n", file.display()));
+            return Ok((false, program));
         }
         let _ = print(&format!("FAILED   {} (run {runs})\n{}", file.display(), describe(&outcome)));
-        Ok(true)
+        Ok((true, program))
     }
 
     fn write(&self, number: usize, failure: &Failure, about: &str) -> io::Result<PathBuf> {
@@ -246,6 +301,61 @@ impl Session<'_> {
         fs::create_dir_all(&self.store)?;
         output::write(&self.store.join(store_name(&program)), &program)?;
         Ok(folder)
+    }
+}
+
+/// What came of the programs that failed before.
+#[derive(Default)]
+struct Replayed {
+    programs: usize,
+    failed: usize,
+    /// Nobody answered any more, and this was played last.
+    lost: Option<Program>,
+}
+
+/// What a hunt comes to.
+struct Hunted<'a> {
+    statistics: &'a Statistics,
+    failures: usize,
+    /// Programs that failed before and were played again.
+    replayed: usize,
+    ending: Ending,
+}
+
+impl Hunted<'_> {
+    /// Nothing found is worth something only if something was played, to its end, and decided.
+    fn verdict(&self) -> (Exit, String) {
+        let found = match self.failures {
+            0 => "nothing was found",
+            1 => "1 failure",
+            _ => "failures",
+        };
+        let number = if self.failures > 1 { format!("{} ", self.failures) } else { String::new() };
+        let programs = self.statistics.programs;
+        match self.ending {
+            Ending::Interrupted if programs == 0 && self.failures == 0 => {
+                (Exit::Interrupted, "INTERRUPTED: no program was played to its end".to_owned())
+            }
+            Ending::Interrupted => (
+                Exit::Interrupted,
+                format!("INTERRUPTED: {number}{found} until then, in {}", plural(programs, "program")),
+            ),
+            Ending::Finished if self.failures > 0 => (Exit::Failed, format!("FAILED: {number}{found}")),
+            Ending::Finished if programs == 0 && self.replayed == 0 => {
+                (Exit::NotValid, "NOT VALID: no program was played to its end".to_owned())
+            }
+            Ending::Finished if programs == 0 => (
+                Exit::Passed,
+                format!("PASSED: {} of those that failed before", plural(self.replayed as u64, "program")),
+            ),
+            Ending::Finished if self.statistics.strength.ratio() < WEAK => {
+                (Exit::NotValid, "INCONCLUSIVE: too few pairs were decided for the silence to mean anything".to_owned())
+            }
+            Ending::Finished if !self.statistics.excused.is_empty() => {
+                (Exit::Passed, "PASSED: nothing was found beyond what is known".to_owned())
+            }
+            Ending::Finished => (Exit::Passed, "PASSED: nothing was found".to_owned()),
+        }
     }
 }
 
@@ -285,7 +395,7 @@ impl<'a> Teller<'a> {
 }
 
 impl Progress for Teller<'_> {
-    fn played(&mut self, statistics: &Statistics) {
+    fn played(&mut self, _outcome: &Outcome, statistics: &Statistics) {
         self.last = statistics.clone();
         self.bar.set_message(format!(
             "{} programs, {} deliveries",
@@ -356,7 +466,7 @@ fn describe(outcome: &Outcome) -> String {
     text
 }
 
-fn summary(statistics: &Statistics, seed: u64, failures: usize) -> String {
+fn summary(statistics: &Statistics, seed: u64, known: &[Known]) -> String {
     let strength = &statistics.strength;
     let mut text =
         format!("\nprograms   {} in {:.0} s, seed {seed}\n", count(statistics.programs), statistics.took.as_secs_f64());
@@ -368,6 +478,10 @@ fn summary(statistics: &Statistics, seed: u64, failures: usize) -> String {
             "skipped    {} steps that the target's fixture has no words for",
             count(statistics.unsupported)
         );
+    }
+    if let Some(first) = &statistics.refusal {
+        let times = count(statistics.refused);
+        let _ = writeln!(text, "refused    {times} steps, and nothing is owed for them; the first: {first}");
     }
     let _ =
         writeln!(text, "messages   {} sent, {} delivered", count(statistics.messages), count(statistics.deliveries));
@@ -387,14 +501,46 @@ fn summary(statistics: &Statistics, seed: u64, failures: usize) -> String {
     if !missed.is_empty() {
         let _ = writeln!(text, "never      {}", missed.join("   "));
     }
-    let weak = strength.ratio() < WEAK;
-    let sentence = match (failures, weak) {
-        _ if statistics.lost.is_some() => return text,
-        (0, false) => "PASSED: nothing was found".to_owned(),
-        (0, true) => "INCONCLUSIVE: too few pairs were decided for the silence to mean anything".to_owned(),
-        (1, _) => "FAILED: 1 failure".to_owned(),
-        (failures, _) => format!("FAILED: {failures} failures"),
-    };
-    let _ = writeln!(text, "{sentence}");
+    for (invariant, (programs, first)) in &statistics.remarks {
+        let _ = writeln!(text, "remarked   {invariant} in {}: {first}", plural(*programs, "program"));
+    }
+    for (number, entry) in known.iter().enumerate() {
+        let seen =
+            statistics.excused.get(&number).map_or_else(|| "not seen".to_owned(), |times| format!("{times} times"));
+        let _ = writeln!(text, "known      {seen}: {}: {}", entry.kind, entry.reason);
+    }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn verdict(programs: u64, failures: usize, replayed: usize, ending: Ending) -> (Exit, String) {
+        let mut statistics = Statistics { programs, ..Statistics::default() };
+        statistics.strength.must = programs;
+        Hunted { statistics: &statistics, failures, replayed, ending }.verdict()
+    }
+
+    /// A hunt that played nothing, or that somebody ended, has not passed.
+    #[test]
+    fn an_empty_or_interrupted_hunt_has_not_passed() {
+        let (finished, interrupted) = (Ending::Finished, Ending::Interrupted);
+        let exits = [
+            (verdict(9, 0, 0, finished), Exit::Passed, "PASSED: nothing was found"),
+            (verdict(0, 0, 0, finished), Exit::NotValid, "NOT VALID: no program was played to its end"),
+            (verdict(0, 0, 2, finished), Exit::Passed, "PASSED: 2 programs of those that failed before"),
+            (verdict(0, 1, 2, finished), Exit::Failed, "FAILED: 1 failure"),
+            (verdict(9, 2, 0, finished), Exit::Failed, "FAILED: 2 failures"),
+            (
+                verdict(9, 0, 0, interrupted),
+                Exit::Interrupted,
+                "INTERRUPTED: nothing was found until then, in 9 programs",
+            ),
+            (verdict(0, 0, 0, interrupted), Exit::Interrupted, "INTERRUPTED: no program was played to its end"),
+        ];
+        for ((exit, sentence), wanted, words) in exits {
+            assert_eq!((exit, sentence.as_str()), (wanted, words));
+        }
+    }
 }

@@ -2,7 +2,9 @@
 //!
 //! A target declares what it lacks, with the reason, in its `target.toml`; what it does not mention it has. Whatever
 //! can be tried is tried before the cases are played: `scenarios/conformance/capabilities.toml` holds one probe per
-//! capability. A target that claims what cannot exist is not believed in anything.
+//! capability. A target that claims what cannot exist is not believed in anything, and one that cannot do what it did
+//! not deny fails: the cases that need it are played all the same, so that the rows it breaks are named. Only a URL has
+//! nowhere to declare anything; what its probe fails is left out, and said.
 
 use std::collections::BTreeMap;
 
@@ -25,6 +27,8 @@ pub struct Capabilities {
     pub fixture: bool,
     /// Whether it can be started with options.
     pub options: bool,
+    /// What it did not deny and cannot do, and why its probe fails.
+    undeclared: BTreeMap<String, String>,
 }
 
 /// What a target is asked for with these options and does not have, and why.
@@ -36,7 +40,21 @@ pub fn lacking(options: &Options, lacks: &BTreeMap<String, String>) -> Option<St
 impl Capabilities {
     /// What the target declares.
     pub fn declared(lacks: &BTreeMap<String, String>, fixture: bool, options: bool) -> Self {
-        Self { lacks: lacks.clone(), fixture, options }
+        Self { lacks: lacks.clone(), fixture, options, undeclared: BTreeMap::new() }
+    }
+
+    /// What the target did not deny and cannot do.
+    pub fn undeclared(&self) -> Vec<String> {
+        self.undeclared.keys().cloned().collect()
+    }
+
+    /// How that shows, and what to do if it is no mistake.
+    pub fn broken_promise(&self, name: &str) -> String {
+        let problem = self.undeclared.get(name).map_or("it fails", String::as_str);
+        let declare = format!("[lacks] {name} = \"why\"");
+        format!(
+            "the probe of {name} fails: {problem}; a target that cannot do this says so in its target.toml: {declare}"
+        )
     }
 
     /// Why this case cannot be played here, if it cannot.
@@ -56,8 +74,8 @@ impl Capabilities {
         need.or_else(|| lacking(&case.options, &self.lacks))
     }
 
-    /// Tries every capability. What the target denies and can do is worth a remark, what it claims and cannot do is
-    /// not asked of it again; both are in the result.
+    /// Tries every capability. What the target denies and can do is worth a remark; what it does not deny and cannot do
+    /// is [`undeclared`](Self::undeclared), or, at a URL, not asked of it again. Both are in the result.
     pub async fn probe(&mut self, stage: &Stage) -> Result<Vec<CapabilityResult>, String> {
         let probes = probes()?;
         let mut results = Vec::new();
@@ -71,9 +89,9 @@ impl Capabilities {
         });
         let played = futures_util::future::join_all(played).await;
         for (case, result) in cases().zip(played) {
+            let declared = self.lacks.get(&case.name).cloned();
             let can = result.verdict == CaseVerdict::Pass;
             let problem = result.failure.map(|failure| failure.message).or(result.reason).unwrap_or_default();
-            let declared = self.lacks.get(&case.name).cloned();
             if case.name == IMPOSSIBLE {
                 if can {
                     return Err(
@@ -89,7 +107,9 @@ impl Capabilities {
                 }
                 _ => None,
             };
-            if declared.is_none() && !can {
+            if declared.is_none() && !can && self.options {
+                self.undeclared.insert(case.name.clone(), problem);
+            } else if declared.is_none() && !can {
                 self.lacks.insert(case.name.clone(), format!("the probe of this capability fails: {problem}"));
             }
             results.push(CapabilityResult { name: case.name.clone(), has: can, reason: declared, remark });

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::{pattern, spelling};
+use crate::explore::Known;
 use crate::record::{CaseResult, CaseVerdict};
 
 /// Cases that one entry may name: enough for a matrix, too few to hide an area.
@@ -24,6 +25,8 @@ pub struct Deviations {
     /// The file as it is written, comments and all.
     pub text: String,
     pub entries: Vec<Deviation>,
+    /// What random programs are known to find.
+    pub explore: Vec<Known>,
 }
 
 /// One entry.
@@ -53,6 +56,8 @@ pub struct Deviation {
 struct File {
     #[serde(default)]
     deviation: Vec<Deviation>,
+    #[serde(default)]
+    explore: Vec<Known>,
 }
 
 impl Deviations {
@@ -79,7 +84,10 @@ impl Deviations {
                 return wrong(entry, "`until` is a date such as \"2027-01-31\"");
             }
         }
-        Ok(Self { path: path.to_owned(), text, entries: file.deviation })
+        if let Some((entry, problem)) = file.explore.iter().find_map(|entry| Some((entry, entry.problem()?))) {
+            return Err(format!("{}: [[explore]] `{}`: {problem}", path.display(), entry.kind));
+        }
+        Ok(Self { path: path.to_owned(), text, entries: file.deviation, explore: file.explore })
     }
 
     /// Whether every entry names cases that exist, and not too many. `ids` are those of the whole suite.

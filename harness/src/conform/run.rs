@@ -53,8 +53,6 @@ pub struct Settings {
     pub folder: PathBuf,
     pub deviations: Deviations,
     pub today: jiff::civil::Date,
-    /// Whether the target has what it says it has; then nothing is tried ahead of the cases.
-    pub trust: bool,
 }
 
 /// What is heard while a suite is played.
@@ -125,10 +123,16 @@ impl<'a> Runner<'a> {
         let mut capabilities = Capabilities::declared(self.prepared.lacks(), fixture, managed);
         let mut probed = Vec::new();
         // Probes rest on acknowledgements; without them the target has what it says it has.
-        if fixture && fence && !self.settings.trust {
+        if fixture && fence {
             probed = capabilities.probe(&first.stage()).await.map_err(target::Error::Unreachable)?;
         }
         self.listener.borrow_mut().target(&info, &probed);
+        if fixture && !fence && managed {
+            self.judge(unkept("acknowledgements", "the fixture runs, and acknowledges nothing"));
+        }
+        for name in capabilities.undeclared().iter().filter(|name| self.suite.needs(name)) {
+            self.judge(unkept(name, &capabilities.broken_promise(name)));
+        }
 
         let mut groups: IndexMap<Group, Vec<Pick>> = IndexMap::new();
         for pick in &self.suite.picks {
@@ -169,9 +173,6 @@ impl<'a> Runner<'a> {
     /// Finds out what runs on the target; what decided is among the remarks.
     async fn look(&self, first: &mut Stand<'a>) -> Result<TargetInfo, target::Error> {
         let mut info = first.info().clone();
-        if self.settings.trust {
-            return Ok(info);
-        }
         let signs = Signs::look(&first.stage()).await.map_err(target::Error::Unreachable)?;
         info.fence = signs.fence();
         info.fixture = Some(signs.fixture());
@@ -463,6 +464,30 @@ fn limit(deadline: Option<Duration>, case: &Case) -> Option<Duration> {
         value.parse().ok().filter(|_| is_timer).map(Duration::from_millis)
     };
     case.options.0.iter().filter_map(timer).chain(deadline).min()
+}
+
+/// Where verdicts on the target's own declaration stand.
+pub const OWN: &str = "capabilities";
+
+/// What a target has, as it does not say otherwise, and cannot do: no row says so, its own declaration does.
+fn unkept(capability: &str, message: &str) -> CaseResult {
+    CaseResult {
+        id: format!("{OWN}/{capability}"),
+        scenario: OWN.to_owned(),
+        title: format!("the target has {capability}, or declares that it has not"),
+        place: String::new(),
+        rule: None,
+        class: Some(Class::Must),
+        origin: None,
+        verdict: CaseVerdict::Fail,
+        millis: 0.0,
+        options: String::new(),
+        reason: None,
+        failure: Some(Failure { message: message.to_owned(), place: String::new(), step: String::new(), late: false }),
+        transcript: Vec::new(),
+        times: 1,
+        stderr: None,
+    }
 }
 
 async fn until(due: Option<Instant>) {

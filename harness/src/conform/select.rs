@@ -69,6 +69,11 @@ impl Suite {
         self.picks.iter().map(|pick| self.case(*pick))
     }
 
+    /// Whether one of the picked cases needs this capability.
+    pub fn needs(&self, capability: &str) -> bool {
+        self.cases().any(|(_, case)| case.needs.iter().any(|need| need == capability))
+    }
+
     /// The picked cases whose row is wanted.
     #[must_use]
     pub fn of_rows(&self, wanted: impl Fn(&str) -> bool) -> Self {

@@ -34,14 +34,8 @@ impl<'a> Stand<'a> {
         settings: &Settings,
     ) -> Result<Self, target::Error> {
         let env = options.0.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
-        let launch = Launch {
-            journal: true,
-            stderr,
-            program: None,
-            env,
-            trust: settings.trust,
-            manner: settings.manner.clone(),
-        };
+        let launch =
+            Launch { journal: true, stderr, program: None, env, trust: false, manner: settings.manner.clone() };
         let target = prepared.start(path, &launch).await?;
         let delay = settings.delay;
         let stage = Rc::new(stage_of(&target, delay));

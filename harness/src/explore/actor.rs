@@ -71,6 +71,10 @@ pub(super) struct World {
     pub(super) surprises: Vec<String>,
     /// Steps that the fixture of this target has no words for.
     pub(super) unsupported: u64,
+    /// What the server said of operations that it did not do.
+    pub(super) refusals: Vec<String>,
+    /// Somebody waited in vain for an answer: what follows would only wait as well.
+    pub(super) stuck: bool,
 }
 
 pub(super) type Shared = Rc<RefCell<World>>;
@@ -252,7 +256,7 @@ impl Actor {
         let kicked = self.world.borrow().clients[usize::from(self.client)].kicked;
         match kicked {
             None => {
-                let surprise = format!("the connection of c{} was closed: {why}", self.client);
+                let surprise = format!("the connection of c{} was closed{}: {why}", self.client, self.moment());
                 self.world.borrow_mut().surprises.push(surprise);
             }
             // It was put out of a namespace and wrote to it before it knew: that ends a connection, with all its
@@ -265,6 +269,13 @@ impl Actor {
             }
         }
         self.break_off();
+    }
+
+    /// What was going on when the connection was lost, if it may be why.
+    fn moment(&self) -> &'static str {
+        let mut spaces = self.joining.iter().zip(&self.left);
+        let rejoins = spaces.any(|(joining, left)| joining.is_some() && left.is_some());
+        if rejoins { " behind a DISCONNECT and a CONNECT in one breath" } else { "" }
     }
 
     fn note(&self, line: &str) {
@@ -356,9 +367,10 @@ impl Actor {
         let mut world = self.world.borrow_mut();
         let World { journal, clients, .. } = &mut *world;
         let place = &mut clients[usize::from(self.client)].places[usize::from(at)];
+        let mut question = None;
         if let Some(socket) = place.socket {
             learn_offset(place, args);
-            journal.receive(socket, args);
+            question = journal.receive(socket, args).map(|message| (socket, message));
         } else if let Some(left) = self.left[usize::from(at)] {
             journal.receive(left, args);
         } else if let Some(joining) = &mut self.joining[usize::from(at)] {
@@ -368,8 +380,23 @@ impl Actor {
         let is_in = clients[usize::from(self.client)].places[usize::from(at)].socket.is_some();
         drop(world);
         if let Some(id) = id.filter(|_| is_in) {
-            let answer = (self.client,).into_args().unwrap_or_else(|_| Args::none());
-            self.connection.ack(nsp, id, answer);
+            self.acknowledge(nsp, at, id, question);
+        }
+    }
+
+    /// Answers a question, and asks something itself: whoever has the answer to that knows that its own has arrived.
+    fn acknowledge(&mut self, nsp: &str, at: u8, id: u64, question: Option<(SocketId, OperationId)>) {
+        let answer = (self.client,).into_args().unwrap_or_else(|_| Args::none());
+        let Some((socket, message)) = question else { return self.connection.ack(nsp, id, answer) };
+        if self.world.borrow().journal.is_silent(message, self.client) {
+            return;
+        }
+        self.world.borrow_mut().journal.acknowledged(socket, message);
+        self.connection.ack(nsp, id, answer);
+        let Ok(args) = Args::event("message-with-ack", ()) else { return };
+        let operation = self.world.borrow_mut().journal.invoke(socket, Action::Fence);
+        if let Some(id) = self.connection.emit(nsp, args, true) {
+            self.calls.insert((at, id), (operation, Box::new(|_, _| Answer::Done), None));
         }
     }
 
@@ -378,13 +405,15 @@ impl Actor {
         let (Some(at), Some(id)) = (self.namespace(nsp), id) else { return };
         let mut world = self.world.borrow_mut();
         if let Some((operation, finish, done)) = self.calls.remove(&(at, id)) {
-            if is_unsupported(args) {
-                // It was not done, and nothing is concluded from it.
-                world.unsupported += 1;
-            } else {
-                let answer = finish(&world.journal, args);
-                world.journal.complete(operation, answer);
-            }
+            // It was not done, so nothing is owed for it; that it was answered is a fence as any.
+            let answer = match refusal(args) {
+                Some(why) => {
+                    world.refused(why);
+                    Answer::Refused
+                }
+                None => finish(&world.journal, args),
+            };
+            world.journal.complete(operation, answer);
             self.answered.insert((at, id), operation);
             done.map(|done| done.send(()));
         } else {
@@ -394,10 +423,22 @@ impl Actor {
     }
 }
 
-/// The fixture says so when the server's API cannot do something.
-fn is_unsupported(args: &Args) -> bool {
-    let answer: serde_json::Value = args.get(0).unwrap_or_default();
-    answer["error"].as_str().is_some_and(|error| error.starts_with("unsupported"))
+impl World {
+    /// The fixture says `unsupported` where the server's API has no words for something.
+    fn refused(&mut self, why: String) {
+        if why.starts_with("unsupported") {
+            self.unsupported += 1;
+        } else {
+            self.refusals.push(why);
+        }
+    }
+}
+
+/// Why an operation was not done, if the fixture says so. That the time for acknowledgements was over is no failure.
+fn refusal(args: &Args) -> Option<String> {
+    let answer: serde_json::Value = args.get(0).ok()?;
+    let why = answer["error"].as_str().filter(|why| *why != "timeout" && !answer["acks"].is_array())?;
+    Some(why.to_owned())
 }
 
 /// The offset stands behind the arguments of whatever can be recovered.
@@ -407,5 +448,28 @@ fn learn_offset(place: &mut Place, args: &Args) {
         && let Some(sio_protocol::Value::String(offset)) = values.last().filter(|_| values.len() > 1)
     {
         place.offset = Some(offset.clone());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An error is no loss: what was not done is owed to nobody. A question whose time was over was asked.
+    #[test]
+    fn an_error_is_told_from_an_answer() {
+        let why = |answer: &str| refusal(&Args::from_json(format!("[{answer}]"), Vec::new()));
+        assert_eq!(why(r#"{"error":"no such method"}"#).as_deref(), Some("no such method"));
+        assert_eq!(why(r#"{"error":"unsupported: broadcast acks"}"#).as_deref(), Some("unsupported: broadcast acks"));
+        for answer in [
+            r#"{"acks":[1],"error":"timeout"}"#,
+            r#"{"acks":null,"error":"timeout"}"#,
+            r#"{"acks":[]}"#,
+            "{}",
+            "[]",
+            "",
+        ] {
+            assert_eq!(why(answer), None, "{answer}");
+        }
     }
 }

@@ -3,11 +3,14 @@
 use proptest::collection::{btree_set, vec};
 use proptest::prelude::*;
 
-use super::program::{Emit, Program, Step, Target, Verb};
+use super::program::{Emit, Phase, Program, Step, Target, Verb};
 use crate::scenario::model::Transport;
 
 const ROOMS: u8 = 3;
 const CLIENTS: u8 = 5;
+/// How long outages last, in milliseconds: what runs beside them takes about as long, so that others go on while a
+/// session is recovered, and some servers notice the break only when its client is back.
+const AWAY: &[u8] = &[0, 1, 2, 3, 12];
 
 /// What the target allows.
 #[derive(Clone, Copy, Debug)]
@@ -21,11 +24,32 @@ pub struct Shape {
 pub(super) fn program(shape: Shape) -> impl Strategy<Value = Program> {
     (3..=CLIENTS, 1u8..=2).prop_flat_map(move |(clients, namespaces)| {
         let phase = vec(vec(step(shape, clients, namespaces), 1..5), 1..5);
+        let ordinary = phase.boxed();
+        let other = if shape.recovery { outage(clients, namespaces).boxed() } else { ordinary.clone() };
+        let phase = prop_oneof![4 => ordinary, 1 => other];
         (vec(transport(), usize::from(clients)), vec(phase, 1..4)).prop_map(move |(clients, phases)| Program {
             clients,
             namespaces,
             phases,
         })
+    })
+}
+
+/// A session is lost and recovered while others go on sending to everybody and to its room, and is used afterwards.
+fn outage(clients: u8, namespaces: u8) -> impl Strategy<Value = Phase> {
+    let away = (0..clients, 0..namespaces, 0..ROOMS, prop::sample::select(AWAY)).prop_map(
+        |(client, namespace, room, away)| {
+            let step = |verb| Step { client, namespace, verb };
+            vec![step(Verb::Join(vec![room])), step(Verb::Cut { away }), step(Verb::Leave(room))]
+        },
+    );
+    let sent = (0..clients, 0..namespaces, prop::option::of(0..ROOMS)).prop_map(|(client, namespace, room)| {
+        let emit = Emit { to: room.into_iter().map(Target::Room).collect(), ..Emit::default() };
+        Step { client, namespace, verb: Verb::Emit(emit) }
+    });
+    (away, vec(vec(sent, 3..9), 1..4)).prop_map(|(away, mut branches)| {
+        branches.push(away);
+        branches
     })
 }
 
@@ -55,7 +79,7 @@ fn verb(shape: Shape, clients: u8) -> impl Strategy<Value = Verb> {
         3 => (0..ROOMS).prop_map(Verb::Members),
         1 => (0..clients).prop_map(Verb::Kick),
         2 => prop::bool::weighted(0.3).prop_map(|refused| Verb::Rejoin { refused }),
-        breaks => Just(Verb::Cut),
+        breaks => prop::sample::select(AWAY).prop_map(|away| Verb::Cut { away }),
         2 => Just(Verb::Stall),
         1 => if shape.process { Just(Verb::Freeze) } else { Just(Verb::Stall) },
         1 => transport().prop_map(Verb::Reconnect),
@@ -69,12 +93,11 @@ fn emit(clients: u8) -> impl Strategy<Value = Emit> {
     };
     let except = prop_oneof![2 => Just(Vec::new()), 1 => targets(2)];
     let flags = (prop::bool::weighted(0.1), prop::bool::weighted(0.1), prop::bool::weighted(0.2));
-    (any::<bool>(), targets(3), except, flags).prop_map(|(from_socket, to, except, (volatile, asks, binary))| Emit {
-        from_socket,
-        to,
-        except,
-        volatile,
-        asks: asks && !volatile,
-        binary,
-    })
+    let silent = prop_oneof![2 => Just(None), 1 => (0..clients).prop_map(Some)];
+    (any::<bool>(), targets(3), except, flags, silent).prop_map(
+        |(from_socket, to, except, (volatile, asks, binary), silent)| {
+            let asks = asks && !volatile;
+            Emit { from_socket, to, except, volatile, asks, silent: silent.filter(|_| asks), binary }
+        },
+    )
 }

@@ -21,6 +21,8 @@ pub(super) struct Journal {
     by_sid: HashMap<String, SocketId>,
     sids: HashMap<SocketId, String>,
     messages: HashMap<u32, Vec<Value>>,
+    /// Who does not answer a question.
+    silent: HashMap<OperationId, u8>,
     /// What a person would want to see of it.
     pub(super) transcript: Vec<String>,
 }
@@ -35,6 +37,7 @@ impl Journal {
             by_sid: HashMap::new(),
             sids: HashMap::new(),
             messages: HashMap::new(),
+            silent: HashMap::new(),
             transcript: Vec::new(),
         }
     }
@@ -139,11 +142,25 @@ impl Journal {
         self.messages.insert(message.0, args.to_vec());
     }
 
-    /// A message was read; true if it was one.
-    pub(super) fn receive(&mut self, socket: SocketId, args: &Args) -> bool {
-        let Some((message, intact)) = self.recognise(args) else { return false };
+    /// This client is not to answer a question.
+    pub(super) fn silence(&mut self, message: OperationId, client: Option<u8>) {
+        self.silent.extend(client.map(|client| (message, client)));
+    }
+
+    pub(super) fn is_silent(&self, message: OperationId, client: u8) -> bool {
+        self.silent.get(&message) == Some(&client)
+    }
+
+    /// An event was read; the message, if it was one.
+    pub(super) fn receive(&mut self, socket: SocketId, args: &Args) -> Option<OperationId> {
+        let (message, intact) = self.recognise(args)?;
         self.push(Event::Receive { socket, message, intact });
-        true
+        Some(message)
+    }
+
+    /// A question is about to be acknowledged.
+    pub(super) fn acknowledged(&mut self, socket: SocketId, message: OperationId) {
+        self.push(Event::Acknowledged { socket, message });
     }
 
     fn recognise(&self, args: &Args) -> Option<(OperationId, bool)> {
@@ -174,7 +191,12 @@ pub(super) fn named(room: u8) -> Room {
 }
 
 /// An emission in the words of the oracle.
-pub(super) fn emission(namespace: u8, rooms: Vec<Room>, except: Vec<Room>, emit: &super::program::Emit) -> Emission {
+pub(super) fn emission(
+    namespace: u8,
+    (rooms, except): (Vec<Room>, Vec<Room>),
+    emit: &super::program::Emit,
+    patience: Time,
+) -> Emission {
     Emission {
         namespace: NamespaceId(u32::from(namespace)),
         rooms,
@@ -182,5 +204,6 @@ pub(super) fn emission(namespace: u8, rooms: Vec<Room>, except: Vec<Room>, emit:
         excludes_sender: emit.from_socket,
         volatile: emit.volatile,
         asks: emit.asks,
+        patience,
     }
 }

@@ -8,6 +8,7 @@
 mod actor;
 mod generate;
 mod journal;
+pub mod known;
 mod perform;
 pub mod program;
 mod search;
@@ -16,7 +17,8 @@ mod text;
 mod timeline;
 
 pub use generate::Shape;
-pub use perform::{Outcome, Stage, perform};
+pub use known::Known;
+pub use perform::{Excused, Outcome, Stage, perform};
 pub use program::Program;
 pub use search::{Failure, Hunt, Progress, Statistics, hunt, replay};
 pub use text::{parse, render};

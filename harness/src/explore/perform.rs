@@ -16,6 +16,7 @@ use tokio::task::LocalSet;
 
 use super::actor::{self, Call, Client, Command, Shared, World};
 use super::journal::{Journal, emission, named};
+use super::known::{self, Known};
 use super::program::{Emit, Program, Step, Target, Verb};
 use crate::client::{Connection, Endpoint, Http, Jar};
 use crate::play;
@@ -25,10 +26,11 @@ use crate::wire::{Link, LinkAction};
 
 /// An answer that has not come by then does not come.
 const PATIENCE: Duration = Duration::from_secs(4);
-/// How long the recipients of a question have.
+/// How long the recipients of a question have, and of one that will not be answered by all.
 const ASKED: Duration = Duration::from_millis(500);
-/// How long a connection that broke stays away.
-const AWAY: Duration = Duration::from_millis(12);
+const ASKED_IN_VAIN: Duration = Duration::from_millis(150);
+/// How much of it they have for certain, in percent: timers may be early, and some servers round.
+const SURELY: u64 = 80;
 /// How long a path is held, and a process stopped: less than any ping timeout, so everything is still owed.
 const HELD: Duration = Duration::from_millis(25);
 /// What rooms are called; also in [`super::text`].
@@ -47,21 +49,47 @@ pub struct Stage {
     pub pid: Option<u32>,
     /// The last entry of the fixture's journal that an earlier program has seen.
     pub journal: Arc<AtomicU64>,
+    /// What is known to be wrong, and is told apart from what is found.
+    pub known: Arc<[Known]>,
 }
 
 impl Stage {
-    /// Whether anybody answers there.
+    /// Whether anybody answers there, and not only listens.
     pub async fn is_alive(&self) -> bool {
         let endpoint = self.endpoint.clone().with_jar(Jar::default());
-        let opening = Connection::open(&endpoint, &self.http, Transport::WebSocket);
-        match tokio::time::timeout(PATIENCE, opening).await {
-            Ok(Ok(connection)) => {
-                connection.close().await;
-                true
-            }
-            _ => false,
-        }
+        let asked = async {
+            let mut connection = Connection::open(&endpoint, &self.http, Transport::WebSocket).await.ok()?;
+            connection.join("/", "", PATIENCE).await.ok()?;
+            connection.call("/", Args::event("message-with-ack", ()).ok()?, PATIENCE).await.ok()?;
+            connection.close().await;
+            Some(())
+        };
+        matches!(tokio::time::timeout(PATIENCE, asked).await, Ok(Some(())))
     }
+
+    /// Takes out of the findings and surprises of a program what is known.
+    fn excuse(&self, findings: &mut Findings, surprises: &mut Vec<String>) -> Vec<Excused> {
+        let mut excused = Vec::new();
+        findings.violations.retain(|violation| {
+            let entry = self.known.iter().position(|known| known.is(violation));
+            excused.extend(entry.map(|entry| Excused { entry, words: violation.summary.clone() }));
+            entry.is_none()
+        });
+        surprises.retain(|surprise| {
+            let entry = self.known.iter().position(|known| known.is_surprise(surprise));
+            excused.extend(entry.map(|entry| Excused { entry, words: surprise.clone() }));
+            entry.is_none()
+        });
+        excused
+    }
+}
+
+/// Something that is wrong and known.
+#[derive(Clone, Debug)]
+pub struct Excused {
+    /// Which of the [entries](Stage::known) knows it.
+    pub entry: usize,
+    pub words: String,
 }
 
 /// What came of a program.
@@ -70,8 +98,12 @@ pub struct Outcome {
     pub findings: Findings,
     /// What went wrong beside the history: no answer, a connection that was closed.
     pub surprises: Vec<String>,
+    /// What is wrong and known; it is neither among the violations nor among the surprises.
+    pub excused: Vec<Excused>,
     /// Steps that the target's fixture cannot do.
     pub unsupported: u64,
+    /// What the server said of operations that it did not do.
+    pub refusals: Vec<String>,
     pub transcript: Vec<String>,
 }
 
@@ -84,8 +116,8 @@ impl Outcome {
     /// What is wrong, in a word: the same for runs that fail alike.
     pub fn kind(&self) -> String {
         match self.findings.violations.first() {
-            Some(violation) => format!("{} {:?}", violation.invariant, violation.breach),
-            None => self.surprises.first().map(|_| "surprise".to_owned()).unwrap_or_default(),
+            Some(violation) => known::kind(violation),
+            None => self.surprises.first().map(|_| known::SURPRISE.to_owned()).unwrap_or_default(),
         }
     }
 }
@@ -109,7 +141,15 @@ async fn run(program: &Program, stage: &Stage) -> Outcome {
     };
     journal.history.handlers = vec![handler("dynamic", &[0, 1]), handler("dynamic2", &[1])];
     let clients = program.clients.iter().map(|_| Client::default()).collect();
-    let world = Rc::new(RefCell::new(World { journal, clients, namespaces, surprises: Vec::new(), unsupported: 0 }));
+    let world = Rc::new(RefCell::new(World {
+        journal,
+        clients,
+        namespaces,
+        surprises: Vec::new(),
+        unsupported: 0,
+        refusals: Vec::new(),
+        stuck: false,
+    }));
     let stagehand = Player { world: world.clone(), stage, namespaces: program.namespaces };
     for client in program.steps().filter(|step| step.verb == Verb::Stall).map(|step| step.client) {
         let link = Link::open(stage.endpoint.address(), Duration::ZERO).await;
@@ -126,12 +166,16 @@ async fn run(program: &Program, stage: &Stage) -> Outcome {
     join_all(clients.map(|client| stagehand.tell(client, |done| Command::Close { done }))).await;
     let mut world = world.borrow_mut();
     let history = std::mem::take(&mut world.journal.history);
-    let findings = check(&history);
+    let mut findings = check(&history);
+    let mut surprises = std::mem::take(&mut world.surprises);
+    let excused = stage.excuse(&mut findings, &mut surprises);
     Outcome {
         findings,
         history,
-        surprises: std::mem::take(&mut world.surprises),
+        surprises,
+        excused,
         unsupported: world.unsupported,
+        refusals: std::mem::take(&mut world.refusals),
         transcript: std::mem::take(&mut world.journal.transcript),
     }
 }
@@ -149,11 +193,14 @@ impl Player<'_> {
         if let Some(link) = &self.world.borrow().clients[usize::from(client)].link {
             endpoint.through(link.address());
         }
+        if self.world.borrow().stuck {
+            return;
+        }
         let opening = Connection::open(&endpoint, &self.stage.http, transport);
         let connection = match tokio::time::timeout(PATIENCE, opening).await {
             Ok(Ok(connection)) => connection,
             Ok(Err(error)) => return self.surprise(format!("c{client} cannot connect: {error}")),
-            Err(_) => return self.surprise(format!("c{client} cannot connect within {PATIENCE:?}")),
+            Err(_) => return self.wait_no_more(format!("c{client} cannot connect within {PATIENCE:?}")),
         };
         let (sender, receiver) = mpsc::unbounded_channel();
         self.world.borrow_mut().clients[usize::from(client)].commands = Some(sender);
@@ -167,15 +214,24 @@ impl Player<'_> {
         self.world.borrow_mut().surprises.push(what);
     }
 
+    /// Somebody waited in vain. The others need not do so one after the other.
+    fn wait_no_more(&self, what: String) {
+        self.surprise(what);
+        self.world.borrow_mut().stuck = true;
+    }
+
     /// Gives a client a command and waits until it is done; nothing if it has no connection.
     async fn tell<T>(&self, client: u8, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Option<T> {
+        if self.world.borrow().stuck {
+            return None;
+        }
         let (done, answer) = oneshot::channel();
         let sender = self.world.borrow().clients[usize::from(client)].commands.clone()?;
         sender.send(command(done)).ok()?;
         match tokio::time::timeout(PATIENCE, answer).await {
             Ok(answer) => answer.ok(),
             Err(_) => {
-                self.surprise(format!("c{client} had no answer within {PATIENCE:?}"));
+                self.wait_no_more(format!("c{client} had no answer within {PATIENCE:?}"));
                 None
             }
         }
@@ -336,10 +392,10 @@ impl Player<'_> {
                 }
                 self.tell(client, |done| Command::Join { namespace, refused: false, done }).await;
             }
-            Verb::Cut => {
+            Verb::Cut { away } => {
                 if self.tell(client, |done| Command::Cut { done }).await.is_some() {
                     // The outage itself, during which others go on.
-                    tokio::time::sleep(AWAY).await;
+                    tokio::time::sleep(Duration::from_millis(u64::from(*away))).await;
                     self.open(client, Transport::WebSocket).await;
                 }
             }
@@ -399,14 +455,17 @@ impl Player<'_> {
         if emit.volatile {
             request["volatile"] = json!(true);
         }
+        let asked = if emit.silent.is_some() { ASKED_IN_VAIN } else { ASKED };
         if emit.asks {
-            request["timeout"] = json!(ASKED.as_millis() as u64);
+            request["timeout"] = json!(asked.as_millis() as u64);
         }
-        let action = Action::Emit(emission(namespace, rooms, spared, emit));
-        let (binary, asks) = (emit.binary, emit.asks);
+        let patience = if emit.asks { asked.as_nanos() as u64 / 100 * SURELY } else { 0 };
+        let action = Action::Emit(emission(namespace, (rooms, spared), emit, patience));
+        let (binary, asks, silent) = (emit.binary, emit.asks, emit.silent);
         let begin = move |journal: &mut Journal, by| {
             let message = journal.next_operation();
             journal.sends(message, &payload(message, binary));
+            journal.silence(message, silent);
             journal.invoke_as(message, by, action);
             message
         };
@@ -462,8 +521,13 @@ fn first(args: &Args) -> serde_json::Value {
 
 fn acknowledgements(args: &Args) -> Answer {
     let answer = first(args);
-    let count = answer["acks"].as_array().map_or(0, Vec::len) as u32;
-    if answer["error"].is_null() { Answer::Acknowledgements(count) } else { Answer::TimedOut(count) }
+    let count = answer["acks"].as_array().map(|acks| acks.len() as u32);
+    match (count, answer["error"].is_null()) {
+        (Some(count), true) => Answer::Acknowledgements(count),
+        (Some(count), false) => Answer::TimedOut(count),
+        // How many there were is not told.
+        (None, _) => Answer::Done,
+    }
 }
 
 fn present(journal: &Journal, args: &Args) -> Answer {

@@ -47,8 +47,9 @@ pub enum Verb {
     Kick(u8),
     /// It leaves the namespace and joins it again; `refused`: it asks first in a way that the middleware refuses.
     Rejoin { refused: bool },
-    /// Its connection is reset; it comes back and asks for its session, where there is recovery.
-    Cut,
+    /// Its connection is reset; so many milliseconds later it comes back and asks for its session, where there is
+    /// recovery. A short outage ends while others go on.
+    Cut { away: u8 },
     /// Nothing passes between it and the server for a while; what was held comes afterwards.
     Stall,
     /// The server's process is stopped for a while and goes on.
@@ -68,6 +69,8 @@ pub struct Emit {
     pub volatile: bool,
     /// Every recipient is asked for an answer.
     pub asks: bool,
+    /// This client gives none, so that the time runs out.
+    pub silent: Option<u8>,
     /// With two attachments.
     pub binary: bool,
 }
@@ -99,7 +102,10 @@ impl Verb {
         match self {
             Self::Join(rooms) => rooms.len(),
             Self::Emit(emit) => {
-                let flags = [emit.volatile, emit.asks, emit.binary].into_iter().filter(|flag| *flag).count();
+                let flags = [emit.volatile, emit.asks, emit.silent.is_some(), emit.binary]
+                    .into_iter()
+                    .filter(|flag| *flag)
+                    .count();
                 let targets = emit.to.iter().chain(&emit.except);
                 let own = targets.clone().filter(|target| matches!(target, Target::Own(_))).count();
                 targets.count() + own + flags
@@ -122,7 +128,7 @@ impl Verb {
             Self::Kick(_) => "kick",
             Self::Rejoin { refused: false } => "rejoin",
             Self::Rejoin { refused: true } => "refused",
-            Self::Cut => "cut",
+            Self::Cut { .. } => "cut",
             Self::Stall => "stall",
             Self::Freeze => "freeze",
             Self::Reconnect(_) => "reconnect",

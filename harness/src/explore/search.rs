@@ -56,8 +56,17 @@ pub struct Statistics {
     pub deliveries: u64,
     /// Steps that the target's fixture cannot do.
     pub unsupported: u64,
+    /// Operations that the server did not do, and what it said of the first.
+    pub refused: u64,
+    pub refusal: Option<String>,
+    /// What is wrong and known, by entry: how often.
+    pub excused: BTreeMap<usize, u64>,
+    /// What nobody promises and is worth knowing: how many programs showed it, and how it showed first.
+    pub remarks: BTreeMap<String, (u64, String)>,
     pub strength: Strength,
     pub took: Duration,
+    /// The time was over in the middle of a program.
+    pub unfinished: bool,
     /// Nobody answered any more, and this is what was played last.
     pub lost: Option<Box<Program>>,
 }
@@ -65,7 +74,7 @@ pub struct Statistics {
 /// What is heard during a hunt.
 pub trait Progress {
     /// A program was played.
-    fn played(&mut self, statistics: &Statistics);
+    fn played(&mut self, outcome: &Outcome, statistics: &Statistics);
     /// A failure was found and is being shrunk.
     fn found(&mut self, outcome: &Outcome);
     /// It is as small as it gets.
@@ -85,10 +94,18 @@ pub async fn hunt(hunt: &Hunt, stage: &Stage, progress: &mut dyn Progress) -> St
     while started.elapsed() < hunt.time && statistics.programs < hunt.budget && kinds.len() < hunt.failures {
         let Ok(tree) = strategy.new_tree(&mut runner) else { break };
         let program = tree.current();
-        let outcome = perform(&program, stage).await;
+        let left = hunt.time.saturating_sub(started.elapsed());
+        let Ok(outcome) = tokio::time::timeout(left, perform(&program, stage)).await else {
+            statistics.unfinished = true;
+            // A server that says nothing any more is not one on which nothing was found.
+            if !stage.is_alive().await {
+                statistics.lost = Some(Box::new(program));
+            }
+            break;
+        };
         statistics.add(&program, &outcome);
         statistics.took = started.elapsed();
-        progress.played(&statistics);
+        progress.played(&outcome, &statistics);
         if !outcome.surprises.is_empty() && !stage.is_alive().await {
             statistics.lost = Some(Box::new(program));
             break;
@@ -118,10 +135,12 @@ pub async fn replay(program: &Program, stage: &Stage, runs: u32) -> (Outcome, u3
 async fn shrink(original: Program, outcome: Outcome, stage: &Stage, until: Instant) -> Failure {
     let kind = outcome.kind();
     let mut failed = 1;
-    for _ in 0..REHEARSALS {
+    let mut rehearsed = 1;
+    while rehearsed <= REHEARSALS && clock::now() < until {
         failed += u32::from(perform(&original, stage).await.kind() == kind);
+        rehearsed += 1;
     }
-    let rate = f64::from(failed) / f64::from(REHEARSALS + 1);
+    let rate = f64::from(failed) / f64::from(rehearsed);
     let runs =
         if rate >= 1.0 { 1 } else { ((1.0 - SURE).ln() / (1.0 - rate).ln()).ceil().min(f64::from(MOST_RUNS)) as u32 };
     let mut best = Failure { program: original.clone(), original, outcome, rate, is_sequential: false, tried: 0 };
@@ -134,7 +153,10 @@ async fn shrink(original: Program, outcome: Outcome, stage: &Stage, until: Insta
                 continue;
             }
             best.tried += 1;
-            let (outcome, _) = replay(&candidate, stage, runs).await;
+            let left = until.saturating_duration_since(clock::now());
+            let Ok((outcome, _)) = tokio::time::timeout(left, replay(&candidate, stage, runs)).await else {
+                break 'smaller;
+            };
             if outcome.kind() == kind && (candidate.size() < best.program.size()) {
                 (best.program, best.outcome) = (candidate, outcome);
                 continue 'smaller;
@@ -161,6 +183,15 @@ impl Statistics {
             }
         }
         self.unsupported += outcome.unsupported;
+        self.refused += outcome.refusals.len() as u64;
+        self.refusal = self.refusal.take().or_else(|| outcome.refusals.first().cloned());
+        for excused in &outcome.excused {
+            *self.excused.entry(excused.entry).or_default() += 1;
+        }
+        for remark in &outcome.findings.remarks {
+            let first = || (0, remark.summary.clone());
+            self.remarks.entry(remark.invariant.to_string()).or_insert_with(first).0 += 1;
+        }
         self.strength.add(&outcome.findings.strength);
     }
 }

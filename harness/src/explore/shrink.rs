@@ -159,10 +159,13 @@ fn names(step: &Step) -> Vec<u8> {
     let mut names = vec![step.client];
     match &step.verb {
         Verb::Move { whom, .. } | Verb::Kick(whom) => names.push(*whom),
-        Verb::Emit(emit) => names.extend(emit.to.iter().chain(&emit.except).filter_map(|target| match target {
-            Target::Own(client) => Some(*client),
-            Target::Room(_) => None,
-        })),
+        Verb::Emit(emit) => {
+            names.extend(emit.silent);
+            names.extend(emit.to.iter().chain(&emit.except).filter_map(|target| match target {
+                Target::Own(client) => Some(*client),
+                Target::Room(_) => None,
+            }));
+        }
         _ => {}
     }
     names
@@ -175,6 +178,7 @@ fn renumber(step: &mut Step, gone: u8) {
     match &mut step.verb {
         Verb::Move { whom, .. } | Verb::Kick(whom) => up(whom),
         Verb::Emit(emit) => {
+            emit.silent.iter_mut().for_each(up);
             for target in emit.to.iter_mut().chain(&mut emit.except) {
                 if let Target::Own(client) = target {
                     up(client);
@@ -205,12 +209,13 @@ fn in_sequence(program: &Program, found: &mut Vec<Program>) {
 
 fn plainer(program: &Program, found: &mut Vec<Program>) {
     for number in 0..program.steps().count() {
-        for plain in 0..3 {
+        for plain in 0..4 {
             let mut smaller = program.clone();
             if let Some(Step { verb: Verb::Emit(emit), .. }) = steps_mut(&mut smaller).nth(number) {
                 match plain {
                     0 => emit.binary = false,
-                    1 => emit.asks = false,
+                    1 => (emit.asks, emit.silent) = (false, None),
+                    2 => emit.silent = None,
                     _ => emit.volatile = false,
                 }
             }

@@ -7,6 +7,8 @@ use serde::Deserialize;
 use super::program::{Emit, Program, Step, Target, Verb};
 use crate::scenario::model::Transport;
 
+/// How long an outage lasts that does not say it, in milliseconds.
+const USUAL: u8 = 12;
 const ROOMS: [&str; 3] = ["red", "green", "blue"];
 
 #[derive(Deserialize)]
@@ -96,12 +98,14 @@ pub(super) fn line(step: &Step) -> String {
                 (emit.asks, "ask"),
                 (emit.binary, "binary"),
             ];
-            flags.into_iter().filter(|(on, _)| *on).try_for_each(|(_, name)| write!(text, " {name}"))
+            let flags = flags.into_iter().filter(|(on, _)| *on).try_for_each(|(_, name)| write!(text, " {name}"));
+            flags.and_then(|()| emit.silent.map_or(Ok(()), |silent| write!(text, " silent=c{silent}")))
         }
         Verb::Members(number) => write!(text, " members {}", room(*number)),
         Verb::Kick(whom) => write!(text, " kick c{whom}"),
         Verb::Rejoin { refused } => write!(text, " rejoin{}", if *refused { " refused" } else { "" }),
-        Verb::Cut => write!(text, " cut"),
+        Verb::Cut { away: USUAL } => write!(text, " cut"),
+        Verb::Cut { away } => write!(text, " cut {away}ms"),
         Verb::Stall => write!(text, " stall"),
         Verb::Freeze => write!(text, " freeze"),
         Verb::Reconnect(transport) => write!(text, " reconnect {}", transport_name(*transport)),
@@ -140,16 +144,19 @@ pub fn parse(text: &str) -> Result<Program, String> {
 }
 
 const HOW: &str = "expected `c0 VERB …` or `c0/1 VERB …` with join ROOMS, leave ROOM, put cN ROOM, take cN ROOM, \
-                   emit [to=…] [except=…] [socket] [volatile] [ask] [binary], members ROOM, kick cN, rejoin, cut, stall, freeze or reconnect TRANSPORT";
+                   emit [to=…] [except=…] [socket] [volatile] [ask] [silent=cN] [binary], members ROOM, kick cN, rejoin [refused], cut [2ms], stall, freeze or reconnect TRANSPORT";
 
 fn check(step: &Step, clients: usize, namespaces: u8) -> Result<(), String> {
     let mut named = vec![step.client];
     match &step.verb {
         Verb::Move { whom, .. } | Verb::Kick(whom) => named.push(*whom),
-        Verb::Emit(emit) => named.extend(emit.to.iter().chain(&emit.except).filter_map(|target| match target {
-            Target::Own(client) => Some(*client),
-            Target::Room(_) => None,
-        })),
+        Verb::Emit(emit) => {
+            named.extend(emit.silent);
+            named.extend(emit.to.iter().chain(&emit.except).filter_map(|target| match target {
+                Target::Own(client) => Some(*client),
+                Target::Room(_) => None,
+            }));
+        }
         _ => {}
     }
     if let Some(client) = named.into_iter().find(|client| usize::from(*client) >= clients) {
@@ -195,7 +202,12 @@ fn step(text: &str) -> Option<Step> {
             Some("refused") => Verb::Rejoin { refused: true },
             Some(_) => return None,
         },
-        "cut" => Verb::Cut,
+        "cut" => Verb::Cut {
+            away: match words.next() {
+                None => USUAL,
+                Some(away) => away.strip_suffix("ms")?.parse().ok()?,
+            },
+        },
         "stall" => Verb::Stall,
         "freeze" => Verb::Freeze,
         "reconnect" => Verb::Reconnect(transport(words.next()?)?),
@@ -210,6 +222,7 @@ fn emit<'t>(words: &mut impl Iterator<Item = &'t str>) -> Option<Emit> {
         match (word, word.split_once('=')) {
             (_, Some(("to", list))) => emit.to = target_list(list)?,
             (_, Some(("except", list))) => emit.except = target_list(list)?,
+            (_, Some(("silent", who))) => emit.silent = Some(client(who)?),
             ("socket", _) => emit.from_socket = true,
             ("volatile", _) => emit.volatile = true,
             ("ask", _) => emit.asks = true,

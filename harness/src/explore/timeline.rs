@@ -36,6 +36,9 @@ pub fn lanes(proof: &Proof) -> Vec<Lane> {
             Event::Resumed { socket } => drawn.note(*socket, stamped.at, "recovered"),
             Event::Connected { socket, .. } => drawn.note(*socket, stamped.at, "connected"),
             Event::Gone { socket } => drawn.note(*socket, stamped.at, "gone"),
+            Event::Acknowledged { socket, message } => {
+                drawn.note(*socket, stamped.at, &format!("acknowledges message {}", message.0));
+            }
             Event::Connect { .. } | Event::Complete { .. } | Event::Room { .. } => {}
         }
     }

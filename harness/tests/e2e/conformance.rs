@@ -224,3 +224,35 @@ fn a_target_that_dies_is_started_again() {
     assert!(text.contains("dying of acks"), "{text}");
     assert!(of("pass") > 20, "{text}");
 }
+
+/// A target that cannot do what it does not deny fails, and the rows that it breaks are named; one that says so is
+/// left alone.
+#[test]
+fn what_a_target_cannot_do_and_does_not_deny() {
+    let place = Place::new();
+    let folder = place.path().join("targets/lame");
+    fs::create_dir_all(&folder).unwrap();
+    let conform = |fault: &str, lacks: &str, rules: &[&str]| {
+        let program = env!("CARGO_BIN_EXE_sio-bench");
+        let start = format!("[{program:?}, \"serve\", \"--fault\", {fault:?}]");
+        fs::write(folder.join("target.toml"), format!("about = 'lame'\nstart = {start}\n[lacks]\n{lacks}\n")).unwrap();
+        let _ = fs::remove_dir_all(place.out());
+        let mut command = place.command(&[&["conform", "--target", "lame", "--quiet", "--out", "out"], rules].concat());
+        command.env("SIO_BENCH_TARGETS", place.path().join("targets")).output().unwrap()
+    };
+    let rooms = ["--rule", "RM-08", "--rule", "RM-01"];
+    let output = conform("own-room-missing", "", &rooms);
+    let text = stdout(&output);
+    assert_eq!(code(&output), 1, "{text}{}", stderr(&output));
+    assert!(text.contains("capabilities/own_room") && text.contains("[lacks] own_room = "), "{text}");
+    let failed = |id: &str| verdicts(&place).iter().any(|(found, verdict)| found.contains(id) && verdict == "fail");
+    assert!(failed("rooms/") && failed("capabilities/own_room"), "{text}");
+    let output = conform("own-room-missing", "own_room = 'there are none'", &rooms);
+    assert_eq!(code(&output), 0, "{}{}", stdout(&output), stderr(&output));
+
+    // A fixture that runs and acknowledges nothing is no other application.
+    let output = conform("ack-missing", "", &["--rule", "SIO-AK-01"]);
+    let text = stdout(&output);
+    assert_eq!(code(&output), 1, "{text}{}", stderr(&output));
+    assert!(text.contains("capabilities/acknowledgements") && failed("acks/"), "{text}");
+}

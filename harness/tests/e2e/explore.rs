@@ -2,6 +2,9 @@
 
 use std::fs;
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
 use crate::common::{Place, code, stderr, stdout};
 
 #[test]
@@ -10,7 +13,7 @@ fn nothing_is_found_on_the_reference_server() {
     let output = place.run(&["explore", "--time", "5s", "--seed", "3", "--out", "out"]);
     let text = stdout(&output);
     assert_eq!(code(&output), 0, "{text}\n{}", stderr(&output));
-    for part in ["strength 0.9", "must not", "join-overlapped-emit", "PASSED: nothing was found"] {
+    for part in ["strength 0.9", "must not", "join-overlapped-emit", "room-told", "PASSED: nothing was found"] {
         assert!(text.contains(part), "no {part:?} in {text}");
     }
 }
@@ -109,4 +112,60 @@ fn a_target_that_dies() {
     assert_eq!(code, Some(3), "{text}");
     assert!(text.contains("TARGET LOST") && text.contains("last.toml") && !text.contains("PASSED"), "{text}");
     assert!(place.out().join("last.toml").is_file());
+}
+
+/// A target that opens sessions and then says nothing: the hunt ends in its time, and has not passed.
+#[test]
+fn a_target_that_falls_silent() {
+    let place = Place::new();
+    let server = place.serve(&[]);
+    let target = server.url();
+    let args = ["explore", "--target", &target, "--time", "6s", "--seed", "1", "--out", "out"];
+    let mut hunt = place.start(&args);
+    hunt.wait_for("seed 1");
+    kill(Pid::from_raw(server.pid() as i32), Signal::SIGSTOP).unwrap();
+    let begun = sio_bench::clock::now();
+    let (code, text) = hunt.finish();
+    // Six seconds, and four for the question whether anybody is there; with a margin for a busy machine.
+    assert!(begun.elapsed() < std::time::Duration::from_secs(30), "{:?}", begun.elapsed());
+    assert_eq!(code, Some(3), "{text}");
+    assert!(text.contains("TARGET LOST") && !text.contains("PASSED"), "{text}");
+}
+
+/// Whoever ends a hunt does not have it called clean.
+#[test]
+fn a_hunt_that_is_interrupted() {
+    let place = Place::new();
+    let mut hunt = place.start(&["explore", "--time", "60s", "--seed", "1", "--out", "out"]);
+    hunt.wait_for("seed 1");
+    hunt.signal(Signal::SIGINT);
+    let (code, text) = hunt.finish();
+    assert_eq!(code, Some(130), "{text}");
+    assert!(text.contains("INTERRUPTED") && !text.contains("PASSED"), "{text}");
+}
+
+/// What is known to be wrong is told apart from what is found; what is known otherwise is not excused.
+#[test]
+fn a_known_deviation_is_no_failure() {
+    let place = Place::new();
+    let server = place.serve(&["--fault", "sender-included"]);
+    let target = server.url();
+    let known = |part: &str| {
+        // The sender answers its own questions, too.
+        let entries = [("I2 SENDER-EXCLUDED Phantom", part), ("I7 ACK-ONCE Acknowledgements", "its recipients are")];
+        let entry = |(kind, part)| format!("[[explore]]\nkind = {kind:?}\nmatch = [{part:?}]\nreason = \"as ever\"\n");
+        fs::write(place.path().join("known.toml"), entries.map(entry).concat()).unwrap();
+        let args = ["--budget", "60", "--time", "60s", "--seed", "1", "--shrink", "1s", "--failures", "1"];
+        let args =
+            [&["explore", "--target", &target, "--deviations", "known.toml", "--out", "out"], &args[..]].concat();
+        place.run(&args)
+    };
+    let output = known("which was not for it");
+    let text = stdout(&output);
+    assert_eq!(code(&output), 0, "{text}\n{}", stderr(&output));
+    assert!(text.contains("times: I2 SENDER-EXCLUDED Phantom: as ever"), "{text}");
+    assert!(text.contains("PASSED: nothing was found beyond what is known"), "{text}");
+    let output = known("something else");
+    assert_eq!(code(&output), 1, "{}", stdout(&output));
+    assert!(stdout(&output).contains("FAIL I2 SENDER-EXCLUDED Phantom"), "{}", stdout(&output));
 }

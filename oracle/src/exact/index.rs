@@ -31,6 +31,8 @@ pub(super) struct Socket {
     pub(super) cut: bool,
     /// Between a cut and the return with the same id.
     pub(super) gaps: Vec<Window>,
+    /// From the CONNECT that asked for its return, where that was seen, until it was back.
+    pub(super) returns: Vec<Window>,
     pub(super) served_by: Option<(HandlerId, Place)>,
     pub(super) receptions: Vec<Reception>,
     pub(super) fences: Vec<Fence>,
@@ -88,6 +90,8 @@ pub(super) struct Index<'a> {
     pub(super) asked: Vec<Asked<'a>>,
     /// Answers to what was answered already, or never asked.
     pub(super) surplus_answers: Vec<(OperationId, Place)>,
+    /// When a socket wrote its acknowledgement of a question.
+    pub(super) acknowledged: HashMap<(SocketId, OperationId), (Time, Place)>,
     /// Receptions of a message on a socket, in order.
     pub(super) received: HashMap<(SocketId, OperationId), Vec<Reception>>,
     /// Receptions on sockets that were never opened.
@@ -110,6 +114,15 @@ struct Pending<'a> {
     answer: Option<(&'a Answer, Place)>,
 }
 
+impl Pending<'_> {
+    /// When it took effect. What was refused may have done so in part, or not at all: it is like what has no answer,
+    /// though the answer is a fence as any.
+    fn effect(&self) -> Window {
+        let refused = matches!(self.answer, Some((Answer::Refused, _)));
+        Window { inv: self.window.inv, ok: if refused { NEVER } else { self.window.ok } }
+    }
+}
+
 impl<'a> Index<'a> {
     pub(super) fn new(history: &'a History) -> Self {
         let mut index = Self {
@@ -122,6 +135,7 @@ impl<'a> Index<'a> {
             sent_at: HashMap::new(),
             asked: Vec::new(),
             surplus_answers: Vec::new(),
+            acknowledged: HashMap::new(),
             received: HashMap::new(),
             unknown_receptions: Vec::new(),
             crossings: HashMap::new(),
@@ -142,11 +156,13 @@ impl<'a> Index<'a> {
         let history = self.history;
         let mut operations: Vec<(OperationId, Pending<'a>)> = Vec::new();
         let mut by_id = HashMap::new();
+        let mut asked_at: HashMap<(ClientId, NamespaceId), Time> = HashMap::new();
         for (place, stamped) in history.events.iter().enumerate() {
             let (at, place) = (stamped.at, place as Place);
             match &stamped.event {
                 &Event::Connect { socket, client, namespace, node } => {
                     self.order.push(socket);
+                    asked_at.insert((client, namespace), at);
                     self.sockets.insert(socket, Socket::new(client, namespace, node, at, place));
                 }
                 &Event::Connected { socket, served_by, .. } => {
@@ -178,12 +194,18 @@ impl<'a> Index<'a> {
                         self.unknown_receptions.push(place);
                     }
                 }
+                &Event::Acknowledged { socket, message } => {
+                    self.acknowledged.entry((socket, message)).or_insert((at, place));
+                }
                 &Event::Cut { socket } => self.with(socket, |socket| {
                     socket.end.inv = socket.end.inv.min(at);
                     socket.cut = true;
                 }),
                 &Event::Resumed { socket } => self.with(socket, |socket| {
-                    socket.gaps.push(Window { inv: socket.end.inv, ok: at });
+                    let lost = socket.end.inv;
+                    socket.gaps.push(Window { inv: lost, ok: at });
+                    let asked = asked_at.get(&(socket.client, socket.namespace)).copied();
+                    socket.returns.push(Window { inv: asked.filter(|asked| *asked > lost).unwrap_or(at), ok: at });
                     socket.end = Window { inv: NEVER, ok: NEVER };
                     socket.cut = false;
                 }),
@@ -204,7 +226,8 @@ impl<'a> Index<'a> {
 
     /// Second pass, when the lives of all sockets are known.
     fn file(&mut self, id: OperationId, operation: &Pending<'a>) {
-        let &Pending { by, action, window, place, answer } = operation;
+        let &Pending { by, action, place, answer, .. } = operation;
+        let window = operation.effect();
         match action {
             Action::Join { socket, rooms } => {
                 for &room in rooms {
@@ -226,7 +249,7 @@ impl<'a> Index<'a> {
                     self.asked.push(Asked {
                         namespace: *namespace,
                         rooms,
-                        window,
+                        window: operation.window,
                         found: sockets,
                         strangers: *strangers,
                         place,
@@ -235,7 +258,7 @@ impl<'a> Index<'a> {
             }
         }
         if let (Some(by), Some((_, place))) = (by, answer) {
-            self.with(by, |socket| socket.fences.push(Fence { window, place }));
+            self.with(by, |socket| socket.fences.push(Fence { window: operation.window, place }));
         }
     }
 
@@ -243,7 +266,7 @@ impl<'a> Index<'a> {
         let Some(state) = self.sockets.get(&socket) else { return };
         let local = operation.by.and_then(|by| self.sockets.get(&by)).is_none_or(|by| by.node == state.node);
         // Across nodes the answer does not wait for the other node.
-        let ok = if local { operation.window.ok } else { NEVER };
+        let ok = if local { operation.effect().ok } else { NEVER };
         let definite = local && state.up_throughout(Window { inv: operation.window.inv, ok });
         let cell = self.cells.entry((socket, room)).or_insert_with(|| {
             self.candidates.entry(room).or_default().push(socket);
@@ -333,6 +356,7 @@ impl Socket {
             end: Window { inv: NEVER, ok: NEVER },
             cut: false,
             gaps: Vec::new(),
+            returns: Vec::new(),
             served_by: None,
             receptions: Vec::new(),
             fences: Vec::new(),

@@ -203,6 +203,11 @@ impl Pair<'_, '_> {
         findings.report(self.violation(invariant, Breach::Missing, &[], Some(proof)));
     }
 
+    /// Whether the recipients were chosen while the socket's session was being recovered.
+    fn meets_a_return(&self) -> bool {
+        self.socket.returns.iter().any(|back| back.inv <= self.window.ok && self.window.inv <= back.ok)
+    }
+
     fn goals(&self, class: Tri, strength: &mut Strength) {
         let emission = self.sent.emission;
         let connected = self.socket.connected(self.window.inv, false);
@@ -218,6 +223,7 @@ impl Pair<'_, '_> {
             (Goal::SenderInRoom, inside > 0 && self.is_excluded_sender()),
             (Goal::DisconnectWithBacklog, must && self.socket.cut && !arrived),
             (Goal::Recovered, must && self.socket.in_gap(self.window)),
+            (Goal::RestoreOverlappedEmit, must && self.meets_a_return()),
             (Goal::VolatileArrived, emission.volatile && arrived),
             (Goal::OwnRoom, must && emission.rooms.contains(&Room::Own(self.id))),
         ];

@@ -63,6 +63,7 @@ fn rooms(index: &Index<'_>, findings: &mut Findings) {
     let mut rooms: HashMap<(NamespaceId, RoomId), (bool, HashSet<SocketId>)> = HashMap::new();
     for (place, stamped) in index.history.events.iter().enumerate() {
         let &Event::Room { namespace, room, change } = &stamped.event else { continue };
+        findings.strength.reach(Goal::RoomTold);
         let (exists, members) = rooms.entry((namespace, room)).or_default();
         let wrong = match change {
             RoomChange::Created => std::mem::replace(exists, true).then_some("was created while it existed"),

@@ -279,9 +279,10 @@ impl Index<'_> {
 }
 
 fn window_in_words(sent: &Sent<'_>) -> String {
-    match sent.window.ok {
-        NEVER => format!("from {} on; no answer came", ms(sent.window.inv)),
-        ok => format!("between {} and the answer at {}", ms(sent.window.inv), ms(ok)),
+    match (sent.window.ok, sent.answer) {
+        (NEVER, Some((_, _))) => format!("from {} on; the answer said that it failed", ms(sent.window.inv)),
+        (NEVER, None) => format!("from {} on; no answer came", ms(sent.window.inv)),
+        (ok, _) => format!("between {} and the answer at {}", ms(sent.window.inv), ms(ok)),
     }
 }
 

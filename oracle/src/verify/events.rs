@@ -22,7 +22,7 @@ pub(super) struct Sent<'a> {
     pub(super) inv: Time,
     pub(super) ok: Time,
     pub(super) place: usize,
-    pub(super) answer: Option<&'a Answer>,
+    pub(super) answer: Option<(Time, &'a Answer)>,
 }
 
 /// The life of a socket.
@@ -88,6 +88,11 @@ impl<'a> Events<'a> {
         self.0.assumptions.in_order_handlers
     }
 
+    /// By when an operation has certainly taken effect; what was refused need not have.
+    fn done_by(&self, operation: OperationId) -> Time {
+        self.answer(operation).filter(|(_, answer)| **answer != Answer::Refused).map_or(NEVER, |(at, _)| at)
+    }
+
     fn answer(&self, operation: OperationId) -> Option<(Time, &'a Answer)> {
         self.0.events.iter().find_map(|stamped| match &stamped.event {
             Event::Complete { operation: other, answer } if *other == operation => Some((stamped.at, answer)),
@@ -108,7 +113,7 @@ impl<'a> Events<'a> {
                 }
                 _ => return refute(format!("operation {} is no message", message.0)),
             };
-            let (ok, answer) = self.answer(message).map_or((NEVER, None), |(at, answer)| (at, Some(answer)));
+            let (ok, answer) = (self.done_by(message), self.answer(message));
             return Ok(Sent { by: *by, emission, inv: stamped.at, ok, place, answer });
         }
         refute(format!("message {} was not sent", message.0))
@@ -167,7 +172,7 @@ impl<'a> Events<'a> {
                     if *socket == id =>
                 {
                     let own = self.invoked_by(*operation) == Some(id);
-                    ends.push((at, self.answer(*operation).map_or(NEVER, |(at, _)| at), own));
+                    ends.push((at, self.done_by(*operation), own));
                     debug_assert!(life.asked <= at, "a socket is opened before it is closed");
                 }
                 _ => {}
@@ -184,6 +189,16 @@ impl<'a> Events<'a> {
             Event::Invoke { operation, by, .. } if *operation == wanted => *by,
             _ => None,
         })
+    }
+
+    /// Whether the socket acknowledged a question, and had the answer to what it asked for behind that, before `until`.
+    pub(super) fn was_heard(&self, id: SocketId, question: OperationId, until: Time) -> bool {
+        let written = self.0.events.iter().find_map(|stamped| match stamped.event {
+            Event::Acknowledged { socket, message } if (socket, message) == (id, question) => Some(stamped.at),
+            _ => None,
+        });
+        let behind = |written, (inv, ok)| inv > written && ok < until && !self.was_away(id, written, ok);
+        written.is_some_and(|written| self.answers_on(id).any(|answered| behind(written, answered)))
     }
 
     pub(super) fn was_away(&self, socket: SocketId, from: Time, to: Time) -> bool {
@@ -203,7 +218,7 @@ impl<'a> Events<'a> {
                 continue;
             }
             let far = self.node_of(*by) != self.node_of(Some(id));
-            let ok = self.answer(*operation).filter(|_| !far).map_or(NEVER, |(at, _)| at);
+            let ok = if far { NEVER } else { self.done_by(*operation) };
             let change = |&room| Change { room: Room::Named(room), join, inv: stamped.at, ok, by: *by, place };
             changes.extend(rooms.iter().map(change));
         }

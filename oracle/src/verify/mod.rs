@@ -167,10 +167,15 @@ fn surplus(events: &Events<'_>) -> Result<(), Refuted> {
 
 fn acknowledgements(events: &Events<'_>, message: OperationId) -> Result<(), Refuted> {
     let sent = events.sent(message)?;
-    let (count, complete) = match sent.answer {
-        Some(Answer::Acknowledgements(count)) => (count, true),
-        Some(Answer::TimedOut(count)) => (count, false),
+    let (at, count, complete) = match sent.answer {
+        Some((at, Answer::Acknowledgements(count))) => (at, *count, true),
+        Some((at, Answer::TimedOut(count))) => (at, *count, false),
         _ => return refute("the message brought no acknowledgements"),
+    };
+    let until = match (complete, sent.emission.patience) {
+        (true, _) => at,
+        (false, 0) => 0,
+        (false, patience) => sent.inv + patience,
     };
     let (mut least, mut most) = (0, 0);
     for socket in events.sockets() {
@@ -179,14 +184,16 @@ fn acknowledgements(events: &Events<'_>, message: OperationId) -> Result<(), Ref
             continue;
         }
         let class = always(events, socket, message, events.chosen_by(message, socket)?)?;
-        least += u32::from(class == Some(true) && life.leaves == NEVER && life.gaps.is_empty());
+        let near = events.in_order() && events.node_of(sent.by) == life.node;
+        let heard = near && class != Some(false) && events.was_heard(socket, message, until);
+        let stayed = life.connected < sent.inv && at < life.leaves && !events.was_away(socket, sent.inv, at);
+        least += u32::from(heard || complete && class == Some(true) && stayed);
         most += u32::from(class != Some(false));
     }
-    if *count > most || complete && *count < least {
-        Ok(())
-    } else {
-        refute(format!("{least} to {most} recipients can have answered"))
+    if (least..=most).contains(&count) {
+        return refute(format!("{least} to {most} recipients can have answered"));
     }
+    Ok(())
 }
 
 fn members(events: &Events<'_>, socket: Option<SocketId>) -> Result<(), Refuted> {

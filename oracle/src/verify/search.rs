@@ -141,7 +141,10 @@ impl Question {
     fn may_be_next(&self, done: u128, number: usize) -> bool {
         let step = &self.steps[number];
         let blocks = |(other, before): (usize, &Step)| {
+            // A socket that was seen to be connected ends behind that, though the two share an instant.
+            let same = matches!((&before.effect, &step.effect), (Effect::Up(up), Effect::Down(down)) if up == down);
             let first = before.ok < step.inv
+                || same && before.ok == step.inv
                 || matches!((before.program, step.program), (Some((a, i)), Some((b, j))) if a == b && i < j && !before.detached);
             other != number && first && done & 1 << other == 0
         };

@@ -148,7 +148,7 @@ impl Board {
                     self.wrong.push(format!("{verdict:?} of {message:?} at {socket:?}"));
                 }
             }
-            Event::Room { .. } => {}
+            Event::Acknowledged { .. } | Event::Room { .. } => {}
         }
     }
 

@@ -7,7 +7,8 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 
 use sio_oracle::history::{
-    Action, Answer, ClientId, Emission, Event, History, NamespaceId, NodeId, OperationId, Room, RoomId, SocketId, Time,
+    Action, Answer, ClientId, Emission, Event, History, NamespaceId, NodeId, OperationId, Room, RoomChange, RoomId,
+    SocketId, Time,
 };
 
 /// How the program is driven.
@@ -43,6 +44,7 @@ mutants! {
     DropOnePercent DupOnePercent JoinLost JoinLate LeaveNoop LeaveLate LeaveAll Reorder AckBeforeWrite
     NamespaceLeak OwnRoomMissing AckTwice PresenceStale PresenceStranger ConnectLate Altered InheritRooms
     RecoverGap RecoverDup RecoverRoomsLost DropOnJoin AckMiscount StaleRooms
+    AckForgotten PartialLost DeleteUntold RecoverMissesNewest FanOutTornApart
 }
 
 type Step = Box<dyn FnOnce(&mut Sim)>;
@@ -83,8 +85,8 @@ struct Client {
 struct Session {
     client: usize,
     namespace: NamespaceId,
-    /// Everything reliable that was ever queued.
-    log: Vec<OperationId>,
+    /// Everything reliable that was ever queued, and when.
+    log: Vec<(OperationId, Time)>,
     /// The server knows that the connection is gone.
     parked: bool,
     dead: bool,
@@ -104,10 +106,16 @@ pub struct Sim {
     stale: BTreeMap<RoomId, BTreeSet<SocketId>>,
     broker_at: Time,
     operations: u32,
+    /// Questions, and who has answered.
+    asked: BTreeMap<OperationId, BTreeSet<SocketId>>,
+    /// What the adapter told of the rooms.
+    told: Vec<(NamespaceId, RoomId, RoomChange)>,
     pub history: History,
 }
 
 pub const ROOMS: u32 = 3;
+/// How long acknowledgements are waited for.
+const PATIENCE: Time = 10_000;
 
 impl Sim {
     pub fn history(seed: u64, operations: u32, mode: Mode, mutant: Option<Mutant>) -> History {
@@ -126,6 +134,8 @@ impl Sim {
             stale: BTreeMap::new(),
             broker_at: 0,
             operations: 0,
+            asked: BTreeMap::new(),
+            told: Vec::new(),
             history: History::default(),
         };
         for client in 0..5 {
@@ -135,6 +145,9 @@ impl Sim {
         while let Some(Reverse(Due(at, _, step))) = sim.queue.pop() {
             sim.now = at;
             step(&mut sim);
+        }
+        for (namespace, room, change) in std::mem::take(&mut sim.told) {
+            sim.record(Event::Room { namespace, room, change });
         }
         sim.history
     }
@@ -222,8 +235,8 @@ impl Sim {
         self.up(client, move |sim| {
             sim.sessions.get_mut(&socket).expect("it was made").dead = false;
             if let (true, Some(before)) = (sim.is(Mutant::InheritRooms), before) {
-                for members in sim.members.values_mut().filter(|members| members.contains(&before)) {
-                    members.insert(socket);
+                for room in sim.rooms_of(before) {
+                    sim.enter(socket, room);
                 }
             }
             if sim.is(Mutant::ConnectLate) {
@@ -309,6 +322,7 @@ impl Sim {
             volatile: self.one_in(10),
             // Nobody counts acknowledgements across nodes here.
             asks: !self.mode.cluster && self.one_in(10),
+            patience: PATIENCE,
         }
     }
 
@@ -351,13 +365,14 @@ impl Sim {
                 sim.leave_all(socket);
             }
             sim.sessions.get_mut(&socket).expect("it was made").parked = false;
-            let mut missed =
-                sim.sessions[&socket].log.iter().skip(sim.clients[client].offset).copied().collect::<Vec<_>>();
+            let newest = if sim.is(Mutant::RecoverMissesNewest) { sim.now.saturating_sub(1_000) } else { sim.now };
+            let missed = sim.sessions[&socket].log.iter().skip(sim.clients[client].offset);
+            let mut missed: Vec<_> = missed.filter(|(_, at)| *at <= newest).map(|(message, _)| *message).collect();
             if sim.is(Mutant::RecoverGap) {
                 missed.pop();
             }
             if sim.is(Mutant::RecoverDup)
-                && let Some(last) = sim.sessions[&socket].log.iter().take(sim.clients[client].offset).next_back()
+                && let Some((last, _)) = sim.sessions[&socket].log.iter().take(sim.clients[client].offset).next_back()
             {
                 missed.insert(0, *last);
             }
@@ -382,14 +397,15 @@ impl Sim {
             match &action {
                 Action::Join { socket, rooms } => sim.join(*socket, rooms),
                 Action::Leave { socket, room } => sim.leave(*socket, *room),
-                Action::Emit(emission) => {
-                    let count = sim.broadcast(by, operation, emission);
-                    if emission.asks {
-                        let slow = sim.one_in(4);
-                        answer = if slow { Answer::TimedOut(count / 2) } else { Answer::Acknowledgements(count) };
-                        late = 10_000;
-                    }
+                Action::Emit(emission) if emission.asks => {
+                    sim.asked.insert(operation, BTreeSet::new());
+                    let asked = sim.broadcast(by, operation, emission);
+                    return sim.collect(client, operation, action, asked);
                 }
+                Action::Emit(emission) if sim.is(Mutant::FanOutTornApart) => {
+                    late = sim.tear_apart(by, operation, emission);
+                }
+                Action::Emit(emission) => _ = sim.broadcast(by, operation, emission),
                 Action::Disconnect { socket } if Some(*socket) == by => sim.gone(*socket),
                 Action::Disconnect { socket } => sim.kick(*socket),
                 Action::Presence { namespace, rooms } => answer = sim.presence(*namespace, rooms),
@@ -402,6 +418,39 @@ impl Sim {
                 }
             });
         });
+    }
+
+    /// Counts the acknowledgements of a question when its time is over.
+    fn collect(&mut self, client: usize, operation: OperationId, action: Action, asked: u32) {
+        let (at, epoch) = (self.now + PATIENCE, self.clients[client].epoch);
+        self.at(at, move |sim| {
+            let came = sim.asked.remove(&operation).map_or(0, |answers| answers.len() as u32);
+            let answer = match came == asked {
+                true if sim.is(Mutant::AckMiscount) => Answer::Acknowledgements(asked + 1),
+                true if sim.is(Mutant::AckForgotten) => Answer::Acknowledgements(asked.saturating_sub(1)),
+                true => Answer::Acknowledgements(asked),
+                false if sim.is(Mutant::PartialLost) => Answer::TimedOut(0),
+                false => Answer::TimedOut(came),
+            };
+            if sim.clients[client].epoch == epoch {
+                sim.answer(client, operation, action, answer);
+            }
+        });
+    }
+
+    /// Every second recipient is chosen only some time later; returns how much later that is.
+    fn tear_apart(&mut self, by: Option<SocketId>, message: OperationId, emission: &Emission) -> Time {
+        let late = 1 + self.below(6_000);
+        self.half(by, message, emission, 0);
+        let emission = emission.clone();
+        self.at(self.now + late, move |sim| sim.half(by, message, &emission, 1));
+        late
+    }
+
+    fn half(&mut self, by: Option<SocketId>, message: OperationId, emission: &Emission, which: u32) {
+        for socket in self.recipients(by, emission).into_iter().filter(|socket| socket.0 % 2 == which) {
+            self.queue(socket, message, !emission.volatile);
+        }
     }
 
     fn answer(&mut self, client: usize, operation: OperationId, action: Action, answer: Answer) {
@@ -430,11 +479,41 @@ impl Sim {
             if self.is(Mutant::JoinLate) {
                 self.at(self.now + 3_000, move |sim| {
                     if !sim.sessions[&socket].dead {
-                        sim.members.entry(room).or_default().insert(socket);
+                        sim.enter(socket, room);
                     }
                 });
             } else {
-                self.members.entry(room).or_default().insert(socket);
+                self.enter(socket, room);
+            }
+        }
+    }
+
+    fn rooms_of(&self, socket: SocketId) -> Vec<RoomId> {
+        let rooms = self.members.iter().filter(|(_, members)| members.contains(&socket));
+        rooms.map(|(room, _)| *room).collect()
+    }
+
+    /// Whether anybody of a namespace is in a room.
+    fn exists(&self, namespace: NamespaceId, room: RoomId) -> bool {
+        let members = self.members.get(&room).into_iter().flatten();
+        members.into_iter().any(|member| self.sessions[member].namespace == namespace)
+    }
+
+    fn enter(&mut self, socket: SocketId, room: RoomId) {
+        let namespace = self.sessions[&socket].namespace;
+        let is_new = !self.exists(namespace, room);
+        if self.members.entry(room).or_default().insert(socket) {
+            self.told.extend(is_new.then_some((namespace, room, RoomChange::Created)));
+            self.told.push((namespace, room, RoomChange::Joined(socket)));
+        }
+    }
+
+    fn exit(&mut self, socket: SocketId, room: RoomId) {
+        let namespace = self.sessions[&socket].namespace;
+        if self.members.entry(room).or_default().remove(&socket) {
+            self.told.push((namespace, room, RoomChange::Left(socket)));
+            if !self.exists(namespace, room) && !self.is(Mutant::DeleteUntold) {
+                self.told.push((namespace, room, RoomChange::Deleted));
             }
         }
     }
@@ -448,15 +527,15 @@ impl Sim {
         }
         let at = if self.is(Mutant::LeaveLate) { self.now + 4_000 } else { self.now };
         if at > self.now {
-            self.at(at, move |sim| _ = sim.members.entry(room).or_default().remove(&socket));
+            self.at(at, move |sim| sim.exit(socket, room));
         } else {
-            self.members.entry(room).or_default().remove(&socket);
+            self.exit(socket, room);
         }
     }
 
     fn leave_all(&mut self, socket: SocketId) {
-        for members in self.members.values_mut() {
-            members.remove(&socket);
+        for room in self.rooms_of(socket) {
+            self.exit(socket, room);
         }
     }
 
@@ -514,7 +593,7 @@ impl Sim {
             let emission = emission.clone();
             self.at(at, move |sim| _ = sim.spread(by, message, &emission, 1 - node));
         }
-        if self.is(Mutant::AckMiscount) { count + 1 } else { count }
+        count
     }
 
     fn spread(&mut self, by: Option<SocketId>, message: OperationId, emission: &Emission, node: u16) -> u32 {
@@ -604,7 +683,8 @@ impl Sim {
 
     fn queue(&mut self, socket: SocketId, message: OperationId, reliable: bool) {
         if reliable {
-            self.sessions.get_mut(&socket).expect("it was made").log.push(message);
+            let now = self.now;
+            self.sessions.get_mut(&socket).expect("it was made").log.push((message, now));
         }
         if self.sessions[&socket].parked {
             return;
@@ -625,6 +705,10 @@ impl Sim {
         self.down(client, move |sim| {
             sim.record(Event::Receive { socket, message, intact });
             sim.clients[client].offset += usize::from(reliable);
+            if sim.asked.contains_key(&message) {
+                sim.record(Event::Acknowledged { socket, message });
+                sim.up(client, move |sim| _ = sim.asked.get_mut(&message).map(|answers| answers.insert(socket)));
+            }
         });
     }
 }

@@ -1,6 +1,7 @@
 //! Rooms, with mistakes.
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -14,6 +15,8 @@ use crate::adapter::{Adapter, Claim, Listing, Outgoing, Room, RoomEvent, RoomObs
 const LATE: Duration = Duration::from_millis(40);
 /// How old the recipients of a stale snapshot are.
 const STALE: Duration = Duration::from_millis(50);
+/// How old what a recovery does not find yet can be.
+const NEWEST: Duration = Duration::from_millis(2);
 /// From how many sockets in a namespace on `drop-over-n` drops.
 const MANY: usize = 50;
 
@@ -23,6 +26,8 @@ pub(crate) struct FaultyAdapter {
     nsp: String,
     faults: Faults,
     memory: Mutex<Memory>,
+    /// A session is being restored right now.
+    restoring: Arc<AtomicBool>,
 }
 
 /// What some faults remember.
@@ -38,11 +43,13 @@ struct Memory {
     away: Vec<(Socket, Vec<Room>)>,
     /// Rooms that the next socket is put into.
     inherited: Vec<Room>,
+    /// The last broadcast that is kept for recovery.
+    newest: Option<(Instant, Selection)>,
 }
 
 impl FaultyAdapter {
     pub(super) fn new(inner: Arc<dyn Adapter>, nsp: String, faults: Faults) -> Self {
-        Self { inner, nsp, faults, memory: Mutex::default() }
+        Self { inner, nsp, faults, memory: Mutex::default(), restoring: Arc::default() }
     }
 
     fn memory(&self) -> MutexGuard<'_, Memory> {
@@ -59,6 +66,13 @@ impl FaultyAdapter {
             tokio::time::sleep(delay).await;
             act(&*inner);
         });
+    }
+
+    /// Whether what was broadcast last is new and for this session.
+    fn has_just_missed(&self, claim: &Claim) -> bool {
+        let memory = self.memory();
+        let Some((at, selection)) = &memory.newest else { return false };
+        crate::session::now() < *at + NEWEST && selection.includes(&claim.kept.sid, &claim.kept.rooms)
     }
 
     fn is_socket(&self, room: &str) -> bool {
@@ -311,6 +325,9 @@ impl Adapter for FaultyAdapter {
             let picked = selection.clone();
             return self.later(delay, move |inner| inner.broadcast(&picked, &event));
         }
+        if self.faults.has(Fault::RestoreMissesNewest) && !event.flags.volatile {
+            self.memory().newest = Some((crate::session::now(), selection.clone()));
+        }
         self.send(&selection, &event);
         if self.hits(Fault::NspLeak) {
             self.leak(&selection, &event);
@@ -371,8 +388,11 @@ impl Adapter for FaultyAdapter {
     }
 
     fn on_room_event(&self, observer: RoomObserver) {
-        let faults = self.faults.clone();
+        let (faults, restoring) = (self.faults.clone(), self.restoring.clone());
         self.inner.on_room_event(Box::new(move |event| {
+            if restoring.load(Ordering::Relaxed) && faults.hits(Fault::RestoreUntold) {
+                return;
+            }
             let untold = match event {
                 RoomEvent::Create(_) => Fault::CreateUntold,
                 RoomEvent::Join(..) => Fault::JoinUntold,
@@ -426,10 +446,13 @@ impl Adapter for FaultyAdapter {
     }
 
     fn restore(&self, socket: &Socket, claim: &Claim, accept: &mut dyn FnMut(&[Frames]) -> bool) -> bool {
-        self.inner.restore(socket, claim, &mut |missed| {
+        let just_missed = self.has_just_missed(claim);
+        self.restoring.store(true, Ordering::Relaxed);
+        let restored = self.inner.restore(socket, claim, &mut |missed| {
             let mut missed = missed.to_vec();
             for fault in self.faults.striking() {
                 match fault {
+                    Fault::RestoreMissesNewest if just_missed => drop(missed.pop()),
                     Fault::RecoverGap => drop(missed.pop()),
                     Fault::RecoverDup => missed.extend(missed.first().cloned()),
                     Fault::RecoverOrder => missed.reverse(),
@@ -444,7 +467,9 @@ impl Adapter for FaultyAdapter {
                 }
             }
             accept(&missed)
-        })
+        });
+        self.restoring.store(false, Ordering::Relaxed);
+        restored
     }
 
     fn catch_up(&self, claim: &mut Claim) -> bool {

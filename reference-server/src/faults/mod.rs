@@ -11,6 +11,7 @@ pub(crate) mod connection;
 mod frames;
 pub(crate) mod http;
 mod packet;
+pub(crate) mod question;
 mod table;
 
 use std::collections::HashMap;
@@ -215,10 +216,24 @@ mod tests {
         assert!(faults.hits(Fault::UnionDup) && !faults.hits(Fault::DropRate));
     }
 
+    /// Whoever names a fault gets that one.
+    #[test]
+    fn a_name_is_one_fault() {
+        for row in TABLE {
+            assert_eq!(
+                (find(row.id).unwrap().fault, find(row.name).unwrap().fault),
+                (row.fault, row.fault),
+                "{}",
+                row.id
+            );
+        }
+    }
+
     #[test]
     fn reasons_are_rows_or_areas() {
         let row = find("B01").unwrap();
         assert!(row.explains("RM-03") && row.explains("RM-17") && row.explains("MD-11") && row.explains("I1"));
         assert!(!row.explains("MD-01") && !row.explains("RMX-01"));
+        assert!(row.names("RM-03") && !row.names("RM-17"));
     }
 }

@@ -60,7 +60,8 @@ pub struct Row {
     pub layer: Layer,
     /// What the server does wrong.
     pub summary: &'static str,
-    /// The row or invariant that it violates, then others that may notice it; a trailing `-` stands for a whole area.
+    /// The row or invariant that it violates, then others that are violated with it; a trailing `-` stands for a whole
+    /// area, in which it does damage that says little about what is wrong.
     pub noticed: &'static [&'static str],
     /// Where such a bug really occurred, if it did.
     pub seen: Option<&'static str>,
@@ -72,12 +73,17 @@ impl Row {
         self.noticed.is_empty()
     }
 
-    /// Whether a violation of `rule` is a reason that the table names.
+    /// Whether a violation of `rule` is a reason that the table names, itself or with its area.
     pub fn explains(&self, rule: &str) -> bool {
         self.noticed.iter().any(|noticed| match noticed.strip_suffix('-') {
             Some(area) => rule.strip_prefix(area).is_some_and(|rest| rest.starts_with('-')),
             None => rule == *noticed,
         })
+    }
+
+    /// Whether the table names `rule` itself.
+    pub fn names(&self, rule: &str) -> bool {
+        self.noticed.contains(&rule)
     }
 }
 
@@ -155,6 +161,7 @@ faults! {
         DisconnectLate "B48" "disconnect-leaves-late" "rooms are left only some time after the disconnect" ["RM-14" "RM-" "AE-" "I9" "I17" "UT-" "SIO-DC-" "NS-"];
         ManyOvertaken "B50" "many-overtaken" "broadcasts to a whole namespace are overtaken by what is sent after them" ["ORD-08" "I5" "I6" "RM-" "ORD-" "MD-" "UT-" "NS-" "SIO-"];
         JoinAfterEnd "B49" "join-after-disconnect" "a late join puts a dead socket back" ["RM-15" "RM-14" "I14" "RM-"] "socket.io 18f3fda";
+        RecipientsTorn "B51" "recipients-torn" "half of the recipients of a question are chosen some time after the others" ["I16" "I5c"];
     }
     Recovery {
         RecoverNever "R01" "recover-never" "no session is ever recovered" ["CSR-03" "CSR-"];
@@ -176,6 +183,8 @@ faults! {
         FreshInherits "R18" "fresh-inherits" "who comes fresh is put into the rooms of who went away" ["CSR-15" "CSR-"];
         MiddlewaresAlwaysSkipped "R19" "recover-always-skips" "middlewares are skipped on recovery although they are to run" ["CSR-08" "CSR-17" "CSR-"];
         RecoverMiddlewares "R15" "recover-runs-middlewares" "middlewares run although they are to be skipped" ["CSR-08" "CSR-"];
+        RestoreMissesNewest "R20" "restore-misses-newest" "what is sent just ahead of a recovery is lost" ["I11"];
+        RestoreUntold "R21" "restore-untold" "the adapter does not tell of the rooms that a recovered session comes back into" ["I14"];
     }
     Acks {
         AckTwice "A01" "ack-twice" "an acknowledgement is sent twice" ["SIO-AK-04" "I7" "SIO-AK-" "MD-" "SIO-EV-" "SIO-BN-"];
@@ -187,13 +196,15 @@ faults! {
         AckFirstArg "A07" "ack-first-arg-only" "acknowledgements keep only their first value" ["SIO-AK-01" "SIO-"];
         AckIdZero "A08" "ack-id-zero" "the id 0 counts as none" ["SIO-AK-03" "SIO-AK-" "SIO-" "MD-"];
         AckAsEvent "A09" "ack-as-event" "acknowledgements are sent as events" ["SIO-AK-01" "SIO-" "EIO-" "RM-" "MD-" "UT-" "NS-" "MW-" "ORD-" "CSR-" "AE-"];
-        AckIdTruncated "A10" "ack-id-truncated" "ids lose what is over sixteen bits" ["SIO-AK-11" "SIO-AK-" "SIO-MF-23"];
+        AckIdTruncated "A10" "ack-id-truncated" "ids lose what is over sixteen bits" ["SIO-AK-11" "SIO-AK-01" "SIO-AK-" "SIO-MF-23"];
         ClientAckIgnored "A11" "client-ack-ignored" "acknowledgements of clients are ignored" ["SIO-AK-10" "MD-08" "I7" "MD-" "SIO-AK-"];
         ClientAckAnyId "A12" "client-ack-any-id" "an acknowledgement of a client counts for the id behind its own as well" ["SIO-AK-05" "SIO-AK-06" "SIO-AK-" "MD-"];
         AcksOvertaken "A13" "acks-overtaken" "an acknowledgement is sent behind the next packet" ["ORD-04" "SIO-AK-" "ORD-" "SIO-" "RM-" "MD-" "UT-" "NS-" "MW-" "EIO-" "CSR-" "AE-"];
         QuestionsEndTogether "A16" "questions-end-together" "when one question of a socket ends, all its questions do" ["SIO-AK-12" "MD-15" "SIO-AK-" "MD-"];
         AckFromAnybody "A15" "ack-from-anybody" "an acknowledgement counts whoever sends it" ["ADM-08" "ADM-"];
         BinaryAckText "A14" "binary-ack-as-text" "a binary acknowledgement is written as a text one" ["SIO-AK-08" "SIO-AK-" "SIO-BN-" "MD-11"];
+        AnswerForgotten "A17" "answer-forgotten" "a question to a namespace that a pattern made lacks an answer" ["I7"];
+        AnswersForgotten "A18" "answers-forgotten" "a question to more than three has no answers when its time is over" ["I7"];
     }
     Payload {
         PlaceholderOffByOne "P01" "placeholder-off-by-one" "placeholders count from one" ["SIO-BN-01" "I15" "SIO-BN-" "MD-" "RM-" "CSR-" "ORD-" "EIO-" "SIO-AK-" "SIO-EV-"];
@@ -223,7 +234,7 @@ faults! {
         MalformedIgnored "P25" "malformed-ignored" "packets that are none are ignored" ["SIO-MF-01" "SIO-MF-" "EIO-" "SIO-"];
         EmptyStringNull "P26" "empty-string-null" "empty strings become null" ["SIO-EV-03" "SIO-" "RM-19"];
         ClientBinaryLost "P27" "client-binary-cut" "binary of clients loses its first byte" ["SIO-BN-01" "I15" "SIO-BN-" "MD-" "EIO-" "SIO-" "ORD-" "CSR-" "RM-"];
-        QuotesLost "P28" "quotes-lost" "escaped quotes are lost" ["SIO-EV-03" "SIO-" "EIO-"];
+        QuotesLost "P28" "quotes-lost" "escaped quotes are lost" ["SIO-EV-03" "EIO-PL-22" "SIO-" "EIO-"];
         SpellingExact "P30" "spelling-exact" "packets whose JSON is not spelled as Node spells it are lost" ["SIO-EV-12" "SIO-CN-24" "SIO-AK-13" "SIO-BN-17" "CSR-16" "EIO-PL-22" "SIO-"];
         MainNamespaceNamed "P29" "main-namespace-named" "packets of the main namespace name it" ["SIO-EV-02" "SIO-" "EIO-" "RM-" "MD-" "UT-" "NS-" "MW-" "ORD-" "CSR-" "AE-"];
     }

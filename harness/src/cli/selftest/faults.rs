@@ -106,13 +106,17 @@ struct Score {
     killed: usize,
     missed: Vec<&'static Row>,
     equivalent: usize,
+    /// Noticed only by rows of an area that the table names: damage, which says little about what is wrong.
+    vague: Vec<&'static Row>,
 }
 
 impl Score {
     fn of(trials: &[Trial]) -> Self {
         let count = |fate| trials.iter().filter(|trial| trial.fate() == fate).count();
         let missed = trials.iter().filter(|trial| matches!(trial.fate(), Fate::Survived | Fate::WrongReason));
+        let vague = trials.iter().filter(|trial| trial.fate() == Fate::Killed && !trial.is_exact());
         Self {
+            vague: vague.map(|trial| trial.row).collect(),
             killed: count(Fate::Killed),
             equivalent: count(Fate::Equivalent) + count(Fate::Remarked),
             missed: missed.map(|trial| trial.row).collect(),
@@ -166,6 +170,11 @@ fn summary(trials: &[Trial], score: &Score, matrix: bool, took: Duration) -> Str
         score.percent(),
         took.as_secs_f64()
     );
+    let named = score.killed - score.vague.len();
+    let _ = writeln!(text, "of the killed, {named} fail a row that the table names itself");
+    for row in &score.vague {
+        let _ = writeln!(text, "  only in an area that it names: {} {}: {}", row.id, row.name, row.summary);
+    }
     for row in &score.missed {
         let _ = writeln!(text, "  missed: {} {}: {}", row.id, row.name, row.summary);
     }

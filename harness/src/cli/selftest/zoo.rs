@@ -117,7 +117,6 @@ async fn play(bug: &Bug, target: &Path, out: &Path) -> Result<Vec<Entry>, Troubl
         folder: out.to_owned(),
         deviations: Deviations::default(),
         today: today(),
-        trust: false,
     };
     let session = Session { wanted: &wanted, prepared: &prepared, settings: &settings, quiet: true };
     Ok(session.play().await?.0)
