@@ -2,7 +2,7 @@
 //!
 //! A suite is a set of scenario files with cases. [`select`] takes the cases a person asked for, `stand` keeps one
 //! running target for each set of options, `run` plays and replays, [`deviations`] says which failures are known
-//! (in whatever [`spelling`]), [`accept`] takes new ones from what runs have shown, and [`register`] knows the rows that the cases cite.
+//! (in whatever `spelling`), [`accept`] takes new ones from what runs have shown, and [`register`] knows the rows that the cases cite.
 //! `kill` plays the suite against servers that err on purpose.
 
 pub mod accept;
