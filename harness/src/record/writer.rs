@@ -5,6 +5,8 @@ use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
+use serde_json::Value;
+
 use super::entry::Entry;
 use crate::output;
 use crate::secrets::hide;
@@ -47,13 +49,7 @@ impl Recorder {
     /// Adds a line. A disk that is full takes nothing from what is known: the report shows it all the same, and
     /// [`unwritten`](Self::unwritten) says what is missing of the record.
     pub fn add(&mut self, entry: Entry) -> io::Result<()> {
-        let mut line = serde_json::to_string(&entry)?;
-        let mut entry = entry;
-        if let Cow::Owned(hidden) = hide(&line) {
-            // What is shown of it later has no secrets either.
-            entry = serde_json::from_str(&hidden)?;
-            line = hidden;
-        }
+        let (entry, mut line) = without_secrets(entry)?;
         line.push('\n');
         if self.unwritten.is_none()
             && let Err(error) = self.file.write_all(line.as_bytes())
@@ -80,10 +76,52 @@ impl Recorder {
     }
 }
 
+/// An entry as it may be shown, and its line. What it is made of stays: a secret may be a word that is also the name of
+/// a count, and a count that went missing would be judged as nought.
+fn without_secrets(entry: Entry) -> io::Result<(Entry, String)> {
+    let line = serde_json::to_string(&entry)?;
+    if let Cow::Borrowed(_) = hide(&line) {
+        return Ok((entry, line));
+    }
+    let shown = hidden_in(serde_json::from_str(&line)?, &hide);
+    let line = shown.to_string();
+    // The word may even be one of the few that say what an entry is; then the line alone goes without it.
+    Ok((serde_json::from_value(shown).unwrap_or(entry), line))
+}
+
+/// A value whose texts have been through `hide`; so have names that are not ours, as of events and of problems.
+fn hidden_in(value: Value, hide: &impl Fn(&str) -> Cow<'_, str>) -> Value {
+    let is_ours = |name: &str| name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+    match value {
+        Value::String(text) => Value::String(hide(&text).into_owned()),
+        Value::Array(items) => Value::Array(items.into_iter().map(|item| hidden_in(item, hide)).collect()),
+        Value::Object(fields) => {
+            let field = |(name, value): (String, Value)| {
+                let name = if is_ours(&name) { name } else { hide(&name).into_owned() };
+                (name, hidden_in(value, hide))
+            };
+            Value::Object(fields.into_iter().map(field).collect())
+        }
+        other => other,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::record::Footer;
+
+    #[test]
+    fn a_secret_that_is_the_name_of_a_count_hides_no_count() {
+        fn hide(text: &str) -> Cow<'_, str> {
+            Cow::Owned(text.replace("duplicate", "[hidden]").replace("t-0k3n", "[hidden]"))
+        }
+        let load =
+            serde_json::json!({"counts": {"duplicate": 3}, "problems": {"refused: t-0k3n": 1}, "why": "a duplicate"});
+        let shown =
+            serde_json::json!({"counts": {"duplicate": 3}, "problems": {"refused: [hidden]": 1}, "why": "a [hidden]"});
+        assert_eq!(hidden_in(load, &hide), shown);
+    }
 
     #[test]
     #[cfg(target_os = "linux")]
