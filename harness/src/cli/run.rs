@@ -18,9 +18,7 @@ use crate::interrupt::Interrupt;
 use crate::live::Audience;
 use crate::load::{self, Plan, Settings};
 use crate::play::{self, Stage};
-use crate::record::{
-    EndedBy, Entry, Footer, Header, Host, Recorder, SCHEMA, ScenarioStart, TargetInfo, command, loads,
-};
+use crate::record::{EndedBy, Entry, Footer, Header, Host, Recorder, SCHEMA, ScenarioStart, TargetInfo, loads};
 use crate::report::html::Run;
 use crate::report::text::plural;
 use crate::report::{judge, render};
@@ -516,7 +514,7 @@ pub(super) fn header(target: TargetInfo) -> Header {
     Header {
         schema: SCHEMA,
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        command: command::without_secrets(secrets::command().into_iter()),
+        command: secrets::command(),
         started: now().to_string(),
         host: Host {
             os: std::env::consts::OS.to_owned(),

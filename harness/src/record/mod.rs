@@ -6,7 +6,6 @@
 
 mod capacity;
 mod case;
-pub mod command;
 mod due;
 mod entry;
 pub mod histogram;

@@ -238,14 +238,14 @@ fn an_application_with_a_login_is_entered_by_the_case() {
     let place = Place::new();
     std::fs::write(place.path().join("office.toml"), OFFICE).unwrap();
     std::fs::write(place.path().join("accounts.csv"), "user,password\nann,secret\nbob,secret\ncy,secret\n").unwrap();
-    let way_in = ["--path", "/live/", "--header", "X-Api-Key: k7-hidden", "--query", "tenant=t9-hidden"];
+    let way_in = ["--path", "/live/", "--header", "X-Api-Key: k7-unseen", "--query", "tenant=t9-unseen"];
     let found = Found::by(&place, &[&["office.toml", "--target", &faulty.url()][..], &way_in].concat());
     let case = found.case("duplicate");
-    tells_apart(&place, case, (&faulty.url(), &sound.url()), &["--query", "tenant=t9-hidden"]);
+    tells_apart(&place, case, (&faulty.url(), &sound.url()), &["--query", "tenant=t9-unseen"]);
     assert!(found.said.contains("--header 'X-Api-Key: …' --query 'tenant=…'"), "{}", found.said);
     for file in [place.path().join(case), place.out().join("run.jsonl")] {
         let text = std::fs::read_to_string(&file).unwrap();
-        for secret in ["hidden", "\"secret\"", "secret,"] {
+        for secret in ["unseen", "\"secret\"", "secret,"] {
             assert!(!text.contains(secret), "{secret} in {}: {text}", file.display());
         }
     }

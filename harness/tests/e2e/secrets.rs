@@ -154,7 +154,7 @@ fn no_output_has_a_secret() {
         "nothing is missing"
     );
     let command = record[0]["command"].to_string();
-    assert!(command.contains("word=[hidden]") && command.contains("X-Api-Key: …"), "{command}");
+    assert!(command.contains("word=[hidden]") && command.contains("X-Api-Key: [hidden]"), "{command}");
     for format in ["terminal", "jsonl", "junit", "tap", "sarif", "markdown", "github", "badge", "csv", "openmetrics"] {
         run(&["report", "out", "--format", format]);
     }
