@@ -202,6 +202,8 @@ impl BroadcastOperator {
             }
         };
         let in_time = tokio::time::timeout(timeout, all).await.is_ok();
+        #[cfg(feature = "faults")]
+        let in_time = !question.awaits_nobody(expected, timeout).await && in_time;
         drop(asked);
         let acks = std::mem::take(&mut *answers.lock());
         #[cfg(feature = "faults")]
@@ -254,7 +256,10 @@ impl BroadcastOperator {
 
     /// Disconnects the selected sockets; with `close`, their connections too.
     pub fn disconnect_sockets(&self, close: bool) {
-        for socket in self.fetch_sockets() {
+        let sockets = self.fetch_sockets();
+        #[cfg(feature = "faults")]
+        let sockets = crate::faults::question::put_out(sockets);
+        for socket in sockets {
             socket.disconnect(close);
         }
     }

@@ -53,6 +53,11 @@ impl Ack {
         Self { socket, id, sent: Arc::default() }
     }
 
+    /// Whether it was not sent and nobody else has it.
+    pub(crate) fn is_forgotten(&self) -> bool {
+        Arc::strong_count(&self.sent) == 1 && !self.sent.load(Ordering::Relaxed)
+    }
+
     /// Sends the answer; further ones are ignored. Arguments that cannot be serialized are not sent.
     pub fn send(&self, args: impl IntoArgs) {
         let Ok(args) = args.into_args() else { return };

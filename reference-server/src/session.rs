@@ -264,6 +264,9 @@ impl Session {
         for socket in &sockets {
             self.disconnect(socket);
         }
+        if fault!(self.server, CloseLeavesOpen) {
+            return;
+        }
         self.with(|connection| connection.close(self.server.config(), Reason::ForcedServerClose, now()));
     }
 
@@ -366,7 +369,8 @@ impl Session {
             }
             Event::Closed(reason) => {
                 let sockets = std::mem::take(&mut *self.lock_sockets());
-                for socket in sockets {
+                let told = if fault!(self.server, CloseTellsOne) { 1 } else { sockets.len() };
+                for socket in sockets.into_iter().take(told) {
                     socket.leave_namespace(reason);
                 }
                 if let Some(app) = self.server.engine_app() {
@@ -423,7 +427,7 @@ impl Session {
             Poll::Ready((entry, outcome)) => self.settle_connect(entry, outcome),
             Poll::Pending => {
                 #[cfg(feature = "faults")]
-                if fault!(self.server, PendingReached) {
+                if fault!(self.server, PendingReached) || fault!(self.server, PendingFetched) {
                     waiting.nsp().adapter().add_all(&waiting, &[waiting.sid().clone()]);
                 }
                 let session = self.clone();
@@ -453,6 +457,9 @@ impl Session {
                 self.quietly(|connection| connection.accept(&name, socket.id(), socket.pid()))
             }
         };
+        if !let_in && fault!(self.server, FailedEntryStays) && self.look(|connection| connection.has_ended()) {
+            return socket.nsp().adapter().add_all(&socket, &[socket.sid().clone()]);
+        }
         if !let_in {
             socket.leave_namespace(Reason::TransportClose);
             match &claim {

@@ -460,7 +460,7 @@ impl Socket {
 
     /// Whether a fault lists it although it is gone.
     pub(crate) fn is_fetched_anyhow(&self) -> bool {
-        fault!(self.0.session.server, AwayFetched)
+        fault!(self.0.session.server, AwayFetched) || fault!(self.0.session.server, PendingFetched)
     }
 
     pub(crate) fn set_connected(&self) {
@@ -486,6 +486,7 @@ impl Socket {
         match mine {
             Some(Waiting::One(sender)) => drop(sender.send(incoming.args)),
             Some(Waiting::Many(answers)) => answers.push(incoming.args),
+            None if fault!(self.0.session.server, LateAckCloses) => self.disconnect(true),
             None => {}
         }
     }
@@ -512,6 +513,11 @@ impl Socket {
         }
         for run in self.listeners(&event.name) {
             run(self, event.clone());
+        }
+        if fault!(self.0.session.server, ForgottenAcked)
+            && let Some(ack) = event.ack.filter(Ack::is_forgotten)
+        {
+            ack.send(());
         }
     }
 

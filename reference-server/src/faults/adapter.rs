@@ -43,6 +43,8 @@ struct Memory {
     away: Vec<(Socket, Vec<Room>)>,
     /// Rooms that the next socket is put into.
     inherited: Vec<Room>,
+    /// Who has left a room, and tells of no room since.
+    forgetful: BTreeSet<String>,
     /// The last broadcast that is kept for recovery.
     newest: Option<(Instant, Selection)>,
 }
@@ -158,6 +160,7 @@ impl FaultyAdapter {
                     }
                     picked = Some(all);
                 }
+                Fault::RecoveredDeaf if !selection.rooms.is_empty() => picked = self.without_recovered(selection),
                 Fault::StaleSnapshot if !selection.rooms.is_empty() => picked = Some(self.stale(selection)),
                 Fault::DropOverN => {
                     let all = self.recipients(selection);
@@ -182,6 +185,25 @@ impl FaultyAdapter {
             picked = Some(self.recipients(selection).into_iter().flat_map(twice).collect());
         }
         picked
+    }
+
+    /// The recipients that never came back; none if nobody ever did.
+    fn without_recovered(&self, selection: &Selection) -> Option<Vec<Room>> {
+        let (mut others, mut any) = (Vec::new(), false);
+        self.inner.for_each(selection, &mut |socket| {
+            any |= socket.recovered();
+            if !socket.recovered() {
+                others.push(socket.sid().clone());
+            }
+        });
+        any.then_some(others)
+    }
+
+    fn socket(&self, sid: &str) -> Option<Socket> {
+        let mut found = None;
+        let only = Selection { only: Some(sid.into()), ..Selection::default() };
+        self.inner.for_each(&only, &mut |socket| found = Some(socket.clone()));
+        found
     }
 
     /// Recipients as they were some time ago.
@@ -279,6 +301,16 @@ impl Adapter for FaultyAdapter {
                         self.memory().empty.insert(room.to_string());
                     }
                 }
+                Fault::LeaveLingers => {
+                    let (sid, room) = (sid.to_owned(), room.clone());
+                    self.later(LATE, move |inner| inner.del(&sid, &room));
+                }
+                Fault::LeaveOfNoneCloses if !self.inner.socket_rooms(sid).contains(&room) => {
+                    if let Some(socket) = self.socket(sid) {
+                        socket.disconnect(true);
+                    }
+                }
+                Fault::RoomsForgotten => drop(self.memory().forgetful.insert(sid.to_owned())),
                 _ => {}
             }
         }
@@ -362,6 +394,9 @@ impl Adapter for FaultyAdapter {
     }
 
     fn socket_rooms(&self, sid: &str) -> Vec<Room> {
+        if self.memory().forgetful.contains(sid) {
+            return Vec::new();
+        }
         self.inner.socket_rooms(sid)
     }
 
@@ -410,6 +445,9 @@ impl Adapter for FaultyAdapter {
     }
 
     fn persist(&self, socket: &Socket) {
+        if socket.recovered() && self.hits(Fault::RecoverOnce) {
+            return self.inner.del_all(socket.id());
+        }
         let rooms = self.inner.socket_rooms(socket.id());
         let mut memory = self.memory();
         memory.pids.extend(socket.pid().map(str::to_owned));

@@ -11,7 +11,7 @@ use sio_protocol::server::{
 use sio_protocol::{ByteString, Decoder, DecoderLimits, Frame, Frames, Incoming, is_reserved};
 
 use super::packet::Parts;
-use super::{Fault, Faults, NEVER, frames};
+use super::{Fault, Faults, NEVER, frames, reported};
 
 /// A [`Machine`] that may be told to err.
 pub(crate) struct Connection {
@@ -46,6 +46,8 @@ struct Faulty {
     undone_at: Option<Instant>,
     /// A WebSocket that the machine knows nothing of.
     false_probe: bool,
+    /// What mistakes that were reported elsewhere remember.
+    reported: reported::Memory,
 }
 
 impl Deref for Connection {
@@ -94,6 +96,9 @@ impl Connection {
     }
 
     pub(crate) fn accept_after(&mut self, nsp: &str, sid: &str, pid: Option<&str>, missed: &[Frames]) -> bool {
+        if self.faults.as_mut().is_some_and(|faulty| faulty.reported.is_stopped(nsp)) {
+            return true;
+        }
         let accepted = self.inner.accept_after(nsp, sid, pid, missed);
         if let Some(faulty) = self.faults.as_mut().filter(|_| accepted) {
             faulty.joined.push(nsp.to_owned());
@@ -113,6 +118,9 @@ impl Connection {
         if let Some(faulty) = &mut self.faults {
             faulty.forget(nsp);
             faulty.refused.push(nsp.to_owned());
+            if faulty.faults.hits(Fault::RefusedThenClosed) {
+                faulty.undone_at = Some(crate::session::now() + faulty.config.connect_timeout);
+            }
         }
         self.inner.refuse(nsp, message, data)
     }
@@ -157,6 +165,14 @@ impl Connection {
         self.inner.send(nsp, frames, compress)
     }
 
+    pub(crate) fn send_volatile(&mut self, nsp: &str, frames: &Frames, compress: bool) -> bool {
+        if self.hits(Fault::VolatileHeaderOnly) {
+            let header: Frames = frames.iter().take(1).cloned().collect();
+            return self.inner.send_volatile(nsp, &header, compress);
+        }
+        self.inner.send_volatile(nsp, frames, compress)
+    }
+
     pub(crate) fn has_output(&self) -> bool {
         let more = self.faults.as_ref().is_some_and(|faulty| !faulty.extra.is_empty());
         self.inner.has_output() || more && (self.inner.transport() == Transport::WebSocket || self.get_waits())
@@ -188,6 +204,7 @@ impl Connection {
         let begun = self.inner.poll_begin();
         if let (Ok(()), Some(faulty)) = (&begun, &mut self.faults) {
             faulty.get_waits = true;
+            faulty.reported.parked = !self.inner.has_output();
         }
         begun
     }
@@ -202,6 +219,9 @@ impl Connection {
         };
         let Payload::Text(text) = &answer.payload else { return Some(answer) };
         if **text == *"6" && faulty.probing && faulty.faults.hits(Fault::UpgradeNoNoop) {
+            return None;
+        }
+        if **text == *"6" && faulty.probing && faulty.reported.is_second_noop(&faulty.faults) {
             return None;
         }
         let mut frames: Vec<Frame> = faulty.extra.drain(..).collect();
@@ -266,9 +286,16 @@ impl Connection {
         now: Instant,
     ) -> bool {
         let Some(faulty) = &mut self.faults else { return self.inner.post_frames(config, frames, now) };
+        if faulty.undone_at.is_some_and(|at| at < now) {
+            self.inner.close(config, Reason::ForcedServerClose, now);
+        }
         let mut spoiled = Vec::new();
         for frame in frames {
             match frame {
+                Ok(Frame::Binary(bytes)) if faulty.faults.hits(Fault::Base64Four) => {
+                    let frame = Frame::Binary(reported::without_four(bytes));
+                    spoiled.extend(faulty.incoming(frame, &mut self.inner, now).into_iter().map(Ok));
+                }
                 Ok(frame) => spoiled.extend(faulty.incoming(frame, &mut self.inner, now).into_iter().map(Ok)),
                 Err(error) => spoiled.push(Err(error)),
             }
@@ -323,6 +350,10 @@ impl Connection {
         let Frame::Text(text) = frame else { return self.inner.probe_frame(frame) };
         if faulty.false_probe {
             return Probe::Reply(Frame::text("3probe"));
+        }
+        if **text == *"5" && self.inner.buffered() > 0 && faulty.faults.hits(Fault::BusyUpgradeRefused) {
+            faulty.probing = false;
+            return self.inner.probe_frame(&Frame::text("9"));
         }
         let probe = Frame::text("2probe");
         let known = text.starts_with('2') && faulty.faults.hits(Fault::ProbeAny);
@@ -382,6 +413,7 @@ impl Faulty {
             was_probed: false,
             undone_at: None,
             false_probe: false,
+            reported: reported::Memory::default(),
         }
     }
 
@@ -419,8 +451,9 @@ impl Faulty {
         }
     }
 
-    fn websocket(&self, mut frames: Vec<Frame>, inner: &mut Machine) -> Vec<Frame> {
+    fn websocket(&mut self, mut frames: Vec<Frame>, inner: &mut Machine) -> Vec<Frame> {
         self.without_pings(&mut frames, inner);
+        self.reported.double_first_ping(&self.faults, &mut frames);
         let mut frames = frames::outgoing(&self.faults, frames);
         if self.faults.hits(Fault::BinaryPrefixed) {
             for frame in &mut frames {
@@ -441,13 +474,17 @@ impl Faulty {
         frames
     }
 
-    fn polling(&self, mut frames: Vec<Frame>, inner: &mut Machine) -> String {
+    fn polling(&mut self, mut frames: Vec<Frame>, inner: &mut Machine) -> String {
         self.without_pings(&mut frames, inner);
+        self.reported.double_first_ping(&self.faults, &mut frames);
         let mut frames = frames::outgoing(&self.faults, frames);
         if self.faults.hits(Fault::PollingReversed) && frames.iter().all(|frame| matches!(frame, Frame::Text(_))) {
             frames.reverse();
         }
-        let text = engine::encode_payload(&frames).to_string();
+        let mut text = engine::encode_payload(&frames).to_string();
+        if self.reported.parked && self.faults.hits(Fault::SeparatorMissing) {
+            text = text.replacen('\x1e', "", 1);
+        }
         let unpadded = self.faults.hits(Fault::Base64Unpadded);
         let prefixed = self.faults.hits(Fault::Base64Prefix);
         let parts = text.split('\x1e').map(|part| match part.strip_prefix('b') {
@@ -460,7 +497,9 @@ impl Faulty {
 
     /// What becomes of a frame of the client: nothing, itself, or others.
     fn incoming(&mut self, frame: Frame, inner: &mut Machine, now: Instant) -> Vec<Frame> {
-        if let Frame::Binary(bytes) = &frame {
+        if let Frame::Binary(bytes) = frame {
+            let bytes = self.reported.attachment(&self.faults, bytes);
+            let frame = Frame::Binary(bytes.clone());
             let cut = self.faults.hits(Fault::ClientBinaryLost) && !bytes.is_empty();
             return vec![if cut { Frame::Binary(bytes.slice(1..)) } else { frame }];
         }
@@ -497,6 +536,10 @@ impl Faulty {
             let nsp = nsp.to_owned();
             self.forget(&nsp);
             self.left.push(nsp);
+            if self.faults.hits(Fault::LeavingStopsComing) {
+                let coming = self.asked.iter().filter(|name| self.is_pending(name) && !self.refused.contains(name));
+                self.reported.stopped = coming.cloned().collect();
+            }
         }
     }
 
@@ -537,6 +580,7 @@ impl Faulty {
         if self.let_in(&parts, frame) {
             return Vec::new();
         }
+        self.reported.header(&self.faults, &parts);
         let mut changed = false;
         for fault in self.faults.clone().striking() {
             match fault {
@@ -575,6 +619,7 @@ impl Faulty {
                     parts.json = String::new();
                     changed = true;
                 }
+                Fault::PlaceholderAny => changed |= reported::point_to_first(&mut parts),
                 Fault::NamesFolded => {
                     parts.nsp = parts.nsp.map(|nsp| nsp.to_lowercase());
                     changed = true;

@@ -5,7 +5,7 @@ use sio_protocol::server::Config;
 use sio_protocol::{Bytes, Frame};
 
 use super::packet::Parts;
-use super::{Fault, Faults};
+use super::{Fault, Faults, reported};
 
 /// Spoils what leaves together.
 pub(super) fn outgoing(faults: &Faults, frames: Vec<Frame>) -> Vec<Frame> {
@@ -28,6 +28,9 @@ fn attachment(faults: &Faults, mut bytes: Bytes, out: &mut Vec<Frame>) {
     }
     if bytes.is_empty() && faults.hits(Fault::BinaryEmptyDropped) {
         return;
+    }
+    if faults.hits(Fault::MsgpackBinaryKind) {
+        bytes = reported::with_binary_kind(bytes);
     }
     out.push(Frame::Binary(bytes));
 }
@@ -98,7 +101,8 @@ fn packet(faults: &Faults, mut parts: Parts, out: &mut Vec<Frame>) {
             _ => {}
         }
     }
-    out.push(parts.frame());
+    let misplaced = parts.attachments.is_some() && parts.nsp.is_some() && faults.hits(Fault::NamespaceAheadOfCount);
+    out.push(if misplaced { reported::namespace_ahead_of_count(&parts) } else { parts.frame() });
 }
 
 /// Offsets of recovery: four characters, a dash, a number.
@@ -251,6 +255,8 @@ fn batch(faults: &Faults, mut frames: Vec<Frame>) -> Vec<Frame> {
                     frames.insert(at, Frame::text(r#"42["between"]"#));
                 }
             }
+            Fault::BusyInterleaved => reported::interleave(&mut frames),
+            Fault::BusySwapped => reported::swap(&mut frames),
             _ => {}
         }
     }

@@ -8,7 +8,7 @@ use http::uri::{PathAndQuery, Uri};
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full};
 
-use super::{Fault, Faults};
+use super::{Fault, Faults, NEVER};
 use crate::server::Server;
 use crate::transport::http::{self as clean, RequestBody};
 
@@ -29,6 +29,9 @@ pub(crate) async fn serve<B: RequestBody>(
     }
     spoil_request(&faults, server, &mut request);
     let response = clean::serve(server, address, request).await;
+    if asked.upgrade && response.status().is_client_error() && faults.hits(Fault::RefusedWebSocketHangs) {
+        tokio::time::sleep(NEVER).await;
+    }
     spoil_answer(&faults, &asked, response).await
 }
 
@@ -36,6 +39,7 @@ pub(crate) async fn serve<B: RequestBody>(
 struct Asked {
     method: Method,
     has_sid: bool,
+    upgrade: bool,
     origin: Option<HeaderValue>,
 }
 
@@ -45,6 +49,7 @@ impl Asked {
         Self {
             method: request.method().clone(),
             has_sid: query.contains("sid="),
+            upgrade: request.headers().contains_key(header::UPGRADE),
             origin: request.headers().get(header::ORIGIN).cloned(),
         }
     }
@@ -66,6 +71,7 @@ fn spoil_request<B>(faults: &Faults, server: &Server, request: &mut Request<B>) 
     let value = |query: &[(String, String)], key: &str| {
         query.iter().find(|(name, _)| name == key).map(|(_, value)| value.clone())
     };
+    let of_cookie = session_of_cookie(server, request);
     let octets = request.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind == "application/octet-stream");
     for fault in faults.striking() {
         match fault {
@@ -98,6 +104,9 @@ fn spoil_request<B>(faults: &Faults, server: &Server, request: &mut Request<B>) 
                     path = format!("{own}/");
                 }
             }
+            Fault::CookieRestores if value(&query, "sid").is_none() => {
+                query.extend(of_cookie.clone().map(|sid| ("sid".to_owned(), sid)));
+            }
             Fault::OctetsTaken if octets => drop(request.headers_mut().remove(header::CONTENT_TYPE)),
             _ => {}
         }
@@ -108,6 +117,13 @@ fn spoil_request<B>(faults: &Faults, server: &Server, request: &mut Request<B>) 
         parts.path_and_query = Some(target);
         *request.uri_mut() = Uri::from_parts(parts).unwrap_or_default();
     }
+}
+
+/// The value of a cookie, whatever its name, that is the id of an open connection.
+fn session_of_cookie<B>(server: &Server, request: &Request<B>) -> Option<String> {
+    let cookies = request.headers().get(header::COOKIE)?.to_str().ok()?;
+    let values = cookies.split(';').filter_map(|cookie| cookie.split_once('=')).map(|(_, value)| value.trim());
+    values.into_iter().find(|value| server.session(value).is_some()).map(str::to_owned)
 }
 
 async fn spoil_answer(faults: &Faults, asked: &Asked, mut response: Answer) -> Answer {

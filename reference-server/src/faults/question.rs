@@ -40,6 +40,15 @@ impl Question {
         socket.id().bytes().fold(0, u8::wrapping_add).is_multiple_of(2)
     }
 
+    /// Waits for nobody until the time is over, if it is so.
+    pub(crate) async fn awaits_nobody(&self, asked: usize, timeout: Duration) -> bool {
+        let waits = asked == 0 && self.hits(Fault::NobodyAwaited);
+        if waits {
+            tokio::time::sleep(timeout).await;
+        }
+        waits
+    }
+
     /// The answers as they are told.
     pub(crate) fn told(&self, mut acks: Vec<Args>, in_time: bool, asked: usize) -> Vec<Args> {
         if self.in_child && in_time && self.hits(Fault::AnswerForgotten) {
@@ -50,6 +59,15 @@ impl Question {
         }
         acks
     }
+}
+
+/// Which of the selected sockets are put out.
+pub(crate) fn put_out(mut sockets: Vec<Socket>) -> Vec<Socket> {
+    let last_only = sockets.first().is_some_and(|socket| fault!(socket.server(), DisconnectLastOnly));
+    if last_only {
+        sockets.drain(..sockets.len() - 1);
+    }
+    sockets
 }
 
 /// A namespace knows of no server; its sockets do.

@@ -302,6 +302,9 @@ impl Pump {
                 break;
             }
             match Pin::new(&mut self.socket).poll_next(cx) {
+                Poll::Ready(Some(Ok(Message::Ping(_)))) if fault!(self.session.server, WebSocketPingCloses) => {
+                    return Read::End(End::Parts(Reason::TransportError, None));
+                }
                 Poll::Ready(Some(Ok(Message::Ping(_)))) => {
                     // The pong is tungstenite's; flushing it is ours.
                     self.dirty = true;
