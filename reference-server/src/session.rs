@@ -408,6 +408,7 @@ impl Session {
         let id = match (revision, &**name) {
             (Revision::V4, _) if fault!(self.server, SidIsSession) => self.sid.clone(),
             (Revision::V4, _) => crate::server::new_id(),
+            (Revision::V3, _) if fault!(self.server, OldSidOther) => crate::server::new_id(),
             (Revision::V3, "/") => self.sid.clone(),
             (Revision::V3, name) => format!("{name}#{}", self.sid),
         };

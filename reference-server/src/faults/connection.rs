@@ -10,6 +10,7 @@ use sio_protocol::server::{
 };
 use sio_protocol::{ByteString, Decoder, DecoderLimits, Frame, Frames, Incoming, is_reserved};
 
+use super::dialect::Dialect;
 use super::packet::Parts;
 use super::{Fault, Faults, NEVER, frames, reported};
 
@@ -17,6 +18,7 @@ use super::{Fault, Faults, NEVER, frames, reported};
 pub(crate) struct Connection {
     inner: Machine,
     faults: Option<Faulty>,
+    dialect: Option<Dialect>,
 }
 
 /// What the mistakes of one connection remember.
@@ -66,18 +68,19 @@ impl DerefMut for Connection {
 
 impl Connection {
     pub(crate) fn new(config: &Config, opening: &Opening<'_>, now: Instant) -> Self {
-        Self { inner: Machine::new(config, opening, now), faults: None }
+        Self { inner: Machine::new(config, opening, now), faults: None, dialect: None }
     }
 
     /// Engine.IO alone, which makes no mistakes.
     pub(crate) fn bare(config: &Config, opening: &Opening<'_>, now: Instant) -> Self {
-        Self { inner: Machine::bare(config, opening, now), faults: None }
+        Self { inner: Machine::bare(config, opening, now), faults: None, dialect: None }
     }
 
-    /// With the mistakes that are switched on. A client of revision 3 and packets in MessagePack are spared.
+    /// With the mistakes that are switched on. A client of revision 3 and packets in MessagePack have their own.
     pub(crate) fn with(mut self, faults: Option<&Faults>, config: &Config) -> Self {
         if let Some(faults) = faults {
             faults.connected();
+            self.dialect = Dialect::of(faults, self.inner.revision(), config.parser);
             if self.inner.revision() == Revision::V4 {
                 self.faults = Some(Faulty::new(faults.clone(), config.clone()));
             }
@@ -140,11 +143,14 @@ impl Connection {
 
     pub(crate) fn poll_event(&mut self) -> Option<Event> {
         let stowaway = self.faults.as_mut().and_then(|faulty| faulty.stowaways.pop_front());
+        let stowaway = stowaway.or_else(|| self.dialect.as_mut().and_then(|dialect| dialect.stowaways.pop_front()));
         stowaway.or_else(|| self.inner.poll_event())
     }
 
     pub(crate) fn has_events(&self) -> bool {
-        self.inner.has_events() || self.faults.as_ref().is_some_and(|faulty| !faulty.stowaways.is_empty())
+        self.inner.has_events()
+            || self.faults.as_ref().is_some_and(|faulty| !faulty.stowaways.is_empty())
+            || self.dialect.as_ref().is_some_and(|dialect| !dialect.stowaways.is_empty())
     }
 
     // ---- writing
@@ -183,10 +189,18 @@ impl Connection {
     }
 
     pub(crate) fn ws_take(&mut self, out: &mut Vec<Frame>) -> Take {
-        let Some(faulty) = &mut self.faults else { return self.inner.ws_take(out) };
-        let mut frames: Vec<Frame> = faulty.extra.drain(..).collect();
+        let mut frames = Vec::new();
+        if let Some(faulty) = &mut self.faults {
+            frames.extend(faulty.extra.drain(..));
+        }
         let take = self.inner.ws_take(&mut frames);
-        out.extend(faulty.websocket(frames, &mut self.inner));
+        if let Some(faulty) = &mut self.faults {
+            frames = faulty.websocket(frames, &mut self.inner);
+        }
+        out.extend(match &self.dialect {
+            Some(dialect) => dialect.websocket(frames),
+            None => frames,
+        });
         take
     }
 
@@ -210,6 +224,15 @@ impl Connection {
     }
 
     pub(crate) fn poll_take(&mut self) -> Option<Poll> {
+        let answer = self.spoiled_poll()?;
+        let payload = match &self.dialect {
+            Some(dialect) => dialect.polling(answer.payload),
+            None => answer.payload,
+        };
+        Some(Poll { payload, ..answer })
+    }
+
+    fn spoiled_poll(&mut self) -> Option<Poll> {
         let answer = self.inner.poll_take();
         let Some(faulty) = &mut self.faults else { return answer };
         let answer = match answer {
@@ -285,6 +308,11 @@ impl Connection {
         frames: impl Iterator<Item = Result<Frame, DecodeError>>,
         now: Instant,
     ) -> bool {
+        let mut dialect = self.dialect.as_mut();
+        let frames = frames.filter(|frame| match (&mut dialect, frame) {
+            (Some(dialect), Ok(frame)) => dialect.passes(frame),
+            _ => true,
+        });
         let Some(faulty) = &mut self.faults else { return self.inner.post_frames(config, frames, now) };
         if faulty.undone_at.is_some_and(|at| at < now) {
             self.inner.close(config, Reason::ForcedServerClose, now);
@@ -307,6 +335,9 @@ impl Connection {
     }
 
     pub(crate) fn ws_frame(&mut self, config: &Config, frame: &Frame, now: Instant) {
+        if self.dialect.as_mut().is_some_and(|dialect| !dialect.passes(frame)) {
+            return;
+        }
         let Some(faulty) = &mut self.faults else { return self.inner.ws_frame(config, frame, now) };
         if faulty.undone_at.is_some_and(|at| at < now) {
             return self.inner.close(config, Reason::ForcedServerClose, now);
@@ -346,6 +377,9 @@ impl Connection {
     }
 
     pub(crate) fn probe_frame(&mut self, frame: &Frame) -> Probe {
+        if let Some(mistake) = self.dialect.as_ref().and_then(Dialect::probe) {
+            return mistake;
+        }
         let Some(faulty) = &mut self.faults else { return self.inner.probe_frame(frame) };
         let Frame::Text(text) = frame else { return self.inner.probe_frame(frame) };
         if faulty.false_probe {
@@ -592,7 +626,7 @@ impl Faulty {
                     let other = id.map(|id| Parts { id: Some((id + 1).to_string()), ..parts.clone() }.frame());
                     return std::iter::once(frame.clone()).chain(other).collect();
                 }
-                Fault::DashInJson if parts.kind == '2' && parts.json.contains('-') => return vec![Frame::text("42")],
+                Fault::DashInJson if parts.kind == '2' && has_dash(&parts.json) => return vec![Frame::text("42")],
                 Fault::SlashInJson if parts.kind == '2' && parts.json.contains("\"/") => {
                     return vec![Frame::text("42")];
                 }
@@ -635,6 +669,11 @@ impl Faulty {
         }
         vec![if changed { parts.frame() } else { frame.clone() }]
     }
+}
+
+/// Whether there is a dash in an argument; the names of the fixture's events have theirs.
+fn has_dash(json: &str) -> bool {
+    json.split_once("\",").is_some_and(|(_, args)| args.contains('-'))
 }
 
 /// White space between values, escapes of what needs none, or a placeholder with its number first.

@@ -209,7 +209,7 @@ fn spoil_values(fault: Fault, parts: &mut Parts) {
             }
         }),
         Fault::NullsDropped => parts.args(|args| args.retain(|arg| !arg.is_null())),
-        Fault::ArgsPadded => parts.args(|args| {
+        Fault::ArgsPadded if parts.is_event() => parts.args(|args| {
             if args.is_empty() {
                 args.push(Value::Null);
             }

@@ -97,6 +97,9 @@ fn spoil_request<B>(faults: &Faults, server: &Server, request: &mut Request<B>) 
             Fault::MethodAny if value(&query, "sid").is_none() && request.method() == Method::POST => {
                 *request.method_mut() = Method::GET;
             }
+            Fault::WebSocketByAnyMethod if request.headers().contains_key(header::SEC_WEBSOCKET_KEY) => {
+                *request.method_mut() = Method::GET;
+            }
             Fault::PutTaken if request.method() == Method::PUT => *request.method_mut() = Method::POST,
             Fault::PathPrefix => {
                 let own = format!("/{}", server.options().path.trim_matches('/'));

@@ -8,6 +8,7 @@
 pub(crate) mod adapter;
 pub(crate) mod cli;
 pub(crate) mod connection;
+mod dialect;
 mod frames;
 pub(crate) mod http;
 mod packet;

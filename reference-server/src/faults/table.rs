@@ -17,6 +17,8 @@ pub enum Layer {
     Engine,
     /// HTTP requests and answers.
     Http,
+    /// Engine.IO 3 and MessagePack.
+    Dialects,
 }
 
 impl Layer {
@@ -30,6 +32,7 @@ impl Layer {
             Self::Namespaces => "namespaces",
             Self::Engine => "engine",
             Self::Http => "http",
+            Self::Dialects => "dialects",
         }
     }
 
@@ -43,6 +46,7 @@ impl Layer {
             Self::Namespaces => &["ADM-", "SIO-CN-", "SIO-DC-", "NS-", "MW-", "RM-", "AE-", "ORD-", "SIO-EV-"],
             Self::Engine => &["EIO-HS-", "EIO-HB-", "EIO-PL-", "EIO-WS-", "EIO-UP-", "EIO-CL-"],
             Self::Http => &["EIO-HS-", "EIO-HD-", "EIO-PL-", "EIO-CL-"],
+            Self::Dialects => &["EIO-V3-", "MP-"],
         }
     }
 }
@@ -282,7 +286,7 @@ faults! {
         ReasonWrong "N25" "reason-wrong" "every disconnect is a transport error" ["SIO-DC-08" "SIO-DC-" "EIO-" "MW-" "SIO-" "CSR-" "RM-" "ORD-"];
         NamesFolded "N26" "nsp-names-folded" "names of namespaces lose their case" ["SIO-CN-19" "SIO-CN-" "NS-"];
         DisconnectingLate "N27" "disconnecting-late" "rooms are left ahead of the disconnecting event" ["SIO-DC-06" "SIO-DC-" "AE-04"];
-        ConnectTwiceTold "N29" "connection-told-twice" "the connect handlers run twice" ["SIO-CN-01" "SIO-CN-" "SIO-" "MW-" "RM-" "NS-" "MD-" "UT-" "ORD-" "EIO-" "CSR-" "AE-"];
+        ConnectTwiceTold "N29" "connection-told-twice" "the connect handlers run twice" ["SIO-CN-25" "SIO-CN-" "SIO-" "MW-" "RM-" "NS-" "MD-" "UT-" "ORD-" "EIO-" "CSR-" "AE-"];
         EarlyEventsKept "N31" "early-events-kept" "what comes ahead of the answer to CONNECT is kept and handled behind it" ["SIO-CN-11" "ADM-01" "ADM-" "SIO-CN-"];
         PendingHeard "N32" "pending-heard" "events are handled while a middleware decides" ["ADM-01" "ADM-03" "SIO-CN-11" "ADM-" "SIO-CN-"] "netty-socketio";
         RefusedHeard "N33" "refused-heard" "who was refused is heard all the same" ["ADM-02" "ADM-03" "ADM-"];
@@ -380,5 +384,22 @@ faults! {
         EmptySidUnknown "H24" "empty-sid-unknown" "an empty sid counts as an unknown one" ["EIO-HS-14" "EIO-HS-"];
         RefusedWebSocketHangs "H40" "refused-websocket-hangs" "a WebSocket that is refused is never answered" ["EIO-HS-" "EIO-WS-" "EIO-HD-"] "engine.io 4360686";
         CookieRestores "H41" "cookie-restores" "a handshake with the cookie of a connection is taken for that connection" ["EIO-HS-" "EIO-HD-"] "netty-socketio 1.7.14";
+        WebSocketByAnyMethod "H29" "websocket-by-any-method" "a WebSocket is opened by any method" ["EIO-HS-22"];
+    }
+    Dialects {
+        OldLengthsInBytes "V01" "eio3-lengths-in-bytes" "revision 3: the lengths in a payload count bytes" ["EIO-V3-01"];
+        OldPingUnanswered "V02" "eio3-ping-unanswered" "revision 3: a ping of a client is not answered" ["EIO-V3-02" "EIO-V3-"];
+        OldSidOther "V03" "eio3-sid-other" "revision 3: the id of a socket has nothing to do with its session's" ["EIO-V3-03"];
+        OldBinaryBare "V04" "eio3-binary-bare" "revision 3: binary frames lack their first byte" ["EIO-V3-04" "EIO-V3-"];
+        OldMalformedHangs "V05" "eio3-malformed-hangs" "revision 3: a malformed payload is never answered" ["EIO-V3-05"];
+        OldProbeRefused "V06" "eio3-probe-refused" "revision 3: a probe is refused" ["EIO-V3-06" "EIO-V3-"];
+        OldMaxPayloadIgnored "V07" "eio3-max-payload-ignored" "revision 3: a body may be larger than maxPayload" ["EIO-V3-07"];
+        PackedSplit "M01" "msgpack-split" "MessagePack: a packet is sent in two frames" ["MP-01" "MP-"];
+        PackedBinaryText "M02" "msgpack-binary-text" "MessagePack: binary is written as base64 in text" ["MP-02" "MP-"];
+        PackedPrefix "M03" "msgpack-prefix" "MessagePack: over polling packets stand behind a B" ["MP-03" "MP-"];
+        PackedTextIgnored "M04" "msgpack-text-ignored" "MessagePack: packets in text are ignored" ["MP-04"];
+        PackedOddIgnored "M05" "msgpack-odd-ignored" "MessagePack: maps that are no packets are ignored" ["MP-05"];
+        PackedReserved "M06" "msgpack-reserved" "MessagePack: a client may send the events that the library raises" ["MP-06"];
+        PackedEdgeCut "M07" "msgpack-edge-cut" "MessagePack: text of 256 bytes loses the last of them" ["MP-07"];
     }
 }

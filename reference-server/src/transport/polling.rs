@@ -90,7 +90,10 @@ pub(super) async fn post<B: RequestBody>(
     session.with(|connection| connection.post_begin()).map_err(|_| Refusal::BadRequest)?;
     let given_up = || session.with(|connection| connection.post_abort());
     let mut open = Open { given_up, done: false };
-    let max_payload = session.server.config().max_payload;
+    let mut max_payload = session.server.config().max_payload;
+    if session.revision() == Revision::V3 && fault!(session.server, OldMaxPayloadIgnored) {
+        max_payload = usize::MAX;
+    }
     let (head, body) = request.into_parts();
     if body.size_hint().lower() > max_payload as u64 {
         open.done = true;
@@ -119,6 +122,9 @@ pub(super) async fn post<B: RequestBody>(
     open.done = true;
     let good = take(&session, &payload).await;
     session.with(|connection| connection.post_end());
+    if !good && session.revision() == Revision::V3 && fault!(session.server, OldMalformedHangs) {
+        std::future::pending::<()>().await;
+    }
     if !good {
         return Err(Refusal::BadRequest);
     }
