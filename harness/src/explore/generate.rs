@@ -11,6 +11,8 @@ const CLIENTS: u8 = 5;
 /// How long outages last, in milliseconds: what runs beside them takes about as long, so that others go on while a
 /// session is recovered, and some servers notice the break only when its client is back.
 const AWAY: &[u8] = &[0, 1, 2, 3, 12];
+/// The share of programs that end with a question that is not answered by all.
+const QUESTIONS: f64 = 0.2;
 
 /// What the target allows.
 #[derive(Clone, Copy, Debug)]
@@ -27,11 +29,21 @@ pub(super) fn program(shape: Shape) -> impl Strategy<Value = Program> {
         let ordinary = phase.boxed();
         let other = if shape.recovery { outage(clients, namespaces).boxed() } else { ordinary.clone() };
         let phase = prop_oneof![4 => ordinary, 1 => other];
-        (vec(transport(), usize::from(clients)), vec(phase, 1..4)).prop_map(move |(clients, phases)| Program {
-            clients,
-            namespaces,
-            phases,
+        // Comes on top, so that it takes the place of nothing else.
+        let last = prop::option::weighted(QUESTIONS, question(clients, namespaces));
+        (vec(transport(), usize::from(clients)), vec(phase, 1..4), last).prop_map(move |(clients, mut phases, last)| {
+            phases.extend(last);
+            Program { clients, namespaces, phases }
         })
+    })
+}
+
+/// A question to a whole namespace that is not answered by all, while nothing else happens: who has answered is certain.
+/// Drawn flag by flag it would come once in hundreds of programs.
+fn question(clients: u8, namespaces: u8) -> impl Strategy<Value = Phase> {
+    (0..clients, 0..clients, 0..namespaces).prop_map(|(client, silent, namespace)| {
+        let emit = Emit { asks: true, silent: Some(silent), ..Emit::default() };
+        vec![vec![Step { client, namespace, verb: Verb::Emit(emit) }]]
     })
 }
 
