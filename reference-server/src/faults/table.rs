@@ -166,10 +166,10 @@ faults! {
         ManyOvertaken "B50" "many-overtaken" "broadcasts to a whole namespace are overtaken by what is sent after them" ["ORD-08" "I5" "I6" "RM-" "ORD-" "MD-" "UT-" "NS-" "SIO-"];
         JoinAfterEnd "B49" "join-after-disconnect" "a late join puts a dead socket back" ["RM-15" "RM-14" "I14" "RM-"] "socket.io 18f3fda";
         RecipientsTorn "B51" "recipients-torn" "half of the recipients of a question are chosen some time after the others" ["I16" "I5c"];
-        LeaveLingers "B60" "leave-lingers" "a leave takes a join of the same room along that follows within forty milliseconds" ["RM-" "I6" "ORD-"] "python-socketio#17";
-        LeaveOfNoneCloses "B61" "leave-of-none-closes" "who leaves a room that it is not in is thrown out" ["RM-" "AE-" "UT-"] "socket.io-adapter#74";
-        RoomsForgotten "B62" "rooms-forgotten" "who has left one room is in no room by its own account, though broadcasts reach it" ["RM-" "UT-" "AE-"] "netty-socketio#370";
-        DisconnectLastOnly "B63" "disconnect-last-only" "disconnectSockets puts out only the last of several" ["UT-"] "netty-socketio#680";
+        LeaveLingers "B60" "leave-lingers" "a leave takes a join of the same room along that follows within forty milliseconds" ["RM-01" "I6" "RM-" "ORD-"] "python-socketio#17";
+        LeaveOfNoneCloses "B61" "leave-of-none-closes" "who leaves a room that it is not in is thrown out" ["RM-12" "RM-16" "RM-" "AE-" "UT-"] "socket.io-adapter#74";
+        RoomsForgotten "B62" "rooms-forgotten" "who has left one room is in no room by its own account, though broadcasts reach it" ["RM-16" "RM-12" "RM-" "UT-" "AE-"] "netty-socketio#370";
+        DisconnectLastOnly "B63" "disconnect-last-only" "disconnectSockets puts out only the last of several" ["UT-04" "UT-08" "UT-"] "netty-socketio#680";
     }
     Recovery {
         RecoverNever "R01" "recover-never" "no session is ever recovered" ["CSR-03" "CSR-"];
@@ -193,8 +193,8 @@ faults! {
         RecoverMiddlewares "R15" "recover-runs-middlewares" "middlewares run although they are to be skipped" ["CSR-08" "CSR-"];
         RestoreMissesNewest "R20" "restore-misses-newest" "what is sent just ahead of a recovery is lost" ["I11"];
         RestoreUntold "R21" "restore-untold" "the adapter does not tell of the rooms that a recovered session comes back into" ["I14"];
-        RecoverOnce "R30" "recover-once" "a session that was recovered is not recovered again" ["CSR-" "I11"] "socket.io#4880";
-        RecoveredDeaf "R31" "recovered-deaf" "broadcasts to rooms do not reach recovered sockets" ["CSR-" "I6"] "socket.io#4810";
+        RecoverOnce "R30" "recover-once" "a session that was recovered is not recovered again" ["CSR-05" "CSR-" "I11"] "socket.io#4880";
+        RecoveredDeaf "R31" "recovered-deaf" "broadcasts to rooms do not reach recovered sockets" ["CSR-04" "CSR-" "I6"] "socket.io#4810";
     }
     Acks {
         AckTwice "A01" "ack-twice" "an acknowledgement is sent twice" ["SIO-AK-04" "I7" "SIO-AK-" "MD-" "SIO-EV-" "SIO-BN-"];
@@ -215,9 +215,9 @@ faults! {
         BinaryAckText "A14" "binary-ack-as-text" "a binary acknowledgement is written as a text one" ["SIO-AK-08" "SIO-AK-" "SIO-BN-" "MD-11"];
         AnswerForgotten "A17" "answer-forgotten" "a question to a namespace that a pattern made lacks an answer" ["I7"];
         AnswersForgotten "A18" "answers-forgotten" "a question to more than three has no answers when its time is over" ["I7"];
-        NobodyAwaited "A30" "nobody-awaited" "a question to nobody takes its whole time and fails" ["MD-" "I7"] "zishang520/socket.io d5cfa20";
-        ForgottenAcked "A31" "forgotten-acked" "what the application does not acknowledge is acknowledged all the same" ["SIO-AK-" "SIO-EV-" "I7"] "python-socketio#824";
-        LateAckCloses "A32" "late-ack-closes" "an acknowledgement that nobody waits for closes the connection" ["SIO-AK-" "MD-"] "netty-socketio 2.0.12";
+        NobodyAwaited "A30" "nobody-awaited" "a question to nobody takes its whole time and fails" ["MD-10" "MD-" "I7"] "zishang520/socket.io d5cfa20";
+        ForgottenAcked "A31" "forgotten-acked" "what the application does not acknowledge is acknowledged all the same" ["SIO-EV-07" "SIO-AK-" "SIO-EV-" "I7"] "python-socketio#824";
+        LateAckCloses "A32" "late-ack-closes" "an acknowledgement that nobody waits for closes the connection" ["SIO-AK-05" "SIO-AK-" "MD-"] "netty-socketio 2.0.12";
     }
     Payload {
         PlaceholderOffByOne "P01" "placeholder-off-by-one" "placeholders count from one" ["SIO-BN-01" "I15" "SIO-BN-" "MD-" "RM-" "CSR-" "ORD-" "EIO-" "SIO-AK-" "SIO-EV-"];
@@ -250,14 +250,14 @@ faults! {
         QuotesLost "P28" "quotes-lost" "escaped quotes are lost" ["SIO-EV-03" "EIO-PL-22" "SIO-" "EIO-"];
         SpellingExact "P30" "spelling-exact" "packets whose JSON is not spelled as Node spells it are lost" ["SIO-EV-12" "SIO-CN-24" "SIO-AK-13" "SIO-BN-17" "CSR-16" "EIO-PL-22" "SIO-"];
         MainNamespaceNamed "P29" "main-namespace-named" "packets of the main namespace name it" ["SIO-EV-02" "SIO-" "EIO-" "RM-" "MD-" "UT-" "NS-" "MW-" "ORD-" "CSR-" "AE-"];
-        NamespaceAheadOfCount "P40" "namespace-ahead-of-count" "a binary packet names its namespace ahead of the number of attachments" ["SIO-BN-" "I15"] "socketioxide 0.5.1";
-        PlaceholderAny "P41" "placeholder-any" "a placeholder that points nowhere stands for the first attachment" ["SIO-BN-" "SIO-MF-"] "socket.io-parser fb21e42";
-        AttachmentsMixed "P42" "attachments-mixed" "attachments of two clients that send at once are mixed up" ["SIO-BN-" "I15"] "Flask-SocketIO#385";
-        VolatileHeaderOnly "P43" "volatile-header-only" "a volatile event with binary leaves without its attachments" ["MD-" "SIO-BN-" "I15"] "socket.io-adapter 88eee59";
-        Base64Four "P44" "base64-four" "binary in a POST whose base64 begins with a 4 loses its first byte" ["EIO-PL-" "I15"] "engineioxide 0.17.4";
-        MsgpackBinaryKind "P45" "msgpack-binary-kind" "in MessagePack, an event with binary has the type of a binary one" ["MP-"] "python-socketio#811";
-        BusyInterleaved "P46" "busy-interleaved" "when more than twelve frames leave together, an event comes between a header and its attachments" ["SIO-BN-" "I15" "ORD-"] "socketioxide#232";
-        BusySwapped "P47" "busy-swapped" "when more than sixteen frames leave together, two events change places" ["ORD-" "I5"] "zishang520/socket.io#116";
+        NamespaceAheadOfCount "P40" "namespace-ahead-of-count" "a binary packet names its namespace ahead of the number of attachments" ["SIO-BN-02" "SIO-BN-" "I15"] "socketioxide 0.5.1";
+        PlaceholderAny "P41" "placeholder-any" "a placeholder that points nowhere stands for the first attachment" ["SIO-MF-19" "SIO-BN-10" "SIO-BN-" "SIO-MF-"] "socket.io-parser fb21e42";
+        AttachmentsMixed "P42" "attachments-mixed" "attachments of two clients that send at once are mixed up" ["SIO-BN-01" "SIO-BN-" "I15"] "Flask-SocketIO#385";
+        VolatileHeaderOnly "P43" "volatile-header-only" "a volatile event with binary leaves without its attachments" ["MD-03" "MD-" "SIO-BN-" "I15"] "socket.io-adapter 88eee59";
+        Base64Four "P44" "base64-four" "binary in a POST whose base64 begins with a 4 loses its first byte" ["EIO-PL-04" "EIO-PL-" "I15"] "engineioxide 0.17.4";
+        MsgpackBinaryKind "P45" "msgpack-binary-kind" "in MessagePack, an event with binary has the type of a binary one" ["MP-02" "MP-"] "python-socketio#811";
+        BusyInterleaved "P46" "busy-interleaved" "when more than twelve frames leave together, an event comes between a header and its attachments" ["SIO-BN-03" "SIO-BN-" "I15" "ORD-"] "socketioxide#232";
+        BusySwapped "P47" "busy-swapped" "when more than sixteen frames leave together, two events change places" ["ORD-01" "ORD-" "I5"] "zishang520/socket.io#116";
     }
     Namespaces {
         NspStripped "N01" "nsp-stripped" "events of a namespace are sent without it" ["SIO-EV-02" "I4" "SIO-" "RM-" "MD-" "UT-" "NS-" "MW-" "ORD-" "CSR-" "AE-" "EIO-"];
@@ -296,11 +296,11 @@ faults! {
         HandshakeLost "N37" "handshake-lost" "the query of the first request does not reach the application" ["SIO-CN-23" "SIO-CN-"];
         ChildOfOthersCleaned "N38" "child-of-others-cleaned" "clean-up lets go of a child when anybody leaves it" ["NS-14" "NS-"];
         RefusedStays "N30" "refused-stays" "a refused socket stays in the rooms of its middleware" ["RM-16" "RM-" "AE-"];
-        CloseTellsOne "N50" "close-tells-one" "of the namespaces of a connection that ends only one is told" ["SIO-DC-" "RM-" "I9" "I14" "UT-"] "python-socketio#456";
-        FailedEntryStays "N51" "failed-entry-stays" "whose connection ends while a middleware decides stays in its room" ["MW-" "RM-" "I14"] "socketioxide#627";
-        PendingFetched "N52" "pending-fetched" "fetchSockets lists who is not let in yet" ["ADM-" "UT-" "MW-"] "socket.io 02b0f73";
-        LeavingStopsComing "N53" "leaving-stops-coming" "who leaves one namespace is never let into another that is deciding" ["SIO-CN-" "SIO-DC-" "MW-"] "socket.io#1862";
-        RefusedThenClosed "N54" "refused-then-closed" "who was refused once is closed when the time for a CONNECT is over, whatever it has joined since" ["SIO-CN-" "MW-"] "socket.io#3720";
+        CloseTellsOne "N50" "close-tells-one" "of the namespaces of a connection that ends only one is told" ["SIO-DC-05" "SIO-DC-" "RM-" "I9" "I14" "UT-"] "python-socketio#456";
+        FailedEntryStays "N51" "failed-entry-stays" "whose connection ends while a middleware decides stays in its room" ["RM-16" "MW-" "RM-" "I14"] "socketioxide#627";
+        PendingFetched "N52" "pending-fetched" "fetchSockets lists who is not let in yet" ["ADM-03" "ADM-" "UT-" "MW-"] "socket.io 02b0f73";
+        LeavingStopsComing "N53" "leaving-stops-coming" "who leaves one namespace is never let into another that is deciding" ["SIO-DC-02" "SIO-CN-" "SIO-DC-" "MW-"] "socket.io#1862";
+        RefusedThenClosed "N54" "refused-then-closed" "who was refused once is closed when the time for a CONNECT is over, whatever it has joined since" ["SIO-CN-12" "SIO-CN-" "MW-"] "socket.io#3720";
     }
     Engine {
         UpgradeLoss "E01" "upgrade-loss" "what is queued at the upgrade is lost" ["EIO-UP-05" "EIO-UP-14" "I6" "EIO-UP-" "ORD-" "SIO-"];
@@ -346,12 +346,12 @@ faults! {
         PingsEndWithUpgrade "E42" "pings-end-with-upgrade" "once there was a probe, there are no pings" ["EIO-HB-14" "EIO-HB-10" "EIO-HB-"];
         UpgradeUndone "E43" "upgrade-undone" "a completed upgrade is closed when the time for it is over" ["EIO-UP-18" "EIO-UP-"];
         BinaryPrefixed "E40" "binary-prefixed" "binary frames begin with a 4" ["EIO-WS-02" "I15" "EIO-WS-" "SIO-" "MD-" "RM-" "ORD-" "CSR-" "EIO-"];
-        FirstPingTwice "E60" "first-ping-twice" "the first ping is sent twice" ["EIO-HB-"] "socketioxide#390";
-        NoopOnce "E61" "noop-once" "only the first GET during an upgrade is released" ["EIO-UP-"] "python-engineio#160";
-        BusyUpgradeRefused "E62" "busy-upgrade-refused" "an upgrade fails while packets are queued" ["EIO-UP-" "I6"] "python-engineio#16";
-        SeparatorMissing "E63" "separator-missing" "a GET that waited gets its first two packets without a separator" ["EIO-PL-" "I6"] "engineioxide 0.17.4";
-        CloseLeavesOpen "E64" "close-leaves-open" "the connection stays open when the application closes it" ["EIO-CL-" "SIO-DC-" "UT-"] "netty-socketio 1.7.9";
-        WebSocketPingCloses "E65" "websocket-ping-closes" "a ping frame of the WebSocket closes the connection" ["EIO-WS-" "EIO-HB-"] "socketioxide#320";
+        FirstPingTwice "E60" "first-ping-twice" "the first ping is sent twice" ["EIO-HB-02" "EIO-HB-01" "EIO-HB-"] "socketioxide#390";
+        NoopOnce "E61" "noop-once" "only the first GET during an upgrade is released" ["EIO-UP-03" "EIO-UP-"] "python-engineio#160";
+        BusyUpgradeRefused "E62" "busy-upgrade-refused" "an upgrade fails while packets are queued" ["EIO-UP-05" "EIO-UP-14" "EIO-UP-" "I6"] "python-engineio#16";
+        SeparatorMissing "E63" "separator-missing" "a GET that waited gets its first two packets without a separator" ["EIO-PL-03" "EIO-PL-" "I6"] "engineioxide 0.17.4";
+        CloseLeavesOpen "E64" "close-leaves-open" "the connection stays open when the application closes it" ["EIO-CL-03" "SIO-DC-04" "UT-04" "EIO-CL-" "SIO-DC-" "UT-"] "netty-socketio 1.7.9";
+        WebSocketPingCloses "E65" "websocket-ping-closes" "a ping frame of the WebSocket closes the connection" ["EIO-WS-05" "EIO-WS-" "EIO-HB-"] "socketioxide#320";
     }
     Http {
         UnknownSidOpens "H01" "unknown-sid-opens" "an unknown sid opens a session" ["EIO-HS-12" "EIO-HS-13" "EIO-" "SIO-"] "socketioxide#815";
@@ -382,8 +382,8 @@ faults! {
         UpgradesIgnored "H27" "upgrades-ignored" "upgrades are offered although they are not allowed" ["EIO-HS-03" "EIO-HS-"];
         SlashWanted "H28" "slash-wanted" "the path needs a slash at its end although it is to have none" ["EIO-HS-24" "EIO-HS-"];
         EmptySidUnknown "H24" "empty-sid-unknown" "an empty sid counts as an unknown one" ["EIO-HS-14" "EIO-HS-"];
-        RefusedWebSocketHangs "H40" "refused-websocket-hangs" "a WebSocket that is refused is never answered" ["EIO-HS-" "EIO-WS-" "EIO-HD-"] "engine.io 4360686";
-        CookieRestores "H41" "cookie-restores" "a handshake with the cookie of a connection is taken for that connection" ["EIO-HS-" "EIO-HD-"] "netty-socketio 1.7.14";
+        RefusedWebSocketHangs "H40" "refused-websocket-hangs" "a WebSocket that is refused is never answered" ["EIO-HS-07" "EIO-HS-12" "EIO-HS-" "EIO-WS-" "EIO-HD-"] "engine.io 4360686";
+        CookieRestores "H41" "cookie-restores" "a handshake with the cookie of a connection is taken for that connection" ["EIO-HD-05" "EIO-HS-" "EIO-HD-"] "netty-socketio 1.7.14";
         WebSocketByAnyMethod "H29" "websocket-by-any-method" "a WebSocket is opened by any method" ["EIO-HS-22"];
     }
     Dialects {
