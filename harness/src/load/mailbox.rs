@@ -30,6 +30,12 @@ pub(super) struct Mailbox {
     pub(super) fenced: Cell<bool>,
     /// Fences that are on their way.
     pub(super) fences: Cell<u32>,
+    /// Something of the run has come since the last round of fences began: an answer, or a copy of a message.
+    pub(super) heard: Cell<bool>,
+    /// So many events and answers of any kind have come since then.
+    pub(super) came: Cell<u64>,
+    /// Its fence is waited for no longer, as nothing of the run came while it was waited for.
+    pub(super) given_up: Cell<bool>,
     /// It is in its rooms.
     pub(super) alive: Cell<bool>,
     /// Something can be settled by a fence: it gets messages, or sends some that are not acknowledged.
@@ -51,6 +57,9 @@ impl Default for Mailbox {
             wake: Notify::new(),
             fenced: Cell::new(true),
             fences: Cell::new(0),
+            heard: Cell::new(false),
+            came: Cell::new(0),
+            given_up: Cell::new(false),
             alive: Cell::new(false),
             wants_fence: Cell::new(false),
             slow: Cell::new(false),
@@ -69,6 +78,20 @@ impl Mailbox {
 
     pub(super) fn next(&self) -> Option<Order> {
         self.orders.borrow_mut().pop_front()
+    }
+
+    /// A round of fences begins, of which this one is behind everything.
+    pub(super) fn ask(&self) {
+        self.fenced.set(false);
+        self.heard.set(false);
+        self.came.set(0);
+        self.fences.set(self.fences.get() + 1);
+        self.post(Order::Fence { last: true });
+    }
+
+    /// Its fence was asked for and has not come back; a connection that is slow on purpose is not asked.
+    pub(super) fn waits(&self) -> bool {
+        self.alive.get() && !self.slow.get() && (!self.fenced.get() || self.given_up.get())
     }
 
     /// A fence was answered, or never will be.

@@ -24,11 +24,14 @@ use crate::client::{Jars, WireBytes, http_client};
 use crate::clock::{PreciseSleep, RunClock};
 use crate::play::Stage;
 use crate::record::WorkerTime;
+use crate::report::text::count;
 
 /// Time between two snapshots.
 const TICK: Duration = Duration::from_secs(1);
 /// Time for the answer to a fence.
 const FENCE_LIMIT: Duration = Duration::from_secs(10);
+/// More events than this, while a fence is waited for, are worth a word.
+const FLOOD: u64 = 1_000;
 /// How long losses are waited for where there is no fence.
 const QUIET: Duration = Duration::from_secs(2);
 /// Time for all goodbyes together.
@@ -196,14 +199,27 @@ async fn fence(local: &Rc<Local>, mine: &[u32]) {
     if !local.stage.fence {
         tokio::time::sleep(QUIET).await;
     }
-    let open: Vec<_> = mine.iter().map(|user| local.mailbox(*user)).filter(|mailbox| mailbox.alive.get()).collect();
-    for mailbox in &open {
-        mailbox.fenced.set(false);
-        mailbox.fences.set(mailbox.fences.get() + 1);
-        mailbox.post(Order::Fence { last: true });
-    }
+    let asked = |mailbox: &Rc<Mailbox>| mailbox.alive.get() && !mailbox.given_up.get();
+    let open: Vec<_> = mine.iter().map(|user| local.mailbox(*user)).filter(asked).collect();
+    open.iter().for_each(|mailbox| mailbox.ask());
     let all = local.wait_until(|_| open.iter().all(|mailbox| mailbox.fenced.get() || mailbox.slow.get()));
-    let _ = tokio::time::timeout(FENCE_LIMIT, all).await;
+    if tokio::time::timeout(FENCE_LIMIT, all).await.is_err() {
+        give_up(local, &open);
+    }
+}
+
+/// Whose target has said nothing of this run while its fence was waited for is not asked again. Where answers or messages still
+/// come, a backlog shrinks, and the next fence may get through.
+fn give_up(local: &Local, open: &[Rc<Mailbox>]) {
+    let (within, many) = (FENCE_LIMIT.as_secs(), count(FLOOD));
+    for mailbox in open.iter().filter(|mailbox| mailbox.waits() && !mailbox.heard.get()) {
+        mailbox.given_up.set(true);
+        let instead =
+            if mailbox.came.get() > FLOOD { format!(", and more than {many} other events") } else { String::new() };
+        local.measurements.borrow_mut().tally.problem(format!(
+            "a fence was given up: neither an answer nor a message of this run came within {within} s{instead}"
+        ));
+    }
 }
 
 async fn leave(local: &Rc<Local>, mine: &[u32]) {
@@ -245,8 +261,7 @@ fn retire(local: &Local) {
 
 /// Users whose last fence has not been answered.
 fn count_unsettled(local: &Local, mine: &[u32]) {
-    let waits = |mailbox: &Mailbox| mailbox.alive.get() && !mailbox.fenced.get() && !mailbox.slow.get();
-    let unsettled = mine.iter().filter(|user| waits(&local.mailboxes[user])).count();
+    let unsettled = mine.iter().filter(|user| local.mailboxes[user].waits()).count();
     local.measurements.borrow_mut().tally.unsettled = unsettled as u64;
 }
 

@@ -1,15 +1,18 @@
-//! Targets that flood, stop to read, or begin what they never end: memory stays bounded, one interrupt ends the run, and the
-//! run says what the target did. The margins are wide: they are about kinds of growth, not about figures.
+//! Targets that flood, fall silent, stop to read, or begin what they never end: memory stays bounded, one interrupt ends the run,
+//! a fence that will not come is not waited for twice, and the run says what the target did. The margins are wide: they are
+//! about kinds of growth, not about figures.
 
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::process::Child;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::common::Place;
+use crate::common::{Place, code, stderr, stdout};
 
 /// Three times what such a run takes, in debug builds on a busy machine.
 const MOST_MEMORY: u64 = 200 << 20;
@@ -43,13 +46,14 @@ fn head(stream: &mut TcpStream) -> Option<String> {
     String::from_utf8(read).ok()
 }
 
-/// Lets a client into the default namespace, says something, and then something else for ever.
-fn serve(mut stream: TcpStream, first: &[u8], evil: &[u8]) -> Option<()> {
-    let request = head(&mut stream)?;
+/// Lets a client into the default namespace.
+fn let_in(stream: &mut TcpStream) -> Option<()> {
+    let request = head(stream)?;
     if !request.to_lowercase().contains("upgrade: websocket") {
         let body = "0{\"sid\":\"s\",\"upgrades\":[\"websocket\"],\"pingInterval\":25000,\"pingTimeout\":20000}";
         let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len());
-        return stream.write_all(answer.as_bytes()).ok();
+        stream.write_all(answer.as_bytes()).ok()?;
+        return None;
     }
     let answer = format!(
         "HTTP/1.1 101 x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {ACCEPT}\r\n\r\n"
@@ -64,7 +68,12 @@ fn serve(mut stream: TcpStream, first: &[u8], evil: &[u8]) -> Option<()> {
     if stream.read(&mut [0; 1024]).ok()? == 0 {
         return None;
     }
-    stream.write_all(&text("40{\"sid\":\"x\"}")).ok()?;
+    stream.write_all(&text("40{\"sid\":\"x\"}")).ok()
+}
+
+/// Lets a client in, says something, and then something else for ever.
+fn serve(mut stream: TcpStream, first: &[u8], evil: &[u8]) -> Option<()> {
+    let_in(&mut stream)?;
     stream.write_all(first).ok()?;
     while !evil.is_empty() {
         stream.write_all(evil).ok()?;
@@ -74,17 +83,54 @@ fn serve(mut stream: TcpStream, first: &[u8], evil: &[u8]) -> Option<()> {
     None
 }
 
-fn target(first: Vec<u8>, evil: Vec<u8>) -> String {
+fn listening(serve: impl Fn(TcpStream) -> Option<()> + Clone + Send + 'static) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    let said = std::sync::Arc::new((first, evil));
     std::thread::spawn(move || {
         for stream in listener.incoming().flatten() {
-            let said = std::sync::Arc::clone(&said);
-            std::thread::spawn(move || serve(stream, &said.0, &said.1));
+            let serve = serve.clone();
+            std::thread::spawn(move || serve(stream));
         }
     });
     url
+}
+
+fn target(first: Vec<u8>, evil: Vec<u8>) -> String {
+    let said = Arc::new((first, evil));
+    listening(move |stream| serve(stream, &said.0, &said.1))
+}
+
+/// The next frame of a client, unmasked.
+fn frame(stream: &mut TcpStream) -> Option<Vec<u8>> {
+    let (mut beginning, mut long, mut masks) = ([0; 2], [0; 2], [0; 4]);
+    stream.read_exact(&mut beginning).ok()?;
+    let mut length = usize::from(beginning[1] & 127);
+    if length == 126 {
+        stream.read_exact(&mut long).ok()?;
+        length = usize::from(u16::from_be_bytes(long));
+    }
+    stream.read_exact(&mut masks).ok()?;
+    let mut payload = vec![0; length];
+    stream.read_exact(&mut payload).ok()?;
+    payload.iter_mut().zip(masks.iter().cycle()).for_each(|(byte, mask)| *byte ^= mask);
+    Some(payload)
+}
+
+/// Acknowledges fences until it is greeted; from then on it counts them and says nothing but `evil`.
+fn silent(mut stream: TcpStream, evil: &[u8], fences: &AtomicUsize) -> Option<()> {
+    let_in(&mut stream)?;
+    let mut greeted = false;
+    loop {
+        let said = String::from_utf8(frame(&mut stream)?).ok()?;
+        greeted |= said.contains("[\"hello\"");
+        let Some((number, _)) = said.split_once("[\"message-with-ack\"]") else { continue };
+        if greeted {
+            fences.fetch_add(1, Ordering::SeqCst);
+            stream.write_all(evil).ok()?;
+        } else {
+            stream.write_all(&text(&format!("43{}[]", &number[2..]))).ok()?;
+        }
+    }
 }
 
 /// The most memory that the process has had so far; 0 where nobody tells.
@@ -162,4 +208,42 @@ fn messages_that_do_not_end() {
     evil.resize(evil.len() + length as usize - 1, b'4');
     let said = interrupted(evil, Vec::new(), 3 * (256 << 20));
     assert!(said.contains("not ended them"), "{said}");
+}
+
+const GREETING: &str = r#"name = "greeting"
+[users.people]
+count = 1
+[traffic.hello]
+by = "people"
+rate = "20/s"
+emit = ["hello", "${payload}"]
+ack = true
+[[phase]]
+name = "short"
+for = "1s"
+"#;
+
+/// Runs a load whose target answers nothing any more; returns what was said, and how many fences the target saw.
+fn unanswered(evil: Vec<u8>) -> (String, usize) {
+    let fences = Arc::new(AtomicUsize::new(0));
+    let counts = Arc::clone(&fences);
+    let evil = Arc::new(evil);
+    let url = listening(move |stream| silent(stream, &evil, &counts));
+    let place = Place::new();
+    std::fs::write(place.path().join("greeting.toml"), GREETING).unwrap();
+    let run = place.run(&["run", "greeting.toml", "--target", &url, "--out", "out"]);
+    let said = format!("{}{}", stdout(&run), stderr(&run));
+    assert_eq!(code(&run), 4, "{said}");
+    (said, fences.load(Ordering::SeqCst))
+}
+
+/// After one round of fences in which nothing of the run came, nobody waits for another one.
+#[test]
+fn a_fence_that_will_not_come_is_not_asked_for_twice() {
+    let (said, fences) = unanswered(Vec::new());
+    assert!(said.contains("a fence was given up") && said.contains("1 user did not answer the last fence"), "{said}");
+    assert_eq!(fences, 1, "{said}");
+    let (said, fences) = unanswered(text("42[\"noise\"]").repeat(2_000));
+    assert!(said.contains("more than 1,000 other events"), "{said}");
+    assert_eq!(fences, 1, "{said}");
 }

@@ -200,6 +200,7 @@ impl Talk<'_> {
 
     /// Why the connection is gone, if it is.
     fn handle(&mut self, event: Event) -> Option<String> {
+        self.mailbox.came.set(self.mailbox.came.get() + 1);
         match event {
             Event::Event(incoming) => self.receive(&incoming),
             Event::Ack(incoming) => self.acknowledged(&incoming),
@@ -242,6 +243,8 @@ impl Talk<'_> {
             Err(Unread::Unidentified(traffic)) => (traffic, false),
             Err(Unread::Spoilt(traffic)) => (traffic, true),
         };
+        // It may be one of the run's.
+        self.mailbox.heard.set(true);
         let json = incoming.args.json();
         local.measurements.borrow_mut().unread(&local.plan, self.number, spoilt, json, self.arrived_at);
     }
@@ -257,6 +260,7 @@ impl Talk<'_> {
             Arrival::NeverSent => return measurements.tally.foreign += 1,
             Arrival::Closed => return measurements.tally.stale += 1,
         }
+        self.mailbox.heard.set(true);
         let Some(entry) = window.entry(index) else { return };
         let fit = local.shared.identities.fit(&local.plan, &entry.emission, copy, incoming);
         if fit == Fit::Other {
@@ -291,11 +295,13 @@ impl Talk<'_> {
         if let Some(place) = self.fences.iter().position(|fence| fence.id == id) {
             // Answers may come out of order; each fence stands for itself.
             let Some(fence) = self.fences.remove(place) else { return };
+            self.mailbox.heard.set(true);
             self.fenced(&fence, now);
         } else if let Some(index) = self.acks.remove(&id)
             && let Some(entry) = self.local.window.borrow().entry(index)
         {
             entry.answered(now);
+            self.mailbox.heard.set(true);
             self.local.measurements.borrow_mut().acknowledged(&entry.emission, now);
         }
     }
