@@ -75,10 +75,15 @@ process.stdin.on("data", (chunk) => {
   for (const line of lines) {
     const { input, ours } = JSON.parse(line);
     const theirs = parsers[input.kind](input);
-    answers += (differs(input.kind, theirs, ours) ? JSON.stringify({ theirs }, shown) : "") + "\n";
+    answers += (differs(input.kind, theirs, ours) ? whole(JSON.stringify({ theirs }, shown)) : "") + "\n";
   }
   process.stdout.write(answers);
 });
+
+// Halves of surrogate pairs are written as escapes, which are no JSON for others.
+function whole(text) {
+  return text.replace(/\\(?:u([0-9a-f]{4})|.)/g, (escape, code) => (/^d[89a-f]/.test(code ?? "") ? "\\ufffd" : escape));
+}
 
 function shown(_, value) {
   if (typeof value === "number" && !Number.isFinite(value)) return String(value);
