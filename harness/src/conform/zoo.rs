@@ -73,14 +73,25 @@ impl Bug {
         self.name.chars().map(|c| if c.is_alphanumeric() || c == '.' { c } else { '-' }).collect()
     }
 
-    /// Writes a target's folder below `cages`, with these packages and the base's fixture; returns its name.
-    pub fn cage(&self, base: &Path, cages: &Path, fixed: bool) -> Result<String, String> {
+    /// Writes a target's folder below `cages`, with these packages, what `locks` says of them and the base's fixture; returns its
+    /// name.
+    pub fn cage(&self, base: &Path, locks: &Path, cages: &Path, fixed: bool) -> Result<String, String> {
         let name = format!("{}-{}", self.slug(), if fixed { "fixed" } else { "broken" });
         let folder = cages.join(&name);
         let packages = if fixed { &self.fixed } else { &self.broken };
+        let lock = |extension: &str| {
+            let path = locks.join(format!("{name}.{extension}"));
+            fs::read_to_string(&path).map_err(|error| {
+                format!(
+                    "{}: cannot read what is to be installed, {}: {error}; scripts/lock-zoo.py writes it",
+                    self.name,
+                    path.display()
+                )
+            })
+        };
         let files = match self.base.as_str() {
-            "node" => node(base, packages)?,
-            "python" => python(base, packages)?,
+            "node" => node(base, packages, lock("json")?)?,
+            "python" => python(base, packages, &lock("txt")?)?,
             other => return Err(format!("{}: base {other:?}; expected node or python", self.name)),
         };
         let engine = self.engine.map(|engine| format!("engine = {engine}\n")).unwrap_or_default();
@@ -109,7 +120,7 @@ fn copied(base: &Path, names: &[&str]) -> Result<Files, String> {
 }
 
 /// npm: the server is a dependency, everything below it an override.
-fn node(base: &Path, packages: &BTreeMap<String, String>) -> Result<Files, String> {
+fn node(base: &Path, packages: &BTreeMap<String, String>, lock: String) -> Result<Files, String> {
     let own = fs::read_to_string(base.join("package.json")).map_err(|error| format!("the base node: {error}"))?;
     let own: serde_json::Value = serde_json::from_str(&own).map_err(|error| format!("the base node: {error}"))?;
     let mut dependencies = own["dependencies"].clone();
@@ -129,8 +140,9 @@ fn node(base: &Path, packages: &BTreeMap<String, String>) -> Result<Files, Strin
     });
     let mut files = copied(base, &["server.js", "fixture.js"])?;
     files.push(("package.json".to_owned(), package.to_string()));
+    files.push(("package-lock.json".to_owned(), lock));
     let target = r#"about     = "a release of the zoo"
-install   = ["npm", "install", "--no-audit", "--no-fund", "--no-package-lock"]
+install   = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
 installed = "node_modules/socket.io/package.json"
 start     = ["node", "server.js"]
 version   = ["node", "-p", "['socket.io', 'engine.io', 'socket.io-parser'].map((name) => name + ' ' + JSON.parse(require('fs').readFileSync('node_modules/' + name + '/package.json')).version).join(', ')"]
@@ -140,23 +152,49 @@ version   = ["node", "-p", "['socket.io', 'engine.io', 'socket.io-parser'].map((
 }
 
 /// pip: the base's requirements, with these versions.
-fn python(base: &Path, packages: &BTreeMap<String, String>) -> Result<Files, String> {
+fn python(base: &Path, packages: &BTreeMap<String, String>, lock: &str) -> Result<Files, String> {
     let own = fs::read_to_string(base.join("requirements.txt")).map_err(|error| format!("the base python: {error}"))?;
-    let requirement = |line: &str| {
-        let package = line.split("==").next().unwrap_or(line);
-        packages.get(package).map_or_else(|| line.to_owned(), |version| format!("{package}=={version}"))
-    };
-    let requirements: Vec<_> = own.lines().map(requirement).collect();
+    let locked: BTreeMap<&str, &str> = requirements(lock).collect();
+    let mut list = String::new();
+    for (package, requirement) in requirements(&own) {
+        let requirement = match packages.get(package) {
+            Some(version) => locked
+                .get(package)
+                .filter(|requirement| requirement.starts_with(&format!("{package}=={version} ")))
+                .ok_or_else(|| {
+                    format!(
+                        "{package} {version} has no checksums in targets/zoo-locks; scripts/lock-zoo.py writes them"
+                    )
+                })?,
+            None => requirement,
+        };
+        list.push_str(requirement);
+    }
     let mut files = copied(base, &["server.py"])?;
-    files.push(("requirements.txt".to_owned(), requirements.join("\n") + "\n"));
+    files.push(("requirements.txt".to_owned(), list));
     let target = r#"about     = "a release of the zoo"
-install   = ["sh", "-c", "python3 -m venv .venv && .venv/bin/pip install --quiet --disable-pip-version-check --requirement requirements.txt && touch .venv/installed"]
+install   = ["sh", "-c", "python3 -m venv .venv && .venv/bin/pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.txt && touch .venv/installed"]
 installed = ".venv/installed"
 start     = [".venv/bin/python", "server.py", "uvicorn"]
 version   = [".venv/bin/python", "-c", "from importlib.metadata import version as v; print('python-socketio', v('python-socketio'), 'on python-engineio', v('python-engineio'))"]
 "#;
     files.push(("target.toml".to_owned(), target.to_owned()));
     Ok(files)
+}
+
+/// The entries of a list of requirements: the package, and its lines with version and checksums.
+fn requirements(list: &str) -> impl Iterator<Item = (&str, &str)> {
+    let mut rest = list;
+    std::iter::from_fn(move || {
+        loop {
+            let end = rest.match_indices('\n').map(|(at, _)| at + 1).find(|at| !rest[*at..].starts_with(' '));
+            let (entry, behind) = rest.split_at_checked(end?)?;
+            rest = behind;
+            if let Some((package, _)) = entry.split_once("==").filter(|_| !entry.starts_with('#')) {
+                return Some((package, entry));
+            }
+        }
+    })
 }
 
 #[cfg(test)]
@@ -183,9 +221,35 @@ mod tests {
         assert!(Zoo::parse(&format!("{BUG}match = [' ']\n")).unwrap_err().contains("what the failure says"));
     }
 
+    /// Each of them is installed as it was locked: with checksums of exactly what its folder asks for.
     #[test]
-    fn the_bugs_of_this_repository_can_be_read() {
-        let path = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../targets/zoo.toml"));
-        assert!(Zoo::read(path).unwrap().bug.len() >= 20);
+    fn the_bugs_of_this_repository_can_be_read_and_are_locked() {
+        let targets = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../targets"));
+        let zoo = Zoo::read(&targets.join("zoo.toml")).unwrap();
+        assert!(zoo.bug.len() >= 20);
+        let cages = tempfile::tempdir().unwrap();
+        for (bug, fixed) in zoo.bug.iter().flat_map(|bug| [(bug, false), (bug, true)]) {
+            let name = bug.cage(&targets.join(&bug.base), &targets.join("zoo-locks"), cages.path(), fixed).unwrap();
+            let read = |file: &str| fs::read_to_string(cages.path().join(&name).join(file)).unwrap();
+            if bug.base == "python" {
+                let list = read("requirements.txt");
+                assert!(requirements(&list).count() > 10, "{name}: {list}");
+                assert!(requirements(&list).all(|(_, entry)| entry.contains("--hash=sha256:")), "{name}: {list}");
+                continue;
+            }
+            let json = |file: &str| serde_json::from_str::<serde_json::Value>(&read(file)).unwrap();
+            let (package, lock) = (json("package.json"), json("package-lock.json"));
+            assert_eq!(lock["packages"][""]["dependencies"], package["dependencies"], "{name}");
+            let packages = if fixed { &bug.fixed } else { &bug.broken };
+            for (package, version) in packages {
+                let locked = &lock["packages"][format!("node_modules/{package}")];
+                let below = &lock["packages"][format!("node_modules/socket.io/node_modules/{package}")];
+                let found = [locked, below].into_iter().find(|locked| locked["version"] == **version);
+                assert!(
+                    found.is_some_and(|found| found["integrity"].is_string()),
+                    "{name}: {package} {version}: {locked}"
+                );
+            }
+        }
     }
 }

@@ -67,7 +67,7 @@ async fn prove<'a>(bug: &'a Bug, targets: &Path, folder: &Path) -> Result<Proof<
     let base = targets.join(&bug.base);
     let mut runs = Vec::new();
     for fixed in [false, true] {
-        let name = bug.cage(&base, &cages, fixed).map_err(Trouble::Usage)?;
+        let name = bug.cage(&base, &targets.join("zoo-locks"), &cages, fixed).map_err(Trouble::Usage)?;
         runs.push(play(bug, &cages.join(&name), &folder.join(&name)).await?);
     }
     let [broken, fixed] = [&runs[0], &runs[1]].map(|entries| failures(entries));
