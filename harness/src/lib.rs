@@ -19,6 +19,7 @@ pub mod conform;
 pub mod difference;
 pub mod exit;
 pub mod explore;
+pub mod fuzz;
 pub mod guess;
 pub mod inspect;
 pub mod interrupt;

@@ -30,7 +30,7 @@ pub use load::{
 };
 pub use pick::{header, loads, seconds, seconds_by_load};
 pub use progress::{Cost, Progress, Summary};
-pub use reader::{Tail, read, read_for_report};
+pub use reader::{Tail, read, read_bytes, read_for_report};
 pub use rule::{Baseline, Change, RuleAbout, RuleResult, RuleVerdict};
 pub use violation::{Lane, LaneAct, LaneStay, LoadViolation};
 pub use writer::Recorder;

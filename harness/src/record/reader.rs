@@ -191,24 +191,35 @@ fn no_line(file: &Path, number: usize, error: &serde_json::Error) -> String {
 }
 
 /// Hands the lines of a record to `take`.
-fn lines(path: &Path, mut take: impl FnMut(Entry)) -> Result<(), String> {
+fn lines(path: &Path, take: impl FnMut(Entry)) -> Result<(), String> {
     let file = file_of(path);
-    let cannot = |error| unreadable(&file, &error);
-    let mut reader = BufReader::with_capacity(BUFFER, File::open(&file).map_err(cannot)?);
+    let opened = File::open(&file).map_err(|error| unreadable(&file, &error))?;
+    lines_of(BufReader::with_capacity(BUFFER, opened), &file, take)
+}
+
+/// Reads a record that is in memory; for the fuzzers.
+pub fn read_bytes(bytes: &[u8]) -> Result<Vec<Entry>, String> {
+    let mut entries = Vec::new();
+    lines_of(bytes, Path::new("bytes"), |entry| entries.push(entry))?;
+    Ok(entries)
+}
+
+fn lines_of(mut reader: impl io::BufRead, file: &Path, mut take: impl FnMut(Entry)) -> Result<(), String> {
+    let cannot = |error| unreadable(file, &error);
     let mut line = Vec::new();
     let mut number = 0;
     while reader.read_until(b'\n', &mut line).map_err(cannot)? > 0 {
         number += 1;
         match parse(&line) {
             Ok(entry) if number > 1 => take(entry),
-            Ok(entry) => take(checked(entry, &file)?),
+            Ok(entry) => take(checked(entry, file)?),
             // What was being written when the run was killed.
             Err(_) if number > 1 && reader.fill_buf().map_err(cannot)?.is_empty() => break,
-            Err(error) => return Err(no_line(&file, number, &error)),
+            Err(error) => return Err(no_line(file, number, &error)),
         }
         line.clear();
     }
-    if number == 0 { Err(no_record(&file)) } else { Ok(()) }
+    if number == 0 { Err(no_record(file)) } else { Ok(()) }
 }
 
 fn parse(line: &[u8]) -> serde_json::Result<Entry> {

@@ -355,6 +355,14 @@ async fn read_chunk_size(stream: &mut (impl AsyncRead + Unpin), buffer: &mut Byt
     }
 }
 
+/// Reads an answer that is there already; for the fuzzers.
+pub async fn read_answer(mut bytes: &[u8]) -> Result<Response, String> {
+    let mut buffer = BytesMut::new();
+    let head = read_head(&mut bytes, &mut buffer).await?;
+    let body = read_body(&mut bytes, &mut buffer, &head).await?;
+    Ok(Response { status: head.status, headers: head.headers, body })
+}
+
 #[cfg(test)]
 mod tests {
     use tokio::net::TcpListener;
