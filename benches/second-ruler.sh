@@ -6,7 +6,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 rounds=${1:-5}
-cargo build --release --quiet
+cargo build --release --features goose --quiet
 folder=runs/second-ruler
 rm -rf "$folder"
 for round in $(seq "$rounds"); do

@@ -320,7 +320,7 @@ fn goose_as_it_can(loaded: &[Loaded], choices: &[Choice]) -> Result<(), String> 
     let Some(file) = loaded.iter().find(by_goose) else { return Ok(()) };
     let secure = choices.iter().any(|choice| matches!(choice, Choice::Url(url) if url.starts_with("https:")));
     let why = if !cfg!(feature = "goose") {
-        "this build is without it (cargo feature `goose`)"
+        "this build is without it; `cargo build --release --features goose` makes one that has it"
     } else if secure {
         "it is for http:// only"
     } else if !file.scenario.target.sources.is_empty() {

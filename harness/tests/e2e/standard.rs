@@ -43,6 +43,7 @@ fn each_standard_scenario_finds_nothing_wrong() {
 }
 
 /// Another HTTP client under the same users: goose counts its requests, the oracle judges what came.
+#[cfg(feature = "goose")]
 #[test]
 fn goose_carries_long_polling() {
     let place = Place::new();
@@ -66,6 +67,16 @@ fn goose_carries_long_polling() {
     assert!(said.starts_with("sio-bench "), "goose itself says nothing: {said}");
 }
 
+#[cfg(not(feature = "goose"))]
+#[test]
+fn a_build_without_goose_says_how_to_get_it() {
+    let place = Place::new();
+    let output = place.run(&["run", "polling", "--set", "driver=goose"]);
+    assert_eq!(code(&output), 2);
+    assert!(stderr(&output).contains("cargo build --release --features goose"), "{}", stderr(&output));
+}
+
+#[cfg(feature = "goose")]
 #[test]
 fn what_goose_cannot_do_is_said() {
     let place = Place::new();
