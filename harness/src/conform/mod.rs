@@ -21,6 +21,7 @@ pub mod select;
 mod spelling;
 mod stand;
 mod starved;
+mod timers;
 mod unknown;
 pub mod zoo;
 

@@ -22,6 +22,7 @@ use super::register::Register;
 use super::select::Suite;
 use super::stand::Stand;
 use super::starved::{Starved, Waits, Watched};
+use super::timers;
 use crate::client::Manner;
 use crate::clock;
 use crate::play::{self, Played, Stage};
@@ -29,8 +30,12 @@ use crate::record::{CapabilityResult, CaseResult, CaseVerdict, Failure, TargetIn
 use crate::scenario::model::{Case, Class, Options, Origin};
 use crate::target::{self, Prepared};
 
-/// How often a case is played again when sio-bench was late.
+/// How often a case is played again, beside others, when something else than the target may have decided it.
 const REPLAYS: u32 = 4;
+/// And how often after that, while nothing else is played, if it is about time.
+const ALONE: u32 = 8;
+/// So many of these in all: a target that is wrong everywhere, on a machine that is always late, must not take hours.
+const ALONE_IN_ALL: u32 = 240;
 /// What part of a case's own time sio-bench must have been late for, so that it may have decided the case.
 const LATE_SHARE: u32 = 20;
 /// A dying process resets its connections before it can be seen to have ended. That long a failure is held back.
@@ -84,6 +89,7 @@ pub async fn run(
         starts,
         listener: RefCell::new(listener),
         application: Cell::new(None),
+        alone: Cell::new(ALONE_IN_ALL),
     };
     tokio::select! {
         outcome = runner.run() => outcome,
@@ -105,6 +111,8 @@ struct Runner<'a> {
     listener: RefCell<&'a mut dyn Listener>,
     /// Whether there is a fence, and the fixture, once that is known; it is so on every target of the suite.
     application: Cell<Option<(bool, bool)>>,
+    /// How often cases may still be played while nothing else is.
+    alone: Cell<u32>,
 }
 
 /// Cases that share a target.
@@ -359,17 +367,24 @@ impl<'a> Runner<'a> {
     async fn play(&self, pick: Pick, stage: Rc<Stage>, watched: Rc<Watched>) -> (Pick, CaseResult) {
         let (loaded, case) = self.suite.case(pick);
         // Closed only when everything is over.
-        let _permit = self.permits.acquire().await;
+        let mut permit = self.permits.acquire().await;
         let mut replays = 0;
         loop {
             let (started, waits) = (clock::now(), watched.waits());
             let played = play::attempt(loaded, case, &stage).await;
             let doubt = self.doubt(&played, case, started, (&watched, &waits));
-            let about_time = limit(played.deadline, case).is_some();
+            let about_time = limit(&played, case).is_some();
             let mut result = played.result;
             let Some(doubt) = doubt else { return (pick, result) };
             replays += 1;
-            if replays > REPLAYS {
+            if replays > REPLAYS && about_time && self.alone.get() > 0 && replays <= REPLAYS + ALONE {
+                // On a busy machine the cases beside it may be what keeps it from being decided.
+                self.alone.set(self.alone.get() - 1);
+                if replays == REPLAYS + 1 {
+                    drop(permit);
+                    permit = self.permits.acquire_many(self.settings.jobs.max(1) as u32).await;
+                }
+            } else if replays > REPLAYS {
                 if let Some(why) = doubt.reason(about_time, replays) {
                     (result.verdict, result.reason) = (CaseVerdict::Inconclusive, Some(why));
                 }
@@ -400,7 +415,7 @@ impl<'a> Runner<'a> {
         if late >= TOO_LATE.max(started.elapsed() / LATE_SHARE) {
             return Some(Doubt::Late(late));
         }
-        let limit = limit(played.deadline, case)?;
+        let limit = limit(played, case)?;
         watched.excuse(before, limit).map(|starved| Doubt::Starved(starved, limit))
     }
 
@@ -456,9 +471,13 @@ impl Doubt {
     }
 }
 
-/// What a case leaves the target to be late by: the deadline that was missed, or the shortest of the timers that it was started
-/// with, since what ends a connection may be one of those.
-fn limit(deadline: Option<Duration>, case: &Case) -> Option<Duration> {
+/// What a case leaves the target to be late by: the deadline that was missed, or the shortest of the timers that the target was
+/// started with or that the case has asked it for, since what came, or did not, may be the work of one of those.
+fn limit(played: &Played, case: &Case) -> Option<Duration> {
+    shortest(played.deadline, case).into_iter().chain(timers::shortest(&played.result.transcript)).min()
+}
+
+fn shortest(deadline: Option<Duration>, case: &Case) -> Option<Duration> {
     let timer = |(name, value): (&&str, &String)| {
         let is_timer = name.ends_with("_TIMEOUT") || name.ends_with("_INTERVAL");
         value.parse().ok().filter(|_| is_timer).map(Duration::from_millis)
@@ -524,11 +543,11 @@ mod tests {
         };
         let millis = |millis| Some(Duration::from_millis(millis));
         let heartbeat = case("ping_interval = '300ms', ping_timeout = '200ms'");
-        assert_eq!(limit(None, &heartbeat), millis(200));
-        assert_eq!(limit(millis(50), &heartbeat), millis(50));
+        assert_eq!(shortest(None, &heartbeat), millis(200));
+        assert_eq!(shortest(millis(50), &heartbeat), millis(50));
         let other = case("max_payload = '100B', recovery = '10ms'");
-        assert_eq!(limit(None, &other), None);
-        assert_eq!(limit(millis(50), &other), millis(50));
+        assert_eq!(shortest(None, &other), None);
+        assert_eq!(shortest(millis(50), &other), millis(50));
     }
 
     #[test]

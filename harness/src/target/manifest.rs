@@ -19,7 +19,7 @@ const VARIABLE: &str = "SIO_BENCH_TARGETS";
 /// Variables that make cargo write elsewhere than a manifest says that its program is.
 const CARGO: [&str; 3] = ["CARGO_TARGET_DIR", "CARGO_BUILD_TARGET_DIR", "CARGO_BUILD_TARGET"];
 /// Installing fetches packages; a hanging registry must not hang a run for ever.
-const INSTALL_LIMIT: Duration = Duration::from_mins(5);
+const INSTALL_LIMIT: Duration = Duration::from_mins(15);
 const VERSION_LIMIT: Duration = Duration::from_secs(20);
 
 #[derive(Deserialize)]
