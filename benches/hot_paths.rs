@@ -4,9 +4,9 @@
 use std::hint::black_box;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
-use sio_bench::load::stamp::Stamp;
 use sio_bench::scenario::diagnostic::Diagnostics;
 use sio_bench::scenario::source::Source;
+use sio_bench::vocab::stamp::Stamp;
 use sio_oracle::Tri;
 use sio_oracle::board::{Answer, Fact, Facts, Receiver, Time};
 use sio_protocol::engine::Message;

@@ -3,8 +3,8 @@
 
 use std::io::{self, Write as _};
 
-use crate::report::text::{printable, without_commands};
 use crate::secrets::hide;
+use crate::vocab::text::{printable, without_commands};
 
 /// Says it, on lines of its own. What servers and files say never moves the cursor.
 pub fn aside(text: &str) {

@@ -7,10 +7,10 @@ use crate::difference::{Difference, Figure, Stretches};
 use crate::exit::Exit;
 use crate::record::intervals::{self, in_log};
 use crate::record::{self, Baseline, Change, Entry, Header, LoadResult, RuleResult, RuleVerdict, ScenarioStart, loads};
-use crate::report::text::time;
 use crate::scenario::Loaded;
 use crate::scenario::model::{Latency, Limit, Metric, Rule, Stat};
 use crate::secrets::hide;
+use crate::vocab::text::time;
 
 /// What a table of changes shows of each measure.
 const FIGURES: [(&str, Figure); 3] =

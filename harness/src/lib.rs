@@ -1,7 +1,7 @@
 //! sio-bench: load tests and conformance cases for Socket.IO servers, from one kind of file.
 //!
-//! Modules point one way: `cli` -> `play`, `load` -> `scenario`, `client`, `target`; everything reports by
-//! entries -> [`record`] -> [`report`].
+//! Modules point one way: `cli` -> `play`, `load` -> `scenario`, `client`, `target` -> `vocab`; everything reports by
+//! entries -> [`record`] -> [`report`]. `tests/structure.rs` has the order and holds every import to it.
 #![allow(unreachable_pub, reason = "modules of an application are no interface: `pub` says what other modules use")]
 #![expect(
     missing_docs,
@@ -32,4 +32,5 @@ pub mod report;
 pub mod scenario;
 pub mod secrets;
 pub mod target;
+pub mod vocab;
 pub mod wire;

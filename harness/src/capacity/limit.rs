@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use crate::record::LoadResult;
 use crate::report::suffers;
-use crate::report::text::bytes;
+use crate::vocab::text::bytes;
 
 /// From here on a resource is as good as used up.
 const FULL: f64 = 0.9;

@@ -13,9 +13,9 @@
 use std::time::Duration;
 
 use crate::record::{EndedBy, FlowPhase, FlowResult, LoadResult};
-use crate::report::text::{count, plural};
 use crate::scenario::Scenario;
 use crate::scenario::model::{Coming, Phase};
+use crate::vocab::text::{count, plural};
 
 /// The last of those who come one after another need some time to get in.
 const ARRIVAL: Duration = Duration::from_secs(3);

@@ -4,35 +4,13 @@
 //! get, σ what they wait for each other, κ what they cost each other (Gunther, *Guerrilla Capacity Planning*, 2007).
 //! With open arrivals nobody sets `N`; it follows from Little's law as throughput times mean latency.
 
-use serde::{Deserialize, Serialize};
+use crate::record::Usl;
 
 /// A trial: messages in the system on average, and what came out of it each second.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Point {
     pub concurrency: f64,
     pub throughput: f64,
-}
-
-/// The parameters, and what they say.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
-pub struct Usl {
-    /// Throughput of one alone, each second.
-    pub lambda: f64,
-    /// Contention.
-    pub sigma: f64,
-    /// Coherency.
-    pub kappa: f64,
-    /// The largest throughput that follows; `None` if more would always give more.
-    pub peak: Option<f64>,
-    /// Share of the variance of the throughput that the law explains.
-    pub r_squared: f64,
-}
-
-impl Usl {
-    /// The throughput that follows for so many in the system.
-    pub fn at(&self, n: f64) -> f64 {
-        self.lambda * n / (1.0 + self.sigma * (n - 1.0) + self.kappa * n * (n - 1.0))
-    }
 }
 
 /// Least squares over `N/X`, which is a polynomial of degree two in `N`. `None` when the points do not determine one, or

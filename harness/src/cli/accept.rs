@@ -5,11 +5,11 @@ use std::path::PathBuf;
 
 use super::{complain, print};
 use crate::conform::deviations::Deviations;
-use crate::conform::pattern;
 use crate::exit::Exit;
 use crate::record::{self, Entry};
 use crate::report::coverage;
 use crate::target;
+use crate::vocab::pattern;
 
 /// Options of `accept`
 #[derive(clap::Args)]

@@ -11,7 +11,7 @@ use crate::calibrate::{Calibration, Floor, Stall, store};
 use crate::exit::Exit;
 use crate::interrupt::Interrupt;
 use crate::record::{Entry, LoadResult};
-use crate::report::text::{count, time};
+use crate::vocab::text::{count, time};
 
 /// Delays that are injected.
 const DELAYS: [Duration; 4] =

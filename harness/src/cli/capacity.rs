@@ -23,7 +23,7 @@ use crate::report::html::Run;
 use crate::report::render;
 use crate::scenario::Loaded;
 use crate::scenario::model::{Metric, Rule, Search};
-use crate::scenario::quantity;
+use crate::vocab::quantity;
 
 /// What problems say that are of this machine.
 const NO_MORE: &str = "this machine cannot open another connection";

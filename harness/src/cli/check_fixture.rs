@@ -7,8 +7,8 @@ use super::getting_in::GettingIn;
 use super::{print, run};
 use crate::conform::contract::{self, Finding, State};
 use crate::exit::Exit;
-use crate::report::text::plural;
 use crate::target::{self, Choice};
+use crate::vocab::text::plural;
 
 /// Options of `check-fixture`
 #[derive(clap::Args)]

@@ -21,8 +21,8 @@ use crate::record::{CapabilityResult, CaseResult, Entry, Footer, Recorder, Suite
 use crate::report::{self, Format};
 use crate::scenario::Loaded;
 use crate::scenario::model::{Class, Origin};
-use crate::scenario::quantity;
 use crate::target::{self, Choice, Prepared};
+use crate::vocab::quantity;
 
 /// Cases at a time.
 pub(super) const JOBS: usize = 16;
@@ -438,7 +438,7 @@ impl Listener for Teller<'_> {
     fn target(&mut self, info: &TargetInfo, capabilities: &[CapabilityResult]) {
         self.add(Entry::Header(run::header(info.clone())));
         let suite = &self.wanted.suite;
-        let rules = report::coverage::rules(&self.wanted.register);
+        let rules = conform::register::rules(&self.wanted.register);
         let info = SuiteInfo {
             hash: suite.hash(),
             cases: suite.picks.len(),

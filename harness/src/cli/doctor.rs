@@ -12,7 +12,7 @@ use crate::clock::{self, PreciseSleep};
 use crate::exit::Exit;
 use crate::load;
 use crate::record::histogram;
-use crate::report::text::{count, plural, time};
+use crate::vocab::text::{count, plural, time};
 
 /// Fewer files, and a load that one would call a load does not fit.
 const FILES: u64 = 10_000;

@@ -23,9 +23,9 @@ use crate::explore::{self, Failure, Hunt, Known, Outcome, Program, Progress, Sha
 use crate::interrupt::Interrupt;
 use crate::output;
 use crate::report;
-use crate::report::text::{count, plural};
-use crate::scenario::quantity;
 use crate::target::{self, Choice, Launch, Prepared};
+use crate::vocab::quantity;
+use crate::vocab::text::{count, plural};
 
 /// Runs of a program that once failed, before it counts as mended.
 const REPLAYS: u32 = 5;

@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use super::getting_in::GettingIn;
 use super::{complain, print, run};
-use crate::client::{Tls, Trust};
+use crate::client::Tls;
 use crate::exit::Exit;
 use crate::inspect::{self, Entrance, Findings, Plain, Problem, Settings, Stamped};
 use crate::output;
-use crate::scenario::quantity;
+use crate::vocab::Trust;
+use crate::vocab::quantity;
 
 const MORE: &str = "\
 What is sent: the steps of --enter; three polling sessions that are closed from another connection, one session for each transport, CONNECT to `/` and \

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use super::{complain, print};
 use crate::conform::{Register, Suite};
 use crate::exit::Exit;
-use crate::report::text::plural;
+use crate::vocab::text::plural;
 use crate::{scenario, target};
 
 /// What to list.

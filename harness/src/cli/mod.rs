@@ -34,10 +34,11 @@ use sio_reference_server::cli::ServeArgs;
 use crate::aside::aside;
 use crate::exit::Exit;
 use crate::live::Audience;
-use crate::report::text::{printable, without_commands};
-use crate::scenario::{Override, quantity};
+use crate::scenario::Override;
 use crate::secrets::{hide, learn_arguments};
 use crate::target::watcher;
+use crate::vocab::quantity;
+use crate::vocab::text::{printable, without_commands};
 
 const EXAMPLES: &str = "\
 Examples:

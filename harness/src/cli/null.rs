@@ -6,7 +6,7 @@ use super::{complain, print};
 use crate::calibrate::null::NullServer;
 use crate::exit::Exit;
 use crate::interrupt::Interrupt;
-use crate::scenario::quantity;
+use crate::vocab::quantity;
 
 /// Options of `null`
 #[derive(clap::Args)]
@@ -52,7 +52,7 @@ fn serve(args: &NullArgs) -> Result<(), String> {
         }
         interrupt.wait().await;
         let taken = server.taken();
-        let time = |nanos: u64| crate::report::text::time(nanos as f64);
+        let time = |nanos: u64| crate::vocab::text::time(nanos as f64);
         let (p50, p99) = (time(taken.value_at_quantile(0.5)), time(taken.value_at_quantile(0.99)));
         let _ = print(&format!(
             "answered {} events, p50 {p50}, p99 {p99}, stood still for {:?}\n",

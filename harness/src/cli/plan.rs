@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::{parse_override, print, run};
+use crate::calibrate::store;
 use crate::exit::Exit;
 use crate::load;
-use crate::report::text::plural;
 use crate::scenario::{self, Loaded, Override};
+use crate::vocab::text::{count, plural};
 
 #[derive(Args)]
 pub(super) struct PlanArgs {
@@ -65,7 +66,10 @@ fn describe(args: &PlanArgs) -> Result<String, String> {
         let nodes = nodes(&loaded)?;
         text.push_str(&format!("{}   {}   seed {}\n", loaded.scenario.name, loaded.source.name, loaded.scenario.seed));
         match run::plan(&loaded, nodes)? {
-            Some(plan) => text.push_str(&load::describe(&loaded, plan)),
+            Some(plan) => {
+                text.push_str(&load::describe(&loaded, plan));
+                text.push_str(&calibrated());
+            }
             None => {
                 let cases = plural(loaded.scenario.cases.len() as u64, "case");
                 text.push_str(&format!("  {cases} and no load\n"));
@@ -74,4 +78,11 @@ fn describe(args: &PlanArgs) -> Result<String, String> {
         text.push_str(&reaches(&loaded));
     }
     Ok(text)
+}
+
+/// What this machine was measured to be worth; nothing if it was not.
+fn calibrated() -> String {
+    let Some(calibration) = store::read() else { return String::new() };
+    let (echoes, deliveries) = (count(calibration.echoes_per_second), count(calibration.deliveries_per_second));
+    format!("  ruler       calibrated {}: {echoes} echoes/s, {deliveries} deliveries/s\n", calibration.measured)
 }

@@ -20,11 +20,11 @@ use crate::load::{self, Plan, Settings};
 use crate::play::{self, Stage};
 use crate::record::{EndedBy, Entry, Footer, Header, Host, Recorder, SCHEMA, ScenarioStart, TargetInfo, loads};
 use crate::report::html::Run;
-use crate::report::text::plural;
 use crate::report::{judge, render};
 use crate::scenario::model::{Driver, ProcessId, Upset};
 use crate::scenario::{self, Loaded};
 use crate::target::{self, Choice, Fleet, Launch};
+use crate::vocab::text::plural;
 use crate::{output, secrets};
 
 /// Descriptors that are not connections: the record, the runtime, the target's pipes.
@@ -260,7 +260,7 @@ fn observed(loaded: &Loaded, choices: &[Choice]) -> Result<(), String> {
 
 /// How the target is talked to, or which setting of which file cannot be.
 fn manner(loaded: &Loaded) -> Result<Arc<Manner>, String> {
-    target::manner(loaded).map_err(|problem| format!("{}: {problem}", loaded.source.name))
+    load::manner(loaded).map_err(|problem| format!("{}: {problem}", loaded.source.name))
 }
 
 pub(super) fn plan(loaded: &Loaded, nodes: u32) -> Result<Option<Plan>, String> {
@@ -439,7 +439,7 @@ async fn perform(
         for case in loaded.scenario.cases.iter().filter(|case| case.every.is_none()) {
             let result = tokio::select! {
                 result = play::play(loaded, case, &stage) => result,
-                () = interrupt.wait() => return Ok(Some(crate::report::INTERRUPTED.to_owned())),
+                () = interrupt.wait() => return Ok(Some(crate::vocab::INTERRUPTED.to_owned())),
             };
             cases.push(result.clone());
             recorder.add(Entry::Case(result))?;
@@ -482,7 +482,7 @@ fn stopped_early(recorder: &Recorder) -> bool {
 pub(super) fn finish(recorder: &mut Recorder, lost: Option<String>) -> io::Result<Exit> {
     let mut verdict = judge(recorder.entries());
     if let Some(why) = lost {
-        let interrupted = why == crate::report::INTERRUPTED;
+        let interrupted = why == crate::vocab::INTERRUPTED;
         verdict.exit = if interrupted { Exit::Interrupted } else { Exit::Target };
         verdict.sentence = format!("{}: {why}", if interrupted { "INTERRUPTED" } else { "TARGET LOST" });
     }

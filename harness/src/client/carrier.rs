@@ -10,10 +10,10 @@ use http::{Extensions, Method, Request};
 use http_body_util::Full;
 use sio_protocol::ByteString;
 
+use super::body::{MAX_BODY, collect};
 use super::connection::{Error, Http};
 use super::dial::{Proven, dress};
 use super::endpoint::Endpoint;
-use super::held::{MAX_BODY, collect};
 use super::refusal::refused;
 use super::socket::Arrival;
 

@@ -23,8 +23,8 @@ use super::refusal::{STICKY, is_unknown_session};
 use super::socket::Arrival;
 use super::websocket::WebSocket;
 use crate::clock;
-use crate::report::text::count;
-use crate::scenario::model::Transport;
+use crate::vocab::Transport;
+use crate::vocab::text::count;
 
 /// Events, or steps that are none, before others have their turn.
 const AT_A_TIME: u32 = 1_000;

@@ -19,8 +19,9 @@ use tower_service::Service;
 use super::addresses::{self, Mark};
 use super::endpoint::Endpoint;
 use super::signs::Signs;
-use super::tls::{Tls, Trust, server_name};
+use super::tls::{Tls, server_name};
 use super::wire_bytes::Counted;
+use crate::vocab::Trust;
 
 /// What all connections to a target have in common.
 #[derive(Clone, Debug, Default)]

@@ -5,9 +5,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::addresses::{self, Way};
-use super::cookies::{self, Cookies, Jar};
 use super::dial::Manner;
 use super::url::{Parts, parse};
+use crate::wire::cookies::{self, Cookies, Jar};
 
 /// A parsed and resolved URL.
 #[derive(Clone, Debug)]

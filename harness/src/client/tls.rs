@@ -12,17 +12,7 @@ use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use tokio_rustls::rustls::{ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 
-/// Whose certificates are taken.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Trust {
-    /// Those that this machine trusts.
-    #[default]
-    System,
-    /// Those signed by what is in a PEM file.
-    File(std::path::PathBuf),
-    /// Every one: for a server of one's own.
-    Anybody,
-}
+use crate::vocab::Trust;
 
 /// The settings of TLS; what they cost is paid when the first connection needs it.
 #[derive(Clone, Default)]

@@ -10,11 +10,11 @@ use tokio::net::TcpStream;
 
 use super::connection::Error;
 use super::endpoint::Endpoint;
-use super::held::Held;
 use super::refusal::refused;
 use super::socket::{Arrival, Socket};
 use crate::wire::close_code;
 use crate::wire::frame::{self, Frame as WsFrame, Messages};
+use crate::wire::held::Held;
 use crate::wire::websocket::{Answer, Shaken, shake_hands};
 
 /// While more than this waits to be written, nothing more is taken, and pings are not answered: who does not read misses

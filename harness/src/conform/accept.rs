@@ -6,8 +6,8 @@ use indexmap::IndexMap;
 use toml_edit::{ArrayOfTables, DocumentMut, Item, Table, value};
 
 use super::deviations::{Deviations, MOST_CASES};
-use super::pattern;
 use crate::record::{CaseResult, CaseVerdict};
+use crate::vocab::pattern;
 
 /// Runs after which what never happened is no longer believed to happen at times.
 pub const ENOUGH: usize = 3;

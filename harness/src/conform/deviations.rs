@@ -8,9 +8,10 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::{pattern, spelling};
+use super::spelling;
 use crate::explore::Known;
 use crate::record::{CaseResult, CaseVerdict};
+use crate::vocab::pattern;
 
 /// Cases that one entry may name: enough for a matrix, too few to hide an area.
 pub(super) const MOST_CASES: usize = 40;

@@ -14,7 +14,6 @@ mod fixture;
 #[cfg(feature = "faults")]
 pub mod kill;
 mod lag;
-pub mod pattern;
 pub mod register;
 pub mod run;
 pub mod select;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use indexmap::IndexMap;
 use serde::Deserialize;
 
+use crate::record::RuleInfo;
 use crate::scenario::model::{Class, Origin};
 use crate::scenario::source;
 
@@ -128,6 +129,20 @@ impl Register {
     pub fn link(&self, rule: &Rule) -> &str {
         self.sources.get(&rule.source).map_or("", |source| source.link.as_str())
     }
+}
+
+/// The register as it stands in a record.
+pub fn rules(register: &Register) -> IndexMap<String, RuleInfo> {
+    let info = |id: &String, rule: &Rule| RuleInfo {
+        area: register.area_of(id).map_or(String::new(), |(_, name)| name.to_owned()),
+        says: rule.says.clone(),
+        class: rule.class,
+        origin: rule.origin,
+        cites: register.citation(rule),
+        link: register.link(rule).to_owned(),
+        uncovered: rule.uncovered.clone(),
+    };
+    register.rules.iter().map(|(id, rule)| (id.clone(), info(id, rule))).collect()
 }
 
 #[cfg(test)]

@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 use std::rc::Rc;
 
-use super::pattern;
 use super::register::Register;
 use crate::scenario::model::{Case, Class, Origin};
 use crate::scenario::{self, Loaded};
+use crate::vocab::pattern;
 
 /// The files of a suite and the cases picked from them.
 pub struct Suite {

@@ -20,7 +20,7 @@ impl Filter {
         problems.extend(absent("row", &self.rules, &rows));
         problems.extend(absent("tag", &self.tags, &tags));
         let known: BTreeSet<&str> = ids.iter().map(String::as_str).collect();
-        let named = |wanted: &String| ids.iter().chain(&full).any(|id| super::pattern::matches(wanted, id));
+        let named = |wanted: &String| ids.iter().chain(&full).any(|id| crate::vocab::pattern::matches(wanted, id));
         for wanted in self.ids.iter().filter(|wanted| !named(wanted)) {
             problems.push(sentence("case", wanted, &known));
         }

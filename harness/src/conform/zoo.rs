@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::{pattern, spelling};
+use super::spelling;
 use crate::record::CaseResult;
+use crate::vocab::pattern;
 
 /// `targets/zoo.toml`
 #[derive(Clone, Debug, Deserialize)]

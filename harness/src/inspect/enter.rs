@@ -7,12 +7,12 @@ use toml_edit::{DocumentMut, Item, Table};
 
 use crate::client::{Endpoint, Http, Jar};
 use crate::load::{self, Asker};
+use crate::play::shown::adding;
 use crate::scenario::model::{Deed, FlowStep, Population, Think};
 use crate::scenario::source::Source;
 use crate::scenario::template::Scope;
 use crate::scenario::{self, Loaded};
 use crate::secrets;
-use crate::target::manner::adding;
 
 /// Steps that repeat are done so often at most: an inspection is one user.
 const MOST_ROUNDS: u64 = 100;

@@ -2,7 +2,7 @@
 
 use sio_protocol::Value;
 
-use crate::load::stamp::{self, Stamp};
+use crate::vocab::stamp::{self, Stamp};
 
 pub(super) const PAYLOAD: &str = "${payload}";
 pub(super) const SEQ: &str = "${seq}";

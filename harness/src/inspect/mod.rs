@@ -35,8 +35,8 @@ use self::shape::Shape;
 use self::trace::Trial;
 use crate::client::{Connection, Endpoint, Http, Jar, Manner, http_client};
 use crate::clock;
-use crate::load::stamp::Stamp;
 use crate::scenario::model::Transport;
+use crate::vocab::stamp::Stamp;
 
 /// Time for each step.
 const LIMIT: Duration = Duration::from_secs(5);

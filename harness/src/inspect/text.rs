@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::findings::{Audience, Call, Engine, Event, Findings, Identity, Return, Trace};
-use crate::report::text::{bytes, count, plural};
+use crate::vocab::text::{bytes, count, plural};
 
 /// The findings, and the scenario behind them.
 pub fn render(found: &Findings) -> String {

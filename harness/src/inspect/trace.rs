@@ -8,7 +8,7 @@ use sio_protocol::Value;
 use super::events::Seen;
 use super::findings::{Audience, Identity, Meanwhile, Return, Share};
 use super::party::Role;
-use crate::load::stamp::{self, Stamp};
+use crate::vocab::stamp::{self, Stamp};
 
 /// Places in one event where the stamp is looked for.
 const MOST_PLACES: usize = 16;

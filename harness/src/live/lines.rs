@@ -3,7 +3,7 @@
 use super::Frame;
 use crate::aside::aside;
 use crate::record::Progress;
-use crate::report::text::{count, time};
+use crate::vocab::text::{count, time};
 
 /// Seconds between two lines.
 const EVERY: f64 = 10.0;

@@ -1,7 +1,6 @@
 //! A run while it goes on: a screen or lines for whoever watches (`screen`, `lines`), and the same figures for Prometheus
 //! (`prometheus`) and for an OpenTelemetry collector (`otlp`).
 
-mod figures;
 mod lines;
 mod otlp;
 mod otlp_http;
@@ -12,13 +11,12 @@ use std::io::{self, IsTerminal as _};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use self::figures::{Figure, figures};
 use self::lines::Lines;
 use self::otlp::Collector;
 use self::screen::Screen;
 use crate::record::Progress;
+use crate::report::figures::{Figure, figures};
 
-pub use self::figures::openmetrics;
 pub use self::lines::line;
 
 /// To whom a run is shown.
@@ -93,7 +91,8 @@ impl Live {
 
     /// Shows one second.
     pub fn show(&mut self, progress: &Progress) {
-        *self.latest.lock().unwrap_or_else(PoisonError::into_inner) = figures(&self.frame, progress);
+        *self.latest.lock().unwrap_or_else(PoisonError::into_inner) =
+            figures(&self.frame.scenario, self.frame.asked, progress);
         let before = self.before.replace(progress.clone()).unwrap_or_default();
         match &mut self.shown {
             Shown::Nothing => {}

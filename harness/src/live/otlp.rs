@@ -10,8 +10,8 @@ use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::metrics::{PeriodicReader, SdkMeterProvider};
 
 use super::Latest;
-use super::figures::{Figure, METRICS, Metric};
 use super::otlp_http::Direct;
+use crate::report::figures::{Figure, METRICS, Metric};
 
 const EVERY: Duration = Duration::from_secs(5);
 

@@ -14,7 +14,7 @@ use http_body_util::Full;
 use opentelemetry_http::{HttpClient, HttpError};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::client::held::collect;
+use crate::client::body::collect;
 use crate::client::{Http, Manner, http_client};
 
 /// A collector that has not answered by then is not waited for.

@@ -12,7 +12,7 @@ use ratatui::{Frame as Canvas, Terminal, TerminalOptions, Viewport};
 
 use super::Frame;
 use crate::record::{Cost, Progress, Summary};
-use crate::report::text::{bytes, count, time};
+use crate::vocab::text::{bytes, count, time};
 
 /// Lines that it takes.
 const HEIGHT: u16 = 10;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use indexmap::IndexMap;
 
 use crate::clock;
-use crate::report::text::{count, plural};
+use crate::vocab::text::{count, plural};
 
 /// So many of a group have to fail before the group is given up; all of it, if it has fewer.
 const TRIED: u64 = 5;

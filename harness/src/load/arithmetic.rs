@@ -9,10 +9,9 @@ use super::chaos::timeline;
 use super::journey::expected;
 use super::plan::Plan;
 use super::schedule::Schedule;
-use crate::calibrate::store;
-use crate::report::text::{count, plural};
 use crate::scenario::Loaded;
 use crate::scenario::model::{Coming, Transport, Upset};
+use crate::vocab::text::{count, plural};
 
 /// Messages that are counted one by one; of more, the rest is taken to be like them.
 const COUNTED: usize = 2_000_000;
@@ -46,14 +45,6 @@ pub fn describe(loaded: &Loaded, plan: Plan) -> String {
             _ = writeln!(out, "; {from} with {} ports", count(ports * sources));
         }
         None => out.push('\n'),
-    }
-    if let Some(calibration) = store::read() {
-        let (echoes, deliveries) = (count(calibration.echoes_per_second), count(calibration.deliveries_per_second));
-        let _ = writeln!(
-            out,
-            "  ruler       calibrated {}: {echoes} echoes/s, {deliveries} deliveries/s",
-            calibration.measured
-        );
     }
     out
 }

@@ -8,15 +8,16 @@ use std::sync::Arc;
 
 use sio_protocol::Value;
 
+use super::manner::{Shared, manner, varies};
 use super::message::json_of;
 use super::plan::Plan;
 use super::random::{Purpose, Stream};
 use crate::client::Manner;
+use crate::play::shown::adding;
 use crate::scenario::Loaded;
 use crate::scenario::model::{Deed, FlowStep, HandOut, Population};
 use crate::scenario::template::{Expr, Scope, TOKEN, Template};
 use crate::secrets;
-use crate::target::manner::{Shared, adding, varies};
 
 /// What one user shows.
 #[derive(Debug, Default)]
@@ -187,7 +188,7 @@ fn random(seed: u64, population: usize, user: u32) -> u64 {
 
 /// What the first user of a population may name when its credentials are rendered, as far as it is known without `enter`: the
 /// probe ahead of a run shows what this user will, and nothing of its own.
-pub(crate) fn scope_of_first(loaded: &Loaded, population: usize) -> Scope {
+pub(super) fn scope_of_first(loaded: &Loaded, population: usize) -> Scope {
     let mut scope = loaded.scope();
     scope.random = random(loaded.scenario.seed, population, 0);
     scope.vars.insert("user".to_owned(), Value::Number(0.into()));
@@ -232,7 +233,7 @@ impl Own {
     /// The error says what cannot be rendered.
     pub(super) fn new(loaded: &Loaded, plan: &Plan, user: u32) -> Result<Self, String> {
         let population = plan.users[user as usize].population;
-        let issuer = Issuer::new(loaded, population, &crate::target::manner(loaded)?)?;
+        let issuer = Issuer::new(loaded, population, &manner(loaded)?)?;
         let number = user - plan.populations[population].first;
         let mut scope = issuer.scope(number)?;
         let mut drawing = Scope { random: issuer.random(number), ..Scope::default() };
@@ -352,7 +353,7 @@ const LOOKED_AT: u32 = 10_000;
 
 /// Whether everybody's credentials and joins can be rendered; the error says whose cannot, and why.
 pub(super) fn check(loaded: &Loaded) -> Result<(), String> {
-    let usual = crate::target::manner(loaded)?;
+    let usual = manner(loaded)?;
     for (population, (name, users)) in loaded.scenario.populations.iter().enumerate() {
         let problem = |problem: String| format!("[users.{name}]: {problem}");
         let issuer = Issuer::new(loaded, population, &usual).map_err(problem)?;
@@ -397,7 +398,7 @@ mod tests {
     }
 
     fn issuer(loaded: &Loaded, population: usize) -> Issuer {
-        Issuer::new(loaded, population, &crate::target::manner(loaded).unwrap()).unwrap()
+        Issuer::new(loaded, population, &manner(loaded).unwrap()).unwrap()
     }
 
     fn auth(issuer: &Issuer, user: u32) -> String {

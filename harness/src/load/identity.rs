@@ -11,10 +11,10 @@ use sio_protocol::{Incoming, Value};
 use super::json_text::{first_item, strings, without_halves};
 use super::plan::Plan;
 use super::schedule::Emission;
-use super::stamp::{Found, Stamp, Trace, trace};
 use crate::scenario::Loaded;
 use crate::scenario::model::Traffic;
 use crate::scenario::template::{AnyOf, Expr, Piece, Scope, TOKEN, Template};
+use crate::vocab::stamp::{Found, Stamp, Trace, trace};
 
 /// How the messages of a run are recognised.
 pub(super) struct Identities {

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use sio_protocol::{Args, Value};
 
+use super::manner::varies;
 use crate::scenario::Loaded;
 use crate::scenario::model::{Ack, Invocation, Population};
 use crate::scenario::template::{Scope, Template};
-use crate::target::manner::varies;
 
 /// The call by which a user joins a room.
 #[derive(Clone, Debug)]

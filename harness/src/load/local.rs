@@ -24,12 +24,12 @@ use super::measure::Measurements;
 use super::message::Message;
 use super::plan::Plan;
 use super::shared::{Behaviour, Shared};
-use super::stamp::Stamp;
 use crate::client::{Carrier, Connection, Endpoint, Jars, WireBytes};
 use crate::clock::RunClock;
 use crate::play::Stage;
 use crate::record::WorkerTime;
 use crate::scenario::model::{Leaving, Reconnect, Transport};
+use crate::vocab::stamp::Stamp;
 
 /// Ahead of the run's clock there is a time for connecting, so long before zero that it never reaches it.
 const BEFORE: Nanos = 1_000_000_000_000_000;

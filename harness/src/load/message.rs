@@ -8,10 +8,10 @@ use sio_protocol::{Args, Value};
 use super::plan::Plan;
 use super::random::{Purpose, Stream};
 use super::schedule::Emission;
-use super::stamp::Stamp;
 use crate::scenario::Loaded;
 use crate::scenario::model::Traffic;
 use crate::scenario::template::{Expr, Piece, Scope, TOKEN, Template};
+use crate::vocab::stamp::Stamp;
 
 /// Stand-ins for what changes from message to message; no scenario says these by accident.
 const ROOM: &str = "@@sio-bench-room@@";

@@ -30,7 +30,6 @@ use super::watch::Watch;
 use super::witness;
 use super::worker::{self, WorkerResult};
 use super::{cases, slo};
-use crate::client::held;
 use crate::clock;
 use crate::interrupt::Interrupt;
 use crate::live::{Audience, Frame, Live};
@@ -38,11 +37,11 @@ use crate::output;
 use crate::play::Stage;
 use crate::record::histogram::{Interval, write_hgrm, write_hlog};
 use crate::record::{CaseResult, Entry, LoadResult, LoadViolation, Recorder, RuleResult, RuleVerdict, TrafficResult};
-use crate::report::identity::under_other_names;
-use crate::report::text::plural;
 use crate::scenario::Loaded;
 use crate::scenario::model::CONNECT_TIMEOUT;
 use crate::target::Fleet;
+use crate::vocab::text::plural;
+use crate::wire::held;
 
 /// From "everybody is ready" to the first phase.
 pub(super) const LEAD: Duration = Duration::from_millis(100);
@@ -308,7 +307,7 @@ pub(super) fn write_distributions(folder: &Path, plan: &Plan, histograms: &Histo
 fn instead(traffic: &TrafficResult, recognised: bool) -> Vec<String> {
     let mut lines = Vec::new();
     if !recognised {
-        lines.extend(under_other_names(traffic));
+        lines.extend(traffic.under_other_names());
     }
     if traffic.counts.unidentified > 0 {
         lines.push(format!(

@@ -6,8 +6,8 @@
 
 use super::plan::Plan;
 use crate::record::LoadResult;
-use crate::report::text::{count, plural};
 use crate::target::Fleet;
+use crate::vocab::text::{count, plural};
 
 /// What there is to say. Of servers that sio-bench has started itself it is known that they are on their own.
 pub(super) fn of(fleet: &Fleet, plan: &Plan, load: &LoadResult) -> Vec<String> {

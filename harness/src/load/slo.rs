@@ -8,9 +8,9 @@ use super::measure::Measure;
 use super::plan::Plan;
 use super::result::Histograms;
 use crate::record::{CaseResult, CaseVerdict, Counts, LoadResult, RuleResult, RuleVerdict, Visits, WorkerTime};
-use crate::report::{samples, text};
 use crate::scenario::Loaded;
 use crate::scenario::model::{Count, Latency, Limit, Metric, Rule, Stat};
+use crate::vocab::{samples, text};
 
 /// Decides every rule of a scenario.
 pub(super) fn decide(

@@ -27,10 +27,10 @@ use crate::live::Live;
 use crate::record::histogram::{Interval, summary};
 use crate::record::intervals::tag;
 use crate::record::{Cpu, EndedBy, Entry, Growth, Memory, Progress, Recorder, RuleResult, Summary};
-use crate::report::INTERRUPTED;
 use crate::scenario::Loaded;
 use crate::scenario::model::Upset;
 use crate::target::{Fleet, Frozen};
+use crate::vocab::INTERRUPTED;
 
 /// How often the target's process is looked at.
 const WATCH: Duration = Duration::from_millis(50);

@@ -24,7 +24,7 @@ use crate::client::{Jars, WireBytes, http_client};
 use crate::clock::{PreciseSleep, RunClock};
 use crate::play::Stage;
 use crate::record::WorkerTime;
-use crate::report::text::count;
+use crate::vocab::text::count;
 
 /// Time between two snapshots.
 const TICK: Duration = Duration::from_secs(1);

@@ -15,9 +15,9 @@ use super::transcript::clip;
 use super::{ANSWER, Stop, rows};
 use crate::client::Cookies;
 use crate::clock;
+use crate::play::shown::{FORM, encoded};
 use crate::scenario::model::{AnswerPattern, HttpRequest, Step, Verb};
 use crate::scenario::template::Piece;
-use crate::target::manner::{self, FORM};
 use crate::wire::http1::{Body, Exchange};
 use crate::wire::{Outgoing, Request, Response};
 
@@ -180,7 +180,7 @@ impl Player<'_> {
         }
         if !spec.form.is_empty() {
             request.headers.push(("Content-Type".to_owned(), FORM.to_owned()));
-            parts.push(Bytes::from(manner::encoded(&spec.form, &mut self.scope).map_err(Stop::Error)?));
+            parts.push(Bytes::from(encoded(&spec.form, &mut self.scope).map_err(Stop::Error)?));
         }
         let shown: Vec<_> = parts.iter().map(|part| clip(&String::from_utf8_lossy(part))).collect();
         let line = format!("{} ▶ {} {} {}", self.clients[client].name, spec.method, clip(&path), shown.join(" | "));

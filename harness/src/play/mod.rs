@@ -11,6 +11,7 @@ mod player;
 mod raw;
 mod rows;
 mod senders;
+pub(crate) mod shown;
 mod transcript;
 
 use std::sync::Arc;
@@ -148,10 +149,7 @@ pub fn blank(loaded: &Loaded, case: &Case) -> CaseResult {
 #[cfg(test)]
 mod tests;
 
-/// Deadlines of a step that names none.
-pub(crate) const ANSWER: Duration = Duration::from_secs(5);
-/// How long an expected event may take.
-pub(crate) const EVENT: Duration = Duration::from_secs(2);
+pub(crate) use crate::vocab::patience::{ANSWER, EVENT};
 /// How long a server may take to close a connection that it must close.
 pub(crate) const CLOSE: Duration = Duration::from_secs(1);
 /// How long silence is listened to where there is no fence.

@@ -17,6 +17,7 @@ use super::client::{Client, Wire};
 use super::http::Pending;
 use super::packets::Expected;
 use super::senders::Senders;
+use super::shown::adding;
 use super::transcript::Transcript;
 use super::{ANSWER, EVENT, Stage, Stop, rows};
 use crate::client::Connection;
@@ -25,7 +26,6 @@ use crate::scenario::Loaded;
 use crate::scenario::model::{self, Ack, Action, Case, Drop, Step, Transport, Verb};
 use crate::scenario::node::Span;
 use crate::scenario::template::{Scope, Template};
-use crate::target::manner::adding;
 use crate::wire::{Link, LinkAction};
 
 /// Between two tries of a step that says `until`.

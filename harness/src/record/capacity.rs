@@ -3,8 +3,6 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::capacity::usl::Usl;
-
 /// One load of a search.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Trial {
@@ -93,5 +91,27 @@ impl Capacity {
 
     pub fn is_bounded(&self) -> bool {
         self.bounded.iter().all(|bounded| *bounded)
+    }
+}
+
+/// The parameters of the Universal Scalability Law, and what they say.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Usl {
+    /// Throughput of one alone, each second.
+    pub lambda: f64,
+    /// Contention.
+    pub sigma: f64,
+    /// Coherency.
+    pub kappa: f64,
+    /// The largest throughput that follows; `None` if more would always give more.
+    pub peak: Option<f64>,
+    /// Share of the variance of the throughput that the law explains.
+    pub r_squared: f64,
+}
+
+impl Usl {
+    /// The throughput that follows for so many in the system.
+    pub fn at(&self, n: f64) -> f64 {
+        self.lambda * n / (1.0 + self.sigma * (n - 1.0) + self.kappa * n * (n - 1.0))
     }
 }

@@ -6,6 +6,7 @@
 
 mod capacity;
 mod case;
+mod copies;
 mod due;
 mod entry;
 pub mod histogram;
@@ -19,8 +20,9 @@ pub mod schema;
 mod violation;
 mod writer;
 
-pub use capacity::{Capacity, Judged, Trial, TrialVerdict};
+pub use capacity::{Capacity, Judged, Trial, TrialVerdict, Usl};
 pub use case::{CapabilityResult, CaseResult, CaseVerdict, Failure, RuleInfo, SuiteInfo};
+pub use copies::copies;
 pub use due::Due;
 pub use entry::{Entry, Footer, Header, Host, Part, ScenarioStart, TargetInfo};
 pub use intervals::fuzz as fuzz_hlog;
@@ -31,7 +33,9 @@ pub use load::{
 pub use pick::{header, loads, seconds, seconds_by_load};
 pub use progress::{Cost, Progress, Summary};
 pub use reader::{Tail, read, read_bytes, read_for_report};
-pub use rule::{Baseline, Change, RuleAbout, RuleResult, RuleVerdict};
+pub use rule::{Baseline, Change, RuleResult, RuleVerdict};
+
+pub use crate::vocab::RuleAbout;
 pub use violation::{Lane, LaneAct, LaneStay, LoadViolation};
 pub use writer::Recorder;
 

@@ -7,8 +7,8 @@ use indexmap::IndexMap;
 
 use super::conformance::tally;
 use super::coverage;
-use crate::conform::pattern;
 use crate::record::{CaseResult, CaseVerdict, Entry, RuleInfo};
+use crate::vocab::pattern;
 
 /// What is compared.
 pub struct Comparison<'a> {

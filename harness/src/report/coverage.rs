@@ -2,24 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use indexmap::IndexMap;
-
-use crate::conform::Register;
-use crate::record::{CaseResult, CaseVerdict, Entry, RuleInfo, SuiteInfo};
-
-/// The register as it stands in a record.
-pub fn rules(register: &Register) -> IndexMap<String, RuleInfo> {
-    let info = |id: &String, rule: &crate::conform::register::Rule| RuleInfo {
-        area: register.area_of(id).map_or(String::new(), |(_, name)| name.to_owned()),
-        says: rule.says.clone(),
-        class: rule.class,
-        origin: rule.origin,
-        cites: register.citation(rule),
-        link: register.link(rule).to_owned(),
-        uncovered: rule.uncovered.clone(),
-    };
-    register.rules.iter().map(|(id, rule)| (id.clone(), info(id, rule))).collect()
-}
+use crate::record::{CaseResult, CaseVerdict, Entry, SuiteInfo};
 
 /// Rows by what became of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -97,6 +80,7 @@ pub fn suite(entries: &[Entry]) -> Option<&SuiteInfo> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record::RuleInfo;
     use crate::scenario::model::{Class, Origin};
 
     fn rule(uncovered: Option<&str>) -> RuleInfo {

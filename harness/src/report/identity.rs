@@ -1,10 +1,10 @@
 //! What a reader has to know of how messages were recognised.
 
 use super::text::{count, plural};
-use crate::record::TrafficResult;
+use crate::record::{TrafficResult, copies};
 
 /// Bytes of a stamp, which is the smallest payload.
-const STAMP: usize = crate::load::stamp::LENGTH;
+const STAMP: usize = crate::vocab::stamp::LENGTH;
 
 /// One line for each thing that bears on which event was taken for which message.
 pub(super) fn remarks(traffic: &TrafficResult) -> Vec<String> {
@@ -13,7 +13,7 @@ pub(super) fn remarks(traffic: &TrafficResult) -> Vec<String> {
     if let Some(path) = &traffic.identify {
         lines.push(format!("{name}: its messages are recognised by the token at {path}, whatever else is in them"));
     }
-    if let Some(others) = under_other_names(traffic) {
+    if let Some(others) = traffic.under_other_names() {
         let none = if is_missing_altogether(traffic) {
             format!("; nothing came as {:?}: is that the name?", traffic.event.as_deref().unwrap_or_default())
         } else {
@@ -32,21 +32,6 @@ pub(super) fn remarks(traffic: &TrafficResult) -> Vec<String> {
         lines.push(format!("{name}: {}; {}", unidentified(traffic), needed(traffic)));
     }
     lines
-}
-
-/// Under which other names copies of a traffic's messages came, most of them first; `None` if they did not.
-pub(crate) fn under_other_names(traffic: &TrafficResult) -> Option<String> {
-    let copies = traffic.others.iter().map(|(name, number)| {
-        // What stands behind a name is no part of it.
-        let end = name.find(" in /").or_else(|| name.find(" with other arguments")).unwrap_or(name.len());
-        format!("{} came as {:?}{}", copies(*number), &name[..end], &name[end..])
-    });
-    let copies: Vec<_> = copies.collect();
-    (!copies.is_empty()).then(|| copies.join(", "))
-}
-
-fn copies(number: u64) -> String {
-    format!("{} {}", count(number), if number == 1 { "copy" } else { "copies" })
 }
 
 /// Why nothing is known of what a traffic owed, and what would help.

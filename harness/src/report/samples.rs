@@ -1,17 +1,13 @@
-//! How many samples a percentile needs to be one.
+//! Percentiles as texts, those with too few samples marked.
 
-use super::text::{count, time};
+use super::text::time;
 use crate::record::Summary;
+use crate::vocab::samples::needed;
 
 /// Behind a value that has too few samples to be the percentile it stands for.
 const FEW: &str = "?";
 /// What the mark means, in a line below a table.
 pub const FEW_SAYS: &str = "? = too few samples: p90 needs 10, p99 100, p99.9 1,000";
-
-/// So many samples a quantile needs, so that one of them is expected beyond it: 100 for 0.99. A maximum needs one.
-pub fn needed(quantile: f64) -> u64 {
-    if quantile < 1.0 { (1.0 / (1.0 - quantile)).round().max(1.0) as u64 } else { 1 }
-}
 
 /// p50, p90, p99, p99.9 and the maximum as texts; what has too few samples is marked.
 pub fn marked(summary: &Summary) -> [String; 5] {
@@ -28,16 +24,10 @@ pub fn has_few<'a>(mut summaries: impl Iterator<Item = &'a Summary>) -> bool {
     summaries.any(|summary| summary.count > 0 && summary.count < needed(0.999))
 }
 
-/// What is to be said of a quantile over so many samples, if they are too few.
-pub fn remark(quantile: f64, samples: u64) -> Option<String> {
-    let needed = needed(quantile);
-    let percentile = format!("p{}", (quantile * 1e5).round() / 1e3);
-    (samples < needed).then(|| format!("of {} samples; {percentile} needs {}", count(samples), count(needed)))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::vocab::samples::remark;
 
     #[test]
     fn a_percentile_needs_samples_beyond_it() {

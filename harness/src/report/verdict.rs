@@ -7,6 +7,7 @@ use super::text::{count, plural};
 use super::unruled::{Unruled, unruled};
 use crate::exit::Exit;
 use crate::record::{CaseVerdict, EndedBy, Entry, LoadResult, RuleAbout, RuleResult, RuleVerdict, WorkerTime, loads};
+use crate::vocab::INTERRUPTED;
 
 /// The end of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -110,9 +111,6 @@ pub fn interrupted() -> Verdict {
     let sentence = "INTERRUPTED: what was found until then is above".to_owned();
     Verdict { exit: Exit::Interrupted, sentence }
 }
-
-/// The reason of a run that the user ended.
-pub const INTERRUPTED: &str = "interrupted";
 
 /// Why the figures must not be trusted.
 fn validity_problems(entries: &[Entry]) -> Vec<String> {

@@ -7,7 +7,6 @@ pub mod diagnostic;
 mod lower;
 pub mod model;
 pub mod node;
-pub mod quantity;
 mod reach;
 pub mod schema;
 pub mod source;

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use super::diagnostic::Diagnostics;
 use super::node::{Key, Kind, Node, Span};
-use super::quantity::{self, Rate};
 use super::source::Source;
 use super::template::{self, Expr};
 use super::vars::Vars;
+use crate::vocab::quantity::{self, Rate};
 
 /// What lowering needs everywhere.
 pub struct Context<'a> {

@@ -9,10 +9,11 @@ use std::time::Duration;
 use serde::Deserialize;
 use tokio::process::Command;
 
-use super::{Error, url};
+use super::Error;
 use crate::guess::did_you_mean;
 use crate::output;
 use crate::scenario::not_a_name;
+use crate::vocab::target_url;
 
 /// A folder of targets given by hand.
 const VARIABLE: &str = "SIO_BENCH_TARGETS";
@@ -68,7 +69,7 @@ pub(super) fn find(name: &str) -> Result<Manifest, Error> {
         } else {
             format!("known: reference, {}", known.join(", "))
         };
-        if let Some(url) = url::meant(name) {
+        if let Some(url) = target_url::meant(name) {
             return Err(Error::Usage(format!("`{name}` is no URL, and no name of a target; did you mean `{url}`?")));
         }
         let all = names();

@@ -3,12 +3,10 @@
 mod first_answer;
 mod fleet;
 mod manifest;
-pub mod manner;
 mod output;
 mod probe;
 mod process;
 mod schemes;
-pub mod url;
 pub mod watcher;
 
 use std::collections::BTreeMap;
@@ -20,9 +18,9 @@ use sio_protocol::Parser;
 use self::probe::Found;
 use crate::client::{Endpoint, Http, Manner, without_password};
 use crate::record::TargetInfo;
+use crate::vocab::target_url;
 
 pub use fleet::Fleet;
-pub use manner::manner;
 pub use process::{Child, Frozen, kill_children, last_lines};
 
 /// How servers are started.
@@ -127,7 +125,7 @@ impl Kind {
 /// Finds the target, and installs it if need be.
 pub async fn prepare(choice: &Choice) -> Result<Prepared, Error> {
     if let Choice::Url(url) = choice {
-        url::check(url).map_err(Error::Usage)?;
+        target_url::check(url).map_err(Error::Usage)?;
     }
     Ok(match choice {
         Choice::Url(url) => Prepared {

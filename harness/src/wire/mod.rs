@@ -5,7 +5,9 @@
 //! arrival. Nothing here retries, reorders or repairs.
 
 pub(crate) mod close_code;
+pub(crate) mod cookies;
 pub mod frame;
+pub(crate) mod held;
 pub mod http1;
 pub mod link;
 pub mod polling;

@@ -7,9 +7,9 @@ use bytes::Bytes;
 use sio_protocol::engine::{self, Handshake};
 use sio_protocol::{ByteString, Frame};
 
+use super::cookies::Cookies;
 use super::http1::{Exchange, Request, Response};
 use super::{Arrival, Closed, Command, Ends, Handle, Outgoing};
-use crate::client::Cookies;
 
 /// Where and how to poll.
 #[derive(Clone, Debug)]

@@ -6,11 +6,11 @@ use bytes::{BufMut as _, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
+use super::cookies::Cookies;
 use super::frame::{self, Frame, Messages};
+use super::held::Held;
 use super::http1::{self, Request};
 use super::{Arrival, Closed, Command, Ends, Handle, Outgoing, close_code, dial};
-use crate::client::Cookies;
-use crate::client::held::Held;
 
 /// While more than this waits to be written, pings are not answered.
 const BACKLOG: usize = 256 * 1024;

@@ -34,7 +34,7 @@ pub(super) struct SelfTestArgs {
     matrix: bool,
 
     /// How long random programs are tried on a fault that no case notices
-    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = crate::scenario::quantity::duration, conflicts_with = "zoo")]
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = crate::vocab::quantity::duration, conflicts_with = "zoo")]
     explore: std::time::Duration,
 
     /// Share of the faults that must be noticed, in percent

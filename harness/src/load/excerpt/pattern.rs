@@ -4,7 +4,7 @@ use serde_json::Value as Json;
 
 use super::text::{placeholder, quoted};
 use crate::load::measure::Sample;
-use crate::load::stamp::Stamp;
+use crate::vocab::stamp::Stamp;
 
 /// What a message of a case says of itself, as TOML.
 pub(super) struct Expected<'a> {

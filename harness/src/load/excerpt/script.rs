@@ -16,8 +16,8 @@ use crate::load::message::Message;
 use crate::load::outages::{Cut, Outage};
 use crate::load::plan::TrafficPlan;
 use crate::load::schedule::Emission;
-use crate::load::stamp::Stamp;
 use crate::scenario::model::{Drop as Dropping, Leaving};
+use crate::vocab::stamp::Stamp;
 
 /// For the server to see that a connection is gone.
 const SEEN: &str = "100ms";

@@ -199,7 +199,7 @@ impl<'a> Setting<'a> {
 /// What the command line said of how to get in and the scenario does not: options for another command. Values may be
 /// secret, so they are left out.
 pub(super) fn options(loaded: &Loaded, shown: &Manner) -> Vec<String> {
-    let Ok(own) = crate::target::manner(loaded) else { return Vec::new() };
+    let Ok(own) = crate::load::manner(loaded) else { return Vec::new() };
     let pairs = |query: &str| query.split('&').map(ToOwned::to_owned).collect::<Vec<_>>();
     let said = pairs(&own.query);
     let headers = shown.headers.iter().filter(|header| !own.headers.contains(header));

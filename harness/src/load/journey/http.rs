@@ -10,14 +10,14 @@ use serde_json_path::JsonPath;
 use sio_protocol::Value;
 
 use super::walk::{Trouble, Walk};
-use crate::client::held::collect;
+use crate::client::body::collect;
 use crate::client::{Endpoint, Error, Http, Jar, add, dress, set_cookies};
 use crate::load::message::json_of;
 use crate::play::answer;
+use crate::play::shown::{FORM, encoded};
 use crate::scenario::model::{AnswerPattern, HttpRequest, RawPacket};
 use crate::scenario::template::{Expr, Scope, Template};
 use crate::secrets;
-use crate::target::manner::{self, FORM};
 use crate::wire::Response;
 
 /// The largest body that is taken.
@@ -101,7 +101,7 @@ impl Asker<'_> {
         }
         if !spec.form.is_empty() {
             request = request.header(http::header::CONTENT_TYPE, FORM);
-            body = manner::encoded(&spec.form, self.scope).map_err(Trouble::Target)?.into_bytes();
+            body = encoded(&spec.form, self.scope).map_err(Trouble::Target)?.into_bytes();
         }
         let request = request.body(Full::new(body.into()));
         Ok((url, request.map_err(|error| Trouble::Target(format!("not a request: {error}")))?))

@@ -24,10 +24,10 @@ use super::local::Local;
 use super::measure::VisitEnd;
 use super::random::Dice;
 use crate::client::Manner;
+use crate::load::manner;
 use crate::scenario::Loaded;
 use crate::scenario::model::{Coming, Deed, FlowStep, HandOut, Journey, Transport};
 use crate::scenario::template::{Scope, Template};
-use crate::target::manner;
 
 /// Who has failed, and comes again, waits for so long: a target that refuses is not to be hammered.
 const AFTER_FAILURE: Duration = Duration::from_secs(1);

@@ -13,10 +13,10 @@ use crate::clock;
 use crate::load::local::Local;
 use crate::load::message::json_of;
 use crate::load::random::Dice;
+use crate::play::shown::adding;
 use crate::scenario::model::{Ack, Deed, Drop as Dropping, FlowStep, Think, Transport};
 use crate::scenario::template::{Expr, Scope, Template};
 use crate::secrets;
-use crate::target::manner::adding;
 
 /// Why a visit is over before its end.
 #[derive(Debug)]

@@ -9,7 +9,7 @@ use crate::exit::Exit;
 use crate::record::{CaseVerdict, Entry, LoadResult, header, loads};
 use crate::report::conformance::tally;
 use crate::report::coverage;
-use crate::report::text::{count, plural};
+use crate::vocab::text::{count, plural};
 
 pub(super) fn render(entries: &[Entry]) -> String {
     let (colour, message) = judged(entries);

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-use crate::report::text::{is_turning, printable};
+use crate::vocab::text::{is_turning, printable};
 
 /// Characters that end a line for somebody, move a cursor, or cannot be seen.
 fn is_unseen(c: char) -> bool {

@@ -9,8 +9,9 @@ use super::{problem, target};
 use crate::record::{self, CaseResult, CaseVerdict, Change, Entry, Summary};
 use crate::report::conformance::tally;
 use crate::report::coverage;
-use crate::report::samples::{FEW_SAYS, marked, needed};
-use crate::report::text::{count, time};
+use crate::report::samples::{FEW_SAYS, marked};
+use crate::vocab::samples::needed;
+use crate::vocab::text::{count, time};
 
 pub(super) fn render(entries: &[Entry], baseline: Option<&[Entry]>) -> String {
     let cases = coverage::cases(entries);

@@ -146,14 +146,14 @@ fn with_rules(entries: &[Entry]) -> Vec<Entry> {
 /// last second.
 fn openmetrics(entries: &[Entry]) -> String {
     let last = seconds(entries).next_back().cloned().unwrap_or_default();
-    let Some(load) = loads(entries).next() else { return crate::live::openmetrics("", 0, &last) };
+    let Some(load) = loads(entries).next() else { return super::figures::openmetrics("", 0, &last) };
     let of_traffic = load.traffic.iter().flat_map(|traffic| {
         traffic.latency.iter().map(|(name, summary)| (format!("{}.{name}", traffic.name), *summary))
     });
     let of_steps = load.steps.iter().map(|step| (step.name.clone(), step.latency));
     let latency = of_traffic.chain(of_steps).chain([("connect".to_owned(), load.connect)]).collect();
     let end = Progress { latency, late: load.late, read: load.read, phase: "measured".to_owned(), ..last };
-    crate::live::openmetrics(&load.scenario, load.users.asked, &end)
+    super::figures::openmetrics(&load.scenario, load.users.asked, &end)
 }
 
 fn lines(lines: impl Iterator<Item = String>) -> String {

@@ -3,8 +3,8 @@ use crate::record::{
     CaseVerdict, Failure, Footer, Header, Host, LoadResult, PhaseResult, RuleInfo, SuiteInfo, TargetInfo,
     TrafficResult, histogram,
 };
-use crate::report::text::time;
 use crate::scenario::model::{Class, Origin};
+use crate::vocab::text::time;
 
 pub(super) fn case(id: &str, verdict: CaseVerdict) -> CaseResult {
     let failed = !matches!(verdict, CaseVerdict::Pass | CaseVerdict::Skip | CaseVerdict::Xpass);

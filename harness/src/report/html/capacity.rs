@@ -3,10 +3,10 @@
 use super::chart::{Axis, Dot, Plot, Series, Shape, Unit};
 use super::page::{element, escape, table};
 use super::source::Run;
-use crate::capacity::usl::Usl;
+use crate::record::Usl;
 use crate::record::{Capacity, Entry, Trial, TrialVerdict};
 use crate::report::capacity::answer;
-use crate::report::text::{count, time};
+use crate::vocab::text::{count, time};
 
 /// Points of the fitted curve.
 const STEPS: u32 = 80;

@@ -8,8 +8,8 @@ use super::source::Run;
 use crate::record::{CaseResult, CaseVerdict, Entry, RuleInfo};
 use crate::report::compare::Comparison;
 use crate::report::coverage;
-use crate::report::text::count;
 use crate::scenario::model::{Class, Origin};
+use crate::vocab::text::count;
 
 /// Passed cases are many and say little; with more than this, they are folded away by their area alone.
 const SHOWN_PASSES: usize = 2_000;

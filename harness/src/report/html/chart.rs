@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 
 use super::page::escape;
-use crate::report::text;
+use crate::vocab::text;
 
 const WIDTH: f64 = 1_040.0;
 const LEFT: f64 = 74.0;

@@ -11,7 +11,7 @@ use crate::record::{
 };
 use crate::report::remarks::remarks;
 use crate::report::samples::{FEW_SAYS, marked};
-use crate::report::text::{bytes, count, time};
+use crate::vocab::text::{bytes, count, time};
 
 /// Lines of a picture.
 pub(super) const LINES: usize = 5;

@@ -1,6 +1,6 @@
 //! The page itself: its head, its style and its little script.
 
-use crate::report::text::is_turning;
+use crate::vocab::text::is_turning;
 
 /// Text of any origin, safe between tags and in attributes.
 pub(super) fn escape(text: &str) -> String {

@@ -7,13 +7,13 @@ use serde_json_path::JsonPath;
 
 use super::steps::{Names, the_verb};
 use super::{actions, cases, raw};
-use crate::play::{ANSWER, EVENT};
 use crate::scenario::diagnostic::Diagnostics;
 use crate::scenario::model::{Action, Deed, Drop, Feed, FlowStep, HttpRequest, Scenario, Think};
 use crate::scenario::node::{Kind, Node};
-use crate::scenario::quantity;
 use crate::scenario::table::{self, Context, Table};
 use crate::scenario::template::{self, Piece, Template};
+use crate::vocab::patience::{ANSWER, EVENT};
+use crate::vocab::quantity;
 
 /// The verbs of a flow; the others are for cases.
 const VERBS: [&str; 10] = ["connect", "disconnect", "drop", "emit", "do", "expect", "http", "think", "wait", "repeat"];

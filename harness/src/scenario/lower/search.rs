@@ -3,8 +3,8 @@
 use super::slo;
 use crate::scenario::model::{Limit, Rule, Scenario, Search};
 use crate::scenario::node::Node;
-use crate::scenario::quantity;
 use crate::scenario::table::{self, Context, Table};
+use crate::vocab::quantity;
 
 /// A rule about one run: a search has no earlier one.
 fn bound(node: &Node, scenario: &Scenario, cx: &mut Context<'_>) -> Option<Rule> {

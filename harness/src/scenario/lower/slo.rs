@@ -5,8 +5,8 @@ use std::time::Duration;
 use super::flow;
 use crate::scenario::model::{Count, Latency, Limit, Metric, Op, Rule, Scenario, Stat};
 use crate::scenario::node::{Kind, Node, Span, part_of_string};
-use crate::scenario::quantity;
 use crate::scenario::table::{self, Context, Table};
+use crate::vocab::quantity;
 
 const LATENCIES: [(&str, Latency); 5] = [
     ("delivery", Latency::Delivery),

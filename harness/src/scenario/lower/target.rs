@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use sio_protocol::Parser;
 
-use crate::client::Trust;
 use crate::scenario::model::{Reconnect, Target};
 use crate::scenario::node::{Kind, Node};
 use crate::scenario::table::{self, Context, Table};
 use crate::scenario::template;
+use crate::vocab::Trust;
 
 /// Servers of one run.
 const MOST_NODES: u64 = 64;
@@ -157,7 +157,9 @@ fn url(node: &Node, unset: &mut Option<String>, cx: &mut Context<'_>) -> Option<
         },
         None => {
             let url = table::string(node, cx)?;
-            crate::target::url::check(&url).map_err(|problem| cx.diagnostics.error(node.span.clone(), problem)).ok()?;
+            crate::vocab::target_url::check(&url)
+                .map_err(|problem| cx.diagnostics.error(node.span.clone(), problem))
+                .ok()?;
             Some(url)
         }
     }

@@ -9,6 +9,7 @@ use serde_json_path::JsonPath;
 use super::Ack;
 use crate::scenario::node::Span;
 use crate::scenario::template::{Expr, Piece, Template};
+use crate::vocab::{Class, Origin};
 use crate::wire::LinkAction;
 
 /// One case, with one combination of its `each`.
@@ -70,70 +71,6 @@ pub struct Choice {
     pub value: Template,
     /// What tells it from the others of its list.
     pub label: String,
-}
-
-/// How serious it is when a row does not hold.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize, schemars::JsonSchema,
-)]
-#[serde(rename_all = "lowercase")]
-pub enum Class {
-    /// The text of the protocol, its official suite, or the life of the server demand it.
-    Must,
-    /// The reference implementation does it and documents or tests it.
-    Should,
-    /// Recorded, not judged.
-    Info,
-}
-
-impl Class {
-    /// All of them.
-    pub const ALL: [Self; 3] = [Self::Must, Self::Should, Self::Info];
-
-    /// As files and reports write it.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Must => "must",
-            Self::Should => "should",
-            Self::Info => "info",
-        }
-    }
-}
-
-/// Where a requirement comes from.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize, schemars::JsonSchema,
-)]
-#[serde(rename_all = "lowercase")]
-pub enum Origin {
-    /// The specification and its suite.
-    Protocol,
-    /// The life and safety of the server: who does it otherwise can be ended, filled or entered by anybody.
-    Safety,
-    /// The documentation of Socket.IO.
-    Docs,
-    /// What the reference implementation does.
-    Reference,
-}
-
-impl Origin {
-    /// All of them.
-    pub const ALL: [Self; 4] = [Self::Protocol, Self::Safety, Self::Docs, Self::Reference];
-
-    /// Whether what comes from there can be mandatory.
-    pub fn may_demand(self) -> bool {
-        matches!(self, Self::Protocol | Self::Safety)
-    }
-
-    /// As files and reports write it.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Protocol => "protocol",
-            Self::Safety => "safety",
-            Self::Docs => "docs",
-            Self::Reference => "reference",
-        }
-    }
 }
 
 /// Options a target is started with, as environment variables of the fixture contract. Cases with equal options
@@ -409,37 +346,6 @@ impl Drop {
             "close" => Self::Close,
             "reset" => Self::Reset,
             "silence" => Self::Silence,
-            _ => return None,
-        })
-    }
-}
-
-/// What carries a client's packets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Transport {
-    WebSocket,
-    Polling,
-    /// Long-polling, then the move to a WebSocket.
-    Upgrade,
-}
-
-impl Transport {
-    pub const NAMES: [&str; 3] = ["websocket", "polling", "upgrade"];
-
-    /// Connections at a time: polling needs one for the GET and one for the POST, and the upgrade one more.
-    pub fn connections(self) -> u64 {
-        match self {
-            Self::WebSocket => 1,
-            Self::Polling => 2,
-            Self::Upgrade => 3,
-        }
-    }
-
-    pub fn from_name(name: &str) -> Option<Self> {
-        Some(match name {
-            "websocket" => Self::WebSocket,
-            "polling" => Self::Polling,
-            "upgrade" => Self::Upgrade,
             _ => return None,
         })
     }

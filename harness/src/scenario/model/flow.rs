@@ -7,8 +7,8 @@ use sio_protocol::Value;
 
 use super::{Ack, AnswerPattern, Arrivals, Drop, HttpRequest, Transport};
 use crate::scenario::node::Span;
-use crate::scenario::quantity::Rate;
 use crate::scenario::template::Template;
+use crate::vocab::quantity::Rate;
 
 /// A population whose users follow a flow.
 #[derive(Clone, Debug)]

@@ -5,8 +5,8 @@ use std::time::Duration;
 use serde_json_path::JsonPath;
 
 use super::{Drop, FlowStep, Transport};
-use crate::scenario::quantity::Rate;
 use crate::scenario::template::Template;
+use crate::vocab::quantity::Rate;
 use crate::wire::Path;
 
 /// `[rooms.X]`: rooms `X-0` to `X-(count-1)`.

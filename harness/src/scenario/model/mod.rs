@@ -12,8 +12,7 @@ use indexmap::IndexMap;
 use sio_protocol::Parser;
 
 pub use case::{
-    AnswerPattern, Case, Choice, Class, Client, Drop, HttpRequest, Opening, Options, Order, Origin, RawPacket,
-    RawPattern, Step, Transport, Verb,
+    AnswerPattern, Case, Choice, Client, Drop, HttpRequest, Opening, Options, Order, RawPacket, RawPattern, Step, Verb,
 };
 pub use flow::{Coming, Deed, Feed, FlowStep, HandOut, Journey, Think};
 pub use load::{
@@ -23,7 +22,8 @@ pub use slo::{Count, Latency, Limit, Metric, Op, Rule, Stat};
 
 use super::node::Span;
 use super::template::Template;
-use crate::client::Trust;
+use crate::vocab::Trust;
+pub use crate::vocab::{Class, Origin, Transport};
 
 /// A whole file, overrides applied and matrices expanded.
 #[derive(Debug)]

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crate::record::RuleAbout;
 use crate::scenario::node::Span;
+use crate::vocab::RuleAbout;
 
 /// One line of `[slo]`.
 #[derive(Clone, Debug)]

@@ -3,7 +3,7 @@
 use super::{AnyOf, Expr, Piece, Template, calc};
 use crate::scenario::diagnostic::Diagnostics;
 use crate::scenario::node::{Kind, Node, Span, part_of_string};
-use crate::scenario::quantity;
+use crate::vocab::quantity;
 
 /// Reads a template; problems point into the string.
 pub fn parse(node: &Node, diagnostics: &mut Diagnostics) -> Template {

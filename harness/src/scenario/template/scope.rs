@@ -7,8 +7,8 @@ use sio_protocol::Value;
 
 use super::parse::{Part, expression, split};
 use super::{Expr, Piece, Template};
-use crate::scenario::quantity;
 use crate::secrets;
+use crate::vocab::quantity;
 
 /// What names stand for while a case or flow runs.
 #[derive(Clone, Debug, Default)]

@@ -5,12 +5,12 @@ use serde_json_path::JsonPath;
 
 use super::super::actions;
 use super::population_name;
-use crate::load::stamp;
 use crate::scenario::model::{Action, Arrivals, Population, Reach, RoomGroup, RoomRef, Traffic};
 use crate::scenario::node::{Kind, Node, Span};
-use crate::scenario::quantity::Rate;
 use crate::scenario::table::{self, Context, Table};
 use crate::scenario::template::{self, Expr, TOKEN, Template};
+use crate::vocab::quantity::Rate;
+use crate::vocab::stamp;
 
 /// What a traffic may refer to.
 pub(in crate::scenario::lower) struct World<'a> {

@@ -12,9 +12,9 @@ use crate::scenario::model::{
     Arrivals, Churn, Coming, Driver, FlowStep, Journey, Leaving, Population, RoomGroup, Transport,
 };
 use crate::scenario::node::{Kind, Node};
-use crate::scenario::quantity::Rate;
 use crate::scenario::table::{self, Context, Table};
 use crate::scenario::template::{self, Template};
+use crate::vocab::quantity::Rate;
 use crate::wire::Path;
 
 /// One `[users.X]`.

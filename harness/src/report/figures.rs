@@ -2,26 +2,25 @@
 
 use std::fmt::Write as _;
 
-use super::Frame;
 use crate::record::Progress;
 
 /// One figure.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Figure {
-    pub(super) metric: &'static Metric,
-    pub(super) labels: Vec<(&'static str, String)>,
-    pub(super) value: f64,
+pub(crate) struct Figure {
+    pub(crate) metric: &'static Metric,
+    pub(crate) labels: Vec<(&'static str, String)>,
+    pub(crate) value: f64,
 }
 
 /// A kind of figure.
 #[derive(Debug, PartialEq)]
-pub(super) struct Metric {
-    pub(super) name: &'static str,
-    pub(super) help: &'static str,
+pub(crate) struct Metric {
+    pub(crate) name: &'static str,
+    pub(crate) help: &'static str,
     /// Whether it only grows.
-    pub(super) counter: bool,
+    pub(crate) counter: bool,
     /// As in the names of Prometheus: `seconds`, `bytes`, or nothing.
-    pub(super) unit: &'static str,
+    pub(crate) unit: &'static str,
 }
 
 const fn gauge(name: &'static str, unit: &'static str, help: &'static str) -> Metric {
@@ -52,21 +51,21 @@ static CPU: Metric = counter("sio_bench_cpu_seconds", "seconds", "CPU time of a 
 static MEMORY: Metric = gauge("sio_bench_memory_bytes", "bytes", "Memory of a side.");
 
 /// Every metric there is.
-pub(super) static METRICS: [&Metric; 12] =
+pub(crate) static METRICS: [&Metric; 12] =
     [&ASKED, &OPEN, &FAILED, &VISITS, &SENT, &DELIVERED, &WRONG, &LATENCY, &LATE, &READ, &CPU, &MEMORY];
 
 /// The figures of one second.
-pub(super) fn figures(frame: &Frame, progress: &Progress) -> Vec<Figure> {
-    let run = || vec![("scenario", frame.scenario.clone()), ("phase", progress.phase.clone())];
+pub(crate) fn figures(scenario: &str, asked: u64, progress: &Progress) -> Vec<Figure> {
+    let run = || vec![("scenario", scenario.to_owned()), ("phase", progress.phase.clone())];
     let plain = |metric, value| Figure { metric, labels: run(), value };
     let mut all = vec![
-        plain(&ASKED, frame.asked as f64),
+        plain(&ASKED, asked as f64),
         plain(&OPEN, progress.open as f64),
         plain(&FAILED, progress.failed as f64),
         plain(&VISITS, progress.visiting as f64),
     ];
     // What grows must not begin anew with each phase.
-    let whole = || vec![("scenario", frame.scenario.clone())];
+    let whole = || vec![("scenario", scenario.to_owned())];
     for (metric, value) in [(&SENT, progress.sent), (&DELIVERED, progress.delivered), (&WRONG, progress.wrong)] {
         all.push(Figure { metric, labels: whole(), value: value as f64 });
     }
@@ -94,7 +93,7 @@ pub(super) fn figures(frame: &Frame, progress: &Progress) -> Vec<Figure> {
     quantiles(&LATE, None, &progress.late);
     quantiles(&READ, None, &progress.read);
     for (side, cost) in [("target", &progress.target), ("sio-bench", &progress.own)] {
-        let labels = || vec![("scenario", frame.scenario.clone()), ("side", side.to_owned())];
+        let labels = || vec![("scenario", scenario.to_owned()), ("side", side.to_owned())];
         all.extend(cost.cpu.map(|value| Figure { metric: &CPU, labels: labels(), value }));
         all.extend(cost.memory.map(|bytes| Figure { metric: &MEMORY, labels: labels(), value: bytes as f64 }));
     }
@@ -102,7 +101,7 @@ pub(super) fn figures(frame: &Frame, progress: &Progress) -> Vec<Figure> {
 }
 
 /// Figures in the text format of OpenMetrics 1.0, which Prometheus reads.
-pub(super) fn render(figures: &[Figure]) -> String {
+pub(crate) fn render(figures: &[Figure]) -> String {
     let mut text = String::new();
     for metric in METRICS {
         let mut own = figures.iter().filter(|figure| figure.metric == metric).peekable();
@@ -128,8 +127,7 @@ pub(super) fn render(figures: &[Figure]) -> String {
 
 /// The last second of a run in the text format of OpenMetrics.
 pub fn openmetrics(scenario: &str, asked: u64, progress: &Progress) -> String {
-    let frame = Frame { scenario: scenario.to_owned(), asked, phases: Vec::new() };
-    render(&figures(&frame, progress))
+    render(&figures(scenario, asked, progress))
 }
 
 fn escape(value: &str) -> String {

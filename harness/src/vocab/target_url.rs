@@ -38,7 +38,7 @@ fn like(scheme: &str) -> &'static str {
 }
 
 /// The URL that was probably meant by what is no name of a target.
-pub(super) fn meant(name: &str) -> Option<String> {
+pub fn meant(name: &str) -> Option<String> {
     let bare = ["https:", "http:", "https", "http"].into_iter().find_map(|scheme| {
         let rest = name.strip_prefix(scheme)?;
         rest.starts_with('/').then(|| (scheme.trim_end_matches(':'), rest.trim_start_matches('/')))

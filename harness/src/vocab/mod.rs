@@ -1,0 +1,21 @@
+//! What every other module may name: plain words, numbers and texts. It imports nothing of ours.
+
+mod about;
+mod class;
+pub mod patience;
+pub mod pattern;
+pub mod quantity;
+pub mod samples;
+pub mod stamp;
+pub mod target_url;
+pub mod text;
+mod transport;
+mod trust;
+
+pub use about::RuleAbout;
+pub use class::{Class, Origin};
+pub use transport::Transport;
+pub use trust::Trust;
+
+/// The reason of a run that the user ended.
+pub const INTERRUPTED: &str = "interrupted";
