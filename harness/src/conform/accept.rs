@@ -13,6 +13,8 @@ use crate::vocab::pattern;
 pub const ENOUGH: usize = 3;
 /// Fewer characters than these tell nothing apart.
 const SHORT: usize = 12;
+/// Longer ones are quotations as a rule.
+const CLAUSE: usize = 100;
 /// Characters of a failure that make a reason.
 const REASON: usize = 200;
 
@@ -129,16 +131,16 @@ impl Deviations {
             matches!(result.verdict, CaseVerdict::Fail | CaseVerdict::Crash)
                 && !self.entries.iter().any(|entry| entry.speaks_of(result))
         };
-        let mut ways: IndexMap<&str, &str> = IndexMap::new();
+        let mut ways: IndexMap<&str, Vec<&str>> = IndexMap::new();
         for result in results.iter().filter(new) {
             let message = result.failure.as_ref().map_or("", |failure| failure.message.as_str());
-            ways.entry(stable_part(message)).or_insert(message);
+            ways.entry(stable_part(message)).or_default().push(message);
         }
         let sometimes = ways.len() > 1 || results.iter().any(|result| passes(result));
-        let entry = |(part, message): (&str, &str)| Fresh {
+        let entry = |(part, messages): (&str, Vec<&str>)| Fresh {
             case: id.to_owned(),
-            part: part.to_owned(),
-            reason: reason_of(message),
+            part: said_each_time(&messages).unwrap_or(part).to_owned(),
+            reason: reason_of(messages[0]),
             sometimes,
         };
         ways.into_iter().map(entry).collect()
@@ -182,6 +184,14 @@ fn reason_of(message: &str) -> String {
     format!("seen, not yet explained: {short}{more}")
 }
 
+/// What several runs have said in the same words, up to the first semicolon: it says more than words without numbers.
+fn said_each_time<'a>(messages: &[&'a str]) -> Option<&'a str> {
+    let first = messages.first().filter(|_| messages.len() > 1)?;
+    let clause = first.split(';').next().unwrap_or(first).trim();
+    let same = messages.iter().all(|message| message.starts_with(clause));
+    (same && (SHORT..=CLAUSE).contains(&clause.len())).then_some(clause)
+}
+
 /// The longest stretch of a message that does not differ from run to run: no numbers, nothing quoted from the wire.
 fn stable_part(message: &str) -> &str {
     // Ahead of the first quotation are words of our own.
@@ -212,6 +222,20 @@ mod tests {
         assert!(!text.contains("rooms/*"), "{text}");
         assert!(text.contains("case = \"acks/b\"") && text.contains("match = \"expected\""), "{text}");
         assert!(text.contains("reason = \"seen\""), "{text}");
+    }
+
+    #[test]
+    fn what_two_runs_say_alike_is_the_match_and_numbers_that_differ_are_not() {
+        let part = |messages: &[&str]| {
+            let cases: Vec<_> = messages.iter().map(|message| case("acks/b", CaseVerdict::Fail, message)).collect();
+            let runs: Vec<_> = cases.iter().map(|one| vec![one]).collect();
+            let text = deviations("").accept(&runs, Some("seen")).unwrap().text;
+            text.lines().find_map(|line| Some(line.strip_prefix("match = ")?.to_owned())).unwrap()
+        };
+        let status = "expected status 200, found 429; the answer is 429 xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx";
+        assert_eq!(part(&[status, status]), "\"expected status 200, found 429\"");
+        assert_eq!(part(&["expected 3 items, found 4", "expected 3 items, found 5"]), "\"items, found\"");
+        assert_eq!(part(&["c got no packet within 420ms"]), "\"c got no packet within\"");
     }
 
     #[test]
