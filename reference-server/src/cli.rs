@@ -115,6 +115,22 @@ pub struct ServeArgs {
     #[arg(long, env = "SIO_CORS_CREDENTIALS", value_parser = clap::builder::BoolishValueParser::new(), num_args = 0..=1, default_value = "false", default_missing_value = "true")]
     cors_credentials: bool,
 
+    /// Methods that a preflight allows, with commas between
+    #[arg(long, value_name = "METHODS", env = "SIO_CORS_METHODS", value_delimiter = ',')]
+    cors_methods: Vec<String>,
+
+    /// Headers that a preflight allows; without them, those it asks for
+    #[arg(long, value_name = "HEADERS", env = "SIO_CORS_ALLOWED_HEADERS", value_delimiter = ',')]
+    cors_allowed_headers: Vec<String>,
+
+    /// Headers that pages of the allowed origin may read
+    #[arg(long, value_name = "HEADERS", env = "SIO_CORS_EXPOSED_HEADERS", value_delimiter = ',')]
+    cors_exposed_headers: Vec<String>,
+
+    /// Seconds that a browser may remember a preflight
+    #[arg(long, value_name = "SECONDS", env = "SIO_CORS_MAX_AGE")]
+    cors_max_age: Option<u64>,
+
     /// Refuse WebSockets of pages from other origins than the allowed one, which Node does not
     #[arg(long, env = "SIO_CORS_WEBSOCKETS", value_parser = clap::builder::BoolishValueParser::new(), num_args = 0..=1, default_value = "false", default_missing_value = "true")]
     cors_websockets: bool,
@@ -277,6 +293,26 @@ fn on_another_thread(listener: &Listener) -> io::Result<JoinHandle<()>> {
 }
 
 impl ServeArgs {
+    fn cors_of(&self, origin: String) -> Cors {
+        fn names(list: &[String]) -> Vec<&str> {
+            list.iter().map(String::as_str).collect()
+        }
+        let mut cors = Cors::origin(origin).credentials(self.cors_credentials).check_websockets(self.cors_websockets);
+        if !self.cors_methods.is_empty() {
+            cors = cors.methods(&names(&self.cors_methods));
+        }
+        if !self.cors_allowed_headers.is_empty() {
+            cors = cors.allowed_headers(&names(&self.cors_allowed_headers));
+        }
+        if !self.cors_exposed_headers.is_empty() {
+            cors = cors.exposed_headers(&names(&self.cors_exposed_headers));
+        }
+        match self.cors_max_age {
+            Some(seconds) => cors.max_age(Duration::from_secs(seconds)),
+            None => cors,
+        }
+    }
+
     fn options(&self) -> Options {
         Options {
             ping_interval: Duration::from_millis(self.ping_interval),
@@ -288,9 +324,7 @@ impl ServeArgs {
             max_sessions_per_address: self.max_sessions_per_address,
             cleanup_empty_child_namespaces: self.cleanup,
             path: self.path.clone(),
-            cors: self.cors.clone().map(|origin| {
-                Cors::origin(origin).credentials(self.cors_credentials).check_websockets(self.cors_websockets)
-            }),
+            cors: self.cors.clone().map(|origin| self.cors_of(origin)),
             add_trailing_slash: self.trailing_slash,
             transports: self.transports.iter().map(|&name| name.into()).collect(),
             allow_upgrades: self.allow_upgrades,

@@ -23,7 +23,16 @@ const options = {
   maxHttpBufferSize: number("SIO_MAX_PAYLOAD", 1_000_000),
   allowEIO3: env.SIO_EIO3 === "1",
   cleanupEmptyChildNamespaces: env.SIO_CLEANUP === "1",
-  cors: env.SIO_CORS ? { origin: env.SIO_CORS, credentials: env.SIO_CORS_CREDENTIALS === "1" } : undefined,
+  cors: env.SIO_CORS
+    ? {
+        origin: env.SIO_CORS,
+        credentials: env.SIO_CORS_CREDENTIALS === "1",
+        ...(env.SIO_CORS_METHODS && { methods: env.SIO_CORS_METHODS.split(",") }),
+        ...(env.SIO_CORS_ALLOWED_HEADERS && { allowedHeaders: env.SIO_CORS_ALLOWED_HEADERS.split(",") }),
+        ...(env.SIO_CORS_EXPOSED_HEADERS && { exposedHeaders: env.SIO_CORS_EXPOSED_HEADERS.split(",") }),
+        ...(env.SIO_CORS_MAX_AGE && { maxAge: Number(env.SIO_CORS_MAX_AGE) }),
+      }
+    : undefined,
   cookie: env.SIO_COOKIE ? { name: env.SIO_COOKIE, path: "/", httpOnly: true, sameSite: "lax" } : undefined,
   allowRequest: env.SIO_DENY ? (req, decide) => decide(null, !req.url.includes(env.SIO_DENY)) : undefined,
   connectionStateRecovery: env.SIO_RECOVERY ? { maxDisconnectionDuration: Number(env.SIO_RECOVERY) } : undefined,

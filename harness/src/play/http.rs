@@ -157,6 +157,9 @@ impl Player<'_> {
         let (address, host, cookies) = (endpoint.address(), endpoint.authority.clone(), endpoint.cookies());
         let path = path.strip_prefix('?').map(|query| endpoint.engine_path(query)).unwrap_or(path);
         let mut request = Request::new(&spec.method, &path, &host);
+        if !spec.names_host {
+            request.headers.clear();
+        }
         for (name, value) in &spec.headers {
             let value = self.text(value)?;
             request.headers.push((name.clone(), value));

@@ -43,6 +43,8 @@ struct Faulty {
     post_runs: bool,
     probing: bool,
     probed: bool,
+    /// What waits for the next ping.
+    held: Vec<Frame>,
     /// Whether there ever was a probe, and until when an upgrade that was completed is left alone.
     was_probed: bool,
     undone_at: Option<Instant>,
@@ -195,6 +197,7 @@ impl Connection {
         }
         let take = self.inner.ws_take(&mut frames);
         if let Some(faulty) = &mut self.faults {
+            frames = faulty.held_back(frames, take == Take::Close);
             frames = faulty.websocket(frames, &mut self.inner);
         }
         out.extend(match &self.dialect {
@@ -251,6 +254,8 @@ impl Connection {
         if !text.is_empty() {
             frames.extend(engine::decode_payload(text).filter_map(Result::ok));
         }
+        let is_last = self.inner.is_closed();
+        frames = faulty.held_back(frames, is_last);
         let payload = faulty.polling(frames, &mut self.inner);
         if payload.is_empty() {
             // Nothing is left of it: the GET goes on waiting.
@@ -444,6 +449,7 @@ impl Faulty {
             post_runs: false,
             probing: false,
             probed: false,
+            held: Vec::new(),
             was_probed: false,
             undone_at: None,
             false_probe: false,
@@ -483,6 +489,31 @@ impl Faulty {
                 inner.ws_frame(&self.config, &Frame::text("3"), crate::session::now());
             }
         }
+    }
+
+    /// Holds an event that is struck, and all that comes behind it, back for the next ping. The greeting and the echo of
+    /// the fixture are spared: without them nobody would know that it runs.
+    fn held_back(&mut self, frames: Vec<Frame>, is_last: bool) -> Vec<Frame> {
+        let begins = |frame: &Frame| {
+            let event = Parts::of(frame).filter(Parts::is_event);
+            let spared = ["[\"auth\"", "[\"message-back\""];
+            event.is_some_and(|event| !spared.iter().any(|name| event.json.starts_with(name)))
+        };
+        let mut out = Vec::new();
+        for frame in frames {
+            let is_ping = matches!(&frame, Frame::Text(text) if **text == *"2");
+            if is_ping {
+                out.append(&mut self.held);
+            } else if !self.held.is_empty() || begins(&frame) && self.faults.hits(Fault::HeldUntilPing) {
+                self.held.push(frame);
+                continue;
+            }
+            out.push(frame);
+        }
+        if is_last {
+            out.append(&mut self.held);
+        }
+        out
     }
 
     fn websocket(&mut self, mut frames: Vec<Frame>, inner: &mut Machine) -> Vec<Frame> {

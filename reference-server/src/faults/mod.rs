@@ -146,12 +146,16 @@ impl Faults {
                 Fault::PingTimeoutHurried => options.ping_timeout /= 10,
                 Fault::ConnectTimeoutNever => options.connect_timeout = NEVER,
                 Fault::ProbeKeepsOpen => options.upgrade_timeout = NEVER,
-                Fault::AttachmentsUnbounded => options.max_attachments = usize::MAX,
+                Fault::AttachmentsUnbounded => {
+                    options.max_attachments = usize::MAX;
+                    options.max_held = usize::MAX;
+                }
                 Fault::ChildKept => options.cleanup_empty_child_namespaces = false,
                 Fault::ChildDropped => options.cleanup_empty_child_namespaces = true,
                 Fault::TransportsIgnored => options.transports = Options::default().transports,
                 Fault::UpgradesIgnored => options.allow_upgrades = true,
                 Fault::SlashWanted => options.add_trailing_slash = true,
+                Fault::CorsDetailsLost => options.cors = options.cors.map(crate::Cors::without_details),
                 Fault::CookieNever => options.cookie = None,
                 Fault::CompressedNever => options.http_compression = None,
                 Fault::RefusalOverruled => options.allow_request = None,

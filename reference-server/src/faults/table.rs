@@ -345,6 +345,7 @@ faults! {
         SendingIsPong "E41" "sending-is-pong" "whatever the server sends counts as a pong" ["EIO-HB-12" "EIO-HB-"];
         PingsEndWithUpgrade "E42" "pings-end-with-upgrade" "once there was a probe, there are no pings" ["EIO-HB-14" "EIO-HB-10" "EIO-HB-"];
         UpgradeUndone "E43" "upgrade-undone" "a completed upgrade is closed when the time for it is over" ["EIO-UP-18" "EIO-UP-"];
+        HeldUntilPing "E44" "held-until-ping" "an event, and what follows it, leaves only with the next ping" ["RM-01" "RM-" "ORD-" "MD-" "UT-" "NS-" "SIO-" "EIO-" "AE-" "CSR-" "MW-" "ADM-"];
         BinaryPrefixed "E40" "binary-prefixed" "binary frames begin with a 4" ["EIO-WS-02" "I15" "EIO-WS-" "SIO-" "MD-" "RM-" "ORD-" "CSR-" "EIO-"];
         FirstPingTwice "E60" "first-ping-twice" "the first ping is sent twice" ["EIO-HB-02" "EIO-HB-01" "EIO-HB-"] "socketioxide#390";
         NoopOnce "E61" "noop-once" "only the first GET during an upgrade is released" ["EIO-UP-03" "EIO-UP-"] "python-engineio#160";
@@ -384,6 +385,8 @@ faults! {
         EmptySidUnknown "H24" "empty-sid-unknown" "an empty sid counts as an unknown one" ["EIO-HS-14" "EIO-HS-"];
         RefusedWebSocketHangs "H40" "refused-websocket-hangs" "a WebSocket that is refused is never answered" ["EIO-HS-07" "EIO-HS-12" "EIO-HS-" "EIO-WS-" "EIO-HD-"] "engine.io 4360686";
         CookieRestores "H41" "cookie-restores" "a handshake with the cookie of a connection is taken for that connection" ["EIO-HD-05" "EIO-HS-" "EIO-HD-"] "netty-socketio 1.7.14";
+        CorsDetailsLost "H30" "cors-details-lost" "of CORS only the origin and credentials are heeded" ["EIO-HD-13"];
+        HostUnnamed "H31" "host-unnamed" "requests that name no host are served" ["EIO-HS-25"];
         WebSocketByAnyMethod "H29" "websocket-by-any-method" "a WebSocket is opened by any method" ["EIO-HS-22"];
     }
     Dialects {

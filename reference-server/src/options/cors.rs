@@ -117,6 +117,12 @@ impl Cors {
         self
     }
 
+    /// With the defaults of what is said beside the origin and the credentials.
+    #[cfg(feature = "faults")]
+    pub(crate) fn without_details(self) -> Self {
+        Self { credentials: self.credentials, websockets: self.websockets, ..Self::new(self.origin) }
+    }
+
     /// Whether a WebSocket may be opened by this request.
     pub(crate) fn admits_websocket(&self, request: &HeaderMap) -> bool {
         let Some(asking) = request.get(header::ORIGIN).filter(|_| self.websockets) else { return true };

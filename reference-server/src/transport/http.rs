@@ -125,7 +125,7 @@ impl Query {
 /// Serves one request.
 pub(crate) async fn serve<B: RequestBody>(server: &Server, address: Option<SocketAddr>, request: Request<B>) -> Answer {
     let options = server.options();
-    if !names_its_host(&request) {
+    if !names_its_host(&request) && !fault!(server, HostUnnamed) {
         let mut refused = answer(StatusCode::BAD_REQUEST, "text/plain; charset=UTF-8", "");
         refused.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         return refused;

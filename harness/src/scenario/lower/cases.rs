@@ -235,7 +235,7 @@ pub(in crate::scenario) enum OptionKind {
     Text,
 }
 
-pub(in crate::scenario) const OPTIONS: [(&str, &str, OptionKind); 17] = [
+pub(in crate::scenario) const OPTIONS: [(&str, &str, OptionKind); 21] = [
     ("ping_interval", "SIO_PING_INTERVAL", OptionKind::Millis),
     ("ping_timeout", "SIO_PING_TIMEOUT", OptionKind::Millis),
     ("connect_timeout", "SIO_CONNECT_TIMEOUT", OptionKind::Millis),
@@ -245,6 +245,10 @@ pub(in crate::scenario) const OPTIONS: [(&str, &str, OptionKind); 17] = [
     ("cleanup", "SIO_CLEANUP", OptionKind::Flag),
     ("cors", "SIO_CORS", OptionKind::Text),
     ("cors_credentials", "SIO_CORS_CREDENTIALS", OptionKind::Flag),
+    ("cors_methods", "SIO_CORS_METHODS", OptionKind::Text),
+    ("cors_allowed_headers", "SIO_CORS_ALLOWED_HEADERS", OptionKind::Text),
+    ("cors_exposed_headers", "SIO_CORS_EXPOSED_HEADERS", OptionKind::Text),
+    ("cors_max_age", "SIO_CORS_MAX_AGE", OptionKind::Text),
     ("cookie", "SIO_COOKIE", OptionKind::Text),
     ("deny", "SIO_DENY", OptionKind::Text),
     ("recovery", "SIO_RECOVERY", OptionKind::Millis),

@@ -157,6 +157,7 @@ pub(super) fn request(node: &Node, cx: &mut Context<'_>) -> Option<HttpRequest> 
     let body = table.get("body").map_or(Some(Vec::new()), |node| packets(node, cx))?;
     let chunked = table.get("chunked").map(|node| template::parse(node, cx.diagnostics));
     let stop_after = table.get("stop_after").and_then(|node| table::count(node, 0, cx)).map(|bytes| bytes as usize);
+    let names_host = table.get("host").and_then(|node| table::boolean(node, cx)).unwrap_or(true);
     let claims = table.get("length").and_then(|node| table::count(node, 0, cx));
     let json = table.get("json").map(|node| template::parse(node, cx.diagnostics));
     let form = table.get("form").map(|node| cases::texts(node, "form", cx)).unwrap_or_default();
@@ -164,7 +165,8 @@ pub(super) fn request(node: &Node, cx: &mut Context<'_>) -> Option<HttpRequest> 
         cx.diagnostics.error(node.span.clone(), "`body`, `json` and `form` exclude each other");
     }
     table.finish(cx);
-    Some(HttpRequest { method: method.to_uppercase(), path, headers, body, json, form, chunked, stop_after, claims })
+    let method = method.to_uppercase();
+    Some(HttpRequest { method, path, headers, names_host, body, json, form, chunked, stop_after, claims })
 }
 
 /// `until = true`: again and again, until it is as asked for.

@@ -119,6 +119,7 @@ impl<'a> Names<'a> {
             | Expr::Bytes(_)
             | Expr::Filler(_)
             | Expr::Times(..)
+            | Expr::List(..)
             | Expr::Int(..)
             | Expr::Uuid
             | Expr::Payload

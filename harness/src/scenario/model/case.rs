@@ -294,6 +294,8 @@ pub struct HttpRequest {
     /// `?…` stands behind the engine's path; anything else is a path of its own.
     pub path: Vec<Piece>,
     pub headers: Vec<(String, Template)>,
+    /// Without it, there is no `Host`.
+    pub names_host: bool,
     /// More than one leave as parts.
     pub body: Vec<RawPacket>,
     /// Or a value, written as JSON and announced as such.

@@ -49,6 +49,8 @@ pub enum Expr {
     Not(String),
     /// A text, so many times.
     Times(usize, String),
+    /// A list of a number, so many times.
+    List(usize, i64),
     /// The n-th argument of the last emit, counted from 1.
     Sent(usize),
     Bytes(Vec<Piece>),

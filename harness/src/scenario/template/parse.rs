@@ -135,6 +135,12 @@ pub(super) fn expression(text: &str) -> Result<Expr, String> {
             Some((Ok(count), text)) if count <= 10_000_000 => Expr::Times(count, text.to_owned()),
             _ => return Err(format!("`times {what}`; expected a count and a text, such as times 100 ab")),
         },
+        ("list", what) if !what.is_empty() => {
+            match what.split_once(' ').map(|(count, number)| (count.parse(), number.parse())) {
+                Some((Ok(count), Ok(number))) if count <= 1_000_000 => Expr::List(count, number),
+                _ => return Err(format!("`list {what}`; expected a count and a whole number, such as list 100 1")),
+            }
+        }
         ("not", name) if is_name(name) => Expr::Not(name.to_owned()),
         ("save", name) if is_name(name) => Expr::Save(name.to_owned()),
         ("pick", name) if is_name(name) => Expr::Pick(name.to_owned()),
@@ -156,7 +162,7 @@ pub(super) fn expression(text: &str) -> Result<Expr, String> {
             _ => return Err(format!("`{name}` is not a name")),
         },
         _ => {
-            let words = "any null save not sent.n bytes text times int pick uuid payload seq env.NAME, a variable, or a calculation";
+            let words = "any null save not sent.n bytes text times list int pick uuid payload seq env.NAME, a variable, or a calculation";
             return Err(format!("`{text}` is not understood; expected {words}"));
         }
     })
@@ -165,7 +171,7 @@ pub(super) fn expression(text: &str) -> Result<Expr, String> {
 /// Whether it is one of the words that take something behind them, which may look like a calculation.
 fn begins_with_a_word(text: &str) -> bool {
     let word = text.split(' ').next().unwrap_or(text);
-    matches!(word, "any" | "bytes" | "text" | "times" | "not" | "save" | "pick" | "int") && word != text
+    matches!(word, "any" | "bytes" | "text" | "times" | "list" | "not" | "save" | "pick" | "int") && word != text
 }
 
 fn size_pieces(text: &str) -> Result<Vec<Piece>, String> {

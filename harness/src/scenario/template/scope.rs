@@ -119,6 +119,7 @@ impl Scope {
             }
             Expr::Filler(size) => Value::String("x".repeat(self.size_of(size)?)),
             Expr::Times(count, text) => Value::String(text.repeat(*count)),
+            Expr::List(count, number) => Value::Array(vec![Value::Number((*number).into()); *count]),
             Expr::Int(from, to) => {
                 let width = to.abs_diff(*from).saturating_add(1);
                 Value::Number((from + (self.draw() % width) as i64).into())
