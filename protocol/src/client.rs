@@ -386,6 +386,11 @@ impl Connection {
         self.events.push_back(Event::Upgraded);
     }
 
+    /// When the last ping came, or the handshake if none has.
+    pub fn last_heartbeat(&self) -> Option<Instant> {
+        self.patience.and_then(|(patience, until)| until.checked_sub(patience))
+    }
+
     /// When [`timeout`](Self::timeout) wants to be called.
     pub fn deadline(&self) -> Option<Instant> {
         self.patience.filter(|_| !self.closed).map(|(_, until)| until)

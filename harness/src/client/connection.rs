@@ -121,6 +121,11 @@ struct Polling {
     endpoint: Endpoint,
     sid: Option<String>,
     get: Option<Answer>,
+    /// When the GET that waits was made, and the one that was answered last.
+    asks_at: Option<Instant>,
+    asked_at: Option<Instant>,
+    /// When that answer was read.
+    answered_at: Option<Instant>,
     post: Option<Answer>,
     /// Bytes of the last POST.
     posted: usize,
@@ -182,6 +187,9 @@ impl Connection {
                     endpoint: endpoint.clone(),
                     sid: None,
                     get: None,
+                    asks_at: None,
+                    asked_at: None,
+                    answered_at: None,
                     post: None,
                     posted: 0,
                     is_known: false,
@@ -396,6 +404,24 @@ impl Connection {
         }
     }
 
+    /// When the GET was made that brought the last event; `None` over a WebSocket.
+    pub fn asked_at(&self) -> Option<Instant> {
+        match &self.link {
+            Link::Polling(polling) => polling.asked_at,
+            Link::WebSocket(_) | Link::Gone => None,
+        }
+    }
+
+    /// Whether a ping has come in what was read last.
+    pub fn was_read_with_ping(&self) -> bool {
+        let read_at = match &self.link {
+            Link::WebSocket(socket) => socket.arrival().map(|arrival| arrival.at),
+            Link::Polling(polling) => polling.answered_at,
+            Link::Gone => None,
+        };
+        self.machine.last_heartbeat().zip(read_at).is_some_and(|(heartbeat, read_at)| heartbeat >= read_at)
+    }
+
     // ---- leaving
 
     /// Leaves politely: what is queued is written, then the session is closed.
@@ -501,8 +527,11 @@ fn drive_polling(machine: &mut client::Connection, polling: &mut Polling, cx: &m
         match answer {
             Ok((body, arrival)) => {
                 polling.arrival = arrival;
+                polling.asked_at = polling.asks_at.take();
                 polling.is_known = polling.sid.is_some();
-                machine.payload(&body, clock::now());
+                let now = clock::now();
+                polling.answered_at = Some(now);
+                machine.payload(&body, now);
             }
             Err(error) => machine.lost(polling.explained(&error)),
         }
@@ -529,6 +558,7 @@ fn drive_polling(machine: &mut client::Connection, polling: &mut Polling, cx: &m
     }
     if polling.get.is_none() && !machine.is_pausing() && !machine.is_behind() {
         polling.get = Some(polling.request(None));
+        polling.asks_at = Some(clock::now());
         return Progress::Made;
     }
     if machine.is_pausing() && polling.get.is_none() && polling.post.is_none() && !machine.has_input() {

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sio_oracle::board::{Answer, Fact, Facts, Nanos, Time};
 
+use super::outliers::LastCopy;
 use super::plan::Plan;
 use super::schedule::{Emission, Schedule};
 
@@ -82,6 +83,10 @@ pub(super) struct Seen {
     /// Latency to the first and the last of them; `first` is the maximum while there is none.
     pub(super) first: u64,
     pub(super) last: u64,
+    /// And to the one ahead of the last, if there are two.
+    pub(super) before: u64,
+    /// How the last one's came.
+    pub(super) late: LastCopy,
     pub(super) count: u32,
     /// How many were owed it, and how many of those went without.
     pub(super) owed: u32,
@@ -89,17 +94,32 @@ pub(super) struct Seen {
 }
 
 impl Seen {
-    const NOTHING: Self = Self { first: u64::MAX, last: 0, count: 0, owed: 0, missing: 0 };
+    const NOTHING: Self = Self {
+        first: u64::MAX,
+        last: 0,
+        before: 0,
+        late: LastCopy { user: 0, asked_at: None, with_ping: false },
+        count: 0,
+        owed: 0,
+        missing: 0,
+    };
 
-    pub(super) fn arrived(&mut self, latency: u64) {
+    pub(super) fn arrived(&mut self, latency: u64, copy: LastCopy) {
         self.first = self.first.min(latency);
-        self.last = self.last.max(latency);
+        if self.count == 0 || latency >= self.last {
+            (self.before, self.last, self.late) = (self.last, latency, copy);
+        } else {
+            self.before = self.before.max(latency);
+        }
         self.count += 1;
     }
 
     fn add(&mut self, other: Self) {
         self.first = self.first.min(other.first);
-        self.last = self.last.max(other.last);
+        self.before = self.before.max(other.before).max(self.last.min(other.last));
+        if other.count > 0 && other.last >= self.last {
+            (self.last, self.late) = (other.last, other.late);
+        }
         self.count += other.count;
         self.owed += other.owed;
         self.missing += other.missing;
@@ -375,6 +395,25 @@ mod tests {
         ((0..workers).map(|_| Window::new(log.clone(), plan.clone())).collect(), all)
     }
 
+    fn copy_of(user: u32) -> LastCopy {
+        LastCopy { user, ..LastCopy::default() }
+    }
+
+    /// However the copies are spread over workers, the last one is known, and how far it is behind the one before.
+    #[test]
+    fn the_last_copy_is_known_with_the_one_before() {
+        let latencies = [5, 90, 7, 40];
+        for split in 0..=latencies.len() {
+            let (mut one, mut other) = (Seen::NOTHING, Seen::NOTHING);
+            for (user, latency) in (0..).zip(latencies) {
+                let seen = if (user as usize) < split { &mut one } else { &mut other };
+                seen.arrived(latency, copy_of(user));
+            }
+            one.add(other);
+            assert_eq!((one.first, one.before, one.last, one.late.user, one.count), (5, 40, 90, 1, 4), "{split}");
+        }
+    }
+
     #[test]
     fn every_worker_sees_every_message_and_the_last_one_closes_it() {
         let (mut windows, all) = windows(3);
@@ -386,7 +425,7 @@ mod tests {
                 if number == 0 {
                     window.sending(index, 5);
                 }
-                window.saw(index, |seen| seen.arrived(u64::from(index) + number as u64));
+                window.saw(index, |seen| seen.arrived(u64::from(index) + number as u64, copy_of(number as u32)));
                 // Workers lag behind one another.
                 let keep = index.saturating_sub(700 * number as u32);
                 window.retire(keep, |entry, seen| closed.push((entry.emission, seen.count, seen.last - seen.first)));

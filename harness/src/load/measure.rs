@@ -14,6 +14,7 @@ use super::admission::{Entering, NotIn};
 use super::fanout::Places;
 use super::log::{Entry, Seen, Window};
 use super::outages::Outages;
+use super::outliers::Outliers;
 use super::plan::Plan;
 use super::schedule::Emission;
 use super::witness::{Kind, Seen as Observed, Witness, Witnesses};
@@ -261,6 +262,7 @@ pub(super) struct Findings {
     /// What the first delivery of each traffic looked like.
     pub(super) samples: Vec<Option<Sample>>,
     pub(super) places: Places,
+    pub(super) outliers: Outliers,
     pub(super) due: Due,
     /// By traffic: copies under other names than the one that is owed.
     pub(super) others: Vec<IndexMap<String, u64>>,
@@ -294,6 +296,7 @@ pub(super) struct Measurements {
     /// Whether losses are decided by fences; otherwise by waiting.
     fenced: bool,
     places: Places,
+    outliers: Outliers,
     due: Due,
     others: Vec<IndexMap<String, u64>>,
     /// By traffic: copies that were recognised under its name.
@@ -342,6 +345,7 @@ impl Measurements {
             samples: vec![None; traffics],
             fenced,
             places: Places::new(traffics),
+            outliers: Outliers::new(traffics),
             due: Due::default(),
             others: vec![IndexMap::new(); traffics],
             copies: vec![0; traffics],
@@ -635,10 +639,10 @@ impl Measurements {
         let emission = &entry.emission;
         let counts = self.counts(plan, emission, emission.sender);
         counts.scheduled += 1;
-        if entry.sent().is_none() {
+        let Some(sent) = entry.sent() else {
             counts.skipped += 1;
             return;
-        }
+        };
         let is_answered = matches!(entry.time(), Time::Sent { ok: Answer::At(_), .. });
         counts.unanswered += u64::from(plan.traffic[usize::from(emission.traffic)].ack && !is_answered);
         let (traffic, phase) = (usize::from(emission.traffic), usize::from(emission.phase));
@@ -647,6 +651,9 @@ impl Measurements {
         }
         if seen.owed > 0 && seen.missing == 0 {
             self.complete[traffic].record(phase, seen.last);
+            if plan.phases[phase].measured {
+                self.outliers.note(entry, sent, seen);
+            }
         }
     }
 
@@ -713,6 +720,7 @@ impl Measurements {
             witnesses: self.witnesses,
             samples: self.samples,
             places: self.places,
+            outliers: self.outliers,
             due: self.due,
             others: self.others,
             copies: self.copies,

@@ -12,6 +12,7 @@ use indexmap::IndexMap;
 
 use super::fanout::{POWERS, Places, place_tag};
 use super::measure::{Key, Measure};
+use super::outliers;
 use super::plan::Plan;
 use super::result::{Histograms, latencies};
 use super::run::write_distributions;
@@ -283,6 +284,7 @@ fn add(sum: &mut LoadResult, part: LoadResult) {
     for (mine, theirs) in sum.traffic.iter_mut().zip(part.traffic) {
         mine.counts += theirs.counts;
         mine.undecided &= theirs.undecided;
+        mine.add_outliers(theirs.outliers, outliers::KEPT);
         theirs.others.into_iter().for_each(|(name, copies)| *mine.others.entry(name).or_default() += copies);
         theirs.users.into_iter().for_each(|(name, counts)| *mine.users.entry(name).or_default() += counts);
         for (mine, theirs) in mine.phases.iter_mut().zip(theirs.phases) {

@@ -31,6 +31,7 @@ mod merge;
 mod message;
 mod observe;
 mod outages;
+mod outliers;
 mod place;
 pub mod plan;
 mod random;

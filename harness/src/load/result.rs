@@ -7,6 +7,7 @@ use indexmap::IndexMap;
 
 use super::fanout::Places;
 use super::measure::{Key, Measure, PhaseCounts, SoFar, Tally};
+use super::outliers;
 use super::plan::Plan;
 use super::worker::WorkerResult;
 use crate::record::histogram::{empty, summary};
@@ -190,6 +191,8 @@ fn traffics(
         (0..plan.traffic.len()).map(|index| traffic(index, plan, &parts, histograms, places.results(index))).collect();
     for (index, (result, spec)) in results.iter_mut().zip(scenario.traffic.values()).enumerate() {
         result.event = spec.reaches.as_ref().map(|reaches| reaches.event.clone());
+        let outliers = workers.iter().flat_map(|worker| worker.found.outliers.results(index, plan));
+        result.add_outliers(outliers, outliers::KEPT);
         result.identify = spec.identify.as_ref().map(ToString::to_string);
         for (name, copies) in workers.iter().flat_map(|worker| &worker.found.others[index]) {
             *result.others.entry(name.clone()).or_default() += copies;

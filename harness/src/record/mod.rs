@@ -27,8 +27,9 @@ pub use due::Due;
 pub use entry::{Entry, Footer, Header, Host, Part, ScenarioStart, TargetInfo};
 pub use intervals::fuzz as fuzz_hlog;
 pub use load::{
-    Counts, Cpu, DriverRequests, EndedBy, FlowPhase, FlowResult, Growth, LoadResult, Memory, PhaseResult, PlaceResult,
-    Recovery, StepPhase, StepResult, TrafficResult, Transports, UpsetMark, Users, Visits, Wire, WorkerTime,
+    Counts, Cpu, DriverRequests, EndedBy, FlowPhase, FlowResult, Growth, LoadResult, Memory, Outlier, PhaseResult,
+    PlaceResult, Recovery, StepPhase, StepResult, TrafficResult, Transports, UpsetMark, Users, Visits, Wire,
+    WorkerTime,
 };
 pub use pick::{header, loads, seconds, seconds_by_load};
 pub use progress::{Cost, Progress, Summary};

@@ -8,6 +8,7 @@ pub(crate) mod figures;
 mod formats;
 pub mod html;
 pub(crate) mod identity;
+mod outliers;
 mod remarks;
 pub mod samples;
 mod terminal;

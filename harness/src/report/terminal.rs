@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::capacity::{capacity_text, trial_line};
+use super::outliers;
 use super::remarks::remarks;
 use super::samples::{FEW_SAYS, has_few, marked};
 use super::text::{bytes, count, plural, time};
@@ -297,6 +298,9 @@ fn render_traffic(out: &mut String, traffic: &TrafficResult) {
         for (name, summary) in &phase.latency {
             render_latency(out, &format!("{}.{name}", traffic.name), summary);
         }
+    }
+    for outlier in traffic.far_outliers() {
+        let _ = writeln!(out, "  {:<11} {}", "outlier", outliers::says(outlier));
     }
 }
 

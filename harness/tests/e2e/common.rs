@@ -240,6 +240,7 @@ pub fn redactions() -> insta::Settings {
         (r"[\d.]+ MiB( \([\d.]+ KiB per user\))?", "[size]"),
         (r"  ruler queue .*\n", ""),
         (r"(?m)^  wire .*\n", ""),
+        (r"(?m)^  outlier .*\n", ""),
         (r"[\d,]+ sent late", "[n] sent late"),
         (r"[\d,]+ deliveries/s", "[n] deliveries/s"),
         (r#""sid":"[^"]*""#, r#""sid":"[sid]""#),

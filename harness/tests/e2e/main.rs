@@ -25,6 +25,7 @@ mod lives;
 mod mistakes;
 mod office;
 mod quiet;
+mod outliers;
 mod reach;
 mod records;
 mod secrets;

@@ -20,6 +20,7 @@ use super::identity::{Fit, Reading, Unread};
 use super::local::Local;
 use super::log::{Arrival, fact};
 use super::mailbox::{Mailbox, Order};
+use super::outliers::LastCopy;
 use super::place::Place;
 use crate::client::Connection;
 use crate::clock;
@@ -73,6 +74,32 @@ pub(super) struct Talk<'a> {
     arrived_at: Nanos,
     /// Nothing passes the link until then.
     held_until: Option<Instant>,
+    /// The first messages of what is being read, until it is known whether a ping stands behind them.
+    just_read: JustRead,
+}
+
+/// So many messages of one read are remembered.
+const REMEMBERED: usize = 4;
+
+/// Messages by their numbers in the schedule.
+#[derive(Default)]
+pub(super) struct JustRead {
+    messages: [u32; REMEMBERED],
+    count: usize,
+}
+
+impl JustRead {
+    fn note(&mut self, message: u32) {
+        if let Some(place) = self.messages.get_mut(self.count) {
+            *place = message;
+            self.count += 1;
+        }
+    }
+
+    fn take(&mut self) -> impl Iterator<Item = u32> + use<> {
+        let count = std::mem::take(&mut self.count);
+        self.messages.into_iter().take(count)
+    }
 }
 
 impl Talk<'_> {
@@ -184,7 +211,19 @@ impl Talk<'_> {
             // Who is slow on purpose reads one at a time.
             next = self.paused_until.is_none().then(|| self.connection.next_read()).flatten();
         }
+        self.note_ping();
         None
+    }
+
+    /// A ping behind the messages of a read is known when all of it is handled.
+    fn note_ping(&mut self) {
+        let messages = self.just_read.take();
+        if self.connection.was_read_with_ping() {
+            let window = self.local.window.borrow();
+            for message in messages {
+                window.saw(message, |seen| seen.late.with_ping |= seen.late.user == self.number);
+            }
+        }
     }
 
     /// When what is handled now arrived.
@@ -279,10 +318,16 @@ impl Talk<'_> {
         let latency = measurements.delivered(&local.plan, &window, self.number, entry, judged, now);
         if let Some(latency) = latency {
             let mut before = 0;
+            let copy = LastCopy {
+                user: self.number,
+                asked_at: self.connection.asked_at().map(|at| local.time_of(at)),
+                with_ping: self.connection.was_read_with_ping(),
+            };
             window.saw(index, |seen| {
                 before = seen.count;
-                seen.arrived(latency);
+                seen.arrived(latency, copy);
             });
+            self.just_read.note(index);
             // Each worker sees its share of the receivers.
             let place = before * local.shared.workers as u32 + 1;
             measurements.placed(&local.plan, &emission, place, latency);

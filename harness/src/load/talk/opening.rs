@@ -10,8 +10,8 @@ use sio_protocol::Incoming;
 use sio_protocol::client::Event;
 use tokio::time::timeout;
 
-use super::Talk;
 use super::settle::{GRACE, fence_args};
+use super::{JustRead, Talk};
 use crate::client::{Connection, Error};
 use crate::clock;
 use crate::load::admission::{NotIn, SILENCE, Stage};
@@ -170,6 +170,7 @@ impl<'a> Talk<'a> {
             paused_until: None,
             was_paused: false,
             arrived_at: 0,
+            just_read: JustRead::default(),
             held_until: None,
         };
         talk.ask();

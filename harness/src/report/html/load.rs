@@ -132,6 +132,7 @@ fn one(run: &Run, load: &LoadResult, several: bool) -> String {
     out.push_str(&rules(run, load));
     out.push_str(&oracle(load));
     out.push_str(&changes(run, load));
+    out.push_str(&outliers(load));
     out.push_str(&places(load));
     let mut of_loads = seconds_by_load(&run.entries).into_iter();
     let of_this = of_loads.find(|(_, of)| of.is_some_and(|of| of.scenario == load.scenario));
@@ -269,6 +270,14 @@ fn changes(run: &Run, load: &LoadResult) -> String {
     }
     let head = ["", "before", "now", "change, with 95 % confidence"].map(ToOwned::to_owned);
     out + &table("Against the baseline", &head, &rows)
+}
+
+/// Why the messages that took longest to reach everybody did.
+fn outliers(load: &LoadResult) -> String {
+    let far = load.traffic.iter().flat_map(|traffic| traffic.far_outliers().map(move |outlier| (traffic, outlier)));
+    let says =
+        far.map(|(traffic, outlier)| format!("{}: outlier {}", traffic.name, super::super::outliers::says(outlier)));
+    says.map(|text| element("p", "soft", &escape(&text))).collect()
 }
 
 /// How latency grows from the first receiver of a message to its last.
