@@ -542,6 +542,20 @@ mod tests {
         connection
     }
 
+    /// As much goes into one body as the server takes, to the byte.
+    #[test]
+    fn a_body_is_filled_to_what_the_server_takes() {
+        let frame = text("43/1,1[]");
+        for (room, bodies) in [(2 * engine::payload_len(&frame), 1), (2 * engine::payload_len(&frame) - 1, 2)] {
+            let mut client = Connection::new(Transport::Polling);
+            let open =
+                format!(r#"0{{"sid":"s","upgrades":[],"pingInterval":25000,"pingTimeout":20000,"maxPayload":{room}}}"#);
+            client.payload(&open.into(), now());
+            (0..2).for_each(|_| client.ack("/1", 1, Args::none()));
+            assert_eq!(std::iter::from_fn(|| client.take_payload()).count(), bodies, "{room}");
+        }
+    }
+
     #[test]
     fn pings_that_are_not_read_do_not_pile_up() {
         let mut connection = open(Transport::WebSocket);

@@ -397,6 +397,28 @@ mod tests {
         assert_eq!(round_trip(&packet), packet);
     }
 
+    /// As notepack.io writes them: what has no fraction is an integer, of either sign.
+    #[test]
+    fn whole_numbers_are_integers() {
+        let floats: [(f64, &[u8]); 4] =
+            [(-3.0, b"\xfd"), (3.0, b"\x03"), (0.0, b"\x00"), (-0.5, b"\xcb\xbf\xe0\0\0\0\0\0\0")];
+        for (float, expected) in floats {
+            let mut out = Vec::new();
+            write_number(&mut out, &Number::from_f64(float).unwrap());
+            assert_eq!(out, expected, "{float}");
+        }
+    }
+
+    /// However wide its length is written.
+    #[test]
+    fn an_extension_is_the_same_in_each_width() {
+        for head in [&b"\xc7\x02"[..], b"\xc8\x00\x02", b"\xc9\x00\x00\x00\x02"] {
+            let packet = [b"\x83\xa4type\x02\xa3nsp\xa1/\xa4data\x92\xa1e", head, b"\x00\x07\x08"].concat();
+            let packet = decode(&Bytes::from(packet)).unwrap_or_else(|error| panic!("{error}: {head:?}"));
+            assert_eq!(packet.body.attachments(), [Bytes::from_static(b"\x07\x08")], "{head:?}");
+        }
+    }
+
     #[test]
     fn bytes_stay_bytes_and_control_packets_have_no_data() {
         let values = [Value::from("e"), Value::Binary(Bytes::from_static(b"\x01\x02")), Value::Null];

@@ -321,6 +321,14 @@ mod tests {
         assert_eq!(packet.body.json(), r#"["a",{"_placeholder":true,"num":0}]"#);
     }
 
+    /// The limit itself is allowed, of texts and of numbers.
+    #[test]
+    fn names_of_events_may_be_as_long_as_the_limit() {
+        for (name, fits) in [(r#""abc""#, true), (r#""abcd""#, false), ("123", true), ("1234", false), ("-12", true)] {
+            assert_eq!(check_event_name(name, 3).is_ok(), fits, "{name}");
+        }
+    }
+
     #[test]
     fn dashes_commas_and_slashes_in_the_payload_are_not_header() {
         for (text, nsp, id) in [

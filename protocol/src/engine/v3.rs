@@ -188,6 +188,11 @@ mod tests {
     }
 
     #[test]
+    fn an_empty_body_is_a_mistake() {
+        assert_eq!(decode(&Payload::Text("".into())), Err(DecodeError::Empty));
+    }
+
+    #[test]
     fn the_examples_of_the_specification() {
         let frames = [Frame::text("4€"), Frame::text("4hello"), Frame::text("4🙂")];
         let payload = encode_payload(&frames, true);

@@ -1,5 +1,6 @@
 //! Both ends on a simulated link with a hand-cranked clock.
 
+mod edges;
 mod ends;
 
 use std::time::{Duration, Instant};
