@@ -70,7 +70,44 @@ pub(crate) const KNOWN: &[Known] = &[
         name: "MessagePack events with a name that none may have",
         applies: |case| ["is reserved", "as event name", "an event name"].iter().any(|why| case.refused("binary", why)),
     },
+    // JavaScript makes a text of any key; the packet's own fields are texts in every encoder.
+    Known {
+        name: "MessagePack keys that are no texts",
+        applies: |case| ["instead of a key", "instead of a string"].iter().any(|why| case.refused("binary", why)),
+    },
+    // socket.io-msgpack-parser does not look at ids.
+    Known {
+        name: "MessagePack ids that are no whole numbers from 0 on",
+        applies: |case| case.refused("binary", "instead of a whole number from 0 on"),
+    },
+    // notepack.io hands them to the application as a list of a number and bytes.
+    Known {
+        name: "MessagePack extensions of other types",
+        applies: |case| case.refused("binary", "an extension of type"),
+    },
+    // As it is written, the byte is 0; notepack.io does not look at it.
+    Known {
+        name: "MessagePack `undefined` with another byte",
+        applies: |case| case.refused("binary", "expected nothing, found \"null\"") && case.theirs.get("data").is_none(),
+    },
+    // They are invalid dates there, and null in JSON. Ours are milliseconds, which any number is.
+    Known { name: "MessagePack dates that JavaScript does not have", applies: has_endless_date },
 ];
+
+/// JavaScript's dates end 8.64e15 milliseconds before and after 1970.
+fn has_endless_date(case: &Case) -> bool {
+    const LAST: f64 = 8.64e15;
+    let json = case.ours["json"].as_str().and_then(|json| serde_json::from_str::<Json>(json).ok()).unwrap_or_default();
+    let pairs = json.as_array().into_iter().flatten().zip(case.theirs["data"].as_array().into_iter().flatten());
+    let (mut endless, mut others) = (0, 0);
+    for (ours, theirs) in pairs {
+        let is_null = theirs.is_null() && !ours.is_null();
+        let is_endless = ours.as_f64().is_some_and(|number| number.abs() > LAST);
+        endless += usize::from(is_null && is_endless);
+        others += usize::from(is_null && !is_endless);
+    }
+    case.is("binary") && endless > 0 && others == 0
+}
 
 fn is_lenient_base64(case: &Case) -> bool {
     let list = |of: &Json| of.as_array().cloned().unwrap_or_default();
