@@ -251,6 +251,7 @@ fn parse_patience(text: &str) -> Result<Duration, String> {
 pub fn main() -> Exit {
     let args: Vec<String> = std::env::args_os().map(|arg| arg.to_string_lossy().into_owned()).collect();
     learn_arguments(&args);
+    watcher::this_is_the_program();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::io::{BufRead, Write as _};
 use std::os::unix::process::CommandExt as _;
 use std::process::{ChildStdin, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use nix::sys::signal::{Signal, killpg};
@@ -24,6 +25,14 @@ enum Watcher {
 }
 
 static WATCHER: Mutex<Watcher> = Mutex::new(Watcher::NotYet);
+
+/// Whether the file of this process knows [`COMMAND`]: that of a test does not.
+static IS_PROGRAM: AtomicBool = AtomicBool::new(false);
+
+/// This process is sio-bench, whatever its file is called.
+pub fn this_is_the_program() {
+    IS_PROGRAM.store(true, Ordering::Relaxed);
+}
 
 /// A process group has been started.
 pub(super) fn watch(group: u32) {
@@ -49,9 +58,10 @@ fn tell(sign: char, group: u32) {
 }
 
 fn start() -> Option<ChildStdin> {
+    if !IS_PROGRAM.load(Ordering::Relaxed) {
+        return None;
+    }
     let program = std::env::current_exe().ok()?;
-    // Unit tests are programs of their own.
-    program.file_stem().filter(|name| *name == env!("CARGO_PKG_NAME"))?;
     let mut command = Command::new(program);
     command.arg(COMMAND).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
     // A group of its own: what a terminal sends to this one's must not end it first.

@@ -49,7 +49,11 @@ impl Place {
     }
 
     pub fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_sio-bench"));
+        self.command_of(Path::new(env!("CARGO_BIN_EXE_sio-bench")), args)
+    }
+
+    fn command_of(&self, program: &Path, args: &[&str]) -> Command {
+        let mut command = Command::new(program);
         command
             .args(args)
             .current_dir(self.path())
@@ -74,7 +78,12 @@ impl Place {
 
     /// Starts a run whose progress is read line by line.
     pub fn start(&self, args: &[&str]) -> Running {
-        let mut child = self.command(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        self.start_of(Path::new(env!("CARGO_BIN_EXE_sio-bench")), args)
+    }
+
+    /// The same with the program under another name.
+    pub fn start_of(&self, program: &Path, args: &[&str]) -> Running {
+        let mut child = self.command_of(program, args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let stderr = BufReader::new(child.stderr.take().unwrap());
         Running { child, stderr }
     }

@@ -25,11 +25,15 @@ fn target(place: &Place, script: &str) -> String {
 
 /// The server ignores what it is told, and is the target of a program that is killed.
 #[expect(clippy::disallowed_methods, reason = "the time of a real run is what is measured")]
-fn killed_by(signal: Signal) {
+fn killed_by(signal: Signal, program: &str) {
     let place = Place::new();
     let target = target(&place, "$SERVE");
-    let mut run =
-        place.start(&["run", &scenario("small.toml"), "--target", &target, "--out", "out", "--set", "steady=60s"]);
+    let program = place.path().join(program);
+    std::fs::copy(env!("CARGO_BIN_EXE_sio-bench"), &program).unwrap();
+    let mut run = place.start_of(
+        &program,
+        &["run", &scenario("small.toml"), "--target", &target, "--out", "out", "--set", "steady=60s"],
+    );
     run.wait_for("steady");
     let url = place.entry("header")["target"]["url"].as_str().unwrap().replace("http://", "");
     let mut connection = TcpStream::connect(url).unwrap();
@@ -45,8 +49,10 @@ fn killed_by(signal: Signal) {
 
 #[test]
 fn a_killed_program_leaves_no_target_behind() {
-    killed_by(Signal::SIGKILL);
-    killed_by(Signal::SIGHUP);
+    killed_by(Signal::SIGKILL, "sio-bench");
+    // Whatever its file is called.
+    killed_by(Signal::SIGKILL, "sio-bench-0.1");
+    killed_by(Signal::SIGHUP, "sio-bench");
 }
 
 /// Bytes that are no text, no end of a line for a long time, and more of it than any pipe takes, before and afterwards.
