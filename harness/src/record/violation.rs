@@ -1,5 +1,7 @@
 //! Deliveries that were wrong, with their proof and with what was around them.
 
+use std::borrow::Cow;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -28,6 +30,25 @@ pub struct LoadViolation {
     /// What was around it, client by client.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lanes: Vec<Lane>,
+}
+
+impl LoadViolation {
+    /// The command that plays what was around it.
+    pub fn replay(&self) -> Option<String> {
+        let scenario = word(self.scenario.as_ref()?);
+        let target = self.target.as_ref().map_or_else(String::new, |name| format!(" --target {}", word(name)));
+        let options = self.options.as_ref().map_or_else(String::new, |options| format!(" {options}"));
+        Some(format!("sio-bench run {scenario}{target}{options}"))
+    }
+}
+
+/// A text as one word of a shell: a record may be a stranger's, and commands are copied.
+fn word(text: &str) -> Cow<'_, str> {
+    let is_plain = |c: char| c.is_alphanumeric() || "_-./:@%+=,".contains(c);
+    if text.chars().all(is_plain) && !text.is_empty() {
+        return Cow::Borrowed(text);
+    }
+    Cow::Owned(format!("'{}'", text.replace('\'', r"'\''")))
 }
 
 /// A client over time; times are seconds since the run began.

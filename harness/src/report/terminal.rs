@@ -412,10 +412,8 @@ fn render_remarks(out: &mut String, load: &LoadResult) {
         for line in &violation.because {
             let _ = writeln!(out, "    {line}");
         }
-        if let Some(scenario) = &violation.scenario {
-            let target = violation.target.as_ref().map_or_else(String::new, |name| format!(" --target {name}"));
-            let options = violation.options.as_ref().map_or_else(String::new, |options| format!(" {options}"));
-            let _ = writeln!(out, "    as a case: sio-bench run {scenario}{target}{options}");
+        if let Some(command) = violation.replay() {
+            let _ = writeln!(out, "    as a case: {command}");
         }
         if let Some(why) = &violation.no_case {
             let _ = writeln!(out, "    no case: {why}");

@@ -7,7 +7,8 @@ use super::lanes;
 use super::page::{element, escape, table};
 use super::source::{ROWS, Run};
 use crate::record::{
-    Counts, Due, Entry, LoadResult, Progress, RuleResult, RuleVerdict, Summary, TrafficResult, loads, seconds_by_load,
+    Counts, Due, Entry, LoadResult, LoadViolation, Progress, RuleResult, RuleVerdict, Summary, TrafficResult, loads,
+    seconds_by_load,
 };
 use crate::report::remarks::remarks;
 use crate::report::samples::{FEW_SAYS, marked};
@@ -555,6 +556,15 @@ fn ruler(load: &LoadResult) -> String {
     )
 }
 
+/// The command that plays it, or why there is none.
+fn as_a_case(violation: &LoadViolation) -> String {
+    match (violation.replay(), &violation.no_case) {
+        (Some(command), _) => format!("<p>As a case: <code>{}</code></p>", escape(&command)),
+        (None, Some(why)) => element("p", "soft", &format!("No case: {}", escape(why))),
+        (None, None) => String::new(),
+    }
+}
+
 fn violations(load: &LoadResult) -> String {
     let mut out = String::new();
     for violation in &load.violations {
@@ -562,8 +572,9 @@ fn violations(load: &LoadResult) -> String {
         let said = escape(&format!("{} {}: {}", violation.invariant, violation.measure, violation.summary));
         let picture = lanes::render(&violation.summary, &violation.lanes);
         out.push_str(&format!(
-            "<details open><summary>{said}</summary><pre>{}</pre>{picture}</details>\n",
-            because.join("\n")
+            "<details open><summary>{said}</summary><pre>{}</pre>{picture}{}</details>\n",
+            because.join("\n"),
+            as_a_case(violation)
         ));
     }
     let problems: Vec<_> = load.problems.iter().map(|(problem, times)| vec![escape(problem), count(*times)]).collect();
@@ -577,6 +588,31 @@ fn violations(load: &LoadResult) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The page has the same command as the terminal, and neither HTML nor shell makes more of a stranger's names.
+    #[test]
+    fn a_violation_shows_how_it_is_played() {
+        let mut violation = LoadViolation {
+            scenario: Some("runs/1/echo-violation-1.toml".to_owned()),
+            target: Some("node".to_owned()),
+            options: Some("--path /rt --auth …".to_owned()),
+            ..LoadViolation::default()
+        };
+        let shown = |violation: &LoadViolation| {
+            violations(&LoadResult { violations: vec![violation.clone()], ..LoadResult::default() })
+        };
+        let command = "sio-bench run runs/1/echo-violation-1.toml --target node --path /rt --auth …";
+        assert_eq!(violation.replay().as_deref(), Some(command));
+        assert!(shown(&violation).contains(&format!("<code>{command}</code>")), "{}", shown(&violation));
+        violation.scenario = Some("a'; <b>".to_owned());
+        assert_eq!(
+            violation.replay().as_deref(),
+            Some(r"sio-bench run 'a'\''; <b>' --target node --path /rt --auth …")
+        );
+        assert!(!shown(&violation).contains("<b>"), "{}", shown(&violation));
+        (violation.scenario, violation.no_case) = (None, Some("its <i> room".to_owned()));
+        assert!(shown(&violation).contains("No case: its &lt;i&gt; room"), "{}", shown(&violation));
+    }
 
     #[test]
     fn no_peak_is_lost_by_thinning() {
