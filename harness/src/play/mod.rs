@@ -84,7 +84,9 @@ pub async fn play(loaded: &Loaded, case: &Case, stage: &Stage) -> CaseResult {
 pub(crate) async fn attempt(loaded: &Loaded, case: &Case, stage: &Stage) -> Played {
     let started = clock::now();
     let mut player = player::Player::new(loaded, case, stage);
-    let (outcome, deadline) = match tokio::time::timeout(WHOLE, Box::pin(player.run())).await {
+    let ended = tokio::time::timeout(WHOLE, Box::pin(player.run())).await;
+    let unended = ended.is_err();
+    let (outcome, deadline) = match ended {
         Ok(outcome) => (outcome, player.deadline()),
         Err(_) => (Err((Stop::Late(format!("the case did not end within {WHOLE:?}")), case.span.clone())), WHOLE),
     };
@@ -93,7 +95,9 @@ pub(crate) async fn attempt(loaded: &Loaded, case: &Case, stage: &Stage) -> Play
     if let Err((stop, span)) = outcome {
         tell(&mut result, stop, loaded, span, player.other_row());
     }
-    let disturbed = player.take_disturbance();
+    // Whatever a step waits for has a time of its own, which no step has missed: that the sum was too long accuses nobody.
+    let disturbed =
+        player.take_disturbance().or_else(|| unended.then(|| format!("the case did not end within {WHOLE:?}")));
     player.leave().await;
     result.millis = started.elapsed().as_secs_f64() * 1e3;
     Played { result, deadline: late.then_some(deadline), disturbed }

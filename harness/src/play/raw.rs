@@ -205,11 +205,11 @@ impl Player<'_> {
                 self.dial(client, &kind, query.as_ref().or(spec.query.as_ref()), behind)
             }
             Verb::Send(packets) => {
-                let packets = packets.iter().map(|packet| self.outgoing(packet)).collect::<Outcome<Vec<_>>>()?;
                 if self.clients[client].closed.is_some() {
                     // Nobody hears it; whether the close was right is for the next step.
                     return Ok(());
                 }
+                let packets = packets.iter().map(|packet| self.outgoing(packet)).collect::<Outcome<Vec<_>>>()?;
                 self.tell(client, packets)
             }
             Verb::Read(reading) => {

@@ -71,3 +71,12 @@ async fn a_deadline_that_was_missed_is_told() {
     let played = attempt(&loaded, &loaded.scenario.cases[0], &stage).await;
     assert_eq!(played.deadline, Some(Duration::from_millis(50)), "{:?}", played.result);
 }
+
+/// No step has missed its time, only the case as a whole: that may be ours, and accuses nobody.
+#[tokio::test(start_paused = true)]
+async fn a_case_that_takes_too_long_as_a_whole_is_not_decided() {
+    let case = "clients = { h = { raw = 'http' } }\nsteps = [{ wait = '20s' }, { wait = '20s' }]";
+    let result = played(case, &[(200, "ok")]).await;
+    assert_eq!(result.verdict, CaseVerdict::Inconclusive, "{result:?}");
+    assert_eq!(result.reason.as_deref(), Some("the case did not end within 30s"));
+}
