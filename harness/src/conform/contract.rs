@@ -67,7 +67,7 @@ pub async fn check(prepared: &Prepared, manner: Arc<Manner>, folder: &Path) -> R
     };
     let target = prepared.start(None, &launch).await?;
     let stage = Stage::new(target.endpoint.clone(), target.http.clone(), target.info.fence);
-    let mut findings = contract(&stage).await.map_err(Error::Unreachable)?;
+    let mut findings = contract(prepared, &stage).await.map_err(Error::Unreachable)?;
     findings.extend(capabilities(prepared, &stage).await?);
     if let Some(child) = target.child {
         child.stop().await;
@@ -76,11 +76,15 @@ pub async fn check(prepared: &Prepared, manner: Arc<Manner>, folder: &Path) -> R
     Ok(findings)
 }
 
-/// What every fixture does.
-async fn contract(stage: &Stage) -> Result<Vec<Finding>, String> {
+/// What every fixture does, unless its library cannot and it says so.
+async fn contract(prepared: &Prepared, stage: &Stage) -> Result<Vec<Finding>, String> {
     let file = cases()?;
     let mut findings = Vec::new();
     for case in &file.scenario.cases {
+        if let Some(reason) = case.needs.iter().find_map(|need| prepared.lacks().get(need)) {
+            findings.push(Finding { name: case.name.clone(), state: State::Lacking(reason.clone()) });
+            continue;
+        }
         let result = play::play(&file, case, stage).await;
         let seen = result.failure.map(|failure| failure.message).or(result.reason).unwrap_or_default();
         let state = match result.verdict {
