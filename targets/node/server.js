@@ -4,45 +4,13 @@
 const http = require("http").createServer();
 const socketIo = require("socket.io");
 
-const env = process.env;
-const number = (name, fallback) => Number(env[name] || fallback);
-
-if (env.SIO_REDIS) {
-  console.error("SIO_REDIS is set, but the packages for it are not installed here");
-  process.exit(2);
-}
+// Something that the packages do wrong from now on, for the self-test of sio-bench.
+if (process.env.SIO_FAULT) require("./faults").install(process.env.SIO_FAULT);
 
 // Versions 1 and 2 export the server itself.
 const Server = socketIo.Server ?? socketIo;
-const io = new Server(http, {
-  pingInterval: number("SIO_PING_INTERVAL", 25_000),
-  pingTimeout: number("SIO_PING_TIMEOUT", 20_000),
-  connectTimeout: number("SIO_CONNECT_TIMEOUT", 45_000),
-  upgradeTimeout: number("SIO_UPGRADE_TIMEOUT", 10_000),
-  maxHttpBufferSize: number("SIO_MAX_PAYLOAD", 1_000_000),
-  allowEIO3: env.SIO_EIO3 === "1",
-  cleanupEmptyChildNamespaces: env.SIO_CLEANUP === "1",
-  cors: env.SIO_CORS
-    ? {
-        origin: env.SIO_CORS,
-        credentials: env.SIO_CORS_CREDENTIALS === "1",
-        ...(env.SIO_CORS_METHODS && { methods: env.SIO_CORS_METHODS.split(",") }),
-        ...(env.SIO_CORS_ALLOWED_HEADERS && { allowedHeaders: env.SIO_CORS_ALLOWED_HEADERS.split(",") }),
-        ...(env.SIO_CORS_EXPOSED_HEADERS && { exposedHeaders: env.SIO_CORS_EXPOSED_HEADERS.split(",") }),
-        ...(env.SIO_CORS_MAX_AGE && { maxAge: Number(env.SIO_CORS_MAX_AGE) }),
-      }
-    : undefined,
-  cookie: env.SIO_COOKIE ? { name: env.SIO_COOKIE, path: "/", httpOnly: true, sameSite: "lax" } : undefined,
-  allowRequest: env.SIO_DENY ? (req, decide) => decide(null, !req.url.includes(env.SIO_DENY)) : undefined,
-  parser: env.SIO_PARSER === "msgpack" ? require("socket.io-msgpack-parser") : undefined,
-  ...(env.SIO_TRANSPORTS && { transports: env.SIO_TRANSPORTS.split(",") }),
-  allowUpgrades: env.SIO_ALLOW_UPGRADES !== "0",
-  addTrailingSlash: env.SIO_TRAILING_SLASH !== "0",
-  connectionStateRecovery: env.SIO_RECOVERY
-    ? { maxDisconnectionDuration: Number(env.SIO_RECOVERY), skipMiddlewares: env.SIO_SKIP_MIDDLEWARES !== "0" }
-    : undefined,
-});
+const io = new Server(http, require("./options")(() => require("socket.io-msgpack-parser")));
 
 require("./fixture")(io);
-http.listen(number("PORT", 3000), () => console.log(`LISTENING ${http.address().port}`));
+http.listen(Number(process.env.PORT || 3000), () => console.log(`LISTENING ${http.address().port}`));
 process.on("SIGTERM", () => io.close(() => process.exit(0)));

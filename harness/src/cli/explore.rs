@@ -113,7 +113,7 @@ async fn execute(args: &ExploreArgs) -> Result<Exit, Trouble> {
     let stage = Stage {
         endpoint: target.endpoint.clone(),
         http: target.http.clone(),
-        in_order: args.in_order || ["reference", "node", "bun"].contains(&prepared.name()),
+        in_order: args.in_order || prepared.is_in_order(),
         pid: target.info.pid,
         journal: Arc::default(),
         known,

@@ -139,7 +139,7 @@ fn node(base: &Path, packages: &BTreeMap<String, String>, lock: String) -> Resul
     let package = serde_json::json!({
         "name": "sio-bench-zoo", "private": true, "dependencies": dependencies, "overrides": overrides,
     });
-    let mut files = copied(base, &["server.js", "fixture.js"])?;
+    let mut files = copied(base, &["server.js", "fixture.js", "options.js"])?;
     files.push(("package.json".to_owned(), package.to_string()));
     files.push(("package-lock.json".to_owned(), lock));
     let target = r#"about     = "a release of the zoo"

@@ -21,9 +21,10 @@ const VARIABLE: &str = "SIO_BENCH_TARGETS";
 const CARGO: [&str; 3] = ["CARGO_TARGET_DIR", "CARGO_BUILD_TARGET_DIR", "CARGO_BUILD_TARGET"];
 /// Installing fetches packages; a hanging registry must not hang a run for ever.
 const INSTALL_LIMIT: Duration = Duration::from_mins(15);
-const VERSION_LIMIT: Duration = Duration::from_secs(20);
+/// Time of a command that prints something about the target.
+const ANSWER_LIMIT: Duration = Duration::from_secs(20);
 
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
     /// One sentence about the server.
@@ -37,6 +38,8 @@ struct File {
     start: Vec<String>,
     /// Prints the version.
     version: Option<Vec<String>>,
+    /// Prints what it can be made to do wrong, for the self-test.
+    faults: Option<Vec<String>>,
     /// What is set that its figures depend on: threads, compression, limits of queues.
     settings: Option<String>,
     /// Revision of Engine.IO, when it is not 4: nothing but wire-level cases are played then.
@@ -52,6 +55,7 @@ fn usual_revision() -> u8 {
 }
 
 /// A target of `targets/`.
+#[derive(Clone)]
 pub(super) struct Manifest {
     pub(super) name: String,
     pub(super) folder: PathBuf,
@@ -241,10 +245,22 @@ impl Manifest {
 
     /// The server's version, if it can be asked.
     pub(super) async fn version(&self) -> Option<String> {
-        let (program, args) = self.file.version.as_ref()?.split_first()?;
+        self.said(self.file.version.as_ref()?).await
+    }
+
+    /// What it prints as a list of its faults, if it has any.
+    pub(super) async fn faults(&self) -> Result<Option<String>, Error> {
+        let Some(command) = &self.file.faults else { return Ok(None) };
+        let said = self.said(command).await;
+        said.map(Some).ok_or_else(|| Error::Usage(format!("{}: `{}` printed no faults", self.name, command.join(" "))))
+    }
+
+    /// What a command of the folder prints, unless it fails.
+    async fn said(&self, command: &[String]) -> Option<String> {
+        let (program, args) = command.split_first()?;
         let run =
             self.command(program).args(args).stdin(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true).output();
-        let output = tokio::time::timeout(VERSION_LIMIT, run).await.ok()?.ok()?;
+        let output = tokio::time::timeout(ANSWER_LIMIT, run).await.ok()?.ok()?;
         let text = String::from_utf8_lossy(&output.stdout).trim().to_owned();
         (output.status.success() && !text.is_empty()).then_some(text)
     }

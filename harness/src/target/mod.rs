@@ -94,6 +94,7 @@ impl Choice {
 }
 
 /// A target that is installed and can be started, more than once.
+#[derive(Clone)]
 pub struct Prepared {
     kind: Kind,
     name: String,
@@ -103,10 +104,11 @@ pub struct Prepared {
     env: BTreeMap<String, String>,
 }
 
+#[derive(Clone)]
 enum Kind {
     Reference,
     Url(String),
-    Manifest(manifest::Manifest),
+    Manifest(Box<manifest::Manifest>),
 }
 
 impl Kind {
@@ -164,7 +166,7 @@ async fn prepare_manifest(manifest: manifest::Manifest) -> Result<Prepared, Erro
     let manifest = manifest.where_it_can_be_installed()?;
     manifest.install().await?;
     let (name, version, lacks) = (manifest.name.clone(), manifest.version().await, manifest.lacks().clone());
-    Ok(Prepared { kind: Kind::Manifest(manifest), name, version, lacks, env: BTreeMap::new() })
+    Ok(Prepared { kind: Kind::Manifest(Box::new(manifest)), name, version, lacks, env: BTreeMap::new() })
 }
 
 impl Prepared {
@@ -187,6 +189,19 @@ impl Prepared {
     /// What it says it cannot do, and why.
     pub fn lacks(&self) -> &BTreeMap<String, String> {
         &self.lacks
+    }
+
+    /// Whether it is known to handle the events of one connection in their order.
+    pub fn is_in_order(&self) -> bool {
+        ["reference", "node", "bun", "deno"].contains(&self.name())
+    }
+
+    /// What it prints as a list of what it can be made to do wrong, if it has such a list.
+    pub async fn faults(&self) -> Result<Option<String>, Error> {
+        match &self.kind {
+            Kind::Manifest(manifest) => manifest.faults().await,
+            Kind::Reference | Kind::Url(_) => Ok(None),
+        }
     }
 
     /// The folder of a target in `targets/`.

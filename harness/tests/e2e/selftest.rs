@@ -1,6 +1,6 @@
 //! The suite against a server that errs on purpose.
 
-use crate::common::{Place, code, stderr, stdout};
+use crate::common::{Place, code, has_node, stderr, stdout};
 
 #[test]
 fn a_sample_of_the_faults_is_noticed() {
@@ -14,6 +14,33 @@ fn a_sample_of_the_faults_is_noticed() {
     assert_eq!(matrix["faults"].as_array().unwrap().len(), 16);
     let page = std::fs::read_to_string(place.path().join("kills.html")).unwrap();
     assert!(page.contains("16 of 16 faults") && page.matches("<th scope=\"row\"").count() == 16, "{page}");
+}
+
+/// One fault of each kind in socket.io itself, the last of which only a load can see; the whole is for the night.
+#[test]
+fn faults_in_somebody_elses_server_are_noticed() {
+    if !has_node() {
+        return;
+    }
+    let place = Place::alone();
+    let faults = ["B07", "R02", "A08", "P02", "N14", "E05", "H12", "L01"];
+    let mut args = vec!["self-test", "--server", "node", "--explore", "2s", "--out", "out"];
+    faults.iter().for_each(|fault| args.extend(["--only", fault]));
+    let output = place.run(&args);
+    let text = stdout(&output);
+    assert_eq!(code(&output), 0, "{text}\n{}", stderr(&output));
+    assert!(text.contains("killed 8   missed 0"), "{text}");
+    assert!(text.contains("of the killed, 8 fail a row that the table names itself"), "{text}");
+    assert!(text.lines().any(|line| line.starts_with("L01 ") && line.contains("load: ")), "{text}");
+}
+
+#[test]
+fn a_server_without_a_list_of_faults() {
+    let place = Place::new();
+    let output = place.run(&["self-test", "--server", "http://127.0.0.1:1"]);
+    assert_eq!(code(&output), 2, "{}", stderr(&output));
+    let said = stderr(&output);
+    assert!(said.contains("http://127.0.0.1:1 has no list of faults") && said.contains("targets/README.md"), "{said}");
 }
 
 #[test]

@@ -237,12 +237,4 @@ mod tests {
             );
         }
     }
-
-    #[test]
-    fn reasons_are_rows_or_areas() {
-        let row = find("B01").unwrap();
-        assert!(row.explains("RM-03") && row.explains("RM-17") && row.explains("MD-11") && row.explains("I1"));
-        assert!(!row.explains("MD-01") && !row.explains("RMX-01"));
-        assert!(row.names("RM-03") && !row.names("RM-17"));
-    }
 }

@@ -22,6 +22,10 @@ pub enum Layer {
 }
 
 impl Layer {
+    /// All of them, in the order of the table.
+    pub const ALL: [Self; 7] =
+        [Self::Rooms, Self::Recovery, Self::Acks, Self::Payload, Self::Namespaces, Self::Engine, Self::Http];
+
     /// Its name.
     pub fn name(self) -> &'static str {
         match self {
@@ -69,26 +73,6 @@ pub struct Row {
     pub noticed: &'static [&'static str],
     /// Where such a bug really occurred, if it did.
     pub seen: Option<&'static str>,
-}
-
-impl Row {
-    /// Nobody promises otherwise, so nothing can notice it.
-    pub fn is_equivalent(&self) -> bool {
-        self.noticed.is_empty()
-    }
-
-    /// Whether a violation of `rule` is a reason that the table names, itself or with its area.
-    pub fn explains(&self, rule: &str) -> bool {
-        self.noticed.iter().any(|noticed| match noticed.strip_suffix('-') {
-            Some(area) => rule.strip_prefix(area).is_some_and(|rest| rest.starts_with('-')),
-            None => rule == *noticed,
-        })
-    }
-
-    /// Whether the table names `rule` itself.
-    pub fn names(&self, rule: &str) -> bool {
-        self.noticed.contains(&rule)
-    }
 }
 
 macro_rules! faults {

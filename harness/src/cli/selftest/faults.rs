@@ -1,48 +1,60 @@
-//! `sio-bench self-test`: the reference server with one fault after the other.
+//! `sio-bench self-test`: a server with one fault after the other.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
+use std::rc::Rc;
 use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt as _};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
 use serde_json::json;
-use sio_reference_server::faults::{Row, TABLE};
 
 use super::super::conform::{Trouble, today, wanted};
 use super::super::{complain, print, run};
 use super::SelfTestArgs;
 use crate::clock;
 use crate::conform::Filter;
-use crate::conform::kill::{Fate, Trial, Trials};
+use crate::conform::deviations::Deviations;
+use crate::conform::kill::{Fate, Mutant, Trial, Trials};
 use crate::exit::Exit;
 use crate::guess::did_you_mean;
 use crate::output;
 use crate::report::html::{Fault, matrix};
+use crate::target::{self, Choice, Prepared};
 
 /// Faulty servers at a time.
 const AT_ONCE: usize = 4;
+/// Cases at a time on the clean one.
+const CLEAN_JOBS: usize = 12;
 
 pub(super) async fn execute(args: &SelfTestArgs) -> Result<Exit, Trouble> {
-    let rows = rows(args)?;
+    let prepared = target::prepare(&Choice::from(Some(&args.server), None)).await?;
+    let all = mutants(&prepared).await?;
+    let is_part = !args.only.is_empty() || args.sample.is_some();
+    let rows = chosen(all, args)?;
     let wanted = wanted(&[], &Filter::default())?;
     let folder = args.out.clone().unwrap_or_else(|| run::fresh_folder("self-test"));
     sio_reference_server::limits::raise_open_files();
     let started = clock::now();
-    let mut trials = Trials {
+    let deviations = prepared.folder().map(|folder| Deviations::read(&folder.join("deviations.toml")));
+    let trials = Trials {
         suite: &wanted.suite,
         register: &wanted.register,
+        prepared,
+        deviations: deviations.transpose().map_err(Trouble::Usage)?.unwrap_or_default(),
         folder: &folder,
         matrix: args.matrix,
         exploring: args.explore,
-        baseline: BTreeSet::new(),
+        clean: RefCell::default(),
         today: today(),
     };
-    let clean = trials.clean().await?;
-    let failed: Vec<_> = clean.iter().filter(|result| result.verdict.is_red()).collect();
+    // Of a few faults, what else is played is looked at when it fails.
+    let first = if is_part { trials.named(&rows) } else { wanted.suite.of_rows(|_| true) };
+    let failed = if first.picks.is_empty() { Vec::new() } else { trials.play_clean(&first, CLEAN_JOBS).await? };
     if !failed.is_empty() {
         complain(&format!(
             "the clean server fails {} cases, {} first; nothing can be said about faults",
@@ -51,7 +63,6 @@ pub(super) async fn execute(args: &SelfTestArgs) -> Result<Exit, Trouble> {
         ));
         return Ok(Exit::NotValid);
     }
-    trials.baseline = clean.into_iter().map(|result| result.id).collect();
     let terminal = args.format == "terminal";
     if terminal {
         let _ = print(&format!(
@@ -81,19 +92,34 @@ pub(super) async fn execute(args: &SelfTestArgs) -> Result<Exit, Trouble> {
     Ok(if score.percent() >= args.threshold { Exit::Passed } else { Exit::Failed })
 }
 
+/// What a server can be made to do wrong.
+async fn mutants(prepared: &Prepared) -> Result<Vec<Mutant>, Trouble> {
+    let printed = match prepared.folder() {
+        Some(_) => prepared.faults().await?,
+        None if prepared.is_managed() => return Ok(Mutant::of_reference()),
+        None => None,
+    };
+    let name = prepared.name();
+    let printed = printed.ok_or_else(|| {
+        let hint = "`faults` in a target.toml names the command that prints them; targets/README.md says how";
+        Trouble::Usage(format!("{name} has no list of faults\n  {hint}"))
+    })?;
+    Mutant::read(&printed).map_err(|why| Trouble::Usage(format!("the faults of {name} cannot be read: {why}")))
+}
+
 /// The faults that were asked for, in the order of the table.
-fn rows(args: &SelfTestArgs) -> Result<Vec<&'static Row>, Trouble> {
-    let named =
-        |row: &&Row| args.only.is_empty() || args.only.iter().any(|text| row.id == *text || row.name.contains(text));
-    let mut rows: Vec<&'static Row> = TABLE.iter().filter(named).collect();
-    let names = || TABLE.iter().flat_map(|row| [row.id, row.name]);
+fn chosen(all: Vec<Mutant>, args: &SelfTestArgs) -> Result<Vec<Rc<Mutant>>, Trouble> {
+    let names = || all.iter().flat_map(|row| [row.id.as_str(), row.name.as_str()]);
     for text in &args.only {
-        if !TABLE.iter().any(|row| row.id == *text || row.name.contains(text)) {
+        if !all.iter().any(|row| row.id == *text || row.name.contains(text)) {
             let guess = did_you_mean(text, names());
-            let list = "`sio-bench list faults` has them all";
+            let list = "`sio-bench list faults` has all of the reference server";
             return Err(Trouble::Nothing(format!("there is no fault `{text}`{guess}\n  {list}")));
         }
     }
+    let named =
+        |row: &Mutant| args.only.is_empty() || args.only.iter().any(|text| row.id == *text || row.name.contains(text));
+    let mut rows: Vec<_> = all.into_iter().filter(named).map(Rc::new).collect();
     let mut rng = ChaCha8Rng::seed_from_u64(args.seed);
     while args.sample.is_some_and(|sample| rows.len() > sample) {
         rows.remove(rng.next_u64() as usize % rows.len());
@@ -104,10 +130,10 @@ fn rows(args: &SelfTestArgs) -> Result<Vec<&'static Row>, Trouble> {
 /// How many faults were noticed.
 struct Score {
     killed: usize,
-    missed: Vec<&'static Row>,
+    missed: Vec<Rc<Mutant>>,
     equivalent: usize,
     /// Noticed only by rows of an area that the table names: damage, which says little about what is wrong.
-    vague: Vec<&'static Row>,
+    vague: Vec<Rc<Mutant>>,
 }
 
 impl Score {
@@ -116,10 +142,10 @@ impl Score {
         let missed = trials.iter().filter(|trial| matches!(trial.fate(), Fate::Survived | Fate::WrongReason));
         let vague = trials.iter().filter(|trial| trial.fate() == Fate::Killed && !trial.is_exact());
         Self {
-            vague: vague.map(|trial| trial.row).collect(),
+            vague: vague.map(|trial| Rc::clone(&trial.row)).collect(),
             killed: count(Fate::Killed),
             equivalent: count(Fate::Equivalent) + count(Fate::Remarked),
-            missed: missed.map(|trial| trial.row).collect(),
+            missed: missed.map(|trial| Rc::clone(&trial.row)).collect(),
         }
     }
 
@@ -227,7 +253,7 @@ fn markdown(trials: &[Trial], score: &Score) -> String {
             trial.row.summary,
             trial.fate().word(),
             trial.kills.len(),
-            trial.row.seen.unwrap_or_default()
+            trial.row.seen.as_deref().unwrap_or_default()
         );
     }
     text
@@ -241,9 +267,9 @@ fn page(trials: &[Trial], args: &SelfTestArgs) -> String {
             *failing.entry(kill.case.split('/').next().unwrap_or_default().to_owned()).or_default() += 1;
         }
         Fault {
-            id: trial.row.id.to_owned(),
-            name: trial.row.name.to_owned(),
-            summary: trial.row.summary.to_owned(),
+            id: trial.row.id.clone(),
+            name: trial.row.name.clone(),
+            summary: trial.row.summary.clone(),
             fate: trial.fate().word(),
             fine: !matches!(trial.fate(), Fate::Survived | Fate::WrongReason),
             first: trial.kills.first().map(|kill| kill.case.clone()),
@@ -256,7 +282,7 @@ fn page(trials: &[Trial], args: &SelfTestArgs) -> String {
         run::now(),
         if args.matrix { "the whole suite against every fault" } else { "each fault until it is noticed" }
     );
-    matrix(&note, &trials.iter().map(fault).collect::<Vec<_>>())
+    matrix(&args.server, &note, &trials.iter().map(fault).collect::<Vec<_>>())
 }
 
 fn write(file: &Path, trials: &[Trial]) -> Result<(), Trouble> {
@@ -291,7 +317,7 @@ mod tests {
             info: false,
         };
         Trial {
-            row: TABLE.iter().find(|row| row.name == name).unwrap(),
+            row: Rc::new(Mutant::of_reference().into_iter().find(|row| row.name == name).unwrap()),
             kills: kills.iter().map(kill).collect(),
             played: ["rooms/RM-03".to_owned(), "rooms/RM-01".to_owned()].into(),
             undecided: BTreeSet::new(),

@@ -17,6 +17,10 @@ pub(super) struct SelfTestArgs {
     #[arg(long, group = "population")]
     zoo: bool,
 
+    /// The server that errs: a target that has a list of faults (`faults` in its target.toml), such as node
+    #[arg(long, value_name = "NAME", default_value = "reference", conflicts_with = "zoo")]
+    server: String,
+
     /// Only faults or releases whose id or name contains this; may be repeated
     #[arg(long, value_name = "TEXT")]
     only: Vec<String>,

@@ -1,4 +1,4 @@
-//! The kill matrix: which cases notice which fault of the reference server, by area.
+//! The kill matrix: which cases notice which fault of a server, by area.
 
 use std::collections::BTreeMap;
 
@@ -22,14 +22,14 @@ pub struct Fault {
 }
 
 /// The page of a self-test. `note` says how it was made.
-pub fn matrix(note: &str, faults: &[Fault]) -> String {
+pub fn matrix(server: &str, note: &str, faults: &[Fault]) -> String {
     let mut areas: Vec<&str> = faults.iter().flat_map(|fault| fault.failing.keys()).map(String::as_str).collect();
     areas.sort_unstable();
     areas.dedup();
     let fine = faults.iter().filter(|fault| fault.fine).count();
     let class = if fine == faults.len() { "passed" } else { "failed" };
     let mut body = format!("<section class=\"verdict {class}\"><h1>Who tests the tester</h1>");
-    let said = format!("{fine} of {} faults of the reference server come out as they should", faults.len());
+    let said = format!("{fine} of {} faults of {server} come out as they should", faults.len());
     body.push_str(&format!("<p class=\"word\"><strong>{}</strong></p>", escape(&said)));
     body.push_str(&element("p", "soft", &escape(note)));
     body.push_str("</section>\n");
@@ -83,7 +83,11 @@ mod tests {
             first: failing.first().map(|(area, _)| format!("{area}/x")),
             failing: failing.iter().map(|(area, cases)| ((*area).to_owned(), *cases)).collect(),
         };
-        let page = matrix("made today", &[fault("a", true, &[("rooms", 3), ("acks", 1)]), fault("b", false, &[])]);
+        let page = matrix(
+            "reference",
+            "made today",
+            &[fault("a", true, &[("rooms", 3), ("acks", 1)]), fault("b", false, &[])],
+        );
         assert!(page.contains("1 of 2 faults") && page.contains("class=\"verdict failed\""), "{page}");
         assert!(page.contains("<th class=\"\">acks</th><th class=\"\">rooms</th>"), "{page}");
         assert!(page.contains("title=\"rooms: 3\">3</td>") && page.contains("sends &lt;twice&gt;"), "{page}");

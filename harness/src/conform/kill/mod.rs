@@ -3,62 +3,35 @@
 //! A fault is looked for where its table row says it should be noticed, then in the areas of its layer, then by the
 //! whole suite. A case that fails kills it only if the case checks a row that the table names: anything else fails
 //! by accident, and would not help anybody to find the bug.
+//!
+//! The server is the reference server or a target that has faults of its own (`mutant`).
 
-use std::collections::{BTreeMap, BTreeSet};
+mod load;
+mod mutant;
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::path::Path;
-use std::process::Stdio;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use sio_oracle::Violation;
-use sio_reference_server::faults::Row;
 use tokio::sync::Notify;
 
+pub use self::mutant::Mutant;
+use super::deviations::Deviations;
 use super::register::Register;
 use super::run::{self, Listener, OWN, Settings};
 use super::select::Suite;
 use crate::clock;
-use crate::explore::{self, Failure, Hunt, Outcome, Progress, Shape, Stage, Statistics};
-use crate::record::{CapabilityResult, CaseResult, CaseVerdict, Entry, TargetInfo};
+use crate::explore::{self, Failure, Hunt, Known, Outcome, Progress, Shape, Stage, Statistics};
+use crate::record::{CapabilityResult, CaseResult, CaseVerdict, TargetInfo};
 use crate::scenario::model::Class;
 use crate::target::{self, Launch, Prepared};
 
 /// Cases at a time against one faulty server; several are tried at once.
 const JOBS: usize = 12;
-
-/// A load that is not ended by then hangs.
-const LOAD_LIMIT: Duration = Duration::from_secs(30);
-/// Eighty users in two rooms, for two seconds.
-const LOAD: &str = r#"
-name = "self-test"
-seed = 1
-
-[actions]
-"join(room)"       = { emit = ["join", "${room}"], ack = true }
-"tell(room, what)" = { emit = ["emit", { via = "socket", to = ["${room}"], event = "msg", args = ["${what}"] }] }
-
-[rooms.half]
-count = 2
-join  = ["join", "${room}"]
-
-[users.people]
-count   = 80
-connect = "400/s"
-in      = { half = 1 }
-
-[traffic.tell]
-by       = "people"
-rate     = "100/s"
-arrivals = "even"
-do       = ["tell", "${room}", "${payload}"]
-payload  = { size = "64B" }
-reaches  = { event = "msg", rooms = ["${room}"], except = "sender" }
-
-[[phase]]
-name = "all"
-for  = "2s"
-"#;
 
 /// A case that failed.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
@@ -75,7 +48,7 @@ pub struct Kill {
 /// What became of one fault.
 #[derive(Clone, Debug)]
 pub struct Trial {
-    pub row: &'static Row,
+    pub row: Rc<Mutant>,
     /// Failures, those for a stated reason first.
     pub kills: Vec<Kill>,
     /// Cases that were played against it.
@@ -138,50 +111,93 @@ impl Trial {
 pub struct Trials<'a> {
     pub suite: &'a Suite,
     pub register: &'a Register,
+    /// The server without a fault.
+    pub prepared: Prepared,
+    /// What is known of it.
+    pub deviations: Deviations,
     pub folder: &'a Path,
     /// The whole suite for every fault, instead of stopping at the first kill.
     pub matrix: bool,
     /// How long random programs are tried on a fault that the cases have not noticed, or on each with `matrix`.
     pub exploring: Duration,
-    /// Cases that fail without any fault, and therefore say nothing.
-    pub baseline: BTreeSet<String>,
+    /// How cases come out without any fault.
+    pub clean: RefCell<Clean>,
     pub today: jiff::civil::Date,
 }
 
+/// How cases come out on the server without a fault.
+#[derive(Default)]
+pub struct Clean {
+    /// They pass, so that their failure says something.
+    passed: BTreeSet<String>,
+    /// They do not, and therefore say nothing.
+    other: BTreeSet<String>,
+}
+
 impl Trials<'_> {
-    /// The clean server: what does not pass there, not even when it is played again by itself.
-    pub async fn clean(&self) -> Result<Vec<CaseResult>, target::Error> {
-        let failed = self.failures(self.suite, JOBS).await?;
-        let ids = failed.iter().map(|result| result.id.clone()).collect();
-        let (again, others) = (self.suite.of_ids(&ids), failed.into_iter().filter(|result| result.scenario == OWN));
-        let mut failed: Vec<_> = others.collect();
+    /// Plays cases on the clean server; returns what is red there, also when it is played again by itself.
+    pub async fn play_clean(&self, suite: &Suite, jobs: usize) -> Result<Vec<CaseResult>, target::Error> {
+        let results = self.results(suite, jobs).await?;
+        let doubtful = |result: &&CaseResult| result.verdict.is_red() || result.verdict == CaseVerdict::Inconclusive;
+        let ids = results.iter().filter(doubtful).map(|result| result.id.clone()).collect();
+        let again = self.suite.of_ids(&ids);
+        let mut all: Vec<_> =
+            results.into_iter().filter(|result| result.scenario == OWN || !ids.contains(&result.id)).collect();
         if !again.picks.is_empty() {
-            failed.extend(self.failures(&again, 1).await?);
+            all.extend(self.results(&again, 1).await?);
         }
-        Ok(failed)
+        let mut clean = self.clean.borrow_mut();
+        for result in &all {
+            let passed = matches!(result.verdict, CaseVerdict::Pass | CaseVerdict::Skip);
+            if passed { &mut clean.passed } else { &mut clean.other }.insert(result.id.clone());
+        }
+        all.retain(|result| result.verdict.is_red());
+        Ok(all)
     }
 
-    async fn failures(&self, suite: &Suite, jobs: usize) -> Result<Vec<CaseResult>, target::Error> {
-        let prepared = target::prepare(&target::Choice::Reference).await?;
+    async fn results(&self, suite: &Suite, jobs: usize) -> Result<Vec<CaseResult>, target::Error> {
         let mut heard = Heard::default();
         let settings = Settings { jobs, ..self.settings("clean") };
-        run::run(suite, self.register, &prepared, &settings, &mut heard).await?;
-        let passed = |result: &CaseResult| matches!(result.verdict, CaseVerdict::Pass | CaseVerdict::Skip);
-        Ok(heard.results.into_iter().filter(|result| !passed(result)).collect())
+        run::run(suite, self.register, &self.prepared, &settings, &mut heard).await?;
+        Ok(heard.results)
+    }
+
+    /// The rows that these faults name.
+    pub fn named(&self, mutants: &[Rc<Mutant>]) -> Suite {
+        self.suite.of_rows(|rule| mutants.iter().any(|row| row.names(rule)))
+    }
+
+    /// The server with a fault.
+    fn faulty(&self, row: &Mutant) -> Prepared {
+        self.prepared.clone().with_env("SIO_FAULT", &row.id)
+    }
+
+    /// Which of these failures do not happen without the fault; cases of which that is unknown are played.
+    async fn by_the_fault(&self, failed: &BTreeSet<String>) -> Result<BTreeSet<String>, target::Error> {
+        let unknown = |id: &&String| {
+            let clean = self.clean.borrow();
+            !clean.passed.contains(*id) && !clean.other.contains(*id)
+        };
+        let unknown = self.suite.of_ids(&failed.iter().filter(unknown).cloned().collect());
+        if !unknown.picks.is_empty() {
+            self.play_clean(&unknown, JOBS).await?;
+        }
+        let clean = self.clean.borrow();
+        Ok(failed.iter().filter(|id| !clean.other.contains(*id)).cloned().collect())
     }
 
     /// One fault.
-    pub async fn fault(&self, row: &'static Row) -> Trial {
+    pub async fn fault(&self, row: Rc<Mutant>) -> Trial {
         let started = clock::now();
         let mut trial = Trial {
-            row,
+            row: Rc::clone(&row),
             kills: Vec::new(),
             played: BTreeSet::new(),
             undecided: BTreeSet::new(),
             took: Duration::ZERO,
             problem: None,
         };
-        for suite in self.rounds(row) {
+        for suite in self.rounds(&row) {
             let suite = suite.without(&trial.played);
             if let Err(problem) = self.round(&mut trial, &suite, JOBS).await {
                 trial.problem = Some(problem.to_string());
@@ -214,12 +230,12 @@ impl Trials<'_> {
     }
 
     /// What is played, one round after the other.
-    fn rounds(&self, row: &'static Row) -> Vec<Suite> {
+    fn rounds(&self, row: &Mutant) -> Vec<Suite> {
         let all = self.suite.of_rows(|_| true);
         if self.matrix {
             return vec![all];
         }
-        let named = self.suite.of_rows(|rule| row.noticed.contains(&rule));
+        let named = self.suite.of_rows(|rule| row.names(rule));
         let near = self.suite.of_rows(|rule| row.layer.rows().iter().any(|area| rule.starts_with(area)));
         vec![named, near, all]
     }
@@ -228,19 +244,22 @@ impl Trials<'_> {
         if suite.picks.is_empty() {
             return Ok(());
         }
-        let prepared: Prepared = target::prepare(&target::Choice::Reference).await?.with_env("SIO_FAULT", trial.row.id);
-        let wanted = (!self.matrix).then_some(trial.row);
+        let prepared = self.faulty(&trial.row);
+        let wanted = (!self.matrix).then(|| Rc::clone(&trial.row));
         let mut heard = Heard { wanted, ..Heard::default() };
         let noticed = heard.noticed.clone();
-        let settings = Settings { jobs, ..self.settings(trial.row.id) };
+        let settings = Settings { jobs, ..self.settings(&trial.row.id) };
         // One good reason is enough; the servers go with their handles.
         tokio::select! {
             played = run::run(suite, self.register, &prepared, &settings, &mut heard) => played?,
             () = noticed.notified() => {}
         }
+        let failed =
+            |result: &&CaseResult| matches!(result.verdict, CaseVerdict::Fail | CaseVerdict::Crash | CaseVerdict::Info);
+        let failed = heard.results.iter().filter(failed).map(|result| result.id.clone()).collect();
+        let failed = self.by_the_fault(&failed).await?;
         for result in heard.results {
-            let failed = matches!(result.verdict, CaseVerdict::Fail | CaseVerdict::Crash | CaseVerdict::Info);
-            if failed && !self.baseline.contains(&result.id) {
+            if failed.contains(&result.id) {
                 let rule = result.rule.clone().unwrap_or_default();
                 let stated = trial.row.explains(&rule);
                 let crash = result.verdict == CaseVerdict::Crash;
@@ -252,43 +271,39 @@ impl Trials<'_> {
             }
             trial.played.insert(result.id);
         }
-        trial.kills.sort_by_key(|kill| {
-            (
-                !kill.stated,
-                kill.info,
-                trial.row.noticed.iter().position(|rule| *rule == kill.rule).unwrap_or(usize::MAX),
-            )
-        });
+        let row = Rc::clone(&trial.row);
+        trial.kills.sort_by_key(|kill| (!kill.stated, kill.info, row.place_of(&kill.rule)));
         Ok(())
     }
 
     /// Random programs, judged by the oracle; the first violation ends it.
     async fn explore(&self, trial: &mut Trial) -> Result<(), target::Error> {
-        let prepared = target::prepare(&target::Choice::Reference).await?.with_env("SIO_FAULT", trial.row.id);
-        let env = [("SIO_RECOVERY".to_owned(), "10000".to_owned())].into();
-        let stderr = self.folder.join(trial.row.id).join("explore.stderr");
+        let prepared = self.faulty(&trial.row);
+        let recovery = !prepared.lacks().contains_key("recovery");
+        let env = recovery.then(|| ("SIO_RECOVERY".to_owned(), "10000".to_owned())).into_iter().collect();
+        let stderr = self.folder.join(&trial.row.id).join("explore.stderr");
         let launch = Launch { journal: true, stderr, program: None, env, trust: false, manner: Arc::default() };
         let target = prepared.start(None, &launch).await?;
         let stage = Stage {
             endpoint: target.endpoint,
             http: target.http,
-            in_order: true,
-            own_rooms: true,
+            in_order: prepared.is_in_order(),
+            own_rooms: !prepared.lacks().contains_key("own_room"),
             pid: target.info.pid,
             journal: Arc::default(),
-            known: Arc::default(),
+            known: self.known(),
         };
         let hunt = Hunt {
             seed: 1,
             time: self.exploring,
             budget: u64::MAX,
-            shape: Shape { recovery: true, process: true },
+            shape: Shape { recovery, process: true },
             shrinking: Duration::ZERO,
             failures: usize::MAX,
         };
         let mut found = Found::default();
         let noticed = found.noticed.clone();
-        found.wanted = Some(trial.row);
+        found.wanted = Some(Rc::clone(&trial.row));
         tokio::select! {
             _ = explore::hunt(&hunt, &stage, &mut found) => {}
             () = noticed.notified() => {}
@@ -304,43 +319,9 @@ impl Trials<'_> {
         Ok(())
     }
 
-    /// A short load with more sockets than any case has, by a process of its own: workers are threads.
-    async fn load(&self, trial: &mut Trial) -> Result<(), String> {
-        let folder = self.folder.join(trial.row.id);
-        let scenario = folder.join("load.toml");
-        let prepared = target::prepare(&target::Choice::Reference).await.map_err(|error| error.to_string())?;
-        let prepared = prepared.with_env("SIO_FAULT", trial.row.id);
-        std::fs::write(&scenario, LOAD).map_err(|error| error.to_string())?;
-        let stderr = folder.join("load.stderr");
-        let launch = Launch {
-            journal: false,
-            stderr,
-            program: None,
-            env: BTreeMap::new(),
-            trust: false,
-            manner: Arc::default(),
-        };
-        let target = prepared.start(None, &launch).await.map_err(|error| error.to_string())?;
-        let program = std::env::current_exe().map_err(|error| error.to_string())?;
-        let out = folder.join("load");
-        let mut command = tokio::process::Command::new(program);
-        command.arg("run").arg(&scenario).args(["--target", &target.endpoint.url, "--quiet", "--out"]).arg(&out);
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
-        let ended = tokio::time::timeout(LOAD_LIMIT, command.status()).await;
-        if let Some(child) = target.child {
-            child.stop().await;
-        }
-        ended.map_err(|_| "the load did not end".to_owned())?.map_err(|error| error.to_string())?;
-        for entry in crate::record::read(&out)? {
-            let Entry::Load(load) = entry else { continue };
-            for violation in &load.violations {
-                let (case, rule) = (format!("load: {}", violation.measure), violation.invariant.clone());
-                let stated = trial.row.explains(&rule);
-                trial.kills.push(Kill { case, rule, stated, crash: false, info: false });
-            }
-        }
-        trial.kills.sort_by_key(|kill| (!kill.stated, kill.info));
-        Ok(())
+    /// What random programs are known to find.
+    fn known(&self) -> Arc<[Known]> {
+        self.deviations.explore.iter().filter(|entry| !entry.is_over(self.today)).cloned().collect()
     }
 
     fn settings(&self, name: &str) -> Settings {
@@ -350,7 +331,7 @@ impl Trials<'_> {
             jobs: JOBS,
             delay: Duration::ZERO,
             folder: self.folder.join(name),
-            deviations: super::deviations::Deviations::default(),
+            deviations: self.deviations.clone(),
             today: self.today,
         }
     }
@@ -366,7 +347,7 @@ fn is_invariant(rule: &str) -> bool {
 struct Found {
     /// With whether they only remark.
     rules: BTreeSet<(String, bool)>,
-    wanted: Option<&'static Row>,
+    wanted: Option<Rc<Mutant>>,
     noticed: Rc<Notify>,
 }
 
@@ -387,7 +368,7 @@ impl Found {
         for violation in violations {
             let rule = violation.invariant.id();
             self.rules.insert((rule.to_owned(), info));
-            if self.wanted.is_some_and(|row| row.explains(rule)) {
+            if self.wanted.as_ref().is_some_and(|row| row.explains(rule)) {
                 self.noticed.notify_one();
             }
         }
@@ -399,7 +380,7 @@ impl Found {
 struct Heard {
     results: Vec<CaseResult>,
     /// The fault whose first kill is waited for.
-    wanted: Option<&'static Row>,
+    wanted: Option<Rc<Mutant>>,
     noticed: Rc<Notify>,
 }
 
@@ -407,9 +388,9 @@ impl Listener for Heard {
     fn target(&mut self, _info: &TargetInfo, _capabilities: &[CapabilityResult]) {}
 
     fn case(&mut self, result: CaseResult) {
-        let kills = |row: &Row| result.rule.as_ref().is_some_and(|rule| row.explains(rule));
+        let kills = |row: &Rc<Mutant>| result.rule.as_ref().is_some_and(|rule| row.explains(rule));
         let red = matches!(result.verdict, CaseVerdict::Fail | CaseVerdict::Crash);
-        if red && self.wanted.is_some_and(kills) {
+        if red && self.wanted.as_ref().is_some_and(kills) {
             self.noticed.notify_one();
         }
         self.results.push(result);
