@@ -1,7 +1,7 @@
 //! The suite against a server that does something wrong on purpose: which cases notice, and for which reason.
 //!
-//! A fault is looked for where its table row says it should be noticed, then in the areas of its layer, then by the
-//! whole suite. A case that fails kills it only if the case checks a row that the table names: anything else fails
+//! A fault is looked for where its table row says it should be noticed, by cases, random programs and loads, then in the areas
+//! of its layer, then by the whole suite. A case that fails kills it only if the case checks a row that the table names: anything else fails
 //! by accident, and would not help anybody to find the bug.
 //!
 //! The server is the reference server or a target that has faults of its own (`mutant`).
@@ -186,7 +186,8 @@ impl Trials<'_> {
         Ok(failed.iter().filter(|id| !clean.other.contains(*id)).cloned().collect())
     }
 
-    /// One fault.
+    /// One fault: the cases that the table names, random programs and a load if it names an invariant, and then, to tell a
+    /// fault that is noticed elsewhere from one that is not noticed at all, the rest.
     pub async fn fault(&self, row: Rc<Mutant>) -> Trial {
         let started = clock::now();
         let mut trial = Trial {
@@ -197,23 +198,10 @@ impl Trials<'_> {
             took: Duration::ZERO,
             problem: None,
         };
-        for suite in self.rounds(&row) {
-            let suite = suite.without(&trial.played);
-            if let Err(problem) = self.round(&mut trial, &suite, JOBS).await {
-                trial.problem = Some(problem.to_string());
-            }
-            // What could not be decided because sio-bench was late is played again, one at a time.
-            let late = std::mem::take(&mut trial.undecided);
-            let again = suite.of_ids(&late);
-            if trial.fate() != Fate::Killed
-                && let Err(problem) = self.round(&mut trial, &again, 1).await
-            {
-                trial.problem = Some(problem.to_string());
-            }
-            if trial.fate() == Fate::Killed {
-                break;
-            }
-        }
+        // A folder that cannot be made is reported by whoever writes into it.
+        let _ = std::fs::create_dir_all(self.folder.join(&row.id));
+        let (first, others) = self.rounds(&row);
+        self.play(&mut trial, &first).await;
         let by_invariant = row.noticed.iter().any(|rule| is_invariant(rule));
         let explores = by_invariant && (self.matrix || trial.fate() != Fate::Killed);
         if explores && let Err(problem) = self.explore(&mut trial).await {
@@ -225,19 +213,39 @@ impl Trials<'_> {
         {
             trial.problem = Some(problem);
         }
+        for suite in others {
+            if trial.fate() != Fate::Killed {
+                self.play(&mut trial, &suite).await;
+            }
+        }
         trial.took = started.elapsed();
         trial
     }
 
-    /// What is played, one round after the other.
-    fn rounds(&self, row: &Mutant) -> Vec<Suite> {
+    /// Plays what was not played yet; what could not be decided because sio-bench was late is played again, one at a time.
+    async fn play(&self, trial: &mut Trial, suite: &Suite) {
+        let suite = suite.without(&trial.played);
+        if let Err(problem) = self.round(trial, &suite, JOBS).await {
+            trial.problem = Some(problem.to_string());
+        }
+        let late = std::mem::take(&mut trial.undecided);
+        let again = suite.of_ids(&late);
+        if trial.fate() != Fate::Killed
+            && let Err(problem) = self.round(trial, &again, 1).await
+        {
+            trial.problem = Some(problem.to_string());
+        }
+    }
+
+    /// What is played first, and what then.
+    fn rounds(&self, row: &Mutant) -> (Suite, Vec<Suite>) {
         let all = self.suite.of_rows(|_| true);
         if self.matrix {
-            return vec![all];
+            return (all, Vec::new());
         }
         let named = self.suite.of_rows(|rule| row.names(rule));
         let near = self.suite.of_rows(|rule| row.layer.rows().iter().any(|area| rule.starts_with(area)));
-        vec![named, near, all]
+        (named, vec![near, all])
     }
 
     async fn round(&self, trial: &mut Trial, suite: &Suite, jobs: usize) -> Result<(), target::Error> {
