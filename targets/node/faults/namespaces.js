@@ -18,10 +18,12 @@ function raise(socket, packet) {
 
 module.exports = [
   {
+    // But for the greeting: without that nobody gets far enough to see the rest.
     id: "N01", name: "nsp-stripped", wrong: "events of a namespace are sent without it", noticed: ["SIO-EV-02", "I4"],
     install: ({ Encoder, PacketType, wrap }) =>
       wrap(Encoder.prototype, "encode", (encode) => function (packet) {
-        return encode.call(this, packet.type === PacketType.EVENT ? { ...packet, nsp: "/" } : packet);
+        const isStripped = packet.type === PacketType.EVENT && packet.data[0] !== "auth";
+        return encode.call(this, isStripped ? { ...packet, nsp: "/" } : packet);
       }),
   },
   {
@@ -97,9 +99,10 @@ module.exports = [
   },
   {
     id: "N12", name: "refusal-text", wrong: "a refusal is a bare text", noticed: ["SIO-CN-14"],
-    install: ({ Socket, wrap }) =>
-      wrap(Socket.prototype, "_error", (refuse) => function ({ message }) {
-        return refuse.call(this, message);
+    install: ({ Client, PacketType, wrap }) =>
+      wrap(Client.prototype, "_packet", (write) => function (packet, opts) {
+        const isRefusal = packet.type === PacketType.CONNECT_ERROR;
+        return write.call(this, isRefusal ? { ...packet, data: packet.data.message ?? packet.data } : packet, opts);
       }),
   },
   {
@@ -184,7 +187,7 @@ module.exports = [
       }),
   },
   {
-    id: "N25", name: "reason-wrong", wrong: "every disconnect is a transport error", noticed: ["SIO-DC-08"],
+    id: "N25", name: "reason-wrong", wrong: "every disconnect is a transport error", noticed: ["SIO-DC-08", "CSR-07"],
     install: ({ Socket, wrap }) =>
       wrap(Socket.prototype, "_onclose", (close) => function (_, ...rest) {
         return close.call(this, "transport error", ...rest);
@@ -207,7 +210,7 @@ module.exports = [
       }),
   },
   {
-    id: "N29", name: "connection-told-twice", wrong: "the connect handlers run twice", noticed: ["SIO-CN-01", "SIO-CN-18"],
+    id: "N29", name: "connection-told-twice", wrong: "the connect handlers run twice", noticed: ["SIO-CN-25"],
     install: ({ Namespace, wrap }) =>
       wrap(Namespace.prototype, "emitReserved", (emit) => function (event, ...args) {
         if (event === "connection") emit.call(this, event, ...args);
