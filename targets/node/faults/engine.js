@@ -37,7 +37,7 @@ const answered = (answer) =>
     };
   });
 
-const isPong = (session, { type }) => session.pingTimeoutTimer !== null && type === "message";
+const isPong = (session, { type }) => session.protocol === 4 && session.pingTimeoutTimer !== null && type === "message";
 const pong = (session, receive) => receive.call(session, { type: "pong" });
 
 module.exports = [
@@ -94,7 +94,7 @@ module.exports = [
   },
   {
     id: "E11", name: "noop-after-upgrade", wrong: "a noop is sent on the WebSocket after the upgrade", noticed: ["EIO-UP-15"],
-    install: upgraded((session) => void setTimeout(() => session.sendPacket("noop"), 5)),
+    install: upgraded((session) => process.nextTick(() => session.sendPacket("noop"))),
   },
   {
     id: "E12", name: "pong-anything", wrong: "any packet counts as a pong", noticed: ["EIO-HB-07"],
@@ -235,7 +235,7 @@ module.exports = [
   },
   {
     id: "E33", name: "interval-in-seconds", wrong: "the open packet gives the interval in seconds", noticed: ["EIO-HS-02"],
-    install: opened((said) => ({ ...said, pingInterval: said.pingInterval / 1_000 })),
+    install: opened((said) => ({ ...said, pingInterval: Math.trunc(said.pingInterval / 1_000) })),
   },
   {
     id: "E34", name: "max-payload-ignored", wrong: "a body may be larger than maxPayload", noticed: ["EIO-HS-20", "EIO-PL-12"],
@@ -274,7 +274,7 @@ module.exports = [
     id: "E41", name: "sending-is-pong", wrong: "whatever the server sends counts as a pong", noticed: ["EIO-HB-12"],
     install: ({ Session, wrap }) =>
       wrap(Session.prototype, "sendPacket", (send) => function (type, ...rest) {
-        if (type === "message" && this.pingTimeoutTimer) this.onPacket({ type: "pong" });
+        if (type === "message" && this.protocol === 4 && this.pingTimeoutTimer) this.onPacket({ type: "pong" });
         return send.call(this, type, ...rest);
       }),
   },
