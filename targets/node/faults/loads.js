@@ -24,7 +24,7 @@ module.exports = [
     install: oneIn(500, (found, hit) => [...found, found[hit]]),
   },
   {
-    id: "L03", name: "disorder-in-a-crowd", wrong: "one delivery in 500 is overtaken by what is sent after it", noticed: ["I5"],
+    id: "L03", name: "disorder-in-a-crowd", wrong: "one delivery in 500 is overtaken by what is sent after it", noticed: ["I5", "I5b"],
     install: ({ Client, each, wrap }) => {
       const strikes = each(500);
       wrap(Client.prototype, "writeToEngine", (write) => function (packets, opts) {
@@ -42,7 +42,7 @@ module.exports = [
     }),
   },
   {
-    id: "L05", name: "echo-in-a-crowd", wrong: "one broadcast in 50 reaches its sender", noticed: ["I2"],
+    id: "L05", name: "echo-in-a-crowd", wrong: "one broadcast in 50 reaches its sender", noticed: ["I2", "I3"],
     install: ({ Socket, each, wrap }) => {
       const strikes = each(50);
       wrap(Socket.prototype, "newBroadcastOperator", (before) => function () {
@@ -60,16 +60,6 @@ module.exports = [
         const last = packet.data.at(-1);
         if (isCrowded(this) && typeof last === "string" && strikes()) packet.data[packet.data.length - 1] = last.slice(0, -1);
         return broadcast.call(this, packet, opts);
-      });
-    },
-  },
-  {
-    id: "L07", name: "unanswered-in-a-crowd", wrong: "one acknowledgement in 100 is not sent", noticed: ["I7"],
-    install: ({ PacketType, Socket, each, wrap }) => {
-      const strikes = each(100);
-      wrap(Socket.prototype, "packet", (write) => function (packet, opts) {
-        if (packet.type === PacketType.ACK && isCrowded(this.adapter) && strikes()) return;
-        return write.call(this, packet, opts);
       });
     },
   },
