@@ -67,7 +67,12 @@ impl Scope {
                     _ => Ok(()),
                 }
             }
-            (Template::AnyOrder(_) | Template::Contains(_), _) => Err(differs(path, "an array", &value.to_string())),
+            (Template::AnyOrder(_) | Template::Contains(_) | Template::Array(_) | Template::Table(..), _) => {
+                // What is inside may match and not be a value; that it is another kind of thing is known all the same.
+                let kind = if matches!(pattern, Template::Table(..)) { "an object" } else { "an array" };
+                let expected = self.render(pattern).map_or_else(|_| kind.to_owned(), |expected| expected.to_string());
+                Err(differs(path, &expected, &value.to_string()))
+            }
             _ => {
                 let expected = self.render(pattern)?;
                 if same(&expected, value) {

@@ -190,6 +190,18 @@ mod tests {
     }
 
     #[test]
+    fn another_kind_of_thing_is_told_of_though_the_pattern_is_no_value() {
+        let mut scope = scope();
+        let table = |inside| Template::Table(vec![("a".to_owned(), template(inside))], false);
+        let said = |scope: &mut Scope, pattern: &Template| scope.matches(pattern, &Value::from("no")).unwrap_err();
+        let problem = said(&mut scope, &table("${any string}"));
+        assert!(problem.contains("an object") && problem.contains("\"no\""), "{problem}");
+        assert!(said(&mut scope, &table("${n}")).contains("{\"a\":7}"), "what is a value is shown");
+        let list = Template::Array(vec![template("${any}")]);
+        assert!(said(&mut scope, &list).contains("an array"), "{}", said(&mut scope, &list));
+    }
+
+    #[test]
     fn raw_packets_match_around_wildcards() {
         let mut scope = scope();
         let mut check = |pattern: &str, text: &str| match template(pattern) {
