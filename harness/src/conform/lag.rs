@@ -1,6 +1,6 @@
 //! Whether sio-bench itself was on time while a case was played.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -19,6 +19,8 @@ const KEPT: usize = 10_000;
 pub(super) struct Lag {
     /// When a late tick was noticed, and by how much.
     late: Rc<RefCell<VecDeque<(Instant, Duration)>>>,
+    /// By how much all ticks were late together.
+    whole: Rc<Cell<Duration>>,
 }
 
 impl Lag {
@@ -29,6 +31,7 @@ impl Lag {
             tokio::time::sleep_until(due.into()).await;
             let now = clock::now();
             let by = now.saturating_duration_since(due);
+            self.whole.set(self.whole.get() + by);
             if by > TOO_LATE {
                 let mut late = self.late.borrow_mut();
                 if late.len() == KEPT {
@@ -37,6 +40,12 @@ impl Lag {
                 late.push_back((now, by));
             }
         }
+    }
+
+    /// By how much ticks were late together since the watch began: many small delays make a long one for whoever has to wait
+    /// for each of them.
+    pub(super) fn whole(&self) -> Duration {
+        self.whole.get()
     }
 
     /// The worst lateness since `start`.

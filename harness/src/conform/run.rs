@@ -115,6 +115,15 @@ struct Runner<'a> {
     alone: Cell<u32>,
 }
 
+/// What was known when a case began.
+struct Before {
+    at: Instant,
+    /// How long the target's threads had waited for a core.
+    waits: Waits,
+    /// How late sio-bench had been in all.
+    late: Duration,
+}
+
 /// Cases that share a target.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Group {
@@ -370,9 +379,9 @@ impl<'a> Runner<'a> {
         let mut permit = self.permits.acquire().await;
         let mut replays = 0;
         loop {
-            let (started, waits) = (clock::now(), watched.waits());
+            let before = Before { at: clock::now(), waits: watched.waits(), late: self.lag.whole() };
             let played = play::attempt(loaded, case, &stage).await;
-            let doubt = self.doubt(&played, case, started, (&watched, &waits));
+            let doubt = self.doubt(&played, case, &before, &watched);
             let about_time = limit(&played, case).is_some();
             let mut result = played.result;
             let Some(doubt) = doubt else { return (pick, result) };
@@ -394,13 +403,7 @@ impl<'a> Runner<'a> {
     }
 
     /// What else than the target may have decided a failure that is not known already.
-    fn doubt(
-        &self,
-        played: &Played,
-        case: &Case,
-        started: Instant,
-        (watched, before): (&Watched, &Waits),
-    ) -> Option<Doubt> {
+    fn doubt(&self, played: &Played, case: &Case, before: &Before, watched: &Watched) -> Option<Doubt> {
         let result = &played.result;
         let judged = self.class_of(result).0 != Some(Class::Info);
         let known = || self.settings.deviations.know(result, self.settings.today);
@@ -410,13 +413,14 @@ impl<'a> Runner<'a> {
         if let Some(why) = &played.disturbed {
             return Some(Doubt::Disturbed(why.clone()));
         }
-        let late = self.lag.worst_since(started);
+        let late = self.lag.worst_since(before.at);
         // A few milliseconds do not decide about a deadline of seconds.
-        if late >= TOO_LATE.max(started.elapsed() / LATE_SHARE) {
+        if late >= TOO_LATE.max(before.at.elapsed() / LATE_SHARE) {
             return Some(Doubt::Late(late));
         }
         let limit = limit(played, case)?;
-        watched.excuse(before, limit).map(|starved| Doubt::Starved(starved, limit))
+        let own = self.lag.whole().saturating_sub(before.late);
+        watched.excuse(&before.waits, own, limit).map(|starved| Doubt::Starved(starved, limit))
     }
 
     /// How serious it is and where it comes from, by the case or by its row.
@@ -464,6 +468,10 @@ impl Doubt {
             Self::Late(by) => format!("sio-bench was up to {by:?} late, {tries} times in a row"),
             Self::Starved(Starved::Waited(waited), deadline) => format!(
                 "the target was starved, {tries} times in a row: it waited {waited:?} for a core while it had {deadline:?}"
+            ),
+            Self::Starved(Starved::Both(kept), deadline) => format!(
+                "the machine was busy, {tries} times in a row: the target and sio-bench were kept from their work for {kept:?} while \
+                 there were {deadline:?}"
             ),
             Self::Starved(Starved::Stopped, _) => "the target was stopped by a signal while a deadline ran".to_owned(),
             Self::Disturbed(why) => format!("{why}, {tries} times in a row"),

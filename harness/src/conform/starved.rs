@@ -24,6 +24,8 @@ pub(super) struct Waits(HashMap<(u32, u32), Duration>);
 pub(super) enum Starved {
     /// One of its threads waited so long for a core.
     Waited(Duration),
+    /// It and sio-bench together were kept so long.
+    Both(Duration),
     /// It was stopped by a signal.
     Stopped,
 }
@@ -61,13 +63,17 @@ impl Watched {
         Waits(waits)
     }
 
-    /// Whether a deadline that was missed may have been missed for want of a core, and not by the target's own doing.
-    pub(super) fn excuse(&self, before: &Waits, deadline: Duration) -> Option<Starved> {
+    /// Whether a deadline that was missed may have been missed for want of a core, and not by the target's own doing. `own` is
+    /// how long sio-bench was kept from its work meanwhile: where one has to wait for the other again and again, it adds up.
+    pub(super) fn excuse(&self, before: &Waits, own: Duration, deadline: Duration) -> Option<Starved> {
         if self.pids.iter().any(|pid| is_stopped(&self.proc, *pid)) {
             return Some(Starved::Stopped);
         }
         let waited = self.waits().worst_since(before);
-        (waited >= margin(deadline)).then_some(Starved::Waited(waited))
+        if waited >= margin(deadline) {
+            return Some(Starved::Waited(waited));
+        }
+        (waited + own >= margin_of_both(deadline)).then_some(Starved::Both(waited + own))
     }
 }
 
@@ -84,6 +90,11 @@ impl Waits {
 /// What a deadline leaves to chance. The other half may be what the target takes of its own accord: its timers, its work.
 fn margin(deadline: Duration) -> Duration {
     deadline / 2
+}
+
+/// What a deadline leaves to chance when sio-bench's own delays are counted too, of which some cost nobody anything.
+fn margin_of_both(deadline: Duration) -> Duration {
+    deadline * 3 / 4
 }
 
 /// The second number of `schedstat`.
@@ -111,6 +122,7 @@ mod tests {
     use super::*;
 
     const SECOND: Duration = Duration::from_secs(1);
+    const NONE: Duration = Duration::ZERO;
 
     /// A process as the kernel shows it.
     fn process(proc: &Path, pid: u32, group: u32, state: &str, waits: &[(u32, u64)]) {
@@ -134,12 +146,25 @@ mod tests {
         // Each thread a little, which is not the target as a whole; and a neighbour, who is none of it.
         process(proc.path(), 10, 10, "S", &[(10, 1_300), (11, 2_300), (13, 300)]);
         process(proc.path(), 99, 99, "R", &[(99, 60_000)]);
-        assert_eq!(watched.excuse(&before, SECOND), None);
+        assert_eq!(watched.excuse(&before, NONE, SECOND), None);
         // A child of it that waits is the target that waits.
         process(proc.path(), 12, 10, "R", &[(12, 600)]);
-        let excuse = watched.excuse(&before, SECOND);
+        let excuse = watched.excuse(&before, NONE, SECOND);
         assert_eq!(excuse, Some(Starved::Waited(Duration::from_millis(600))));
-        assert_eq!(watched.excuse(&before, SECOND * 2), None);
+        assert_eq!(watched.excuse(&before, NONE, SECOND * 2), None);
+    }
+
+    #[test]
+    fn delays_of_both_sides_add_up() {
+        let proc = tempfile::tempdir().unwrap();
+        process(proc.path(), 10, 10, "S", &[(10, 0)]);
+        let watched = Watched::within(proc.path(), Some(10));
+        let before = watched.waits();
+        process(proc.path(), 10, 10, "S", &[(10, 400)]);
+        assert_eq!(watched.excuse(&before, Duration::from_millis(300), SECOND), None);
+        let both = Some(Starved::Both(Duration::from_millis(800)));
+        assert_eq!(watched.excuse(&before, Duration::from_millis(400), SECOND), both);
+        assert_eq!(Watched::group(None).excuse(&Waits::default(), SECOND, SECOND), Some(Starved::Both(SECOND)));
     }
 
     #[test]
@@ -147,14 +172,14 @@ mod tests {
         let proc = tempfile::tempdir().unwrap();
         process(proc.path(), 10, 10, "T", &[(10, 0)]);
         let watched = Watched::within(proc.path(), Some(10));
-        assert_eq!(watched.excuse(&watched.waits(), SECOND), Some(Starved::Stopped));
+        assert_eq!(watched.excuse(&watched.waits(), NONE, SECOND), Some(Starved::Stopped));
     }
 
     #[test]
     fn of_a_target_elsewhere_nothing_is_known() {
         let watched = Watched::group(None);
         assert_eq!(watched.waits(), Waits::default());
-        assert_eq!(watched.excuse(&watched.waits(), Duration::from_nanos(2)), None);
+        assert_eq!(watched.excuse(&watched.waits(), NONE, Duration::from_nanos(2)), None);
     }
 
     /// The real kernel counts for a real process, which is this one.
@@ -163,6 +188,6 @@ mod tests {
     fn the_kernel_is_understood() {
         let watched = Watched::within(Path::new("/proc"), Some(std::process::id()));
         assert!(!watched.waits().0.is_empty());
-        assert_eq!(watched.excuse(&watched.waits(), Duration::from_hours(1)), None);
+        assert_eq!(watched.excuse(&watched.waits(), NONE, Duration::from_hours(1)), None);
     }
 }
