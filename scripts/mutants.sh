@@ -30,10 +30,10 @@ case $part in
     oracle) select=(-p sio-oracle) ;;
     judging)
         select=(-p sio-bench)
-        for file in witness outages signs slo stamp; do select+=(-f "harness/src/load/$file.rs"); done
+        for file in load/witness load/outages load/signs load/slo vocab/stamp; do select+=(-f "harness/src/$file.rs"); done
         select+=(-f 'harness/src/load/witness/*.rs' -f harness/src/load/talk/settle.rs)
         # Its own tests: those from end to end take minutes.
-        tests=(-- --lib load::)
+        tests=(-- --lib load:: vocab::)
         ;;
     *) echo "mutants.sh: no part $part; expected protocol, oracle or judging" >&2; exit 2 ;;
 esac
