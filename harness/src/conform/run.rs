@@ -178,9 +178,9 @@ impl<'a> Runner<'a> {
         let others: FuturesUnordered<_> =
             groups.into_iter().enumerate().map(|(number, (group, picks))| self.group(number, group, picks)).collect();
         let main = async {
-            self.play_all(&mut first, plain, self.settings.jobs).await;
-            // Nobody else is on that target any more.
+            // Ahead of all others: a case may leave a session behind, which lives until its ping is not answered.
             self.play_all(&mut first, alone, 1).await;
+            self.play_all(&mut first, plain, self.settings.jobs).await;
             first.stop().await;
         };
         tokio::join!(main, others.collect::<()>());
