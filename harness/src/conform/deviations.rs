@@ -267,6 +267,20 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn every_entry_of_the_targets_names_cases_that_there_are() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let suite = crate::conform::Suite::load(&[root.join("scenarios/conformance")]).unwrap();
+        let ids: Vec<_> = suite.cases().map(|(_, case)| case.full_id()).collect();
+        let targets = fs::read_dir(root.join("targets")).unwrap();
+        let files: Vec<_> = targets.map(|entry| entry.unwrap().path().join("deviations.toml")).collect();
+        let files: Vec<_> = files.iter().filter(|file| file.exists()).collect();
+        assert!(files.len() >= 11, "{files:?}");
+        let problems: Vec<_> =
+            files.iter().filter_map(|file| Deviations::read(file).and_then(|read| read.check(&ids)).err()).collect();
+        assert_eq!(problems, [""; 0]);
+    }
+
+    #[test]
     fn an_entry_that_names_nothing_is_refused() {
         assert!(deviations(ENTRY).check(&["rooms/a".to_owned()]).is_ok());
         let error = deviations(ENTRY).check(&["wire/a".to_owned()]).unwrap_err();
