@@ -6,7 +6,9 @@ import { NestFactory } from "@nestjs/core";
 import { IoAdapter } from "@nestjs/platform-socket.io";
 import { Ack, ConnectedSocket, MessageBody, SubscribeMessage, WebSocketGateway } from "@nestjs/websockets";
 
-const fixture = createRequire(import.meta.url)("../node/fixture.js");
+const require = createRequire(import.meta.url);
+const fixture = require("../node/fixture.js");
+const shared = require("../node/options.js");
 const env = process.env;
 const number = (name, fallback) => Number(env[name] || fallback);
 
@@ -15,28 +17,7 @@ if (env.SIO_PARSER && env.SIO_PARSER !== "json") {
   process.exit(2);
 }
 
-const options = {
-  pingInterval: number("SIO_PING_INTERVAL", 25_000),
-  pingTimeout: number("SIO_PING_TIMEOUT", 20_000),
-  connectTimeout: number("SIO_CONNECT_TIMEOUT", 45_000),
-  upgradeTimeout: number("SIO_UPGRADE_TIMEOUT", 10_000),
-  maxHttpBufferSize: number("SIO_MAX_PAYLOAD", 1_000_000),
-  allowEIO3: env.SIO_EIO3 === "1",
-  cleanupEmptyChildNamespaces: env.SIO_CLEANUP === "1",
-  cors: env.SIO_CORS
-    ? {
-        origin: env.SIO_CORS,
-        credentials: env.SIO_CORS_CREDENTIALS === "1",
-        ...(env.SIO_CORS_METHODS && { methods: env.SIO_CORS_METHODS.split(",") }),
-        ...(env.SIO_CORS_ALLOWED_HEADERS && { allowedHeaders: env.SIO_CORS_ALLOWED_HEADERS.split(",") }),
-        ...(env.SIO_CORS_EXPOSED_HEADERS && { exposedHeaders: env.SIO_CORS_EXPOSED_HEADERS.split(",") }),
-        ...(env.SIO_CORS_MAX_AGE && { maxAge: Number(env.SIO_CORS_MAX_AGE) }),
-      }
-    : undefined,
-  cookie: env.SIO_COOKIE ? { name: env.SIO_COOKIE, path: "/", httpOnly: true, sameSite: "lax" } : undefined,
-  allowRequest: env.SIO_DENY ? (req, decide) => decide(null, !req.url.includes(env.SIO_DENY)) : undefined,
-  connectionStateRecovery: env.SIO_RECOVERY ? { maxDisconnectionDuration: Number(env.SIO_RECOVERY) } : undefined,
-};
+const options = shared();
 
 // What a socket does with an event; Nest's handlers look it up.
 const runs = new WeakMap();
@@ -56,7 +37,7 @@ class Adapter extends IoAdapter {
   }
 }
 
-const EVENTS = ["message", "message-with-ack", "whoami", "join", "leave", "emit", "select", "mark", "data", "acks", "later", "bye", "journal", "adapter"];
+const EVENTS = ["message", "message-with-ack", "whoami", "join", "leave", "emit", "select", "mark", "data", "acks", "later", "bye", "journal", "adapter", "handshake"];
 
 // The same as a class with decorators, for each of the namespaces.
 function gateway(namespace) {
