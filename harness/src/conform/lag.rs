@@ -9,6 +9,8 @@ use crate::clock;
 
 /// How often the clock is looked at.
 const TICK: Duration = Duration::from_millis(5);
+/// By so much every tick is late: timers are rounded up.
+const USUAL: Duration = Duration::from_millis(3);
 /// A tick later than this may have decided a case.
 pub(super) const TOO_LATE: Duration = Duration::from_millis(40);
 /// Late ticks remembered.
@@ -31,7 +33,7 @@ impl Lag {
             tokio::time::sleep_until(due.into()).await;
             let now = clock::now();
             let by = now.saturating_duration_since(due);
-            self.whole.set(self.whole.get() + by);
+            self.whole.set(self.whole.get() + by.saturating_sub(USUAL));
             if by > TOO_LATE {
                 let mut late = self.late.borrow_mut();
                 if late.len() == KEPT {
