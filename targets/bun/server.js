@@ -7,7 +7,7 @@ import fixture from "../node/fixture.js";
 const env = process.env;
 const number = (name, fallback) => Number(env[name] || fallback);
 
-for (const name of ["SIO_EIO3", "SIO_COOKIE", "SIO_REDIS"]) {
+for (const name of ["SIO_EIO3", "SIO_COOKIE", "SIO_ADAPTER"]) {
   if (env[name]) {
     console.error(`${name} is set, but bun-engine has nothing like it`);
     process.exit(2);

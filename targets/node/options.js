@@ -4,13 +4,15 @@
 const env = process.env;
 const number = (name, fallback) => Number(env[name] || fallback);
 
-if (env.SIO_REDIS) {
-  console.error("SIO_REDIS is set, but the packages for it are not installed here");
+function unsupported(name) {
+  console.error(`${name} is set, but the packages for it are not installed here`);
   process.exit(2);
 }
 
-// `msgpack` brings the parser of that name, which is installed beside the server.
-module.exports = (msgpack) => ({
+// `msgpack` brings the parser of that name, which is installed beside the server; `adapter` is what `SIO_ADAPTER` names, where
+// the packages for it are installed.
+module.exports = (msgpack, adapter) => ({
+  ...(env.SIO_ADAPTER && { adapter: adapter ?? unsupported("SIO_ADAPTER") }),
   pingInterval: number("SIO_PING_INTERVAL", 25_000),
   pingTimeout: number("SIO_PING_TIMEOUT", 20_000),
   connectTimeout: number("SIO_CONNECT_TIMEOUT", 45_000),

@@ -3,14 +3,28 @@
 
 const http = require("http").createServer();
 const socketIo = require("socket.io");
+const { env } = process;
 
 // Something that the packages do wrong from now on, for the self-test of sio-bench.
-if (process.env.SIO_FAULT) require("./faults").install(process.env.SIO_FAULT);
+if (env.SIO_FAULT) require("./faults").install(env.SIO_FAULT);
 
 // Versions 1 and 2 export the server itself.
 const Server = socketIo.Server ?? socketIo;
-const io = new Server(http, require("./options")(() => require("socket.io-msgpack-parser")));
 
-require("./fixture")(io);
-http.listen(Number(process.env.PORT || 3000), () => console.log(`LISTENING ${http.address().port}`));
-process.on("SIGTERM", () => io.close(() => process.exit(0)));
+function serve(cluster) {
+  const options = require("./options")(() => require("socket.io-msgpack-parser"), cluster?.adapter);
+  const io = new Server(http, options);
+  require("./fixture")(io);
+  const told = () => console.log(`LISTENING ${http.address().port}`);
+  const listen = () => http.listen(Number(env.PORT || 3000), "127.0.0.1", told);
+  if (cluster) cluster.ready().then(listen);
+  else listen();
+  process.on("SIGTERM", () => {
+    // A broker that is away must not keep the process.
+    if (cluster) setTimeout(() => process.exit(0), 1000);
+    io.close(() => process.exit(0));
+  });
+}
+
+if (env.SIO_ADAPTER) require("./adapter")(env.SIO_ADAPTER).then(serve);
+else serve();

@@ -11,7 +11,7 @@ import socketio
 from socketio.exceptions import ConnectionRefusedError, TimeoutError
 
 env = os.environ.get
-for name in ("SIO_EIO3", "SIO_RECOVERY", "SIO_REDIS", "SIO_CLEANUP", "SIO_DENY"):
+for name in ("SIO_EIO3", "SIO_RECOVERY", "SIO_ADAPTER", "SIO_CLEANUP", "SIO_DENY"):
     if env(name):
         sys.exit(f"{name} is set, but python-socketio has nothing like it")
 

@@ -27,7 +27,7 @@ public class Main {
     }
 
     public static void main(String[] args) throws Exception {
-        for (String name : List.of("SIO_RECOVERY", "SIO_REDIS", "SIO_CLEANUP", "SIO_COOKIE"))
+        for (String name : List.of("SIO_RECOVERY", "SIO_ADAPTER", "SIO_CLEANUP", "SIO_COOKIE"))
             if (System.getenv(name) != null) exit(name + " is set, but netty-socketio has nothing like it");
         if (env("SIO_PARSER", "json").equals("msgpack")) exit("SIO_PARSER=msgpack, but netty-socketio has JSON only");
         int port = number("PORT", 3000);

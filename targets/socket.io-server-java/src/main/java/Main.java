@@ -14,7 +14,7 @@ import org.eclipse.jetty.server.ServerConnector;
 
 /** The fixture on socket.io-server-java, in a servlet on Jetty: options and namespaces. The contract is CONTRACT.md. */
 public class Main {
-    static final List<String> UNKNOWN = List.of("SIO_RECOVERY", "SIO_REDIS", "SIO_CLEANUP", "SIO_COOKIE", "SIO_MAX_PAYLOAD",
+    static final List<String> UNKNOWN = List.of("SIO_RECOVERY", "SIO_ADAPTER", "SIO_CLEANUP", "SIO_COOKIE", "SIO_MAX_PAYLOAD",
         "SIO_UPGRADE_TIMEOUT", "SIO_TRANSPORTS", "SIO_ALLOW_UPGRADES", "SIO_TRAILING_SLASH", "SIO_SKIP_MIDDLEWARES",
         "SIO_CORS_METHODS", "SIO_CORS_ALLOWED_HEADERS", "SIO_CORS_EXPOSED_HEADERS", "SIO_CORS_MAX_AGE");
     static SocketIoServer server;
