@@ -32,10 +32,13 @@ use crate::target::{self, Prepared};
 
 /// How often a case is played again, beside others, when something else than the target may have decided it.
 const REPLAYS: u32 = 4;
-/// And how often after that, while nothing else is played, if it is about time.
+/// And how often after that, while nothing else is played, if a busy machine may have decided it.
 const ALONE: u32 = 8;
-/// So many of these in all: a target that is wrong everywhere, on a machine that is always late, must not take hours.
-const ALONE_IN_ALL: u32 = 240;
+/// A case that takes so long is played again once, whatever may have decided it.
+const LONG: Duration = Duration::from_secs(20);
+/// For how long cases are played so, all together: a target that is wrong everywhere, on a machine that is always busy, must not
+/// take hours.
+const ALONE_IN_ALL: Duration = Duration::from_mins(2);
 /// What part of a case's own time sio-bench must have been late for, so that it may have decided the case.
 const LATE_SHARE: u32 = 20;
 /// A dying process resets its connections before it can be seen to have ended. That long a failure is held back.
@@ -111,8 +114,8 @@ struct Runner<'a> {
     listener: RefCell<&'a mut dyn Listener>,
     /// Whether there is a fence, and the fixture, once that is known; it is so on every target of the suite.
     application: Cell<Option<(bool, bool)>>,
-    /// How often cases may still be played while nothing else is.
-    alone: Cell<u32>,
+    /// For how long cases may still be played while nothing else is.
+    alone: Cell<Duration>,
 }
 
 /// What was known when a case began.
@@ -377,27 +380,32 @@ impl<'a> Runner<'a> {
         let (loaded, case) = self.suite.case(pick);
         // Closed only when everything is over.
         let mut permit = self.permits.acquire().await;
-        let mut replays = 0;
+        let mut tries = 0;
         loop {
             let before = Before { at: clock::now(), waits: watched.waits(), late: self.lag.whole() };
             let played = play::attempt(loaded, case, &stage).await;
-            let doubt = self.doubt(&played, case, &before, &watched);
+            let Some(doubt) = self.doubt(&played, case, &before, &watched) else { return (pick, played.result) };
             let about_time = limit(&played, case).is_some();
-            let mut result = played.result;
-            let Some(doubt) = doubt else { return (pick, result) };
-            replays += 1;
-            if replays > REPLAYS && about_time && self.alone.get() > 0 && replays <= REPLAYS + ALONE {
-                // On a busy machine the cases beside it may be what keeps it from being decided.
-                self.alone.set(self.alone.get() - 1);
-                if replays == REPLAYS + 1 {
-                    drop(permit);
-                    permit = self.permits.acquire_many(self.settings.jobs.max(1) as u32).await;
-                }
-            } else if replays > REPLAYS {
-                if let Some(why) = doubt.reason(about_time, replays) {
+            tries += 1;
+            if tries > REPLAYS + 1 {
+                self.alone.set(self.alone.get().saturating_sub(before.at.elapsed()));
+            }
+            let is_long = before.at.elapsed() >= LONG;
+            if tries <= if is_long { 1 } else { REPLAYS } {
+                continue;
+            }
+            // On a busy machine the cases beside it may be what keeps it from being decided.
+            let may_be_alone = about_time && !is_long && doubt.is_of_the_machine() && !self.alone.get().is_zero();
+            if tries > REPLAYS + ALONE || !may_be_alone {
+                let mut result = played.result;
+                if let Some(why) = doubt.reason(about_time, tries) {
                     (result.verdict, result.reason) = (CaseVerdict::Inconclusive, Some(why));
                 }
                 return (pick, result);
+            }
+            if tries == REPLAYS + 1 {
+                drop(permit);
+                permit = self.permits.acquire_many(self.settings.jobs.max(1) as u32).await;
             }
         }
     }
@@ -463,6 +471,14 @@ enum Doubt {
 }
 
 impl Doubt {
+    /// Whether it may be another matter when nothing else is played; what came in between comes again.
+    fn is_of_the_machine(&self) -> bool {
+        match self {
+            Self::Late(_) | Self::Starved(Starved::Waited(_) | Starved::Both(_), _) => true,
+            Self::Starved(Starved::Stopped, _) | Self::Disturbed(_) => false,
+        }
+    }
+
     /// Why a case is not decided after so many tries; `None` if it is, since it is not about time.
     fn reason(&self, about_time: bool, tries: u32) -> Option<String> {
         Some(match self {
@@ -567,5 +583,16 @@ mod tests {
         assert_eq!(late.reason(true, 5).unwrap(), "sio-bench was up to 50ms late, 5 times in a row");
         let starved = Doubt::Starved(Starved::Waited(Duration::from_millis(600)), Duration::from_secs(1));
         assert!(starved.reason(true, 5).unwrap().contains("waited 600ms for a core while it had 1s"));
+    }
+
+    #[test]
+    fn only_a_busy_machine_is_another_matter_when_nothing_else_is_played() {
+        let second = Duration::from_secs(1);
+        for busy in [Doubt::Late(second), Doubt::Starved(Starved::Both(second), second)] {
+            assert!(busy.is_of_the_machine(), "{busy:?}");
+        }
+        for other in [Doubt::Starved(Starved::Stopped, second), Doubt::Disturbed("a ping".to_owned())] {
+            assert!(!other.is_of_the_machine(), "{other:?}");
+        }
     }
 }
