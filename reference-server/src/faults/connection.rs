@@ -191,6 +191,9 @@ impl Connection {
     }
 
     pub(crate) fn ws_take(&mut self, out: &mut Vec<Frame>) -> Take {
+        if self.faults.is_none() && self.dialect.is_none() {
+            return self.inner.ws_take(out);
+        }
         let mut frames = Vec::new();
         if let Some(faulty) = &mut self.faults {
             frames.extend(faulty.extra.drain(..));
