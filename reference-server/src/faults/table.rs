@@ -23,8 +23,16 @@ pub enum Layer {
 
 impl Layer {
     /// All of them, in the order of the table.
-    pub const ALL: [Self; 7] =
-        [Self::Rooms, Self::Recovery, Self::Acks, Self::Payload, Self::Namespaces, Self::Engine, Self::Http];
+    pub const ALL: [Self; 8] = [
+        Self::Rooms,
+        Self::Recovery,
+        Self::Acks,
+        Self::Payload,
+        Self::Namespaces,
+        Self::Engine,
+        Self::Http,
+        Self::Dialects,
+    ];
 
     /// Its name.
     pub fn name(self) -> &'static str {
