@@ -162,8 +162,15 @@ mod tests {
     const CASES: &str = include_str!("../tests/records/schema-1/cases/run.jsonl");
     const SCENARIO: &str = include_str!("../tests/scenarios/small.toml");
 
+    /// Fewer cases than usual, unless it is said how many.
+    fn few(cases: u32) -> ProptestConfig {
+        let usual = ProptestConfig::default();
+        let said = std::env::var_os("PROPTEST_CASES").is_some();
+        ProptestConfig { cases: if said { usual.cases } else { cases }, ..usual }
+    }
+
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(64))]
+        #![proptest_config(few(64))]
 
         #[test]
         fn anything_over_the_wire(bytes in vec(any::<u8>(), 0..400), answer in spoilt(ANSWER)) {
@@ -186,7 +193,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(24))]
+        #![proptest_config(few(24))]
 
         #[test]
         fn anything_as_a_record(load in strange(LOAD), cases in strange(CASES), broken in spoilt(CASES), bytes in vec(any::<u8>(), 0..100)) {
