@@ -37,14 +37,26 @@ impl LoadViolation {
     pub fn replay(&self) -> Option<String> {
         let scenario = word(self.scenario.as_ref()?);
         let target = self.target.as_ref().map_or_else(String::new, |name| format!(" --target {}", word(name)));
-        let options = self.options.as_ref().map_or_else(String::new, |options| format!(" {options}"));
+        let options = self.options.as_ref().map_or_else(String::new, |options| format!(" {}", quoted_options(options)));
         Some(format!("sio-bench run {scenario}{target}{options}"))
     }
 }
 
+/// Options as they stand in a record, already quoted where they must be; one word, and so no options at all, if a shell would
+/// make more of them.
+fn quoted_options(options: &str) -> Cow<'_, str> {
+    let outside = options.split('\'').step_by(2).all(|part| part.chars().all(|c| c == ' ' || is_plain(c)));
+    let is_closed = options.matches('\'').count().is_multiple_of(2);
+    if outside && is_closed { Cow::Borrowed(options) } else { word(options) }
+}
+
+/// Whether a character means nothing but itself to a shell.
+fn is_plain(c: char) -> bool {
+    c.is_alphanumeric() || "_-./:@%+=,…".contains(c)
+}
+
 /// A text as one word of a shell: a record may be a stranger's, and commands are copied.
 fn word(text: &str) -> Cow<'_, str> {
-    let is_plain = |c: char| c.is_alphanumeric() || "_-./:@%+=,".contains(c);
     if text.chars().all(is_plain) && !text.is_empty() {
         return Cow::Borrowed(text);
     }
