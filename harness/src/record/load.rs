@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::due::Due;
+use super::outlier::Outlier;
 use super::progress::Summary;
 use super::violation::LoadViolation;
 
@@ -376,48 +377,6 @@ pub struct TrafficResult {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub outliers: Vec<Outlier>,
     pub phases: Vec<PhaseResult>,
-}
-
-/// How many times the median of `complete` is an outlier.
-const FAR: u64 = 5;
-
-impl TrafficResult {
-    /// Adds messages that took long, and keeps the worst.
-    pub fn add_outliers(&mut self, more: impl IntoIterator<Item = Outlier>, most: usize) {
-        self.outliers.extend(more);
-        self.outliers.sort_by_key(|outlier| std::cmp::Reverse(outlier.complete));
-        self.outliers.truncate(most);
-    }
-
-    /// Those that are far from what is usual, so that a reader asks why.
-    pub fn far_outliers(&self) -> impl Iterator<Item = &Outlier> {
-        let usual = self.latency.get("complete").map_or(u64::MAX, |summary| summary.p50);
-        self.outliers.iter().filter(move |outlier| outlier.complete / FAR > usual)
-    }
-}
-
-/// A message that took long to reach everybody, and how its last copy came.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Outlier {
-    /// When it was to be sent.
-    pub second: f64,
-    /// Nanoseconds from its intended time to the last recipient.
-    pub complete: u64,
-    /// How many got it.
-    pub recipients: u32,
-    /// Nanoseconds from the last recipient but one to the last; none where there was one alone.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub gap: Option<u64>,
-    /// The last recipient, and its population.
-    pub user: u32,
-    pub population: String,
-    /// Whether its copy came over polling; otherwise over a WebSocket.
-    pub polling: bool,
-    /// Nanoseconds from sending to the GET that brought it, where that was made later: none was waiting.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub asked_after: Option<u64>,
-    /// Whether its copy was read together with a ping.
-    pub with_ping: bool,
 }
 
 /// Receivers at the same places of their messages.

@@ -12,6 +12,7 @@ mod entry;
 pub mod histogram;
 pub mod intervals;
 mod load;
+mod outlier;
 mod pick;
 mod progress;
 mod reader;
@@ -27,10 +28,10 @@ pub use due::Due;
 pub use entry::{Entry, Footer, Header, Host, Part, ScenarioStart, TargetInfo};
 pub use intervals::fuzz as fuzz_hlog;
 pub use load::{
-    Counts, Cpu, DriverRequests, EndedBy, FlowPhase, FlowResult, Growth, LoadResult, Memory, Outlier, PhaseResult,
-    PlaceResult, Recovery, StepPhase, StepResult, TrafficResult, Transports, UpsetMark, Users, Visits, Wire,
-    WorkerTime,
+    Counts, Cpu, DriverRequests, EndedBy, FlowPhase, FlowResult, Growth, LoadResult, Memory, PhaseResult, PlaceResult,
+    Recovery, StepPhase, StepResult, TrafficResult, Transports, UpsetMark, Users, Visits, Wire, WorkerTime,
 };
+pub use outlier::Outlier;
 pub use pick::{header, loads, seconds, seconds_by_load};
 pub use progress::{Cost, Progress, Summary};
 pub use reader::{Tail, read, read_bytes, read_for_report};

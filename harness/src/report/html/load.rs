@@ -277,7 +277,7 @@ fn changes(run: &Run, load: &LoadResult) -> String {
 fn outliers(load: &LoadResult) -> String {
     let far = load.traffic.iter().flat_map(|traffic| traffic.far_outliers().map(move |outlier| (traffic, outlier)));
     let says =
-        far.map(|(traffic, outlier)| format!("{}: outlier {}", traffic.name, super::super::outliers::says(outlier)));
+        far.map(|(traffic, outlier)| format!("{}: outlier {}", traffic.name, crate::report::outliers::says(outlier)));
     says.map(|text| element("p", "soft", &escape(&text))).collect()
 }
 
@@ -610,6 +610,15 @@ mod tests {
             Some(r"sio-bench run 'a'\''; <b>' --target node --path /rt --auth …")
         );
         assert!(!shown(&violation).contains("<b>"), "{}", shown(&violation));
+        violation.scenario = Some("a.toml".to_owned());
+        for (options, shown) in [
+            ("--header 'X-Key: …' --query 'a[b]=…'", "--header 'X-Key: …' --query 'a[b]=…'"),
+            ("--auth '…'; rm x", r"'--auth '\''…'\''; rm x'"),
+            ("--auth '…", r"'--auth '\''…'"),
+        ] {
+            violation.options = Some(options.to_owned());
+            assert_eq!(violation.replay(), Some(format!("sio-bench run a.toml --target node {shown}")));
+        }
         (violation.scenario, violation.no_case) = (None, Some("its <i> room".to_owned()));
         assert!(shown(&violation).contains("No case: its &lt;i&gt; room"), "{}", shown(&violation));
     }
