@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::register::Register;
 use super::select::{Filter, Suite};
 use crate::guess::nearest;
+use crate::vocab::pattern;
 
 impl Filter {
     /// What is wrong with the names in it, one line each; `suite` is whole.
@@ -20,7 +21,7 @@ impl Filter {
         problems.extend(absent("row", &self.rules, &rows));
         problems.extend(absent("tag", &self.tags, &tags));
         let known: BTreeSet<&str> = ids.iter().map(String::as_str).collect();
-        let named = |wanted: &String| ids.iter().chain(&full).any(|id| crate::vocab::pattern::matches(wanted, id));
+        let named = |wanted: &String| ids.iter().chain(&full).any(|id| pattern::matches(wanted, id));
         for wanted in self.ids.iter().filter(|wanted| !named(wanted)) {
             problems.push(sentence("case", wanted, &known));
         }
