@@ -27,11 +27,13 @@ mod decoder;
 pub mod engine;
 mod frame;
 mod msgpack;
+pub mod packed;
 mod packet;
 mod parser;
 mod placeholders;
 pub mod server;
 mod surrogates;
+mod timestamp;
 mod value;
 
 pub use args::{Args, ArgsError, IntoArgs};

@@ -14,6 +14,7 @@ use smallvec::smallvec;
 use std::fmt::Write as _;
 
 use crate::packet::PacketError;
+use crate::timestamp;
 use crate::value::push_escaped;
 use crate::{Args, Frame, Frames, Kind, Packet, Value};
 
@@ -47,7 +48,7 @@ pub(crate) fn encode(packet: &Packet) -> Frames {
     smallvec![Frame::binary(out)]
 }
 
-fn write_value(out: &mut Vec<u8>, value: &Value) {
+pub(crate) fn write_value(out: &mut Vec<u8>, value: &Value) {
     let _ = match value {
         Value::Null => encode::write_nil(out),
         Value::Bool(value) => encode::write_bool(out, *value),
@@ -128,12 +129,12 @@ pub(crate) fn decode(message: &Bytes) -> Result<Packet, PacketError> {
     Ok(Packet { kind, nsp, id, body: Args::from_json(reader.json, reader.attachments) })
 }
 
-fn broken(what: &str) -> PacketError {
+pub(crate) fn broken(what: &str) -> PacketError {
     PacketError::MessagePack(what.to_owned())
 }
 
 /// What has a length.
-enum Measured {
+pub(crate) enum Measured {
     Array,
     Map,
     Text,
@@ -141,14 +142,14 @@ enum Measured {
     Extension,
 }
 
-struct Reader<'a> {
-    rest: &'a [u8],
-    json: String,
-    attachments: Vec<Bytes>,
+pub(crate) struct Reader<'a> {
+    pub(crate) rest: &'a [u8],
+    pub(crate) json: String,
+    pub(crate) attachments: Vec<Bytes>,
 }
 
 impl<'a> Reader<'a> {
-    fn marker(&mut self) -> Result<Marker, PacketError> {
+    pub(crate) fn marker(&mut self) -> Result<Marker, PacketError> {
         read_marker(&mut self.rest).map_err(|_| broken("the end in the middle of a value"))
     }
 
@@ -178,7 +179,7 @@ impl<'a> Reader<'a> {
         std::str::from_utf8(self.bytes(len)?).map_err(|_| broken("a string that is not UTF-8"))
     }
 
-    fn text(&mut self) -> Result<&'a str, PacketError> {
+    pub(crate) fn text(&mut self) -> Result<&'a str, PacketError> {
         let marker = self.marker()?;
         match self.sized(marker)? {
             Some((Measured::Text, len)) => self.text_of(len),
@@ -214,12 +215,12 @@ impl<'a> Reader<'a> {
         number.map(Some).ok_or_else(|| broken("something else instead of a whole number from 0 on"))
     }
 
-    fn integer(&mut self) -> Result<u64, PacketError> {
+    pub(crate) fn integer(&mut self) -> Result<u64, PacketError> {
         self.optional_integer()?.ok_or_else(|| broken("undefined instead of a whole number"))
     }
 
     /// What a marker with a length introduces; `None` for numbers and constants.
-    fn sized(&mut self, marker: Marker) -> Result<Option<(Measured, usize)>, PacketError> {
+    pub(crate) fn sized(&mut self, marker: Marker) -> Result<Option<(Measured, usize)>, PacketError> {
         Ok(Some(match marker {
             Marker::FixArray(len) => (Measured::Array, usize::from(len)),
             Marker::Array16 => (Measured::Array, usize::from(self.u16()?)),
@@ -247,7 +248,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Appends the next value to the JSON.
-    fn value(&mut self, depth: usize) -> Result<(), PacketError> {
+    pub(crate) fn value(&mut self, depth: usize) -> Result<(), PacketError> {
         if depth > MAX_DEPTH {
             return Err(broken(&format!("data nested deeper than {MAX_DEPTH} levels")));
         }
@@ -301,7 +302,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads the next value and forgets it.
-    fn skip(&mut self) -> Result<(), PacketError> {
+    pub(crate) fn skip(&mut self) -> Result<(), PacketError> {
         let (json, attachments) = (self.json.len(), self.attachments.len());
         self.value(0)?;
         self.json.truncate(json);
@@ -346,7 +347,8 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    /// notepack's extensions, all of type 0: `undefined`, dates, and typed arrays, which have a length of their own.
+    /// The extensions of notepack.io 2, all of type 0: `undefined`, dates, and typed arrays, which have a length of their
+    /// own; and the timestamps of MessagePack itself, type -1, which newer encoders write.
     fn extension(&mut self, marker: Marker, len: usize) -> Result<(), PacketError> {
         let kind = self.u8()? as i8;
         match (kind, marker) {
@@ -362,6 +364,11 @@ impl<'a> Reader<'a> {
                 Ok(())
             }
             (0, _) => self.binary(len),
+            (-1, _) => {
+                let text = timestamp::text(self.bytes(len)?).ok_or_else(|| broken("a timestamp that is none"))?;
+                let _ = write!(self.json, "\"{text}\"");
+                Ok(())
+            }
             (other, _) => Err(broken(&format!("an extension of type {other}"))),
         }
     }

@@ -47,6 +47,13 @@ impl Value {
         }
     }
 
+    /// The value as JSON text; bytes become attachments.
+    pub fn to_json(&self) -> (String, Vec<Bytes>) {
+        let (mut json, mut attachments) = (String::new(), Vec::new());
+        self.write(&mut json, &mut attachments);
+        (json, attachments)
+    }
+
     fn write(&self, json: &mut String, attachments: &mut Vec<Bytes>) {
         match self {
             Self::Null => json.push_str("null"),
