@@ -3,11 +3,13 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use sio_protocol::{Args, ArgsError, IntoArgs, Packet};
+use sio_protocol::{Args, ArgsError, IntoArgs, Parser};
 use tokio::sync::Notify;
 
 use crate::Socket;
 use crate::adapter::{Outgoing, Room, Selection};
+use crate::cluster::wire::{Aim, Message};
+use crate::cluster::{ClusterError, Member, Question, RemoteSocket};
 use crate::event::arguments;
 use crate::namespace::Namespace;
 
@@ -180,6 +182,8 @@ impl BroadcastOperator {
         let args = arguments(event, args)?;
         let timeout = self.timeout.unwrap_or(DEFAULT_TIMEOUT);
         let answers = Arc::new(Answers::default());
+        // Ahead of the clients of this node, so that it is in one order with what is emitted.
+        let elsewhere = self.ask_others(&args, timeout, &answers);
         #[cfg(feature = "faults")]
         let question = crate::faults::question::Question::begin(&self.namespaces);
         #[cfg(feature = "faults")]
@@ -195,16 +199,25 @@ impl BroadcastOperator {
         };
         #[cfg(not(feature = "faults"))]
         let asked = self.ask(&args, &answers, |_| true);
-        let expected = asked.0.len();
+        let here = asked.0.len();
+        let expected = || here + elsewhere.iter().map(Question::clients).sum::<usize>();
         let all = async {
-            while answers.count() < expected {
+            while !elsewhere.iter().all(Question::is_counted) || answers.count() < expected() {
                 answers.more.notified().await;
             }
         };
-        let in_time = tokio::time::timeout(timeout, all).await.is_ok();
+        let counted = async {
+            for question in &elsewhere {
+                question.count().await;
+            }
+        };
+        let both = async { tokio::join!(counted, all) };
+        let in_time = tokio::time::timeout(timeout, both).await.is_ok();
+        let expected = expected();
         #[cfg(feature = "faults")]
         let in_time = !question.awaits_nobody(expected, timeout).await && in_time;
         drop(asked);
+        drop(elsewhere);
         let acks = std::mem::take(&mut *answers.lock());
         #[cfg(feature = "faults")]
         let acks = question.told(acks, in_time, expected);
@@ -213,21 +226,43 @@ impl BroadcastOperator {
 
     /// Sends a question to the selected sockets that are wanted.
     fn ask(&self, args: &Args, answers: &Arc<Answers>, wanted: impl Fn(&Socket) -> bool) -> Asked {
-        let mut asked = Asked(Vec::new());
+        let mut asked = Asked::default();
         for nsp in &self.namespaces {
-            let id = nsp.next_ack_id();
-            let packet = Packet { id: Some(id), ..Packet::event(nsp.path(), args.clone()) };
-            let frames = nsp.parser().encode(&packet);
-            nsp.adapter().for_each(&self.selection, &mut |socket| {
-                if wanted(socket) && socket.send_expecting(id, &frames, self.flags.compress, answers) {
-                    asked.0.push((socket.clone(), id));
-                }
-            });
+            nsp.ask_local(&self.selection, self.flags, args, answers, &mut asked, &wanted);
         }
         asked
     }
 
-    /// The selected sockets.
+    /// The other nodes, if there are some and they are addressed.
+    fn elsewhere(&self) -> impl Iterator<Item = &Member> {
+        let namespaces = self.namespaces.iter().filter(|_| !self.flags.local);
+        namespaces.filter_map(|nsp| nsp.adapter().cluster())
+    }
+
+    fn ask_others(&self, args: &Args, timeout: Duration, answers: &Arc<Answers>) -> Vec<Question> {
+        let ask = |member: &Member| {
+            let nsp = member.nsp().into();
+            let event = Outgoing { nsp, args: args.clone(), flags: self.flags, parser: Parser::Json };
+            member.ask(&self.selection, &event, timeout, answers)
+        };
+        self.elsewhere().filter_map(ask).collect()
+    }
+
+    fn tell_others(&self, message: impl Fn(Aim) -> Message) {
+        self.elsewhere().for_each(|member| member.tell(message(Aim::of(&self.selection))));
+    }
+
+    /// The selected sockets of all nodes. [`fetch_sockets`](Self::fetch_sockets) has those of this one, which are more than a
+    /// description.
+    pub async fn fetch_all_sockets(&self) -> Result<Vec<RemoteSocket>, ClusterError> {
+        let mut all: Vec<_> = self.fetch_sockets().iter().map(RemoteSocket::of_this_node).collect();
+        for member in self.elsewhere() {
+            all.extend(member.fetch_others(&self.selection).await?);
+        }
+        Ok(all)
+    }
+
+    /// The selected sockets of this node.
     pub fn fetch_sockets(&self) -> Vec<Socket> {
         let mut sockets = Vec::new();
         for nsp in &self.namespaces {
@@ -240,15 +275,17 @@ impl BroadcastOperator {
         sockets
     }
 
-    /// Puts the selected sockets into rooms.
+    /// Puts the selected sockets into rooms: those of this node when it returns, those of others as soon as they hear of it.
     pub fn sockets_join(&self, rooms: impl IntoRooms) {
         let rooms = rooms.into_rooms();
+        self.tell_others(|aim| Message::Join(aim, rooms.clone()));
         self.fetch_sockets().iter().for_each(|socket| socket.join(rooms.as_slice()));
     }
 
-    /// Takes the selected sockets out of rooms.
+    /// Takes the selected sockets out of rooms, as [`sockets_join`](Self::sockets_join) puts them in.
     pub fn sockets_leave(&self, rooms: impl IntoRooms) {
         let rooms = rooms.into_rooms();
+        self.tell_others(|aim| Message::Leave(aim, rooms.clone()));
         for socket in self.fetch_sockets() {
             rooms.iter().for_each(|room| socket.leave(room));
         }
@@ -256,6 +293,7 @@ impl BroadcastOperator {
 
     /// Disconnects the selected sockets; with `close`, their connections too.
     pub fn disconnect_sockets(&self, close: bool) {
+        self.tell_others(|aim| Message::Disconnect(aim, close));
         let sockets = self.fetch_sockets();
         #[cfg(feature = "faults")]
         let sockets = crate::faults::question::put_out(sockets);
@@ -270,7 +308,11 @@ impl BroadcastOperator {
 pub(crate) struct Answers {
     acks: Mutex<Vec<Args>>,
     more: Notify,
+    /// Where they go instead, if another node has asked.
+    forward: Option<Forward>,
 }
+
+type Forward = Box<dyn Fn(Args) + Send + Sync>;
 
 impl Answers {
     fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Args>> {
@@ -281,7 +323,20 @@ impl Answers {
         self.lock().len()
     }
 
+    /// Answers that are passed on.
+    pub(crate) fn forwarded(forward: impl Fn(Args) + Send + Sync + 'static) -> Self {
+        Self { forward: Some(Box::new(forward)), ..Self::default() }
+    }
+
+    /// Whoever waits looks again.
+    pub(crate) fn wake(&self) {
+        self.more.notify_one();
+    }
+
     pub(crate) fn push(&self, args: Args) {
+        if let Some(forward) = &self.forward {
+            return forward(args);
+        }
         self.lock().push(args);
         // One waits; a permit is kept for it if it is not waiting right now.
         self.more.notify_one();
@@ -289,7 +344,18 @@ impl Answers {
 }
 
 /// Who was asked. Dropped, also when the caller gives up waiting, nobody expects their answers any more.
-struct Asked(Vec<(Socket, u64)>);
+#[derive(Default)]
+pub(crate) struct Asked(Vec<(Socket, u64)>);
+
+impl Asked {
+    pub(crate) fn push(&mut self, socket: Socket, id: u64) {
+        self.0.push((socket, id));
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+}
 
 impl Drop for Asked {
     fn drop(&mut self) {

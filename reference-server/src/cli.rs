@@ -10,6 +10,8 @@ use std::time::Duration;
 use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
 
+#[cfg(feature = "redis")]
+use crate::Redis;
 use crate::tls::{self, TlsError};
 use crate::{AllowRequest, Cookie, Cors, Listener, Options, Parser, Recovery, Server, Transport, fixture, limits};
 
@@ -155,6 +157,12 @@ pub struct ServeArgs {
     #[arg(long, default_value = "A", env = "SIO_NODE")]
     node: String,
 
+    /// Broker that makes this server one node of several, as Socket.IO's adapters for Redis do: `redis://host:port`, or
+    /// `redis-sharded://host:port`
+    #[cfg(feature = "redis")]
+    #[arg(long, value_name = "URL", env = "SIO_ADAPTER")]
+    adapter: Option<String>,
+
     /// Keep the journal of what happened inside; `0` for load runs
     #[arg(long, env = "SIO_JOURNAL", value_parser = clap::builder::BoolishValueParser::new(), num_args = 0..=1, default_value = "true", default_missing_value = "true")]
     journal: bool,
@@ -213,6 +221,10 @@ pub enum ServeError {
         /// What the system says.
         error: io::Error,
     },
+    /// The broker cannot be used.
+    #[cfg(feature = "redis")]
+    #[error(transparent)]
+    Adapter(#[from] crate::RedisError),
     /// The certificate or its key cannot be used.
     #[error(transparent)]
     Tls(#[from] TlsError),
@@ -221,8 +233,12 @@ pub enum ServeError {
     Io(#[from] io::Error),
 }
 
-/// Features of the fixture contract that are not there yet. Silence would make their rows fail for no reason.
-const UNSUPPORTED: [(&str, &str); 1] = [("SIO_REDIS", "the Redis adapter")];
+/// Features of other fixtures that are not there, or go by another name. Silence would make their rows fail for no reason.
+const UNSUPPORTED: [(&str, &str); 1] = [("SIO_REDIS", "a Redis of that name; SIO_ADAPTER=redis://host:port is")];
+
+/// How long a starting server waits for its broker.
+#[cfg(feature = "redis")]
+const BROKER: Duration = Duration::from_secs(5);
 
 /// Serves the fixture until SIGTERM, SIGINT or, if asked for, the end of standard input. Prints
 /// `LISTENING <port>` when it is ready.
@@ -233,7 +249,14 @@ pub async fn serve(args: ServeArgs) -> Result<(), ServeError> {
         }
     }
     limits::raise_open_files();
-    let options = args.options();
+    #[cfg_attr(not(feature = "redis"), expect(unused_mut, reason = "there is nothing to add"))]
+    let mut options = args.options();
+    #[cfg(feature = "redis")]
+    let redis = args.adapter.as_deref().filter(|url| !url.is_empty()).map(Redis::by_scheme).transpose()?;
+    #[cfg(feature = "redis")]
+    if let Some(redis) = &redis {
+        options.adapter = redis.clone().into();
+    }
     #[cfg(feature = "faults")]
     let faults = args.faults.faults();
     #[cfg(feature = "faults")]
@@ -243,6 +266,13 @@ pub async fn serve(args: ServeArgs) -> Result<(), ServeError> {
     };
     let io = Server::new(options);
     fixture::install(&io, &fixture::Config { node: args.node.clone(), journal: args.journal });
+    #[cfg(feature = "redis")]
+    if let Some(redis) = &redis
+        && !redis.ready(BROKER).await
+    {
+        // Its own clients are served all the same.
+        let _ = writeln!(io::stderr(), "the broker does not answer yet; until it does, this node is alone");
+    }
     let address = (args.host, args.port);
     let listener = io
         .listen(address)
@@ -271,6 +301,10 @@ pub async fn serve(args: ServeArgs) -> Result<(), ServeError> {
     }
     io.close(SHUTDOWN).await;
     helpers.into_iter().for_each(|helper| drop(helper.join()));
+    #[cfg(feature = "redis")]
+    if let Some(stats) = redis.map(|redis| redis.stats()).filter(|stats| stats.has_lost()) {
+        let _ = writeln!(io::stderr(), "{stats}");
+    }
     #[cfg(feature = "faults")]
     if let Some(faults) = faults {
         // So that a tester's counts can be held against it.

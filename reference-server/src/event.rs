@@ -1,5 +1,6 @@
 //! What a client sent, and the way to answer it.
 
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -64,6 +65,46 @@ impl Ack {
         // Relaxed: the flag guards nothing but itself.
         if !self.sent.swap(true, Ordering::Relaxed) {
             self.socket.send_ack(self.id, args);
+        }
+    }
+}
+
+type SideAnswer = Box<dyn Fn(Args) + Send + Sync>;
+
+/// An event of another node of the cluster, for this one.
+#[derive(Clone)]
+pub struct ServerSideEvent {
+    /// The name.
+    pub name: String,
+    /// The arguments, without the name.
+    pub args: Args,
+    answer: Option<Arc<(AtomicBool, SideAnswer)>>,
+}
+
+impl fmt::Debug for ServerSideEvent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ServerSideEvent({} {})", self.name, self.args.json())
+    }
+}
+
+impl ServerSideEvent {
+    pub(crate) fn new(name: String, args: Args, answer: Option<SideAnswer>) -> Self {
+        Self { name, args, answer: answer.map(|answer| Arc::new((AtomicBool::new(false), answer))) }
+    }
+
+    /// Whether the other node waits for an answer.
+    pub fn wants_answer(&self) -> bool {
+        self.answer.is_some()
+    }
+
+    /// Answers, if the other node waits; of the arguments it gets the first, and of several answers as well. Arguments that cannot
+    /// be serialized are not sent.
+    pub fn ack(&self, args: impl IntoArgs) {
+        let Some(answer) = &self.answer else { return };
+        let Ok(args) = args.into_args() else { return };
+        // Relaxed: the flag guards nothing but itself.
+        if !answer.0.swap(true, Ordering::Relaxed) {
+            (answer.1)(args);
         }
     }
 }

@@ -53,6 +53,7 @@ pub mod adapter;
 mod broadcast;
 pub mod cheatsheet;
 pub mod cli;
+mod cluster;
 mod emitter;
 mod engine;
 mod event;
@@ -74,9 +75,12 @@ mod transport;
 
 pub use adapter::{Adapter, MemoryAdapter, Room, RoomEvent, Selection};
 pub use broadcast::{BroadcastError, BroadcastOperator, Flags, IntoRooms, PartialAcks};
+#[cfg(feature = "redis")]
+pub use cluster::redis::{Redis, RedisError, RedisStats};
+pub use cluster::{ClusterError, Member, RemoteSocket};
 pub use emitter::Emitter;
 pub use engine::{EngineApp, EngineSocket};
-pub use event::{Ack, AckError, Event};
+pub use event::{Ack, AckError, Event, ServerSideEvent};
 pub use listener::Listener;
 pub use namespace::{ConnectError, Namespace, ParentNamespace};
 pub use options::{AdapterFactory, AllowRequest, Builder, Cookie, Cors, Options, Origin, Recovery, SameSite};

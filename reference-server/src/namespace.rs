@@ -5,15 +5,18 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
 
 use indexmap::IndexMap;
 use serde_json::Value as Json;
-use sio_protocol::{ArgsError, ByteString, IntoArgs, Parser};
+use sio_protocol::{ArgsError, ByteString, IntoArgs, Packet, Parser};
 
-use crate::adapter::{Adapter, Shared};
-use crate::broadcast::BroadcastOperator;
-use crate::{Args, Options, Recovery, Socket};
+use crate::adapter::{Adapter, Selection, Shared};
+use crate::broadcast::{Answers, Asked, BroadcastOperator};
+use crate::cluster::ClusterError;
+use crate::cluster::wire::Message;
+use crate::event::ServerSideEvent;
+use crate::{Args, Flags, Options, Recovery, Socket};
 
 /// A refusal by a middleware: what the client finds in its CONNECT_ERROR.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -40,7 +43,7 @@ impl ConnectError {
 pub(crate) type Decision = Pin<Box<dyn Future<Output = Result<(), ConnectError>> + Send>>;
 type Middleware = Arc<dyn Fn(Socket) -> Decision + Send + Sync>;
 type OnConnection = Arc<dyn Fn(&Socket) + Send + Sync>;
-type OnServerSide = Arc<dyn Fn(Args) + Send + Sync>;
+type OnServerSide = Arc<dyn Fn(ServerSideEvent) + Send + Sync>;
 
 /// Middlewares and handlers; a dynamic namespace shares those of its parent.
 #[derive(Default)]
@@ -97,7 +100,7 @@ impl fmt::Debug for Namespace {
 impl Namespace {
     pub(crate) fn new(path: ByteString, parent: Option<Arc<Setup>>, options: &Options, shared: &Shared) -> Self {
         let adapter = options.adapter_of(&path, shared);
-        Self(Arc::new(Inner {
+        let nsp = Self(Arc::new(Inner {
             path,
             parent,
             own: Setup::default(),
@@ -107,7 +110,16 @@ impl Namespace {
             parser: options.parser,
             recovery: options.connection_state_recovery.clone(),
             users: AtomicUsize::new(0),
-        }))
+        }));
+        if let Some(member) = nsp.adapter().cluster() {
+            member.belongs_to(&nsp);
+        }
+        nsp
+    }
+
+    /// A handle that does not keep it.
+    pub(crate) fn downgrade(&self) -> WeakNamespace {
+        WeakNamespace(Arc::downgrade(&self.0))
     }
 
     /// The name, with its leading slash.
@@ -176,21 +188,72 @@ impl Namespace {
         BroadcastOperator::new(vec![self.clone()], None)
     }
 
-    /// Answers [`server_side_emit`](Self::server_side_emit) of other nodes.
-    pub fn on_server_side(&self, event: &str, handler: impl Fn(Args) + Send + Sync + 'static) {
+    /// Takes [`server_side_emit`](Self::server_side_emit) of other nodes. It runs where what they send arrives, so work that waits
+    /// belongs into a task of its own.
+    pub fn on_server_side(&self, event: &str, handler: impl Fn(ServerSideEvent) + Send + Sync + 'static) {
         let mut handlers = self.0.server_side.lock().unwrap_or_else(PoisonError::into_inner);
         handlers.insert(event.to_owned(), Arc::new(handler));
     }
 
-    /// Sends an event to the other nodes of the cluster: nobody, as there is one node (UT-06).
-    pub fn server_side_emit(&self, event: &str, args: impl IntoArgs) -> Result<(), ArgsError> {
-        crate::event::arguments(event, args).map(drop)
+    pub(crate) fn run_server_side(&self, event: ServerSideEvent) {
+        let handlers = self.0.server_side.lock().unwrap_or_else(PoisonError::into_inner);
+        let handler = handlers.get(&event.name).cloned();
+        drop(handlers);
+        if let Some(handler) = handler {
+            handler(event);
+        }
     }
 
-    /// Sends an event to the other nodes and collects their answers: none, as there is one node (UT-06).
-    #[expect(clippy::unused_async, reason = "with other nodes there will be something to wait for")]
-    pub async fn server_side_emit_with_ack(&self, event: &str, args: impl IntoArgs) -> Result<Vec<Args>, ArgsError> {
-        self.server_side_emit(event, args).map(|()| Vec::new())
+    /// Sends an event to the other nodes of the cluster, never to this one (UT-06).
+    pub fn server_side_emit(&self, event: &str, args: impl IntoArgs) -> Result<(), ArgsError> {
+        let args = crate::event::arguments(event, args)?;
+        if let Some(member) = self.adapter().cluster() {
+            member.tell(Message::Side(None, args));
+        }
+        Ok(())
+    }
+
+    /// Sends an event to the other nodes and collects one answer of each (UT-06); without other nodes there is none. Node's limit of
+    /// five seconds is this one's, too.
+    pub async fn server_side_emit_with_ack(&self, event: &str, args: impl IntoArgs) -> Result<Vec<Args>, ClusterError> {
+        let args = crate::event::arguments(event, args)?;
+        match self.adapter().cluster() {
+            Some(member) => member.ask_nodes(args).await,
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// Asks the selected sockets of this node.
+    pub(crate) fn put_question(
+        &self,
+        selection: &Selection,
+        flags: Flags,
+        args: &Args,
+        answers: &Arc<Answers>,
+    ) -> Asked {
+        let mut asked = Asked::default();
+        self.ask_local(selection, flags, args, answers, &mut asked, |_| true);
+        asked
+    }
+
+    /// Sends a question to the selected sockets of this node that are wanted.
+    pub(crate) fn ask_local(
+        &self,
+        selection: &Selection,
+        flags: Flags,
+        args: &Args,
+        answers: &Arc<Answers>,
+        asked: &mut Asked,
+        wanted: impl Fn(&Socket) -> bool,
+    ) {
+        let id = self.next_ack_id();
+        let packet = Packet { id: Some(id), ..Packet::event(self.path(), args.clone()) };
+        let frames = self.parser().encode(&packet);
+        self.adapter().for_each(selection, &mut |socket| {
+            if wanted(socket) && socket.send_expecting(id, &frames, flags.compress, answers) {
+                asked.push(socket.clone(), id);
+            }
+        });
     }
 
     pub(crate) fn next_ack_id(&self) -> u64 {
@@ -219,6 +282,15 @@ impl Namespace {
         for handler in parent.into_iter().chain(self.0.own.on_connection()) {
             handler(socket);
         }
+    }
+}
+
+/// A handle of a namespace that does not keep it.
+pub(crate) struct WeakNamespace(Weak<Inner>);
+
+impl WeakNamespace {
+    pub(crate) fn upgrade(&self) -> Option<Namespace> {
+        self.0.upgrade().map(Namespace)
     }
 }
 

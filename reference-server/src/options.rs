@@ -53,7 +53,7 @@ pub struct Options {
     pub http_compression: Option<usize>,
     /// How packets are written; every client must use the same (JSON).
     pub parser: Parser,
-    /// What keeps the rooms of each namespace (memory).
+    /// What keeps the rooms of each namespace, or what makes this server one of several (memory, and it is alone).
     pub adapter: Option<AdapterFactory>,
     /// Attachments of one packet (10).
     pub max_attachments: usize,
@@ -144,9 +144,14 @@ impl Options {
 
     /// The adapter of a namespace.
     pub(crate) fn adapter_of(&self, nsp: &str, shared: &Shared) -> Arc<dyn Adapter> {
-        match &self.adapter {
-            Some(AdapterFactory(make)) => make(nsp),
+        let factory = self.adapter.as_ref();
+        let local = match factory.and_then(|factory| factory.local.as_ref()) {
+            Some(make) => make(nsp),
             None => Arc::new(MemoryAdapter::with(self.connection_state_recovery.clone(), shared)),
+        };
+        match factory.and_then(|factory| factory.cluster.as_ref()) {
+            Some(cluster) => cluster.member(nsp, local, self),
+            None => local,
         }
     }
 
@@ -230,15 +235,38 @@ impl fmt::Debug for AllowRequest {
 
 type MakeAdapter = dyn Fn(&str) -> Arc<dyn Adapter> + Send + Sync;
 
+/// Puts a namespace into a cluster: it is given the name and what keeps the rooms of this node.
+pub(crate) trait JoinCluster: Send + Sync {
+    fn member(&self, nsp: &str, local: Arc<dyn Adapter>, options: &Options) -> Arc<dyn Adapter>;
+}
+
 /// Makes the adapter of each namespace; it is given the namespace's name. An adapter of one's own usually wraps a
 /// [`MemoryAdapter`] and adds to what that does.
 #[derive(Clone)]
-pub struct AdapterFactory(Arc<MakeAdapter>);
+pub struct AdapterFactory {
+    /// What keeps the rooms of this node, if not memory.
+    local: Option<Arc<MakeAdapter>>,
+    cluster: Option<Arc<dyn JoinCluster>>,
+}
 
 impl AdapterFactory {
     /// Calls a function for each namespace that comes into being. It must not call the server.
     pub fn new(make: impl Fn(&str) -> Arc<dyn Adapter> + Send + Sync + 'static) -> Self {
-        Self(Arc::new(make))
+        Self { local: Some(Arc::new(make)), cluster: None }
+    }
+
+    /// Rooms in memory, of a server that is one node of several.
+    #[cfg(feature = "redis")]
+    pub(crate) fn in_cluster(cluster: Arc<dyn JoinCluster>) -> Self {
+        Self { local: None, cluster: Some(cluster) }
+    }
+
+    /// The same nodes, with other rooms.
+    #[cfg(feature = "faults")]
+    #[must_use]
+    pub(crate) fn with_local(mut self, local: Self) -> Self {
+        self.local = local.local;
+        self
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use sio_protocol::{Args, ArgsError, IntoArgs};
 
 use crate::broadcast::{BroadcastError, BroadcastOperator, IntoRooms};
+use crate::cluster::{ClusterError, RemoteSocket};
 use crate::{Namespace, ParentNamespace, Server, Socket};
 
 macro_rules! selects {
@@ -61,7 +62,12 @@ macro_rules! selects {
                 self.broadcast().emit_with_ack(event, args).await
             }
 
-            /// Everybody who is here.
+            /// Everybody, on whichever node.
+            pub async fn fetch_all_sockets(&self) -> Result<Vec<RemoteSocket>, ClusterError> {
+                self.broadcast().fetch_all_sockets().await
+            }
+
+            /// Everybody who is on this node.
             pub fn fetch_sockets(&self) -> Vec<Socket> {
                 self.broadcast().fetch_sockets()
             }

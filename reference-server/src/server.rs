@@ -16,6 +16,7 @@ use tokio::net::ToSocketAddrs;
 use tokio::sync::watch;
 
 use crate::adapter::Shared;
+use crate::cluster::ClusterError;
 use crate::engine::EngineApp;
 use crate::listener::Listener;
 use crate::namespace::{Matcher, Namespace, ParentNamespace};
@@ -220,7 +221,7 @@ impl Server {
     }
 
     /// [`Namespace::server_side_emit_with_ack`] of `/`.
-    pub async fn server_side_emit_with_ack(&self, event: &str, args: impl IntoArgs) -> Result<Vec<Args>, ArgsError> {
+    pub async fn server_side_emit_with_ack(&self, event: &str, args: impl IntoArgs) -> Result<Vec<Args>, ClusterError> {
         self.of("/").server_side_emit_with_ack(event, args).await
     }
 
@@ -389,7 +390,21 @@ impl Server {
         }
         drop(sessions);
         self.drained(patience).await;
+        self.leave_cluster(patience).await;
         self.0.stage.send_replace(Stage::Closed);
+    }
+
+    /// Takes the namespaces out of the cluster, if they are in one. What clients have said last is still carried.
+    async fn leave_cluster(&self, patience: Duration) {
+        let namespaces: Vec<_> = self.namespaces().by_name.values().cloned().collect();
+        let leave = async {
+            for nsp in &namespaces {
+                if let Some(member) = nsp.adapter().cluster() {
+                    member.leave().await;
+                }
+            }
+        };
+        let _ = tokio::time::timeout(patience, leave).await;
     }
 
     /// Waits until the last session is gone, for `patience` at most.

@@ -335,6 +335,10 @@ impl Adapter for MemoryAdapter {
         entry.map(|entry| entry.rooms.iter().cloned().collect()).unwrap_or_default()
     }
 
+    fn has_room(&self, room: &str) -> bool {
+        self.lock().rooms.contains_key(room)
+    }
+
     fn rooms(&self) -> Listing {
         let state = self.lock();
         let name = |key: &usize| state.sockets[*key].socket.id().to_owned();

@@ -21,6 +21,7 @@ use stays::Stays;
 
 use crate::Socket;
 use crate::broadcast::Flags;
+use crate::cluster::Member;
 
 /// A room's name. Each socket is in the room that is named like its id.
 pub type Room = Arc<str>;
@@ -161,6 +162,11 @@ pub trait Adapter: Send + Sync {
     /// The rooms of one socket.
     fn socket_rooms(&self, sid: &str) -> Vec<Room>;
 
+    /// Whether somebody is in a room.
+    fn has_room(&self, room: &str) -> bool {
+        self.rooms().contains_key(room)
+    }
+
     /// Every room with its members.
     fn rooms(&self) -> Listing;
 
@@ -169,6 +175,11 @@ pub trait Adapter: Send + Sync {
 
     /// Watches the four room events.
     fn on_room_event(&self, observer: RoomObserver);
+
+    /// The other nodes; `None` for an adapter that knows of none.
+    fn cluster(&self) -> Option<&Member> {
+        None
+    }
 
     // ---- connection state recovery; an adapter without it keeps these
 

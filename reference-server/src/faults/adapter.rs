@@ -422,6 +422,10 @@ impl Adapter for FaultyAdapter {
         sids
     }
 
+    fn has_room(&self, room: &str) -> bool {
+        self.inner.has_room(room)
+    }
+
     fn on_room_event(&self, observer: RoomObserver) {
         let (faults, restoring) = (self.faults.clone(), self.restoring.clone());
         self.inner.on_room_event(Box::new(move |event| {

@@ -171,12 +171,17 @@ impl Faults {
             }
         }
         let (faults, recovery) = (self.clone(), options.connection_state_recovery.clone());
-        options.adapter = Some(AdapterFactory::new(move |nsp| {
+        let cluster = options.adapter.take();
+        let rooms = AdapterFactory::new(move |nsp| {
             let inner: Arc<dyn Adapter> = Arc::new(MemoryAdapter::new(recovery.clone()));
             let adapter = Arc::new(adapter::FaultyAdapter::new(inner, nsp.to_owned(), faults.clone()));
             faults.adapters().insert(nsp.to_owned(), Arc::downgrade(&adapter));
             adapter
-        }));
+        });
+        options.adapter = Some(match cluster {
+            Some(cluster) => cluster.with_local(rooms),
+            None => rooms,
+        });
         options.faults = Some(self.clone());
         options
     }

@@ -1,0 +1,377 @@
+//! The connections to Redis: one that writes, and one that hears. Each is made again when it breaks.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::future::Future;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::task::Poll;
+use std::time::Duration;
+
+use futures_util::stream::{FuturesUnordered, StreamExt as _};
+use redis::aio::{ConnectionLike as _, MultiplexedConnection};
+use redis::{AsyncConnectionConfig, Client, Cmd, Pipeline, PushInfo, PushKind, Value};
+use tokio::runtime::Handle;
+use tokio::sync::{Notify, watch};
+use tokio::task::AbortHandle;
+
+use super::outbox::Outbox;
+use super::routes::{Key, Outcome, Route, Routes, Way};
+use crate::cluster::member::lock;
+
+/// How long Redis has to take a connection.
+const CONNECT: Duration = Duration::from_secs(3);
+/// How often the connection that hears is asked whether it still does, and how long it has. Long: a Redis that stands still
+/// forgets nothing as long as nobody hangs up.
+const PING: (Duration, Duration) = (Duration::from_secs(15), Duration::from_secs(30));
+/// The first and the longest pause between two attempts.
+const PAUSE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
+/// Batches that Redis has not answered yet.
+const FLYING: usize = 16;
+
+/// What did not reach the others, and what came and could not be read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RedisStats {
+    /// Messages that were dropped because too many waited.
+    pub dropped: u64,
+    /// Messages that were being written when the connection broke, or that Redis refused: nobody knows whether the others have them.
+    pub uncertain: u64,
+    /// Messages of others that made no sense and were ignored.
+    pub garbage: u64,
+    /// Connections that were made, the first ones counted in.
+    pub connections: u64,
+}
+
+impl RedisStats {
+    /// Whether something may not have reached the others, or they sent nonsense.
+    pub fn has_lost(&self) -> bool {
+        self.dropped + self.uncertain + self.garbage > 0
+    }
+}
+
+impl fmt::Display for RedisStats {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { dropped, uncertain, garbage, connections } = self;
+        write!(
+            f,
+            "broker: {dropped} messages dropped because too many waited, {uncertain} under way when a connection broke, \
+             {garbage} of others that cannot be read, {connections} connections"
+        )
+    }
+}
+
+#[derive(Default)]
+struct Counters {
+    dropped: AtomicU64,
+    uncertain: AtomicU64,
+    garbage: AtomicU64,
+    connections: AtomicU64,
+}
+
+pub(super) struct Link {
+    client: Client,
+    outbox: Mutex<Outbox>,
+    /// Told when something is in the outbox.
+    work: Notify,
+    /// Told when Redis has answered.
+    done: Notify,
+    routes: RwLock<Routes>,
+    changed: Notify,
+    /// Up to which version of the routes Redis knows them.
+    known: watch::Sender<u64>,
+    writer: watch::Sender<Option<MultiplexedConnection>>,
+    counters: Counters,
+}
+
+/// The link and whoever keeps it up.
+pub(super) struct Tasks {
+    pub(super) link: Arc<Link>,
+    running: Vec<AbortHandle>,
+}
+
+impl Tasks {
+    pub(super) fn start(client: Client, runtime: &Handle) -> Self {
+        let link = Arc::new(Link::new(client));
+        let writing = runtime.spawn(link.clone().write()).abort_handle();
+        let hearing = runtime.spawn(link.clone().hear()).abort_handle();
+        Self { link, running: vec![writing, hearing] }
+    }
+}
+
+impl Drop for Tasks {
+    fn drop(&mut self) {
+        self.running.iter().for_each(AbortHandle::abort);
+    }
+}
+
+fn count(counter: &AtomicU64, more: u64) {
+    // Relaxed: only the sum matters.
+    counter.fetch_add(more, Ordering::Relaxed);
+}
+
+impl Link {
+    fn new(client: Client) -> Self {
+        Self {
+            client,
+            outbox: Mutex::default(),
+            work: Notify::new(),
+            done: Notify::new(),
+            routes: RwLock::default(),
+            changed: Notify::new(),
+            known: watch::Sender::new(0),
+            writer: watch::Sender::new(None),
+            counters: Counters::default(),
+        }
+    }
+
+    pub(super) fn stats(&self) -> RedisStats {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        RedisStats {
+            dropped: read(&self.counters.dropped),
+            uncertain: read(&self.counters.uncertain),
+            garbage: read(&self.counters.garbage),
+            connections: read(&self.counters.connections),
+        }
+    }
+
+    // ---- what others call
+
+    /// Queues a command, whose body is so long.
+    pub(super) fn send(&self, command: Cmd, bytes: usize) {
+        if lock(&self.outbox).push(command, bytes) {
+            self.work.notify_one();
+        } else {
+            count(&self.counters.dropped, 1);
+        }
+    }
+
+    /// Asks something now, ahead of what is queued; `None` when the connection breaks.
+    pub(super) async fn ask(&self, command: &Cmd) -> Option<Value> {
+        let mut writer = self.writer.subscribe();
+        let connection = writer.wait_for(Option::is_some).await.ok()?.clone();
+        connection?.req_packed_command(command).await.ok()
+    }
+
+    pub(super) fn add_routes(&self, routes: impl IntoIterator<Item = (Key, Route)>) {
+        self.change_routes(|all| all.all.extend(routes));
+    }
+
+    pub(super) fn remove_routes(&self, gone: impl Fn(&Key, &Route) -> bool) {
+        self.change_routes(|all| all.all.retain(|key, route| !gone(key, route)));
+    }
+
+    fn change_routes(&self, change: impl FnOnce(&mut Routes)) {
+        let mut routes = self.routes.write().unwrap_or_else(PoisonError::into_inner);
+        change(&mut routes);
+        routes.version += 1;
+        drop(routes);
+        self.changed.notify_one();
+    }
+
+    /// Ends when Redis knows what is to be heard, as it is now.
+    pub(super) async fn subscribed(&self) {
+        let version = self.routes.read().unwrap_or_else(PoisonError::into_inner).version;
+        let mut known = self.known.subscribe();
+        // The sender lives in this link.
+        let _ = known.wait_for(|known| *known >= version).await;
+    }
+
+    /// Ends when Redis has what was handed over.
+    pub(super) async fn written(&self) {
+        loop {
+            let done = self.done.notified();
+            if lock(&self.outbox).is_done() {
+                return;
+            }
+            done.await;
+        }
+    }
+
+    // ---- connections
+
+    async fn open(&self, on_push: impl Fn(PushInfo) + Send + Sync + 'static) -> Option<MultiplexedConnection> {
+        let on_push = move |info: PushInfo| {
+            on_push(info);
+            Ok::<_, ()>(())
+        };
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(CONNECT))
+            .set_response_timeout(None)
+            .set_pipeline_buffer_size(4 * FLYING)
+            .set_push_sender(on_push);
+        let connecting = self.client.get_multiplexed_async_connection_with_config(&config);
+        let connection = tokio::time::timeout(CONNECT, connecting).await.ok()?.ok()?;
+        count(&self.counters.connections, 1);
+        Some(connection)
+    }
+
+    /// Writes what is queued, on one connection after the other.
+    async fn write(self: Arc<Self>) {
+        let mut pause = PAUSE.0;
+        loop {
+            let broken = Arc::new(Notify::new());
+            let tell = broken.clone();
+            let on_push = move |info: PushInfo| {
+                if info.kind == PushKind::Disconnection {
+                    tell.notify_one();
+                }
+            };
+            if let Some(connection) = self.open(on_push).await {
+                pause = PAUSE.0;
+                self.writer.send_replace(Some(connection.clone()));
+                self.write_on(&connection, &broken).await;
+                self.writer.send_replace(None);
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(PAUSE.1);
+        }
+    }
+
+    /// Several batches may be under way; they are written in their order, as each is begun before the next one is.
+    async fn write_on(&self, connection: &MultiplexedConnection, broken: &Notify) {
+        let mut flying = FuturesUnordered::new();
+        loop {
+            while flying.len() < FLYING
+                && let Some((pipeline, count)) = self.next_batch()
+            {
+                let mut connection = connection.clone();
+                let mut batch = Box::pin(async move {
+                    let answers = connection.req_packed_commands(&pipeline, 0, count).await;
+                    (answers, count)
+                });
+                match std::future::poll_fn(|cx| Poll::Ready(batch.as_mut().poll(cx))).await {
+                    Poll::Ready((answers, count)) => self.landed(&answers, count),
+                    Poll::Pending => flying.push(batch),
+                }
+            }
+            // Cancel-safe: what flies stays in its set.
+            tokio::select! {
+                Some((answers, count)) = flying.next() => self.landed(&answers, count),
+                () = self.work.notified(), if flying.len() < FLYING => {}
+                () = broken.notified() => break,
+            }
+        }
+        // The connection is gone, so each of them ends.
+        while let Some((answers, count)) = flying.next().await {
+            self.landed(&answers, count);
+        }
+    }
+
+    fn next_batch(&self) -> Option<(Pipeline, usize)> {
+        lock(&self.outbox).batch()
+    }
+
+    fn landed(&self, answers: &redis::RedisResult<Vec<Value>>, commands: usize) {
+        let refused = match answers {
+            Ok(answers) => answers.iter().filter(|answer| matches!(answer, Value::ServerError(_))).count(),
+            Err(_) => commands,
+        };
+        count(&self.counters.uncertain, refused as u64);
+        let mut outbox = lock(&self.outbox);
+        outbox.flying -= commands;
+        if outbox.is_done() {
+            self.done.notify_waiters();
+        }
+    }
+
+    /// Hears what comes, on one connection after the other.
+    async fn hear(self: Arc<Self>) {
+        let mut pause = PAUSE.0;
+        loop {
+            let broken = Arc::new(Notify::new());
+            let (tell, link) = (broken.clone(), Arc::downgrade(&self));
+            let on_push = move |info: PushInfo| match (&info.kind, link.upgrade()) {
+                (PushKind::Disconnection, _) | (_, None) => tell.notify_one(),
+                (_, Some(link)) => link.heard(&info),
+            };
+            if let Some(connection) = self.open(on_push).await {
+                pause = PAUSE.0;
+                // Cancel-safe: the connection is given up with it.
+                tokio::select! {
+                    () = self.keep_subscribed(connection) => {}
+                    () = broken.notified() => {}
+                }
+            }
+            self.known.send_replace(0);
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(PAUSE.1);
+        }
+    }
+
+    /// Ends when Redis does not answer any more.
+    async fn keep_subscribed(&self, mut connection: MultiplexedConnection) {
+        let mut have = HashSet::new();
+        loop {
+            let (version, commands) = self.difference(&mut have);
+            let answers = commands.len();
+            if answers > 0 && !answers_in_time(connection.req_packed_commands(&commands, 0, answers)).await {
+                return;
+            }
+            self.known.send_replace(version);
+            // Cancel-safe: what has changed is looked for each time.
+            tokio::select! {
+                () = self.changed.notified() => {}
+                () = tokio::time::sleep(PING.0) => {
+                    if !answers_in_time(connection.req_packed_command(&redis::cmd("PING"))).await {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    /// What Redis has to be told so that it knows the routes.
+    fn difference(&self, have: &mut HashSet<Key>) -> (u64, Pipeline) {
+        let routes = self.routes.read().unwrap_or_else(PoisonError::into_inner);
+        let mut commands = Pipeline::new();
+        let mut tell = |(way, name): &Key, wanted| {
+            commands.cmd(way.command(wanted)).arg(name);
+        };
+        have.retain(|key| {
+            let wanted = routes.all.contains_key(key);
+            if !wanted {
+                tell(key, false);
+            }
+            wanted
+        });
+        for key in routes.all.keys() {
+            if have.insert(key.clone()) {
+                tell(key, true);
+            }
+        }
+        (routes.version, commands)
+    }
+
+    /// Hands a message over where it came, so that it reaches clients without a detour; meanwhile nothing more is read.
+    fn heard(&self, info: &PushInfo) {
+        let (way, pattern, channel, payload) = match (&info.kind, info.data.as_slice()) {
+            (PushKind::Message, [channel, payload]) => (Way::Channel, channel, channel, payload),
+            (PushKind::SMessage, [channel, payload]) => (Way::Shard, channel, channel, payload),
+            (PushKind::PMessage, [pattern, channel, payload]) => (Way::Pattern, pattern, channel, payload),
+            _ => return,
+        };
+        let (Some(name), Some(channel), Some(payload)) = (bytes(pattern), bytes(channel), bytes(payload)) else {
+            return;
+        };
+        let Ok(name) = std::str::from_utf8(name) else { return };
+        let routes = self.routes.read().unwrap_or_else(PoisonError::into_inner);
+        let route = routes.all.get(&(way, name.to_owned())).cloned();
+        drop(routes);
+        if route.is_some_and(|route| route.take(channel, payload) == Outcome::Garbage) {
+            count(&self.counters.garbage, 1);
+        }
+    }
+}
+
+fn bytes(value: &Value) -> Option<&[u8]> {
+    match value {
+        Value::BulkString(bytes) => Some(bytes),
+        Value::SimpleString(text) => Some(text.as_bytes()),
+        _ => None,
+    }
+}
+
+async fn answers_in_time<T>(answer: impl Future<Output = redis::RedisResult<T>>) -> bool {
+    matches!(tokio::time::timeout(PING.1, answer).await, Ok(Ok(_)))
+}
