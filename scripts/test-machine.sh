@@ -9,6 +9,8 @@ need node nodejs
 need npm npm
 need python3 python3 python3-venv
 need haproxy haproxy
+need nginx nginx
+need redis-server redis-server
 need pkg-config pkg-config
 need chromium chromium
 need chromedriver chromium-driver

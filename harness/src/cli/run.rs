@@ -23,7 +23,8 @@ use crate::report::html::Run;
 use crate::report::{judge, render};
 use crate::scenario::model::{Driver, ProcessId, Upset};
 use crate::scenario::{self, Loaded};
-use crate::target::{self, Choice, Fleet, Launch};
+use crate::target::{self, Choice, Crew, Fleet, Formation, Launch};
+use crate::vocab::Cluster;
 use crate::vocab::text::plural;
 use crate::{output, secrets};
 
@@ -34,8 +35,7 @@ const SPARE_FILES: u64 = 64;
 pub(super) struct Job {
     pub(super) loaded: Vec<Loaded>,
     plans: Vec<Option<Plan>>,
-    /// One for each node.
-    choices: Vec<Choice>,
+    formation: Formation,
     path: Option<String>,
     manner: Arc<Manner>,
     pub(super) workers: usize,
@@ -57,7 +57,7 @@ pub(super) fn run(args: &RunArgs) -> Exit {
     if job.plans.iter().all(Option::is_none) {
         // Cases alone need no load engine, but may need targets of their own.
         let out = args.out.clone();
-        return super::conform::cases(job.loaded, &job.choices[0], (job.path, job.manner), out, args.quiet);
+        return super::conform::cases(job.loaded, &job.formation.alone(), (job.path, job.manner), out, args.quiet);
     }
     let folder = job.folder.clone();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -105,14 +105,17 @@ pub(super) fn prepare(args: &RunArgs, adapt: impl Fn(&mut Loaded)) -> Result<Job
     let users = |file: &Loaded| file.scenario.populations.values().map(|users| u64::from(users.count)).sum();
     enough_files(open_files, loaded.iter().map(users).max().unwrap_or(0))?;
     loaded.iter().try_for_each(plain_cases_beside_load)?;
-    let choices = choices(args.target.as_deref(), &loaded)?;
+    let formation = formation(args.target.as_deref(), &loaded)?;
+    let choices = &formation.choices;
     let nodes = choices.len() as u32;
+    // A fleet that the command line names is a cluster for every file.
+    loaded.iter_mut().for_each(|file| file.scenario.target.cluster.clone_from(&formation.cluster));
     let plans = loaded.iter().map(|loaded| plan(loaded, nodes)).collect::<Result<Vec<_>, String>>()?;
     enough_files(open_files, plans.iter().flatten().map(Plan::sockets).max().unwrap_or(0))?;
     let own = plans.iter().flatten().map(Plan::connections).max().unwrap_or(0);
     enough_ports(own, loaded[0].scenario.target.sources.len() as u64, choices.len() as u64)?;
-    links_without_tls(&loaded, &choices)?;
-    goose_as_it_can(&loaded, &choices)?;
+    links_without_tls(&loaded, choices)?;
+    goose_as_it_can(&loaded, choices)?;
     let first = &loaded[0].scenario;
     let path = first.target.path.clone();
     let manner = args.getting_in.over(&*manner(&loaded[0])?);
@@ -122,7 +125,7 @@ pub(super) fn prepare(args: &RunArgs, adapt: impl Fn(&mut Loaded)) -> Result<Job
     let audience = args.audience();
     audience.check()?;
     let earlier = earlier(&args.baseline, &loaded)?;
-    Ok(Job { loaded, plans, choices, path, manner, workers, folder, earlier, audience })
+    Ok(Job { loaded, plans, formation, path, manner, workers, folder, earlier, audience })
 }
 
 /// Reads the baselines, and refuses what is not of the same loads.
@@ -188,8 +191,8 @@ fn plain_cases_beside_load(loaded: &Loaded) -> Result<(), String> {
     }
 }
 
-/// The servers of the run. What the command line says is started as often as the scenario has nodes.
-pub(super) fn choices(option: Option<&str>, loaded: &[Loaded]) -> Result<Vec<Choice>, String> {
+/// The servers of the run, and what joins them. What the command line says is started as often as the scenario has nodes.
+pub(super) fn formation(option: Option<&str>, loaded: &[Loaded]) -> Result<Formation, String> {
     let target = &loaded[0].scenario.target;
     if let (None, Some(variable)) = (option, &target.unset) {
         return Err(format!(
@@ -198,11 +201,22 @@ pub(super) fn choices(option: Option<&str>, loaded: &[Loaded]) -> Result<Vec<Cho
             loaded[0].source.name
         ));
     }
-    let choices: Vec<_> = match (option, target.urls.as_slice()) {
-        (None, urls) if !urls.is_empty() => urls.iter().map(|url| Choice::from(None, Some(url))).collect(),
-        (option, urls) => {
-            let nodes = (target.nodes.unwrap_or(1) as usize).max(urls.len());
-            vec![Choice::from(option, None); nodes]
+    let nodes = (target.nodes.unwrap_or(1) as usize).max(target.urls.len());
+    let mut name = None;
+    let (choices, cluster): (Vec<_>, _) = match (option, target.urls.as_slice()) {
+        (None, urls) if !urls.is_empty() => (urls.iter().map(|url| Choice::from(None, Some(url))).collect(), None),
+        (None, _) if !target.servers.is_empty() => {
+            (target.servers.iter().map(|name| Choice::from(None, Some(name))).collect(), target.cluster.clone())
+        }
+        (option, _) => {
+            let choice = Choice::from(option, None);
+            match target::crew_of(&choice).map_err(|error| error.to_string())? {
+                Some(crew) => {
+                    name = Some(crew.name.clone());
+                    (crew.of_size(target.nodes.map_or(crew.nodes.len(), |_| nodes)), Some(joined(&crew, target)))
+                }
+                None => (vec![choice; nodes], target.cluster.clone()),
+            }
         }
     };
     if choices.len() > 1 && matches!(choices[0], Choice::Url(_)) && option.is_some() {
@@ -216,7 +230,13 @@ pub(super) fn choices(option: Option<&str>, loaded: &[Loaded]) -> Result<Vec<Cho
         processes(file, &choices)?;
         observed(file, &choices)?;
     }
-    Ok(choices)
+    Ok(Formation { choices, cluster, name, linked: false })
+}
+
+/// The adapter is the fleet's; the broker may be one that the scenario names.
+fn joined(crew: &Crew, target: &scenario::model::Target) -> Cluster {
+    let broker = target.cluster.as_ref().map_or(crew.cluster.broker.clone(), |cluster| cluster.broker.clone());
+    Cluster { broker, ..crew.cluster.clone() }
 }
 
 /// What freezes and restarts needs processes that sio-bench has started.
@@ -386,7 +406,7 @@ pub(super) async fn execute(job: Job, interrupt: &mut Interrupt) -> io::Result<(
         manner: job.manner.clone(),
     };
     let started = tokio::select! {
-        started = Box::pin(Fleet::start(&job.choices, job.path.as_deref(), &launch)) => started,
+        started = Box::pin(Fleet::start(&job.formation, job.path.as_deref(), &launch)) => started,
         () = interrupt.wait() => {
             take_back(recorder, &launch);
             return Ok((Exit::Interrupted, Vec::new()));

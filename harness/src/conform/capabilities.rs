@@ -27,6 +27,8 @@ pub struct Capabilities {
     pub fixture: bool,
     /// Whether it can be started with options.
     pub options: bool,
+    /// How many servers it is.
+    nodes: usize,
     /// What it did not deny and cannot do, and why its probe fails.
     undeclared: BTreeMap<String, String>,
 }
@@ -40,7 +42,13 @@ pub fn lacking(options: &Options, lacks: &BTreeMap<String, String>) -> Option<St
 impl Capabilities {
     /// What the target declares.
     pub fn declared(lacks: &BTreeMap<String, String>, fixture: bool, options: bool) -> Self {
-        Self { lacks: lacks.clone(), fixture, options, undeclared: BTreeMap::new() }
+        Self { lacks: lacks.clone(), fixture, options, nodes: 1, undeclared: BTreeMap::new() }
+    }
+
+    /// The same for a target of so many servers.
+    #[must_use]
+    pub fn of_nodes(self, nodes: usize) -> Self {
+        Self { nodes, ..self }
     }
 
     /// What the target did not deny and cannot do.
@@ -64,6 +72,9 @@ impl Capabilities {
         }
         if !case.options.0.is_empty() && !self.options {
             return Some(format!("needs a target that sio-bench starts, with {}", case.options));
+        }
+        if case.nodes() > self.nodes {
+            return Some(play::too_few_nodes(case.nodes(), self.nodes));
         }
         let wire_only = case.needs.iter().any(|need| need == "wire");
         if !wire_only && !self.fixture {

@@ -140,7 +140,8 @@ impl<'a> Runner<'a> {
         let managed = self.prepared.is_managed();
         let info = self.look(&mut first).await?;
         let (fixture, fence) = (first.stage().fixture, first.stage().fence);
-        let mut capabilities = Capabilities::declared(self.prepared.lacks(), fixture, managed);
+        let mut capabilities =
+            Capabilities::declared(self.prepared.lacks(), fixture, managed).of_nodes(first.stage().nodes());
         let mut probed = Vec::new();
         // Probes rest on acknowledgements; without them the target has what it says it has.
         if fixture && fence {

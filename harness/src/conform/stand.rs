@@ -39,7 +39,7 @@ impl<'a> Stand<'a> {
         let target = prepared.start(path, &launch).await?;
         let delay = settings.delay;
         let stage = Rc::new(stage_of(&target, delay));
-        let watched = Rc::new(Watched::group(target.info.pid));
+        let watched = Rc::new(Watched::groups(&target.pids()));
         Ok(Self { prepared, path, launch, delay, target, stage, watched })
     }
 
@@ -47,10 +47,11 @@ impl<'a> Stand<'a> {
     pub(super) async fn restart(&mut self) -> Result<(), target::Error> {
         // Dropping the child kills its group.
         self.target.child = None;
+        self.target.peers.clear();
         self.target = self.prepared.start(self.path, &self.launch).await?;
         let (fence, fixture) = (self.stage.fence, self.stage.fixture);
         self.stage = Rc::new(Stage { fence, fixture, ..stage_of(&self.target, self.delay) });
-        self.watched = Rc::new(Watched::group(self.target.info.pid));
+        self.watched = Rc::new(Watched::groups(&self.target.pids()));
         Ok(())
     }
 
@@ -74,10 +75,7 @@ impl<'a> Stand<'a> {
 
     /// Returns when the process ends; never, if sio-bench did not start it. Cancel-safe.
     pub(super) async fn died(&mut self) -> ExitStatus {
-        match &mut self.target.child {
-            Some(child) => child.wait().await,
-            None => std::future::pending().await,
-        }
+        self.target.died().await
     }
 
     /// Bytes the target has written to its standard error so far.
@@ -94,12 +92,11 @@ impl<'a> Stand<'a> {
     }
 
     pub(super) async fn stop(self) {
-        if let Some(child) = self.target.child {
-            child.stop().await;
-        }
+        self.target.stop().await;
     }
 }
 
 fn stage_of(target: &Target, delay: Duration) -> Stage {
-    Stage { delay, ..Stage::new(target.endpoint.clone(), target.http.clone(), target.info.fence) }
+    let peers = target.peers.iter().map(|peer| peer.endpoint.clone()).collect();
+    Stage { delay, peers, ..Stage::new(target.endpoint.clone(), target.http.clone(), target.info.fence) }
 }

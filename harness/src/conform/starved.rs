@@ -32,18 +32,17 @@ pub(super) enum Starved {
 
 impl Watched {
     /// The group that `pid` leads; nothing is known of a target that sio-bench did not start.
-    pub(super) fn group(pid: Option<u32>) -> Self {
-        Self::within(Path::new("/proc"), pid)
+    pub(super) fn groups(leaders: &[u32]) -> Self {
+        Self::within(Path::new("/proc"), leaders)
     }
 
-    fn within(proc: &Path, leader: Option<u32>) -> Self {
-        let Some(leader) = leader else { return Self { proc: proc.to_owned(), pids: Vec::new() } };
+    fn within(proc: &Path, leaders: &[u32]) -> Self {
         let entries = fs::read_dir(proc).into_iter().flatten().flatten();
         let all = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-        let mut pids: Vec<u32> = all.filter(|pid| group_of(proc, *pid) == Some(leader)).collect();
-        if !pids.contains(&leader) {
-            pids.push(leader);
-        }
+        let is_meant = |pid: &u32| group_of(proc, *pid).is_some_and(|group| leaders.contains(&group));
+        let mut pids: Vec<u32> = all.filter(is_meant).collect();
+        let unseen: Vec<u32> = leaders.iter().filter(|leader| !pids.contains(leader)).copied().collect();
+        pids.extend(unseen);
         Self { proc: proc.to_owned(), pids }
     }
 
@@ -141,7 +140,7 @@ mod tests {
         process(proc.path(), 10, 10, "S", &[(10, 1_000), (11, 2_000)]);
         process(proc.path(), 12, 10, "R", &[(12, 0)]);
         process(proc.path(), 99, 99, "R", &[(99, 0)]);
-        let watched = Watched::within(proc.path(), Some(10));
+        let watched = Watched::within(proc.path(), &[10]);
         let before = watched.waits();
         // Each thread a little, which is not the target as a whole; and a neighbour, who is none of it.
         process(proc.path(), 10, 10, "S", &[(10, 1_300), (11, 2_300), (13, 300)]);
@@ -158,26 +157,26 @@ mod tests {
     fn delays_of_both_sides_add_up() {
         let proc = tempfile::tempdir().unwrap();
         process(proc.path(), 10, 10, "S", &[(10, 0)]);
-        let watched = Watched::within(proc.path(), Some(10));
+        let watched = Watched::within(proc.path(), &[10]);
         let before = watched.waits();
         process(proc.path(), 10, 10, "S", &[(10, 400)]);
         assert_eq!(watched.excuse(&before, Duration::from_millis(300), SECOND), None);
         let both = Some(Starved::Both(Duration::from_millis(800)));
         assert_eq!(watched.excuse(&before, Duration::from_millis(400), SECOND), both);
-        assert_eq!(Watched::group(None).excuse(&Waits::default(), SECOND, SECOND), Some(Starved::Both(SECOND)));
+        assert_eq!(Watched::groups(&[]).excuse(&Waits::default(), SECOND, SECOND), Some(Starved::Both(SECOND)));
     }
 
     #[test]
     fn a_target_that_stands_still_is_excused() {
         let proc = tempfile::tempdir().unwrap();
         process(proc.path(), 10, 10, "T", &[(10, 0)]);
-        let watched = Watched::within(proc.path(), Some(10));
+        let watched = Watched::within(proc.path(), &[10]);
         assert_eq!(watched.excuse(&watched.waits(), NONE, SECOND), Some(Starved::Stopped));
     }
 
     #[test]
     fn of_a_target_elsewhere_nothing_is_known() {
-        let watched = Watched::group(None);
+        let watched = Watched::groups(&[]);
         assert_eq!(watched.waits(), Waits::default());
         assert_eq!(watched.excuse(&watched.waits(), NONE, Duration::from_nanos(2)), None);
     }
@@ -186,7 +185,7 @@ mod tests {
     #[test]
     #[cfg(target_os = "linux")]
     fn the_kernel_is_understood() {
-        let watched = Watched::within(Path::new("/proc"), Some(std::process::id()));
+        let watched = Watched::within(Path::new("/proc"), &[std::process::id()]);
         assert!(!watched.waits().0.is_empty());
         assert_eq!(watched.excuse(&watched.waits(), NONE, Duration::from_hours(1)), None);
     }

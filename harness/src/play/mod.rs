@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
-pub(crate) use player::unique;
+pub(crate) use player::{too_few_nodes, unique};
 
 use crate::client::{Endpoint, Http};
 use crate::clock;
@@ -31,6 +31,8 @@ use crate::scenario::node::Span;
 #[derive(Clone)]
 pub struct Stage {
     pub endpoint: Endpoint,
+    /// The other nodes of a fleet.
+    pub peers: Vec<Endpoint>,
     pub http: Http,
     /// Whether `message-with-ack` is answered, so that negative checks need no waiting.
     pub fence: bool,
@@ -45,7 +47,25 @@ pub struct Stage {
 impl Stage {
     /// A target as it is, on the direct path; with a fence, it runs the fixture.
     pub fn new(endpoint: Endpoint, http: Http, fence: bool) -> Self {
-        Self { endpoint, http, fence, fixture: fence, delay: Duration::ZERO, journal: Arc::default() }
+        Self {
+            endpoint,
+            peers: Vec::new(),
+            http,
+            fence,
+            fixture: fence,
+            delay: Duration::ZERO,
+            journal: Arc::default(),
+        }
+    }
+
+    /// How many servers there are.
+    pub fn nodes(&self) -> usize {
+        1 + self.peers.len()
+    }
+
+    /// Where a node is; counted from 0.
+    pub fn node(&self, node: usize) -> Option<&Endpoint> {
+        node.checked_sub(1).map_or(Some(&self.endpoint), |peer| self.peers.get(peer))
     }
 }
 

@@ -26,6 +26,7 @@ use crate::scenario::Loaded;
 use crate::scenario::model::{self, Ack, Action, Case, Drop, Step, Transport, Verb};
 use crate::scenario::node::Span;
 use crate::scenario::template::{Scope, Template};
+use crate::vocab::text::plural;
 use crate::wire::{Link, LinkAction};
 
 /// Between two tries of a step that says `until`.
@@ -66,6 +67,12 @@ fn reads_journal(steps: &[Step]) -> bool {
         Verb::Repeat { steps, .. } | Verb::Together(steps) => reads_journal(steps),
         _ => false,
     })
+}
+
+/// Why a case cannot be played on a target of so many servers.
+pub(crate) fn too_few_nodes(wanted: usize, there: usize) -> String {
+    let fleet = "a fleet such as --target node-redis has them";
+    format!("it takes {} that know of one another, and the target is {there}; {fleet}", plural(wanted as u64, "server"))
 }
 
 /// Makes rooms and namespaces of a case its own, among cases played beside it and runs before it.
@@ -254,7 +261,9 @@ impl<'a> Player<'a> {
 
     /// Makes a client known; it is not connected yet.
     async fn add(&mut self, name: &str, spec: &model::Client) -> Outcome {
-        let mut endpoint = self.stage.endpoint.clone();
+        let Some(mut endpoint) = self.stage.node(spec.node).cloned() else {
+            return Err(Stop::Unsupported(too_few_nodes(self.case.nodes(), self.stage.nodes())));
+        };
         if endpoint.secure && (spec.raw.is_some() || spec.link) {
             let what = if spec.link { "a link" } else { "a raw client" };
             return Err(Stop::Unsupported(format!("{what} does not speak TLS; give the server's http:// URL")));

@@ -43,7 +43,7 @@ fn walk(key: &str, value: &Value, reach: &mut Reach) {
 fn of_text(text: &str, reach: &mut Reach) {
     let inner = text.split("${").skip(1).filter_map(|rest| rest.split_once('}')).map(|(inner, _)| inner.trim());
     reach.variables.extend(inner.filter_map(|inner| inner.strip_prefix("env.")).map(str::to_owned));
-    let is_url = ["http://", "https://", "ws://", "wss://"].iter().any(|scheme| text.starts_with(scheme));
+    let is_url = ["http://", "https://", "ws://", "wss://", "redis://"].iter().any(|scheme| text.starts_with(scheme));
     if is_url && let Some((scheme, rest)) = text.split_once("://") {
         let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
         let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);

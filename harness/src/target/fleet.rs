@@ -3,30 +3,77 @@
 use std::process::ExitStatus;
 use std::time::Duration;
 
-use super::{Choice, Error, Launch, Prepared, Target, prepare};
+use super::{Choice, Crew, Error, Joint, Launch, Prepared, Target, joins, prepare, version_of};
 use crate::client::Endpoint;
+use crate::vocab::Cluster;
+
+/// What is to be started.
+#[derive(Clone, Debug, Default)]
+pub struct Formation {
+    /// One for each node.
+    pub choices: Vec<Choice>,
+    /// What joins them; without it they do not know of one another.
+    pub cluster: Option<Cluster>,
+    /// The fleet's name, if it is a target of its own.
+    pub name: Option<String>,
+    /// Whether each node's way to the broker can be disturbed.
+    pub linked: bool,
+}
+
+impl Formation {
+    /// As one target, for cases.
+    pub fn alone(&self) -> Choice {
+        let name = self.name.as_deref().unwrap_or("cluster");
+        match (&self.cluster, self.choices.as_slice()) {
+            (Some(cluster), nodes) => Choice::Crew(Box::new(Crew::new(name, nodes.to_vec(), cluster.clone()))),
+            (None, [first, ..]) => first.clone(),
+            (None, []) => Choice::Reference,
+        }
+    }
+}
 
 /// Servers that answer, and how to start them again.
 pub struct Fleet {
     nodes: Vec<Target>,
     prepared: Vec<Prepared>,
+    joint: Option<Joint>,
     launch: Launch,
     path: Option<String>,
 }
 
 impl Fleet {
-    /// Starts a server for each choice and waits until all of them answer.
-    pub async fn start(choices: &[Choice], path: Option<&str>, launch: &Launch) -> Result<Self, Error> {
-        let (mut nodes, mut prepared) = (Vec::new(), Vec::new());
+    /// Starts what joins the servers, and a server for each choice, and waits until all of them answer.
+    pub async fn start(formation: &Formation, path: Option<&str>, launch: &Launch) -> Result<Self, Error> {
+        let Formation { choices, cluster, name, linked } = formation;
+        if let Some(cluster) = cluster {
+            choices.iter().try_for_each(|choice| joins(choice, cluster.adapter))?;
+        }
+        let mut prepared = Vec::new();
         for choice in choices {
-            let ready = prepare(choice).await?;
+            prepared.push(prepare(choice).await?);
+        }
+        let joint = match cluster {
+            Some(cluster) => Some(Joint::start(cluster, choices.len(), *linked, &launch.stderr).await?),
+            None => None,
+        };
+        let mut nodes = Vec::new();
+        for (index, ready) in prepared.iter_mut().enumerate() {
+            let env = match &joint {
+                Some(joint) => joint.env(index),
+                None if choices.len() > 1 => Vec::from([("SIO_NODE", index.to_string())]),
+                None => Vec::new(),
+            };
+            *ready = ready.clone().with_envs(env);
             nodes.push(ready.start(path, launch).await?);
-            prepared.push(ready);
         }
-        if nodes.is_empty() {
+        let Some(first) = nodes.first_mut() else {
             return Err(Error::Usage("there is no target".to_owned()));
+        };
+        if let Some(cluster) = cluster {
+            first.info.version = Some(version_of(&prepared, cluster));
+            first.info.name = name.clone().unwrap_or_else(|| first.info.name.clone());
         }
-        Ok(Self { nodes, prepared, launch: launch.clone(), path: path.map(ToOwned::to_owned) })
+        Ok(Self { nodes, prepared, joint, launch: launch.clone(), path: path.map(ToOwned::to_owned) })
     }
 
     /// All of them; at least one.
@@ -57,6 +104,11 @@ impl Fleet {
     /// How the first process that has ended did so.
     pub fn ended(&mut self) -> Option<ExitStatus> {
         self.nodes.iter_mut().find_map(|node| node.child.as_mut()?.ended())
+    }
+
+    /// What joins the nodes, if anything does.
+    pub fn joint(&mut self) -> Option<&mut Joint> {
+        self.joint.as_mut()
     }
 
     /// What the process that has ended said last.

@@ -42,6 +42,9 @@ struct File {
     faults: Option<Vec<String>>,
     /// What is set that its figures depend on: threads, compression, limits of queues.
     settings: Option<String>,
+    /// Adapters that join it with others, as `SIO_ADAPTER` names them.
+    #[serde(default)]
+    adapters: Vec<String>,
     /// Revision of Engine.IO, when it is not 4: nothing but wire-level cases are played then.
     #[serde(default = "usual_revision")]
     engine: u8,
@@ -164,6 +167,11 @@ impl Manifest {
     /// What it cannot do, and why.
     pub(super) fn lacks(&self) -> &BTreeMap<String, String> {
         &self.file.lacks
+    }
+
+    /// Adapters that join it with others.
+    pub(super) fn adapters(&self) -> &[String] {
+        &self.file.adapters
     }
 
     /// What is set that its figures depend on.

@@ -1,16 +1,21 @@
 //! The server under test: found, started, waited for, and stopped.
 
+mod broker;
+mod crew;
 mod first_answer;
 mod fleet;
+mod joint;
 mod manifest;
 mod output;
 mod probe;
 mod process;
+mod program;
 mod schemes;
 pub mod watcher;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::process::ExitStatus;
 use std::sync::Arc;
 
 use sio_protocol::Parser;
@@ -18,9 +23,11 @@ use sio_protocol::Parser;
 use self::probe::Found;
 use crate::client::{Endpoint, Http, Manner, without_password};
 use crate::record::TargetInfo;
-use crate::vocab::target_url;
+use crate::vocab::{Adapter, Cluster, target_url};
 
-pub use fleet::Fleet;
+pub use crew::Crew;
+pub use fleet::{Fleet, Formation};
+pub use joint::Joint;
 pub use process::{Child, Frozen, kill_children, last_lines};
 
 /// How servers are started.
@@ -47,6 +54,39 @@ pub struct Target {
     pub info: TargetInfo,
     /// The process, when sio-bench started it.
     pub child: Option<Child>,
+    /// The other nodes, if the target is a fleet.
+    pub peers: Vec<Target>,
+    /// What joins them.
+    pub joint: Option<Joint>,
+}
+
+impl Target {
+    /// The processes of all nodes that sio-bench started.
+    fn children(&mut self) -> impl Iterator<Item = &mut Child> {
+        self.child.iter_mut().chain(self.peers.iter_mut().filter_map(|peer| peer.child.as_mut()))
+    }
+
+    /// Returns when one of the processes ends; never, if sio-bench started none. Cancel-safe.
+    pub async fn died(&mut self) -> ExitStatus {
+        let waits: Vec<_> = self.children().map(|child| Box::pin(child.wait())).collect();
+        if waits.is_empty() {
+            return std::future::pending().await;
+        }
+        futures_util::future::select_all(waits).await.0
+    }
+
+    /// The numbers of the processes.
+    pub fn pids(&self) -> Vec<u32> {
+        std::iter::once(self).chain(&self.peers).filter_map(|node| node.info.pid).collect()
+    }
+
+    /// Stops what was started.
+    pub async fn stop(self) {
+        let peers = self.peers.into_iter().filter_map(|peer| peer.child);
+        for child in self.child.into_iter().chain(peers) {
+            child.stop().await;
+        }
+    }
 }
 
 /// Why there is no target.
@@ -72,6 +112,8 @@ pub enum Choice {
     Named(String),
     /// A folder that the command line names.
     Folder(PathBuf),
+    /// Several servers that know of one another.
+    Crew(Box<Crew>),
 }
 
 impl Choice {
@@ -109,6 +151,7 @@ enum Kind {
     Reference,
     Url(String),
     Manifest(Box<manifest::Manifest>),
+    Crew { nodes: Vec<Prepared>, cluster: Cluster, folder: Option<PathBuf> },
 }
 
 impl Kind {
@@ -118,11 +161,20 @@ impl Kind {
             Self::Reference => "one thread; no compression of frames, HTTP compression on",
             Self::Url(_) => return None,
             Self::Manifest(manifest) => manifest.settings()?,
+            Self::Crew { .. } => return None,
         };
-        let env: Vec<_> = env.iter().map(|(name, value)| format!("; {name}={value}")).collect();
+        // Which node it is, and where its broker is, makes no other figures; which adapter it has does.
+        let shown = env.iter().filter(|(name, _)| *name != "SIO_NODE").map(|(name, value)| match name.as_str() {
+            "SIO_ADAPTER" => (name, value.split("://").next().unwrap_or_default()),
+            _ => (name, value.as_str()),
+        });
+        let env: Vec<_> = shown.map(|(name, value)| format!("; {name}={value}")).collect();
         Some(format!("{own}{}", env.concat()))
     }
 }
+
+/// How the reference server can be joined with others.
+const REFERENCE_ADAPTERS: [&str; 0] = [];
 
 /// Finds the target, and installs it if need be.
 pub async fn prepare(choice: &Choice) -> Result<Prepared, Error> {
@@ -147,9 +199,64 @@ pub async fn prepare(choice: &Choice) -> Result<Prepared, Error> {
                 env: BTreeMap::new(),
             }
         }
-        Choice::Named(name) => prepare_manifest(manifest::find(name)?).await?,
+        Choice::Named(name) => match crew_of(choice)? {
+            Some(crew) => Box::pin(prepare_crew(&crew, manifest::folder_of(name))).await?,
+            None => prepare_manifest(manifest::find(name)?).await?,
+        },
         Choice::Folder(folder) => prepare_folder(folder).await?,
+        Choice::Crew(crew) => Box::pin(prepare_crew(crew, manifest::folder_of(&crew.name))).await?,
     })
+}
+
+/// The servers of a target that is a fleet; none, if it is a server.
+pub fn crew_of(choice: &Choice) -> Result<Option<Crew>, Error> {
+    match choice {
+        Choice::Named(name) => manifest::folder_of(name).map_or(Ok(None), |folder| crew::read(&folder)),
+        Choice::Folder(folder) => crew::read(folder),
+        Choice::Crew(crew) => Ok(Some((**crew).clone())),
+        Choice::Reference | Choice::Url(_) => Ok(None),
+    }
+}
+
+/// Whether a server can be joined with others like this.
+fn joins(choice: &Choice, adapter: Adapter) -> Result<(), Error> {
+    let (name, known) = match choice {
+        Choice::Reference => ("reference".to_owned(), REFERENCE_ADAPTERS.map(str::to_owned).to_vec()),
+        Choice::Url(url) => (without_password(url), Vec::new()),
+        Choice::Named(name) => (name.clone(), manifest::find(name)?.adapters().to_vec()),
+        Choice::Folder(folder) => (folder.display().to_string(), manifest::read("", folder)?.adapters().to_vec()),
+        Choice::Crew(crew) => (crew.name.clone(), Vec::new()),
+    };
+    if known.iter().any(|name| name == adapter.name()) {
+        return Ok(());
+    }
+    let adapter = adapter.name();
+    let has = if known.is_empty() { "it has none".to_owned() } else { format!("it has {}", known.join(", ")) };
+    Err(Error::Usage(format!(
+        "`{name}` has no adapter `{adapter}`, so it cannot be a node of this cluster; {has}\n  \
+         `adapters` in a target.toml says which ones a server takes"
+    )))
+}
+
+/// `socket.io 4.8.4 on Node v20.20.2, 2 nodes over redis`
+fn version_of(nodes: &[Prepared], cluster: &Cluster) -> String {
+    let mut kinds: Vec<&str> = nodes.iter().filter_map(|node| node.version.as_deref()).collect();
+    kinds.dedup();
+    format!("{}, {} nodes over {}", kinds.join(" and "), nodes.len(), cluster.adapter.name())
+}
+
+/// Prepares every server of a fleet.
+async fn prepare_crew(crew: &Crew, folder: Option<PathBuf>) -> Result<Prepared, Error> {
+    let (mut nodes, mut lacks) = (Vec::new(), crew.lacks.clone());
+    crew.nodes.iter().try_for_each(|choice| joins(choice, crew.cluster.adapter))?;
+    for choice in &crew.nodes {
+        let node = prepare(choice).await?;
+        node.lacks.iter().for_each(|(what, why)| _ = lacks.entry(what.clone()).or_insert_with(|| why.clone()));
+        nodes.push(node);
+    }
+    let version = Some(version_of(&nodes, &crew.cluster));
+    let kind = Kind::Crew { nodes, cluster: crew.cluster.clone(), folder };
+    Ok(Prepared { kind, name: crew.name.clone(), version, lacks, env: BTreeMap::new() })
 }
 
 /// Prepares the target in a folder that need not be in `targets/`.
@@ -159,6 +266,9 @@ pub async fn prepare_folder(folder: &Path) -> Result<Prepared, Error> {
         .canonicalize()
         .map_err(|error| Error::Usage(format!("cannot read the target's folder {}: {error}", folder.display())))?;
     let name = folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    if let Some(crew) = crew::read(&folder)? {
+        return Box::pin(prepare_crew(&crew, Some(folder))).await;
+    }
     prepare_manifest(manifest::read(&name, &folder)?).await
 }
 
@@ -181,6 +291,13 @@ impl Prepared {
         self
     }
 
+    /// The same, with more of that.
+    #[must_use]
+    fn with_envs<'a>(mut self, env: impl IntoIterator<Item = (&'a str, String)>) -> Self {
+        self.env.extend(env.into_iter().map(|(name, value)| (name.to_owned(), value)));
+        self
+    }
+
     /// Whether sio-bench starts it, and can therefore give it options.
     pub fn is_managed(&self) -> bool {
         !matches!(self.kind, Kind::Url(_))
@@ -193,14 +310,17 @@ impl Prepared {
 
     /// Whether it is known to handle the events of one connection in their order.
     pub fn is_in_order(&self) -> bool {
-        ["reference", "node", "bun", "deno"].contains(&self.name())
+        match &self.kind {
+            Kind::Crew { nodes, .. } => nodes.iter().all(Self::is_in_order),
+            _ => ["reference", "node", "bun", "deno"].contains(&self.name()),
+        }
     }
 
     /// What it prints as a list of what it can be made to do wrong, if it has such a list.
     pub async fn faults(&self) -> Result<Option<String>, Error> {
         match &self.kind {
             Kind::Manifest(manifest) => manifest.faults().await,
-            Kind::Reference | Kind::Url(_) => Ok(None),
+            Kind::Reference | Kind::Url(_) | Kind::Crew { .. } => Ok(None),
         }
     }
 
@@ -208,6 +328,7 @@ impl Prepared {
     pub fn folder(&self) -> Option<&Path> {
         match &self.kind {
             Kind::Manifest(manifest) => Some(&manifest.folder),
+            Kind::Crew { folder, .. } => folder.as_deref(),
             Kind::Reference | Kind::Url(_) => None,
         }
     }
@@ -218,6 +339,9 @@ impl Prepared {
         launch.env.extend(self.env.clone());
         let launch = &launch;
         let (url, child) = match &self.kind {
+            Kind::Crew { nodes, cluster, .. } => {
+                return Box::pin(self.start_crew(nodes, cluster, path, launch)).await;
+            }
             Kind::Url(url) => (url.clone(), None),
             Kind::Reference => {
                 let (child, port) = process::start_reference(launch).await?;
@@ -258,7 +382,30 @@ impl Prepared {
             addresses: if addresses.len() > 1 { addresses } else { Vec::new() },
             remarks: found.remarks,
         };
-        Ok(Target { endpoint, http, info, child })
+        Ok(Target { endpoint, http, info, child, peers: Vec::new(), joint: None })
+    }
+
+    /// Starts a broker and every node; the first of them is the target.
+    async fn start_crew(
+        &self,
+        nodes: &[Self],
+        cluster: &Cluster,
+        path: Option<&str>,
+        launch: &Launch,
+    ) -> Result<Target, Error> {
+        let joint = Joint::start(cluster, nodes.len(), false, &launch.stderr).await?;
+        let mut started = Vec::new();
+        for (index, node) in nodes.iter().enumerate() {
+            started.push(node.clone().with_envs(joint.env(index)).start(path, launch).await?);
+        }
+        let mut started = started.into_iter();
+        let Some(mut first) = started.next() else {
+            return Err(Error::Usage(format!("the fleet {} has no nodes", self.name)));
+        };
+        (first.info.name, first.info.version) = (self.name.clone(), self.version.clone());
+        first.peers = started.collect();
+        first.joint = Some(joint);
+        Ok(first)
     }
 }
 

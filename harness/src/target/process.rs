@@ -1,6 +1,7 @@
 //! Servers as child processes: each in a process group of its own, on a port of its own.
 
 use std::io;
+use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -154,23 +155,31 @@ pub(super) async fn start_manifest(manifest: &Manifest, launch: &Launch) -> Resu
     spawn(&manifest.name, command, launch).await
 }
 
-async fn spawn(name: &str, mut command: Command, launch: &Launch) -> Result<(Child, u16), Error> {
-    let (file, stderr) = Stderr::open(&launch.stderr)
-        .map_err(|error| Error::Usage(format!("cannot write {}: {error}", launch.stderr.display())))?;
-    command.envs(&launch.env);
-    if !launch.journal {
-        command.env("SIO_JOURNAL", "0");
-    }
-    command.stdout(Stdio::piped()).stderr(file).process_group(0).kill_on_drop(true);
+/// Starts a program in a process group of its own that ends with this one. Its standard error goes to a file; its standard output too,
+/// unless somebody reads it.
+pub(super) fn begin(name: &str, mut command: Command, stderr: &Path, reads: bool) -> Result<Child, Error> {
+    let opened = Stderr::open(stderr).and_then(|(file, guard)| Ok((file.try_clone()?, file, guard)));
+    let (copy, file, stderr) =
+        opened.map_err(|error| Error::Usage(format!("cannot write {}: {error}", stderr.display())))?;
+    let stdout = if reads { Stdio::piped() } else { Stdio::from(copy) };
+    command.stdout(stdout).stderr(file).process_group(0).kill_on_drop(true);
     let mut process = command.spawn().map_err(|error| {
         Error::Unreachable(format!("{name} did not start: {error}: {}", command.as_std().get_program().display()))
     })?;
     let pid = process.id().unwrap_or_default();
     watcher::watch(pid);
-    let stdout = process.stdout.take();
-    let stdin = process.stdin.take();
     running().push(pid);
-    let child = Child { process, _stdin: stdin, pid, stderr };
+    let stdin = process.stdin.take();
+    Ok(Child { process, _stdin: stdin, pid, stderr })
+}
+
+async fn spawn(name: &str, mut command: Command, launch: &Launch) -> Result<(Child, u16), Error> {
+    command.envs(&launch.env);
+    if !launch.journal {
+        command.env("SIO_JOURNAL", "0");
+    }
+    let mut child = begin(name, command, &launch.stderr, true)?;
+    let stdout = child.process.stdout.take();
     let listening = stdout.ok_or_else(|| io::Error::other("there is none")).and_then(output::listen);
     let listening =
         listening.map_err(|error| Error::Unreachable(format!("{name}'s standard output cannot be read: {error}")))?;

@@ -2,6 +2,7 @@
 
 mod about;
 mod class;
+mod cluster;
 pub mod patience;
 pub mod pattern;
 pub mod quantity;
@@ -14,6 +15,7 @@ mod trust;
 
 pub use about::RuleAbout;
 pub use class::{Class, Origin};
+pub use cluster::{Adapter, Balancer, Broker, Cluster};
 pub use transport::Transport;
 pub use trust::Trust;
 

@@ -233,6 +233,16 @@ pub fn has_node() -> bool {
     both
 }
 
+/// Whether a program is there; says in one line what is missing if it is not.
+pub fn has(program: &str) -> bool {
+    let there = Command::new(program).arg("--version").output().is_ok_and(|output| output.status.success());
+    if !there {
+        assert!(std::env::var_os("CI").is_none(), "{program} is missing");
+        eprintln!("skipped: this test needs {program} (`apt-get install {program}`, or scripts/test-machine.sh)");
+    }
+    there
+}
+
 /// Times, ports and whatever else differs from run to run.
 pub fn redactions() -> insta::Settings {
     let mut settings = insta::Settings::clone_current();

@@ -5,6 +5,7 @@ mod apps;
 mod balancer;
 mod capacity;
 mod cli;
+mod clusters;
 mod common;
 mod conformance;
 mod credentials;

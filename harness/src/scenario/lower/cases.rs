@@ -41,6 +41,7 @@ fn client(node: &Node, cx: &mut Context<'_>) -> Option<Client> {
         cx.diagnostics.unknown(node.span.clone(), "way with noops", noops, &["dropped", "shown"]);
     }
     let noops_shown = noops.is_some_and(|noops| noops == "shown");
+    let node = table.get("node").and_then(|node| table::count(node, 0, cx)).unwrap_or(0) as usize;
     table.finish(cx);
     let namespace = namespace.or_else(|| raw.is_none().then(|| Template::literal("/")));
     Some(Client {
@@ -55,6 +56,7 @@ fn client(node: &Node, cx: &mut Context<'_>) -> Option<Client> {
         pings_shown,
         noops_shown,
         link,
+        node,
     })
 }
 

@@ -2,6 +2,7 @@
 
 mod actions;
 pub(super) mod cases;
+mod cluster;
 mod feeds;
 mod flow;
 mod load;

@@ -5,14 +5,12 @@ use std::time::Duration;
 
 use sio_protocol::Parser;
 
+use super::cluster;
 use crate::scenario::model::{Reconnect, Target};
 use crate::scenario::node::{Kind, Node};
 use crate::scenario::table::{self, Context, Table};
 use crate::scenario::template;
 use crate::vocab::Trust;
-
-/// Servers of one run.
-const MOST_NODES: u64 = 64;
 
 pub(super) fn lower(node: &Node, cx: &mut Context<'_>) -> Target {
     let Some(mut table) = Table::new(node, "[target]", cx) else { return Target::default() };
@@ -28,18 +26,11 @@ pub(super) fn lower(node: &Node, cx: &mut Context<'_>) -> Target {
         }
         (None, None) => {}
     }
-    if let Some(node) = table.get("nodes") {
-        match table::count(node, 1, cx) {
-            Some(count) if count > MOST_NODES => {
-                cx.diagnostics.error(node.span.clone(), format_args!("at most {MOST_NODES} nodes, found {count}"));
-            }
-            Some(_) if !target.urls.is_empty() => {
-                cx.diagnostics.error(node.span.clone(), "`nodes` are started; with `url` or `urls` they run already");
-            }
-            Some(count) => target.nodes = Some(count as u32),
-            None => {}
-        }
+    let (nodes, broker, adapter) = (table.get("nodes"), table.get("broker"), table.get("adapter"));
+    if let Some(node) = nodes {
+        cluster::nodes(node, &mut target, cx);
     }
+    cluster::joined(broker, adapter, &mut target, cx);
     if let Some(node) = table.get("options") {
         target.options = super::cases::options_of(&[node], &[], cx);
     }

@@ -45,6 +45,11 @@ pub struct Case {
 }
 
 impl Case {
+    /// How many servers it takes.
+    pub fn nodes(&self) -> usize {
+        self.clients.values().map(|client| client.node + 1).max().unwrap_or(1)
+    }
+
     /// Name and combination.
     pub fn title(&self) -> String {
         format!("{}{}", self.name, self.suffix())
@@ -111,6 +116,8 @@ pub struct Client {
     pub noops_shown: bool,
     /// Its path to the target can be held, cut and split.
     pub link: bool,
+    /// The server of a fleet that it connects to.
+    pub node: usize,
 }
 
 /// One line of a case.

@@ -22,8 +22,8 @@ pub use slo::{Count, Latency, Limit, Metric, Op, Rule, Stat};
 
 use super::node::Span;
 use super::template::Template;
-use crate::vocab::Trust;
 pub use crate::vocab::{Class, Origin, Transport};
+use crate::vocab::{Cluster, Trust};
 
 /// A whole file, overrides applied and matrices expanded.
 #[derive(Debug)]
@@ -107,6 +107,10 @@ pub struct Target {
     pub unset: Option<String>,
     /// How many servers are started, when sio-bench starts them; users are spread over them.
     pub nodes: Option<u32>,
+    /// Names of their targets, if they are not all of one.
+    pub servers: Vec<String>,
+    /// What joins them; without it they do not know of one another.
+    pub cluster: Option<Cluster>,
     /// What they are started with.
     pub options: Options,
     pub path: Option<String>,

@@ -1,0 +1,92 @@
+//! `nodes`, `broker` and `adapter` of `[target]`: which servers are started, and what joins them.
+
+use crate::guess::did_you_mean;
+use crate::scenario::model::Target;
+use crate::scenario::node::{Kind, Node};
+use crate::scenario::table::{self, Context};
+use crate::vocab::{Adapter, Broker, Cluster};
+
+/// Servers of one run.
+const MOST_NODES: u64 = 64;
+/// Of a cluster, when nobody says how many.
+const USUAL_NODES: u32 = 2;
+
+/// `nodes = 3`, or `nodes = ["node", "reference"]`.
+pub(super) fn nodes(node: &Node, target: &mut Target, cx: &mut Context<'_>) {
+    let count = if let Kind::Array(_) = &node.kind {
+        target.servers = table::strings(node, cx).unwrap_or_default();
+        if target.servers.is_empty() {
+            cx.diagnostics.error(node.span.clone(), "`nodes` are empty; there is one server at least");
+        }
+        Some(target.servers.len() as u64)
+    } else {
+        table::count(node, 1, cx)
+    };
+    match count {
+        Some(count) if count > MOST_NODES => {
+            cx.diagnostics.error(node.span.clone(), format_args!("at most {MOST_NODES} nodes, found {count}"));
+        }
+        Some(_) if !target.urls.is_empty() => {
+            cx.diagnostics.error(node.span.clone(), "`nodes` are started; with `url` or `urls` they run already");
+        }
+        Some(count) => target.nodes = Some(count as u32),
+        None => {}
+    }
+}
+
+/// `broker = "redis"` or `"redis://host:port"`, and `adapter`.
+pub(super) fn joined(broker: Option<&Node>, adapter: Option<&Node>, target: &mut Target, cx: &mut Context<'_>) {
+    let Some(place) = broker else {
+        if let Some(adapter) = adapter {
+            cx.diagnostics.error(adapter.span.clone(), "an `adapter` needs a `broker`, such as broker = \"redis\"");
+        }
+        return;
+    };
+    if !target.urls.is_empty() {
+        let problem =
+            "a `broker` is for servers that are started; with `url` or `urls` they run already and have theirs";
+        cx.diagnostics.error(place.span.clone(), problem);
+        return;
+    }
+    if target.nodes == Some(1) {
+        cx.diagnostics.error(place.span.clone(), "a `broker` joins two `nodes` at least");
+        return;
+    }
+    let adapter = match adapter {
+        Some(node) => self::adapter(node, cx),
+        None => Some(Adapter::default()),
+    };
+    if let (Some(broker), Some(adapter)) = (self::broker(place, cx), adapter) {
+        target.nodes = target.nodes.or(Some(USUAL_NODES));
+        target.cluster = Some(Cluster { adapter, broker });
+    }
+}
+
+fn adapter(node: &Node, cx: &mut Context<'_>) -> Option<Adapter> {
+    let name = table::string(node, cx)?;
+    let found = Adapter::from_name(&name);
+    if found.is_none() {
+        cx.diagnostics.unknown(node.span.clone(), "adapter", &name, &Adapter::NAMES);
+    }
+    found
+}
+
+fn broker(node: &Node, cx: &mut Context<'_>) -> Option<Broker> {
+    let text = table::string(node, cx)?;
+    if text == "redis" {
+        return Some(Broker::Started);
+    }
+    let address = text.strip_prefix("redis://").map(|address| address.trim_end_matches('/'));
+    let has_port = |address: &&str| {
+        address.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok())
+    };
+    let found = address.filter(has_port).map(|address| Broker::At(address.to_owned()));
+    if found.is_none() {
+        let guess = did_you_mean(&text, ["redis"]);
+        let problem = format!(
+            "expected \"redis\" (one is started) or \"redis://host:port\" (one that runs), found `{text}`{guess}"
+        );
+        cx.diagnostics.error(node.span.clone(), problem);
+    }
+    found
+}

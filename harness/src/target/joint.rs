@@ -1,0 +1,94 @@
+//! What joins the servers of a cluster, while it runs: the broker, and each node's way to it.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::Error;
+use super::broker::Redis;
+use super::process::Frozen;
+use crate::vocab::{Adapter, Broker, Cluster};
+use crate::wire::{Link, LinkAction};
+
+/// What joins servers.
+pub struct Joint {
+    adapter: Adapter,
+    /// None, if it was not started by sio-bench.
+    redis: Option<Redis>,
+    /// Host and port, as the nodes are told; their links stand in its place.
+    address: String,
+    /// Each node's own way to the broker, where it is to be disturbed.
+    links: Vec<Link>,
+}
+
+impl Joint {
+    /// Starts a broker, if it does not run already, and links for so many nodes, if their ways are to be disturbed. What the
+    /// broker says goes beside `stderr`.
+    pub(super) async fn start(cluster: &Cluster, nodes: usize, linked: bool, stderr: &Path) -> Result<Self, Error> {
+        let (redis, address) = match &cluster.broker {
+            Broker::Started => {
+                let redis = Redis::start(&log_beside(stderr)).await?;
+                let address = redis.address().to_string();
+                (Some(redis), address)
+            }
+            Broker::At(address) => (None, address.clone()),
+        };
+        let mut links = Vec::new();
+        if linked {
+            let broker = resolve(&address).await?;
+            for _ in 0..nodes {
+                let link = Link::open(broker, Duration::ZERO).await;
+                links.push(link.map_err(|error| Error::Unreachable(format!("no relay to the broker: {error}")))?);
+            }
+        }
+        Ok(Self { adapter: cluster.adapter, redis, address, links })
+    }
+
+    /// What a node has to know.
+    pub(super) fn env(&self, node: usize) -> Vec<(&'static str, String)> {
+        let own = self.links.get(node).map(|link| link.address().to_string());
+        let address = own.unwrap_or_else(|| self.address.clone());
+        vec![("SIO_NODE", node.to_string()), ("SIO_ADAPTER", format!("{}://{address}", self.adapter.name()))]
+    }
+
+    /// Whether the broker has ended although nobody asked it to, and what it said last.
+    pub fn lost(&mut self) -> Option<String> {
+        self.redis.as_mut()?.lost()
+    }
+
+    /// Stops the broker until what is returned is dropped.
+    pub fn freeze(&self) -> Option<Frozen> {
+        self.redis.as_ref()?.freeze()
+    }
+
+    /// Ends the broker; its memory is gone.
+    pub async fn kill(&mut self) {
+        if let Some(redis) = &mut self.redis {
+            redis.kill().await;
+        }
+    }
+
+    /// Starts the broker again, where it was.
+    pub async fn up(&mut self) -> Result<(), Error> {
+        match &mut self.redis {
+            Some(redis) => redis.up().await,
+            None => Err(Error::Usage("the broker was not started by sio-bench".to_owned())),
+        }
+    }
+
+    /// Does something to a node's way to the broker, or to all of them.
+    pub fn link(&self, node: Option<u32>, action: LinkAction) {
+        let meant = |index: usize| node.is_none_or(|node| node as usize == index);
+        self.links.iter().enumerate().filter(|(index, _)| meant(*index)).for_each(|(_, link)| link.act(action));
+    }
+}
+
+/// `target.stderr`: `target.broker`.
+fn log_beside(stderr: &Path) -> PathBuf {
+    stderr.with_extension("broker")
+}
+
+async fn resolve(address: &str) -> Result<SocketAddr, Error> {
+    let found = tokio::net::lookup_host(address).await.ok().and_then(|mut found| found.next());
+    found.ok_or_else(|| Error::Usage(format!("the broker {address} has no address that is known here")))
+}

@@ -1,0 +1,121 @@
+//! Fleets: servers that sio-bench joins over a real Redis.
+
+use std::process::Command;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use crate::common::{Place, code, has, has_node, stderr, stdout};
+
+/// A message from one node to the other, and who is where.
+const CROSSING: &str = r#"
+name = "crossing"
+[target]
+nodes  = 2
+broker = "redis"
+[[case]]
+name    = "a message crosses"
+clients = { a = { namespace = "${nsp}" }, b = { node = 1, namespace = "${nsp}" } }
+steps = [
+  { at = "a", emit = ["whoami"], ack = [{ node = "0", ".." = "${any}" }] },
+  { at = "b", emit = ["whoami"], ack = [{ node = "1", ".." = "${any}" }] },
+  { at = "a", emit = ["select", { op = "side", x = 1 }], ack = [{ acks = ["1"] }], until = true },
+  { at = "a", emit = ["emit", { event = "x", args = [1] }], ack = true },
+  { at = ["a", "b"], expect = ["x", 1] },
+]
+"#;
+
+fn there_are_clusters() -> bool {
+    has_node() && has("redis-server")
+}
+
+#[test]
+fn nodes_of_a_fleet_hear_one_another() {
+    if !there_are_clusters() {
+        return;
+    }
+    let place = Place::new();
+    std::fs::write(place.path().join("crossing.toml"), CROSSING).unwrap();
+    for fleet in ["node-redis", "node-redis-sharded", "node-redis-streams"] {
+        let output = place.run(&["conform", "crossing.toml", "--target", fleet, "--out", fleet]);
+        assert_eq!(code(&output), 0, "{fleet}: {}{}", stdout(&output), stderr(&output));
+        assert!(stdout(&output).contains(&format!("target {fleet} ")), "{}", stdout(&output));
+    }
+    let single = place.run(&["run", "crossing.toml", "--target", "node", "--out", "joined"]);
+    assert_eq!(code(&single), 0, "`broker` joins what the command line names: {}", stdout(&single));
+    let alone = place.run(&["conform", "crossing.toml", "--target", "node", "--out", "alone"]);
+    assert_eq!(code(&alone), 5, "{}", stdout(&alone));
+    assert!(stdout(&alone).contains("it takes 2 servers that know of one another"), "{}", stdout(&alone));
+}
+
+#[test]
+fn what_cannot_be_joined_is_refused_with_the_reason() {
+    let place = Place::new();
+    let problem = |target: &str, more: &str| {
+        let text =
+            format!("name = \"x\"\n[target]\n{target}\n[[case]]\nname = \"y\"\nsteps = []\nclients = {{ a = {{}} }}\n");
+        std::fs::write(place.path().join("x.toml"), text).unwrap();
+        let args: Vec<_> = ["run", "x.toml"].into_iter().chain(more.split_whitespace()).collect();
+        let output = place.run(&args);
+        assert_eq!(code(&output), 2, "{target}: {}{}", stdout(&output), stderr(&output));
+        stderr(&output)
+    };
+    assert!(
+        problem("urls = [\"http://127.0.0.1:1\"]\nbroker = \"redis\"", "").contains("for servers that are started")
+    );
+    assert!(problem("nodes = 1\nbroker = \"redis\"", "").contains("two `nodes` at least"));
+    assert!(problem("nodes = 2\nadapter = \"redis\"", "").contains("needs a `broker`"));
+    assert!(problem("broker = \"redi\"", "").contains("did you mean `redis`"));
+    assert!(problem("broker = \"redis://somewhere\"", "").contains("redis://host:port"));
+    assert!(problem("broker = \"redis\"\nadapter = \"redis-stream\"", "").contains("did you mean `redis-streams`"));
+    assert!(problem("broker = \"redis\"", "--target python").contains("`python` has no adapter `redis`"));
+}
+
+#[test]
+fn a_missing_broker_is_named_with_the_package() {
+    if !has_node() {
+        return;
+    }
+    let place = Place::new();
+    std::fs::write(place.path().join("crossing.toml"), CROSSING).unwrap();
+    let nodes = place.path().join("programs");
+    std::fs::create_dir(&nodes).unwrap();
+    let found = Command::new("sh").args(["-c", "command -v node; command -v npm"]).output().unwrap();
+    for program in stdout(&found).lines() {
+        let name = std::path::Path::new(program).file_name().unwrap();
+        std::os::unix::fs::symlink(program, nodes.join(name)).unwrap();
+    }
+    let output = place.command(&["run", "crossing.toml", "--target", "node"]).env("PATH", &nodes).output().unwrap();
+    assert_eq!(code(&output), 3, "{}", stderr(&output));
+    assert!(stderr(&output).contains("apt-get install redis-server"), "{}", stderr(&output));
+}
+
+/// The broker that a process has started.
+fn broker_of(parent: u32) -> Option<Pid> {
+    let read = |pid: &str, file: &str| std::fs::read_to_string(format!("/proc/{pid}/{file}")).unwrap_or_default();
+    let mut all =
+        std::fs::read_dir("/proc").unwrap().flatten().filter_map(|entry| entry.file_name().into_string().ok());
+    let is_ours = |pid: &String| {
+        read(pid, "cmdline").contains("redis-server") && read(pid, "stat").contains(&format!(") S {parent} "))
+    };
+    let pid = all.find(|pid| pid.parse::<i32>().is_ok() && is_ours(pid))?;
+    Some(Pid::from_raw(pid.parse().unwrap()))
+}
+
+#[test]
+fn a_broker_does_not_outlive_a_killed_program() {
+    if !there_are_clusters() {
+        return;
+    }
+    let place = Place::new();
+    let text = std::fs::read_to_string(crate::common::scenario("small.toml")).unwrap();
+    std::fs::write(place.path().join("joined.toml"), format!("{text}\n[target]\nbroker = \"redis\"\n")).unwrap();
+    let mut run = place.start(&["run", "joined.toml", "--target", "node", "--out", "out", "--set", "steady=60s"]);
+    run.wait_for("steady");
+    let broker = broker_of(run.child.id()).expect("there is no broker");
+    run.signal(Signal::SIGKILL);
+    run.finish();
+    while kill(broker, None).is_ok() {
+        std::thread::yield_now();
+    }
+}
