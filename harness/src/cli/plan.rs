@@ -44,7 +44,7 @@ fn nodes(loaded: &Loaded) -> Result<u32, String> {
     let target = &loaded.scenario.target;
     match target.unset {
         Some(_) => Ok(target.urls.len() as u32 + 1),
-        None => Ok(run::formation(None, std::slice::from_ref(loaded))?.choices.len() as u32),
+        None => Ok(run::formation(None, std::slice::from_ref(loaded))?.doors() as u32),
     }
 }
 

@@ -107,13 +107,13 @@ pub(super) fn prepare(args: &RunArgs, adapt: impl Fn(&mut Loaded)) -> Result<Job
     loaded.iter().try_for_each(plain_cases_beside_load)?;
     let formation = formation(args.target.as_deref(), &loaded)?;
     let choices = &formation.choices;
-    let nodes = choices.len() as u32;
+    let nodes = formation.doors() as u32;
     // A fleet that the command line names is a cluster for every file.
     loaded.iter_mut().for_each(|file| file.scenario.target.cluster.clone_from(&formation.cluster));
     let plans = loaded.iter().map(|loaded| plan(loaded, nodes)).collect::<Result<Vec<_>, String>>()?;
     enough_files(open_files, plans.iter().flatten().map(Plan::sockets).max().unwrap_or(0))?;
     let own = plans.iter().flatten().map(Plan::connections).max().unwrap_or(0);
-    enough_ports(own, loaded[0].scenario.target.sources.len() as u64, choices.len() as u64)?;
+    enough_ports(own, loaded[0].scenario.target.sources.len() as u64, u64::from(nodes))?;
     links_without_tls(&loaded, choices)?;
     goose_as_it_can(&loaded, choices)?;
     let first = &loaded[0].scenario;
@@ -230,7 +230,7 @@ pub(super) fn formation(option: Option<&str>, loaded: &[Loaded]) -> Result<Forma
         processes(file, &choices)?;
         observed(file, &choices)?;
     }
-    Ok(Formation { choices, cluster, name, linked: false })
+    Ok(Formation { choices, cluster, name, balancer: target.balancer, linked: false })
 }
 
 /// The adapter is the fleet's; the broker may be one that the scenario names.
@@ -454,7 +454,8 @@ async fn perform(
     for (loaded, plan) in job.loaded.iter().zip(job.plans) {
         recorder.add(Entry::Scenario(start(loaded)))?;
         let target = fleet.first();
-        let stage = Stage::new(target.endpoint.clone(), target.http.clone(), target.info.fence);
+        let peers = fleet.nodes()[1..].iter().map(|node| node.endpoint.clone()).collect();
+        let stage = Stage { peers, ..Stage::new(fleet.doors()[0].clone(), target.http.clone(), target.info.fence) };
         let mut cases = Vec::new();
         for case in loaded.scenario.cases.iter().filter(|case| case.every.is_none()) {
             let result = tokio::select! {

@@ -98,5 +98,5 @@ impl<'a> Stand<'a> {
 
 fn stage_of(target: &Target, delay: Duration) -> Stage {
     let peers = target.peers.iter().map(|peer| peer.endpoint.clone()).collect();
-    Stage { delay, peers, ..Stage::new(target.endpoint.clone(), target.http.clone(), target.info.fence) }
+    Stage { peers, delay, ..Stage::new(target.endpoint.clone(), target.http.clone(), target.info.fence) }
 }

@@ -44,7 +44,7 @@ mod driver {
         if users == 0 {
             return Ok(None);
         }
-        let host = fleet.first().endpoint.url.clone();
+        let host = fleet.doors()[0].url.clone();
         let starting = tokio::task::spawn_blocking(move || Flock::start(&host, users));
         Ok(Some(Arc::new(starting.await.map_err(|error| error.to_string())??)))
     }

@@ -181,7 +181,7 @@ fn share(
             issuer: Issuer::new(
                 loaded,
                 scenario.populations.get_index_of(name).unwrap_or(0),
-                &fleet.first().endpoint.manner,
+                &fleet.doors()[0].manner,
             )?,
             sends_plain: sends_plain(name),
         })
@@ -204,10 +204,10 @@ fn share(
         gives_up: scenario.target.connect_timeout.is_none(),
         answers: Answers::new(),
         may_end_early: scenario.slo.iter().any(|rule| rule.ends_run.is_some()),
-        stage: Stage::new(first.endpoint.clone(), first.http.clone(), fleet.is_fenced()),
+        stage: Stage::new(fleet.doors()[0].clone(), first.http.clone(), fleet.is_fenced()),
         guide: Guide::new(loaded),
         visitors: Visitors::new(scenario),
-        nodes: fleet.nodes().iter().map(|node| RwLock::new(node.endpoint.clone())).collect(),
+        nodes: fleet.doors().iter().map(|door| RwLock::new(door.clone())).collect(),
         control,
         flock: goose,
         outages: Arc::default(),

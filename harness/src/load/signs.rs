@@ -22,7 +22,7 @@ pub(super) fn of(fleet: &Fleet, plan: &Plan, load: &LoadResult) -> Vec<String> {
             .then(|| format!("{deliveries} came from a user of another of the `urls`: they are one cluster"));
         return sign.into_iter().collect();
     }
-    let endpoint = &fleet.first().endpoint;
+    let endpoint = &fleet.doors()[0];
     let mut signs = endpoint.manner.signs.in_words();
     let addresses = endpoint.addresses();
     let alike = addresses.iter().filter(|address| address.is_ipv6() == addresses[0].is_ipv6()).count();

@@ -51,9 +51,10 @@ async fn upset_processes(shared: &Shared, fleet: &tokio::sync::Mutex<&mut Fleet>
             Upset::Restart { kill, down, node } => {
                 let mut fleet = fleet.lock().await;
                 match fleet.restart(node, kill, down).await {
-                    Ok(endpoint) => {
-                        let place = &shared.nodes[node as usize];
-                        *place.write().unwrap_or_else(PoisonError::into_inner) = endpoint;
+                    Ok(()) => {
+                        for (place, door) in shared.nodes.iter().zip(fleet.doors()) {
+                            place.write().unwrap_or_else(PoisonError::into_inner).clone_from(door);
+                        }
                     }
                     Err(error) => return format!("node {node} could not be started again: {error}"),
                 }

@@ -3,9 +3,10 @@
 use std::process::ExitStatus;
 use std::time::Duration;
 
+use super::balancer::Balancer;
 use super::{Choice, Crew, Error, Joint, Launch, Prepared, Target, joins, prepare, version_of};
 use crate::client::Endpoint;
-use crate::vocab::Cluster;
+use crate::vocab::{self, Cluster};
 
 /// What is to be started.
 #[derive(Clone, Debug, Default)]
@@ -14,6 +15,8 @@ pub struct Formation {
     pub choices: Vec<Choice>,
     /// What joins them; without it they do not know of one another.
     pub cluster: Option<Cluster>,
+    /// What stands in front of them.
+    pub balancer: vocab::Balancer,
     /// The fleet's name, if it is a target of its own.
     pub name: Option<String>,
     /// Whether each node's way to the broker can be disturbed.
@@ -21,6 +24,11 @@ pub struct Formation {
 }
 
 impl Formation {
+    /// How many addresses users know.
+    pub fn doors(&self) -> usize {
+        if self.balancer == vocab::Balancer::None { self.choices.len() } else { 1 }
+    }
+
     /// As one target, for cases.
     pub fn alone(&self) -> Choice {
         let name = self.name.as_deref().unwrap_or("cluster");
@@ -37,6 +45,9 @@ pub struct Fleet {
     nodes: Vec<Target>,
     prepared: Vec<Prepared>,
     joint: Option<Joint>,
+    balancer: Option<Balancer>,
+    /// Where users knock: the balancer, or each node.
+    doors: Vec<Endpoint>,
     launch: Launch,
     path: Option<String>,
 }
@@ -44,7 +55,7 @@ pub struct Fleet {
 impl Fleet {
     /// Starts what joins the servers, and a server for each choice, and waits until all of them answer.
     pub async fn start(formation: &Formation, path: Option<&str>, launch: &Launch) -> Result<Self, Error> {
-        let Formation { choices, cluster, name, linked } = formation;
+        let Formation { choices, cluster, name, linked, .. } = formation;
         if let Some(cluster) = cluster {
             choices.iter().try_for_each(|choice| joins(choice, cluster.adapter))?;
         }
@@ -73,7 +84,25 @@ impl Fleet {
             first.info.version = Some(version_of(&prepared, cluster));
             first.info.name = name.clone().unwrap_or_else(|| first.info.name.clone());
         }
-        Ok(Self { nodes, prepared, joint, launch: launch.clone(), path: path.map(ToOwned::to_owned) })
+        let addresses = nodes.iter().map(|node| node.endpoint.address()).collect();
+        let balancer = Balancer::start(formation.balancer, addresses)
+            .map_err(|error| Error::Unreachable(format!("the balancer cannot be started: {error}")))?;
+        let doors = match &balancer {
+            Some(balancer) => vec![behind(balancer, &mut nodes[0], launch).await?],
+            None => nodes.iter().map(|node| node.endpoint.clone()).collect(),
+        };
+        let (launch, path) = (launch.clone(), path.map(ToOwned::to_owned));
+        Ok(Self { nodes, prepared, joint, balancer, doors, launch, path })
+    }
+
+    /// Where users knock; at least one.
+    pub fn doors(&self) -> &[Endpoint] {
+        &self.doors
+    }
+
+    /// What stands in front of the nodes, if anything does.
+    pub fn balancer(&self) -> Option<&Balancer> {
+        self.balancer.as_ref()
     }
 
     /// All of them; at least one.
@@ -81,7 +110,7 @@ impl Fleet {
         &self.nodes
     }
 
-    /// The one that cases talk to, and that names the target.
+    /// The one that names the target.
     pub fn first(&self) -> &Target {
         &self.nodes[0]
     }
@@ -116,8 +145,8 @@ impl Fleet {
         self.nodes.iter().find_map(|node| node.child.as_ref()).map(super::Child::last_words).unwrap_or_default()
     }
 
-    /// Ends a node, waits for `down`, and starts it again. It may listen elsewhere then.
-    pub async fn restart(&mut self, node: u32, kill: bool, down: Duration) -> Result<Endpoint, Error> {
+    /// Ends a node, waits for `down`, and starts it again. It may listen elsewhere then, and so may its door.
+    pub async fn restart(&mut self, node: u32, kill: bool, down: Duration) -> Result<(), Error> {
         let index = node as usize;
         let Some(child) = self.nodes.get_mut(index).and_then(|node| node.child.take()) else {
             return Err(Error::Usage(format!("node {node} was not started by sio-bench")));
@@ -133,7 +162,12 @@ impl Fleet {
         self.nodes[index] = self.prepared[index].start(self.path.as_deref(), &launch).await?;
         // What the probe has found out at the first start.
         self.nodes[index].endpoint.path = path;
-        Ok(self.nodes[index].endpoint.clone())
+        let endpoint = self.nodes[index].endpoint.clone();
+        match &self.balancer {
+            Some(balancer) => balancer.moved(index, endpoint.address()),
+            None => self.doors[index] = endpoint,
+        }
+        Ok(())
     }
 
     /// Stops what was started.
@@ -144,4 +178,13 @@ impl Fleet {
             }
         }
     }
+}
+
+/// The address of a balancer, which stands for that of the first node from now on.
+async fn behind(balancer: &Balancer, first: &mut Target, launch: &Launch) -> Result<Endpoint, Error> {
+    let url = format!("http://{}", balancer.address());
+    let door = Endpoint::resolve(&url, Some(&first.endpoint.path), launch.manner.clone()).await;
+    let door = door.map_err(Error::Usage)?;
+    first.info.url.clone_from(&door.url);
+    Ok(door)
 }

@@ -1,5 +1,6 @@
 //! The server under test: found, started, waited for, and stopped.
 
+mod balancer;
 mod broker;
 mod crew;
 mod first_answer;
@@ -159,9 +160,8 @@ impl Kind {
     fn settings(&self, env: &BTreeMap<String, String>) -> Option<String> {
         let own = match self {
             Self::Reference => "one thread; no compression of frames, HTTP compression on",
-            Self::Url(_) => return None,
+            Self::Url(_) | Self::Crew { .. } => return None,
             Self::Manifest(manifest) => manifest.settings()?,
-            Self::Crew { .. } => return None,
         };
         // Which node it is, and where its broker is, makes no other figures; which adapter it has does.
         let shown = env.iter().filter(|(name, _)| *name != "SIO_NODE").map(|(name, value)| match name.as_str() {
@@ -174,7 +174,7 @@ impl Kind {
 }
 
 /// How the reference server can be joined with others.
-const REFERENCE_ADAPTERS: [&str; 0] = [];
+const REFERENCE_ADAPTERS: [&str; 2] = ["redis", "redis-sharded"];
 
 /// Finds the target, and installs it if need be.
 pub async fn prepare(choice: &Choice) -> Result<Prepared, Error> {

@@ -4,7 +4,7 @@ use crate::guess::did_you_mean;
 use crate::scenario::model::Target;
 use crate::scenario::node::{Kind, Node};
 use crate::scenario::table::{self, Context};
-use crate::vocab::{Adapter, Broker, Cluster};
+use crate::vocab::{Adapter, Balancer, Broker, Cluster};
 
 /// Servers of one run.
 const MOST_NODES: u64 = 64;
@@ -60,6 +60,23 @@ pub(super) fn joined(broker: Option<&Node>, adapter: Option<&Node>, target: &mut
         target.nodes = target.nodes.or(Some(USUAL_NODES));
         target.cluster = Some(Cluster { adapter, broker });
     }
+}
+
+/// `balancer = "cookie"`
+pub(super) fn balancer(node: &Node, is_cluster: bool, cx: &mut Context<'_>) -> Option<Balancer> {
+    let name = table::string(node, cx)?;
+    let found = Balancer::from_name(&name);
+    match found {
+        None => cx.diagnostics.unknown(node.span.clone(), "balancer", &name, &Balancer::NAMES),
+        Some(Balancer::None) => {}
+        Some(_) if !is_cluster => {
+            let problem =
+                "behind a `balancer` nobody knows who is on which node, so the nodes need a `broker` that joins them";
+            cx.diagnostics.error(node.span.clone(), problem);
+        }
+        Some(_) => {}
+    }
+    found
 }
 
 fn adapter(node: &Node, cx: &mut Context<'_>) -> Option<Adapter> {

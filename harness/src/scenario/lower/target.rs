@@ -31,6 +31,9 @@ pub(super) fn lower(node: &Node, cx: &mut Context<'_>) -> Target {
         cluster::nodes(node, &mut target, cx);
     }
     cluster::joined(broker, adapter, &mut target, cx);
+    if let Some(node) = table.get("balancer") {
+        target.balancer = cluster::balancer(node, target.cluster.is_some(), cx).unwrap_or_default();
+    }
     if let Some(node) = table.get("options") {
         target.options = super::cases::options_of(&[node], &[], cx);
     }

@@ -22,8 +22,8 @@ pub use slo::{Count, Latency, Limit, Metric, Op, Rule, Stat};
 
 use super::node::Span;
 use super::template::Template;
+use crate::vocab::{Balancer, Cluster, Trust};
 pub use crate::vocab::{Class, Origin, Transport};
-use crate::vocab::{Cluster, Trust};
 
 /// A whole file, overrides applied and matrices expanded.
 #[derive(Debug)]
@@ -111,6 +111,8 @@ pub struct Target {
     pub servers: Vec<String>,
     /// What joins them; without it they do not know of one another.
     pub cluster: Option<Cluster>,
+    /// What stands in front of them.
+    pub balancer: Balancer,
     /// What they are started with.
     pub options: Options,
     pub path: Option<String>,
