@@ -8,7 +8,7 @@ use sio_bench::scenario::diagnostic::Diagnostics;
 use sio_bench::scenario::source::Source;
 use sio_bench::vocab::stamp::Stamp;
 use sio_oracle::Tri;
-use sio_oracle::board::{Answer, Fact, Facts, Receiver, Time};
+use sio_oracle::board::{Answer, Fact, Facts, Receiver, Time, UNKNOWN_NODE};
 use sio_protocol::engine::Message;
 use sio_protocol::{Args, ByteString, Decoder, DecoderLimits, Packet, Parser, Value};
 
@@ -50,6 +50,8 @@ impl Sent {
             spares_sender: true,
             volatile: false,
             history: false,
+            session: 0,
+            node: UNKNOWN_NODE,
             time: Time::Sent { inv: 10 + i64::from(seq), ok: Answer::Open },
         };
         Self((0..emissions).map(fact).collect())

@@ -21,7 +21,7 @@ use crate::play::{self, Stage};
 use crate::record::{EndedBy, Entry, Footer, Header, Host, Recorder, SCHEMA, ScenarioStart, TargetInfo, loads};
 use crate::report::html::Run;
 use crate::report::{judge, render};
-use crate::scenario::model::{Driver, ProcessId, Upset};
+use crate::scenario::model::{Driver, ProcessId, Topology, Upset};
 use crate::scenario::{self, Loaded};
 use crate::target::{self, Choice, Crew, Fleet, Formation, Launch};
 use crate::vocab::Cluster;
@@ -108,6 +108,7 @@ pub(super) fn prepare(args: &RunArgs, adapt: impl Fn(&mut Loaded)) -> Result<Job
     let formation = formation(args.target.as_deref(), &loaded)?;
     let choices = &formation.choices;
     let nodes = formation.doors() as u32;
+    loaded.iter().try_for_each(|file| joined_as_it_says(file, &formation))?;
     // A fleet that the command line names is a cluster for every file.
     loaded.iter_mut().for_each(|file| file.scenario.target.cluster.clone_from(&formation.cluster));
     let plans = loaded.iter().map(|loaded| plan(loaded, nodes)).collect::<Result<Vec<_>, String>>()?;
@@ -231,6 +232,20 @@ pub(super) fn formation(option: Option<&str>, loaded: &[Loaded]) -> Result<Forma
         observed(file, &choices)?;
     }
     Ok(Formation { choices, cluster, name, balancer: target.balancer, linked: false })
+}
+
+/// Servers that sio-bench starts pass nothing on unless something joins them.
+fn joined_as_it_says(loaded: &Loaded, formation: &Formation) -> Result<(), String> {
+    let says_cluster = loaded.scenario.target.topology == Some(Topology::Cluster);
+    let starts = formation.choices.iter().any(|choice| !matches!(choice, Choice::Url(_)));
+    if says_cluster && starts && formation.cluster.is_none() {
+        return Err(format!(
+            "{}: `topology` of [target] is \"cluster\", and nothing joins the servers that are started; nothing was sent\n  \
+             say `broker = \"redis\"`, give a fleet such as --target node-redis, or the addresses of servers that run",
+            loaded.source.name
+        ));
+    }
+    Ok(())
 }
 
 /// The adapter is the fleet's; the broker may be one that the scenario names.

@@ -71,6 +71,7 @@ fn own(http: &Http, resends: Option<Arc<AtomicU64>>, endpoint: &Endpoint, messag
     let request = dress(request, &endpoint.headers(&path)).body(Full::new(body));
     let (http, cookies) = (http.clone(), endpoint.cookies());
     let (signs, addresses) = (endpoint.manner.signs.clone(), endpoint.addresses().len());
+    let label = endpoint.label.clone();
     Box::pin(async move {
         let request = request.map_err(|error| Error::Http(error.to_string()))?;
         let mut left = if resends.is_some() { MOST_RESENDS } else { 0 };
@@ -91,6 +92,7 @@ fn own(http: &Http, resends: Option<Arc<AtomicU64>>, endpoint: &Endpoint, messag
             cookies.learn(&path, &set_cookie_headers(response.headers()));
         }
         signs.look(response.headers());
+        label.iter().for_each(|label| label.look(response.headers()));
         let (head, body) = response.into_parts();
         let body = collect(body, MAX_BODY).await?;
         if head.status.is_success() {

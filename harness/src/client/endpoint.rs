@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::addresses::{self, Way};
 use super::dial::Manner;
+use super::label::Label;
 use super::url::{Parts, parse};
 use crate::wire::cookies::{self, Cookies, Jar};
 
@@ -25,6 +26,8 @@ pub struct Endpoint {
     pub manner: Arc<Manner>,
     /// The cookies of who asks, if it keeps any.
     pub jar: Option<Jar>,
+    /// What watches for the name of the server that answers, if somebody wants to know.
+    pub label: Option<Label>,
     /// The query of the URL, sent with every request to the engine.
     query: String,
     way: Way,
@@ -57,6 +60,7 @@ impl Endpoint {
             secure,
             manner,
             jar: None,
+            label: None,
             query,
             way: Way::direct(found),
         })

@@ -62,6 +62,7 @@ impl WebSocket {
             cookies.learn(&path, &headers);
         }
         endpoint.manner.signs.look_at(&headers);
+        endpoint.label.iter().for_each(|label| label.look_at(&headers));
         match answer {
             Answer::Open(incoming) => Ok(Self {
                 socket: Socket::new(stream),

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 
-use sio_oracle::board::{Fate, Nanos};
+use sio_oracle::board::{Fate, Nanos, Receiver};
 use sio_protocol::ByteString;
 use tokio::sync::Notify;
 
@@ -64,6 +64,8 @@ pub(super) struct Local {
     pub(super) time: Cell<Option<WorkerTime>>,
     /// What went over its connections during the phases.
     pub(super) wire: Cell<WireBytes>,
+    /// The last messages have been sent, and what is left is settled as soon as it can be.
+    pub(super) closing: Cell<bool>,
     pub(super) number: usize,
 }
 
@@ -244,6 +246,14 @@ impl Local {
         }
     }
 
+    /// The account of a user that asks for a connection.
+    pub(super) fn account(&self, account: Receiver, user: u32) -> Receiver {
+        if !self.plan.is_cluster() {
+            return account;
+        }
+        self.shared.cluster.account(account, self.mailboxes[&user].node.get(), self.stage.fence)
+    }
+
     // ---- what happens to those who follow a flow
 
     pub(super) fn guide(&self) -> &Guide {
@@ -342,11 +352,12 @@ impl Local {
 
     /// Where fates of a user's messages are counted.
     pub(super) fn fates(&self, user: u32) -> impl FnMut(u32, u32, Fate) + '_ {
+        let node = self.mailboxes[&user].node.get();
         move |stream, seq, fate| {
             let window = self.window.borrow();
             let Some(index) = window.index(stream, seq) else { return };
             let Some(entry) = window.entry(index) else { return };
-            self.measurements.borrow_mut().settled(&self.plan, &window, user, entry, fate);
+            self.measurements.borrow_mut().settled(&self.plan, &window, (user, node), entry, fate);
             window.saw(index, |seen| {
                 seen.owed += u32::from(matches!(fate, Fate::Delivered | Fate::Missing(_)));
                 seen.missing += u32::from(matches!(fate, Fate::Missing(_)));

@@ -3,10 +3,10 @@
 
 use std::cell::Cell;
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicI64, AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use sio_oracle::board::{Answer, Fact, Facts, Nanos, Time};
+use sio_oracle::board::{Answer, Fact, Facts, Nanos, Time, UNKNOWN_NODE};
 
 use super::outliers::LastCopy;
 use super::plan::Plan;
@@ -26,16 +26,46 @@ pub(super) struct Entry {
     pub(super) emission: Emission,
     inv: AtomicI64,
     ok: AtomicI64,
+    /// Where it was sent from: see [`Origin`].
+    origin: AtomicU64,
+}
+
+/// Where a message was sent from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Origin {
+    /// Which of its sender's connections.
+    pub(super) session: u32,
+    /// The server that this was with; [`UNKNOWN_NODE`] if nobody knows.
+    pub(super) node: u32,
+}
+
+impl Origin {
+    pub(super) const UNKNOWN: Self = Self { session: 0, node: UNKNOWN_NODE };
+
+    fn to_bits(self) -> u64 {
+        u64::from(self.session) << 32 | u64::from(self.node)
+    }
+
+    fn from_bits(bits: u64) -> Self {
+        Self { session: (bits >> 32) as u32, node: bits as u32 }
+    }
 }
 
 impl Entry {
     fn new(emission: Emission) -> Self {
-        Self { emission, inv: AtomicI64::new(DUE), ok: AtomicI64::new(OPEN) }
+        let origin = AtomicU64::new(Origin::UNKNOWN.to_bits());
+        Self { emission, inv: AtomicI64::new(DUE), ok: AtomicI64::new(OPEN), origin }
     }
 
     /// It is written next. Release, and ahead of the write: whoever receives it sees this.
-    pub(super) fn sending(&self, now: Nanos) {
+    pub(super) fn sending(&self, now: Nanos, origin: Origin) {
+        self.origin.store(origin.to_bits(), Ordering::Relaxed);
         self.inv.store(now, Ordering::Release);
+    }
+
+    /// Where it was sent from, if it was sent.
+    pub(super) fn origin(&self) -> Origin {
+        Origin::from_bits(self.origin.load(Ordering::Relaxed))
     }
 
     /// It will not be sent.
@@ -268,10 +298,10 @@ impl Window {
     }
 
     /// Message `index` is written next.
-    pub(super) fn sending(&self, index: u32, now: Nanos) {
+    pub(super) fn sending(&self, index: u32, now: Nanos, origin: Origin) {
         if let Some(entry) = self.entry(index) {
             self.log.frontier.fetch_max(index + 1, Ordering::Release);
-            entry.sending(now);
+            entry.sending(now, origin);
         }
     }
 
@@ -370,13 +400,18 @@ impl Facts for Window {
 pub(super) fn fact(plan: &Plan, entry: &Entry) -> Fact {
     let emission = &entry.emission;
     let traffic = &plan.traffic[usize::from(emission.traffic)];
+    // Ahead of the origin: what has been sent has one.
+    let time = entry.time();
+    let Origin { session, node } = entry.origin();
     Fact {
         sender: emission.sender,
         previous: emission.previous(),
         spares_sender: traffic.spares_sender,
         volatile: traffic.volatile,
         history: traffic.history,
-        time: entry.time(),
+        session,
+        node,
+        time,
     }
 }
 
@@ -423,7 +458,7 @@ mod tests {
                 assert_eq!(window.reach(index).unwrap().emission, *emission);
                 assert_eq!(window.index(emission.stream, emission.seq), Some(index));
                 if number == 0 {
-                    window.sending(index, 5);
+                    window.sending(index, 5, Origin::UNKNOWN);
                 }
                 window.saw(index, |seen| seen.arrived(u64::from(index) + number as u64, copy_of(number as u32)));
                 // Workers lag behind one another.
@@ -445,7 +480,7 @@ mod tests {
         assert_eq!(windows[0].arrived(0), Arrival::NeverSent);
         assert_eq!(windows[0].arrived(u32::MAX), Arrival::NeverSent, "and the schedule is not made for it");
         windows[0].reach(0);
-        windows[0].sending(0, 5);
+        windows[0].sending(0, 5, Origin::UNKNOWN);
         assert_eq!(windows[0].arrived(0), Arrival::Known);
         assert_eq!(windows[0].arrived(1), Arrival::NeverSent);
         assert_eq!(windows[0].end(), 1024);
@@ -460,7 +495,7 @@ mod tests {
         let stream = all[0].stream;
         window.reach(0);
         assert_eq!(window.settled_below(stream), 0);
-        window.sending(0, 5);
+        window.sending(0, 5, Origin::UNKNOWN);
         assert_eq!(window.fact(stream, 0).unwrap().time, Time::Sent { inv: 5, ok: Answer::Open });
         assert_eq!(window.settled_below(stream), 0);
         window.entry(0).unwrap().answered(9);

@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use sio_oracle::board::UNKNOWN_NODE;
 use tokio::sync::Notify;
 
 use crate::scenario::model::Leaving;
@@ -15,6 +16,8 @@ pub(super) enum Order {
     Send(u32),
     /// Make an acknowledged round trip; the last ones settle what is left.
     Fence { last: bool },
+    /// Send a cluster fence to each of its `links`.
+    Link,
     /// Leave, and come back if users do.
     Drop(Leaving),
     /// Neither read nor write for so long.
@@ -48,6 +51,14 @@ pub(super) struct Mailbox {
     pub(super) member: Cell<u32>,
     /// The first message that was due when it lost its connection, until it is back.
     pub(super) away_from: Cell<u32>,
+    /// How many connections it has had.
+    pub(super) sessions: Cell<u32>,
+    /// The server it is connected to; [`UNKNOWN_NODE`] if nobody knows.
+    pub(super) node: Cell<u32>,
+    /// Targets that it shows to be reached by what it sends: a traffic, and the room that can be drawn for it.
+    pub(super) links: RefCell<Vec<(usize, Option<u32>)>>,
+    /// All servers of a cluster are known to have been told where it is.
+    pub(super) linked: Cell<bool>,
 }
 
 impl Default for Mailbox {
@@ -65,6 +76,10 @@ impl Default for Mailbox {
             slow: Cell::new(false),
             oldest: Cell::new(u32::MAX),
             away_from: Cell::new(u32::MAX),
+            sessions: Cell::new(0),
+            node: Cell::new(UNKNOWN_NODE),
+            links: RefCell::default(),
+            linked: Cell::new(true),
             member: Cell::new(u32::MAX),
         }
     }

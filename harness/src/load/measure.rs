@@ -82,6 +82,8 @@ pub(super) enum Measure {
     Reconnect,
     /// Round trip of a fence.
     Fence,
+    /// A cluster fence, from one server to a user of another.
+    Crossing,
     /// From the kernel's receipt of bytes to their being read.
     Read,
     /// Bytes that one read took.
@@ -104,6 +106,7 @@ impl Measure {
             Self::Ack => "ack",
             Self::Reconnect => "reconnect",
             Self::Fence => "fence",
+            Self::Crossing => "crossing",
             Self::Read => "read",
             Self::Queue => "queue",
             Self::Upgrade => "upgrade",
@@ -155,6 +158,14 @@ pub(super) enum VisitEnd {
     Cut,
 }
 
+/// Messages of users of one server for those of another.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Across {
+    pub(super) owed: u64,
+    pub(super) missing: u64,
+    pub(super) undecided: u64,
+}
+
 /// Users whose steps were done and those whose were not, of one step in one phase.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Done {
@@ -191,6 +202,10 @@ pub(super) struct Tally {
     pub(super) resent: u64,
     pub(super) negative: u64,
     pub(super) unsettled: u64,
+    /// Cluster fences that were sent.
+    pub(super) cluster_fences: u64,
+    /// What was owed from one server of a cluster to users of another, by the two.
+    pub(super) pairs: HashMap<(u32, u32), Across>,
     /// Sessions that were opened, by the transport they were to have, and those that moved to a WebSocket.
     pub(super) transports: Transports,
     /// By phase of the loss: reconnections that asked for what they missed, and those that got it.
@@ -284,6 +299,7 @@ pub(super) struct Measurements {
     connect: Spread,
     reconnect: Spread,
     fence: Spread,
+    crossing: Spread,
     read: Spread,
     queue: Spread,
     upgrade: Spread,
@@ -336,6 +352,7 @@ impl Measurements {
             connect: Spread::default(),
             reconnect: Spread::default(),
             fence: Spread::default(),
+            crossing: Spread::default(),
             read: Spread::default(),
             queue: Spread::default(),
             upgrade: Spread::default(),
@@ -380,6 +397,11 @@ impl Measurements {
     /// A fence was answered.
     pub(super) fn fenced(&mut self, phase: usize, nanos: u64) {
         self.fence.record(phase, nanos);
+    }
+
+    /// A cluster fence that was sent in `phase` has come to a user of another server.
+    pub(super) fn crossed(&mut self, phase: usize, nanos: u64) {
+        self.crossing.record(phase, nanos);
     }
 
     /// So many bytes that arrived in `phase` had been with the kernel for so long.
@@ -488,6 +510,10 @@ impl Measurements {
                 self.witnesses.came_late(user, entry);
                 Some((Kind::Disorder, Observed::Late { fenced: self.fenced }))
             }
+            Verdict::BehindFence(at) => {
+                counts.disorder += 1;
+                Some((Kind::Disorder, Observed::BehindFence(at)))
+            }
             Verdict::Duplicate => {
                 counts.duplicate += 1;
                 Some((Kind::Duplicate, Observed::Nothing))
@@ -591,8 +617,18 @@ impl Measurements {
     }
 
     /// The account of a message and a receiver is closed.
-    pub(super) fn settled(&mut self, plan: &Plan, window: &Window, user: u32, entry: &Entry, fate: Fate) {
+    pub(super) fn settled(
+        &mut self,
+        plan: &Plan,
+        window: &Window,
+        (user, node): (u32, u32),
+        entry: &Entry,
+        fate: Fate,
+    ) {
         let is_spoilt = matches!(fate, Fate::Missing(_)) && self.was_spoilt(user, entry.emission.traffic);
+        if plan.is_cluster() && !is_spoilt {
+            self.note_pair((entry.origin().node, node), fate);
+        }
         let counts = self.counts(plan, &entry.emission, user);
         match fate {
             _ if is_spoilt => {
@@ -618,6 +654,7 @@ impl Measurements {
                 self.witnesses.note(plan, window, &witness);
             }
             Fate::Excused => counts.excused += 1,
+            Fate::Undecided => counts.undecided += 1,
             Fate::May(here) => {
                 counts.may += 1;
                 counts.may_delivered += u64::from(here);
@@ -627,6 +664,20 @@ impl Measurements {
                 counts.volatile_delivered += u64::from(here);
             }
         }
+    }
+
+    /// Counts what was owed by the servers of sender and receiver.
+    fn note_pair(&mut self, nodes: (u32, u32), fate: Fate) {
+        let (owed, missing, undecided) = match fate {
+            Fate::Delivered => (1, 0, 0),
+            Fate::Missing(_) => (1, 1, 0),
+            Fate::Undecided => (0, 0, 1),
+            Fate::Excused | Fate::May(_) | Fate::Volatile(_) => return,
+        };
+        let across = self.tally.pairs.entry(nodes).or_default();
+        across.owed += owed;
+        across.missing += missing;
+        across.undecided += undecided;
     }
 
     /// A message was sent while `user` was away, and did not reach the session it has now.
@@ -683,6 +734,7 @@ impl Measurements {
         collect(Measure::Connect, 0, &mut self.connect);
         collect(Measure::Reconnect, 0, &mut self.reconnect);
         collect(Measure::Fence, 0, &mut self.fence);
+        collect(Measure::Crossing, 0, &mut self.crossing);
         collect(Measure::Read, 0, &mut self.read);
         collect(Measure::Queue, 0, &mut self.queue);
         collect(Measure::Upgrade, 0, &mut self.upgrade);

@@ -342,6 +342,9 @@ fn add(sum: &mut LoadResult, part: LoadResult) {
             sum.signs.push(sign);
         }
     });
+    if let (Some(mine), Some(theirs)) = (&mut sum.cluster, &part.cluster) {
+        mine.add(theirs);
+    }
     sum.negative += part.negative;
     sum.unsettled += part.unsettled;
     sum.fenced &= part.fenced;

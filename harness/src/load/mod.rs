@@ -6,6 +6,7 @@
 //! (`user`, `talk`) as who it is (`credentials`), and judges what arrives with the oracle's board. What goes wrong on purpose is worked out ahead
 //! (`chaos`). What a worker measures stays with it (`measure`) and is merged at the end (`result`).
 
+mod across;
 mod admission;
 mod arithmetic;
 mod cases;
@@ -17,6 +18,7 @@ mod crew;
 mod emit;
 mod excerpt;
 mod fanout;
+mod fences;
 mod goose;
 mod identity;
 mod join;
@@ -29,6 +31,7 @@ mod manner;
 mod measure;
 mod merge;
 mod message;
+mod nodes;
 mod observe;
 mod outages;
 mod outliers;

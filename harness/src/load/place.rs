@@ -39,10 +39,15 @@ impl Place {
         self.pid.is_some() && !self.offset.is_empty() && self.account.is_some()
     }
 
-    /// The session is over since `at`, for good.
-    pub(super) fn end(&mut self, local: &Local, user: u32, at: Nanos) {
+    /// The session is over since `at`, for good; `quit` if that is the end of the run.
+    pub(super) fn end(&mut self, local: &Local, user: u32, at: Nanos, quit: bool) {
         if let Some(mut account) = self.account.take() {
-            account.end(at, &*local.window.borrow(), local.fates(user));
+            let window = local.window.borrow();
+            if local.plan.is_cluster() {
+                account.end_across(at, quit, &*window, local.fates(user));
+            } else {
+                account.end(at, &*window, local.fates(user));
+            }
         }
         self.fresh = None;
         self.pid = None;
@@ -53,7 +58,7 @@ impl Place {
     /// asked back: it would never be.
     pub(super) fn opening_failed(&mut self, local: &Local, user: u32) {
         if std::mem::take(&mut self.confirmed) && !self.recovered {
-            self.end(local, user, local.now());
+            self.end(local, user, local.now(), false);
         }
         self.fresh = None;
     }

@@ -8,7 +8,7 @@ use sio_oracle::Tri;
 
 use super::random::{Purpose, Stream};
 use crate::scenario::Scenario;
-use crate::scenario::model::{Coming, FlowStep, Journey, Phase, Population, Reach, RoomRef, Transport};
+use crate::scenario::model::{Coming, FlowStep, Journey, Phase, Population, Reach, RoomRef, Topology, Transport};
 
 /// Messages of one run: their numbers have four bytes.
 const MAX_EMISSIONS: f64 = 4e9;
@@ -30,8 +30,10 @@ pub struct Plan {
     pub steps: IndexSet<String>,
     /// So many of them, the first, are of `enter`: users come ahead of the phases, too, so each counts whenever it was.
     pub entering: usize,
-    /// How many servers there are, each with rooms of its own.
+    /// How many servers there are.
     pub nodes: u32,
+    /// How they stand to one another: in a cluster a stream is one for all of them, otherwise each has its own.
+    pub topology: Topology,
     /// For each room, the streams of node 0 that it is among the rooms of.
     reached_by: Vec<Vec<u32>>,
     /// For each room, the streams of node 0 that leave it out.
@@ -126,6 +128,7 @@ impl Plan {
             steps: IndexSet::new(),
             visitors: scenario.journeys.values().map(connections).sum(),
             nodes,
+            topology: scenario.target.topology(nodes),
             streams_per_node: 0,
         };
         plan.note_steps(scenario);
@@ -204,9 +207,19 @@ impl Plan {
         self.streams_per_node += count;
     }
 
+    /// Whether messages cross from server to server.
+    pub fn is_cluster(&self) -> bool {
+        self.topology == Topology::Cluster
+    }
+
+    /// The first stream of a node.
+    fn first_stream(&self, node: u32) -> u32 {
+        if self.is_cluster() { 0 } else { node * self.streams_per_node }
+    }
+
     /// All streams of all nodes.
     pub fn streams(&self) -> u32 {
-        self.streams_per_node * self.nodes
+        if self.is_cluster() { self.streams_per_node } else { self.streams_per_node * self.nodes }
     }
 
     /// The stream of a message: its traffic, its room and the node of its sender.
@@ -216,13 +229,13 @@ impl Plan {
             (Some((first, _)), Some(room)) => room - first,
             _ => 0,
         };
-        node * self.streams_per_node + traffic.first_stream + index
+        self.first_stream(node) + traffic.first_stream + index
     }
 
     /// The streams that could reach a user in a namespace, and whether it is in their target once it is in all its
     /// rooms.
     pub fn streams_of(&self, user: &User, namespace: &str) -> Vec<(u32, Tri)> {
-        let base = user.node * self.streams_per_node;
+        let base = self.first_stream(user.node);
         let here = || user.rooms.iter().filter(|room| self.rooms[**room as usize].namespace == namespace);
         let mut streams: Vec<u32> = here().flat_map(|room| self.reached_by[*room as usize].iter().copied()).collect();
         for traffic in self.traffic.iter().filter(|traffic| traffic.everybody && traffic.namespace == namespace) {

@@ -1,19 +1,20 @@
 //! Puts together what the workers found.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use hdrhistogram::Histogram;
 use indexmap::IndexMap;
 
 use super::fanout::Places;
-use super::measure::{Key, Measure, PhaseCounts, SoFar, Tally};
+use super::measure::{Across, Key, Measure, PhaseCounts, SoFar, Tally};
 use super::outliers;
 use super::plan::Plan;
+use super::shared::Shared;
 use super::worker::WorkerResult;
 use crate::record::histogram::{empty, summary};
 use crate::record::{
-    Counts, Due, FlowPhase, FlowResult, LoadResult, PhaseResult, PlaceResult, Recovery, StepPhase, StepResult, Summary,
-    TrafficResult, Transports, Users, Visits, Wire,
+    ClusterResult, Counts, Due, FlowPhase, FlowResult, LoadResult, NodePair, PhaseResult, PlaceResult, Recovery,
+    StepPhase, StepResult, Summary, TrafficResult, Transports, Users, Visits, Wire,
 };
 use crate::scenario::Scenario;
 
@@ -175,6 +176,32 @@ pub(super) fn summarize(
         result.due = Due::default();
     }
     result
+}
+
+/// What is known of the servers of a cluster.
+pub(super) fn cluster(shared: &Shared, workers: &[WorkerResult], histograms: &Histograms) -> ClusterResult {
+    let mut pairs: BTreeMap<(u32, u32), Across> = BTreeMap::new();
+    for (nodes, across) in workers.iter().flat_map(|worker| &worker.found.tally.pairs) {
+        let sum = pairs.entry(*nodes).or_default();
+        sum.owed += across.owed;
+        sum.missing += across.missing;
+        sum.undecided += across.undecided;
+    }
+    let nodes = &shared.cluster;
+    let pair = |((from, to), across): ((u32, u32), Across)| NodePair {
+        from: nodes.name(from),
+        to: nodes.name(to),
+        owed: across.owed,
+        missing: across.missing,
+        undecided: across.undecided,
+    };
+    ClusterResult {
+        nodes_known_by: nodes.known_by(),
+        decided_by: nodes.decided_by(shared.stage.fence),
+        fences: workers.iter().map(|worker| worker.found.tally.cluster_fences).sum(),
+        crossing: histograms.summary(Measure::Crossing, 0, |_| true).unwrap_or_default(),
+        pairs: pairs.into_iter().map(pair).collect(),
+    }
 }
 
 /// Each traffic, with what is known of how its messages were recognised.

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::io;
 use std::path::Path;
+use std::sync::atomic::AtomicUsize;
 use std::sync::mpsc as thread_mpsc;
 use std::sync::{Arc, RwLock};
 use std::thread::JoinHandle;
@@ -13,6 +14,7 @@ use super::chaos::timeline;
 use super::control::Control;
 use super::credentials::Issuer;
 use super::excerpt::Scene;
+use super::fences::Fences;
 use super::goose;
 use super::identity::Identities;
 use super::join::{Call, Joining};
@@ -20,6 +22,7 @@ use super::journey::{Guide, Visitors};
 use super::log::Log;
 use super::measure::Measure;
 use super::message::Message;
+use super::nodes::Nodes;
 use super::observe::Observer;
 use super::plan::Plan;
 use super::result::{self, Histograms, summarize};
@@ -109,6 +112,7 @@ pub async fn run(
     result.problems.extend(problem.map(|problem| (problem, 1)));
     result.fenced = shared.stage.fence;
     result.signs = signs::of(fleet, &shared.plan, &result);
+    result.cluster = shared.plan.is_cluster().then(|| result::cluster(&shared, &workers, &histograms));
     signs::mark(&mut result);
     result.ended_by = ending.as_ref().map(|ending| ending.by).unwrap_or_default();
     result.aborted = ending.map(|ending| ending.why);
@@ -188,6 +192,7 @@ fn share(
     };
     let crowds = scenario.populations.iter().map(behaviour).collect::<Result<_, String>>()?;
     let plan = Arc::new(plan);
+    let plan_nodes = plan.nodes;
     let run = rand::random();
     let first = fleet.first();
     Ok(Shared {
@@ -207,6 +212,10 @@ fn share(
         stage: Stage::new(fleet.doors()[0].clone(), first.http.clone(), fleet.is_fenced()),
         guide: Guide::new(loaded),
         visitors: Visitors::new(scenario),
+        cluster: Nodes::new(&scenario.target, plan_nodes),
+        fences: Fences::default(),
+        connected: AtomicUsize::new(0),
+        settled: AtomicUsize::new(0),
         nodes: fleet.doors().iter().map(|door| RwLock::new(door.clone())).collect(),
         control,
         flock: goose,
@@ -300,6 +309,7 @@ pub(super) fn write_distributions(folder: &Path, plan: &Plan, histograms: &Histo
     write("upgrade".to_owned(), histograms.sum(Measure::Upgrade, 0, measured))?;
     write("reconnect".to_owned(), histograms.sum(Measure::Reconnect, 0, measured))?;
     write("fence".to_owned(), histograms.sum(Measure::Fence, 0, measured))?;
+    write("crossing".to_owned(), histograms.sum(Measure::Crossing, 0, |_| true))?;
     write("connect".to_owned(), histograms.sum(Measure::Connect, 0, |_| true))
 }
 
@@ -342,7 +352,13 @@ fn cut_out(
         }
         let (servers, has_fixture, manner) = (servers.as_slice(), fleet.is_fenced(), &*first.endpoint.manner);
         let scene = Scene { loaded, plan, sample, servers, has_fixture, manner };
-        match excerpt.render(&scene, &name, &violation) {
+        let rendered = if plan.is_cluster() {
+            Err("the clients of a case are all at one server, and this happened between servers of a cluster"
+                .to_owned())
+        } else {
+            excerpt.render(&scene, &name, &violation)
+        };
+        match rendered {
             Ok(text) => {
                 let path = recorder.folder().join(format!("{name}.toml"));
                 match output::write(&path, &text) {

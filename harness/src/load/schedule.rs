@@ -10,7 +10,7 @@ use crate::scenario::Scenario;
 use crate::scenario::model::{Arrivals, Phase};
 
 /// One message to be sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Emission {
     /// Intended time: nanoseconds on the run's clock.
     pub(super) at: u64,
@@ -30,6 +30,13 @@ pub(super) struct Emission {
 impl Emission {
     pub(super) fn previous(&self) -> Option<u32> {
         self.previous.checked_sub(1)
+    }
+
+    /// A message that stands in no schedule, to one of a sender's targets.
+    pub(super) fn beside(plan: &Plan, sender: u32, traffic: usize, room: Option<u32>) -> Self {
+        let stream = plan.stream(traffic, room, plan.users[sender as usize].node);
+        let room = room.map_or(0, |room| room + 1);
+        Self { at: 0, sender, stream, seq: 0, previous: 0, room, traffic: traffic as u16, phase: 0 }
     }
 
     /// The room that was drawn for it.

@@ -1,5 +1,6 @@
 //! What all workers of a run share.
 
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
@@ -7,12 +8,14 @@ use super::admission::Answers;
 use super::chaos::Happening;
 use super::control::Control;
 use super::credentials::Issuer;
+use super::fences::Fences;
 use super::goose;
 use super::identity::Identities;
 use super::join::Joining;
 use super::journey::{Guide, Visitors};
 use super::log::Log;
 use super::message::Message;
+use super::nodes::Nodes;
 use super::outages::Outages;
 use super::plan::Plan;
 use crate::client::Endpoint;
@@ -48,6 +51,12 @@ pub(super) struct Shared {
     pub(super) stage: Stage,
     /// Where each node listens; one that is started again may listen elsewhere.
     pub(super) nodes: Vec<RwLock<Endpoint>>,
+    /// The servers of a cluster, and the fences that cross between them.
+    pub(super) cluster: Nodes,
+    pub(super) fences: Fences,
+    /// Workers of which all users have connected, and of which all accounts are settled.
+    pub(super) connected: AtomicUsize,
+    pub(super) settled: AtomicUsize,
     pub(super) control: Control,
     /// Who lost its connection, and how it came back.
     pub(super) outages: Arc<Outages>,

@@ -9,9 +9,10 @@ use crate::record::LoadResult;
 use crate::target::Fleet;
 use crate::vocab::text::{count, plural};
 
-/// What there is to say. Of servers that sio-bench has started itself it is known that they are on their own.
+/// What there is to say. Of servers that sio-bench has started itself it is known that they are on their own, and of a
+/// cluster that it is one.
 pub(super) fn of(fleet: &Fleet, plan: &Plan, load: &LoadResult) -> Vec<String> {
-    if !fleet.pids().is_empty() {
+    if !fleet.pids().is_empty() || plan.is_cluster() {
         return Vec::new();
     }
     if plan.nodes > 1 {

@@ -68,7 +68,7 @@ impl Life<'_> {
                 break;
             }
         }
-        self.close_accounts();
+        self.close_accounts(false);
     }
 
     /// One session. Returns how long to wait for the next one, if there is to be one.
@@ -156,11 +156,12 @@ impl Life<'_> {
     /// What comes after a session that ended like that.
     fn after(&mut self, end: End) -> Option<Duration> {
         let reconnect = self.local.reconnect;
+        let quit = matches!(end, End::Quit);
         let pause = match end {
             End::Quit => None,
             End::Stayed => {
                 self.local.churned();
-                self.close_accounts();
+                self.close_accounts(false);
                 self.lost_at = None;
                 let churn = self.local.crowd(self.number).churn?;
                 Some(between(churn.away, self.dice.unit()))
@@ -186,7 +187,7 @@ impl Life<'_> {
         }
         let may_recover = pause.is_some() && self.places.iter().any(Place::may_recover);
         if !may_recover {
-            self.close_accounts();
+            self.close_accounts(quit);
         }
         pause
     }
@@ -210,7 +211,7 @@ impl Life<'_> {
                 match order {
                     Order::Send(index) => self.local.skip(index),
                     Order::Fence { .. } => self.mailbox.answered(),
-                    Order::Drop(_) | Order::Stall(_) => {}
+                    Order::Drop(_) | Order::Stall(_) | Order::Link => {}
                     Order::Quit => return false,
                 }
             }
@@ -221,11 +222,11 @@ impl Life<'_> {
         }
     }
 
-    /// What was owed to sessions that are over is settled.
-    fn close_accounts(&mut self) {
+    /// What was owed to sessions that are over is settled; `quit` if the last one ended with the run.
+    fn close_accounts(&mut self, quit: bool) {
         let now = self.local.now();
         let at = self.lost_at.unwrap_or(now);
-        self.places.iter_mut().for_each(|place| place.end(self.local, self.number, at));
+        self.places.iter_mut().for_each(|place| place.end(self.local, self.number, at, quit));
         self.mailbox.oldest.set(u32::MAX);
     }
 }

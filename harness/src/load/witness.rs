@@ -70,6 +70,8 @@ pub(super) enum Seen {
     },
     /// It came behind this one.
     Behind(Number),
+    /// It came behind a cluster fence that had been sent behind it, at this instant.
+    BehindFence(Nanos),
     /// It came when it had been given up.
     Late {
         fenced: bool,

@@ -10,6 +10,7 @@ use sio_oracle::board::Nanos;
 use tokio::sync::Notify;
 use tokio::task::LocalSet;
 
+use super::across;
 use super::control::Aborted;
 use super::crew::Crew;
 use super::emit::emit;
@@ -91,6 +92,7 @@ async fn work(shared: Arc<Shared>, number: usize) -> std::io::Result<WorkerResul
         cursor: Cell::new(0),
         time: Cell::new(None),
         wire: Cell::default(),
+        closing: Cell::new(false),
         number,
         shared,
     });
@@ -120,6 +122,10 @@ async fn phases(local: &Rc<Local>, mine: &[u32], sleep: &mut PreciseSleep) -> Re
         () = connect(local, mine, sleep) => {}
         () = control.aborted() => return Err(Aborted),
     }
+    tokio::select! {
+        () = across::link(local, mine) => {}
+        () = control.aborted() => return Err(Aborted),
+    }
     control.barrier().await?;
     let origin = control.started().await?;
     local.clock.set(Some(RunClock::starting_at(origin)));
@@ -141,6 +147,10 @@ async fn phases(local: &Rc<Local>, mine: &[u32], sleep: &mut PreciseSleep) -> Re
             () = fence(local, mine) => {}
             () = control.aborted() => return Err(Aborted),
         }
+    }
+    tokio::select! {
+        () = across::settle(local, mine) => {}
+        () = control.aborted() => return Err(Aborted),
     }
     control.barrier().await
 }

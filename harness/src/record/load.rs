@@ -4,6 +4,7 @@ use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::cluster::ClusterResult;
 use super::due::Due;
 use super::outlier::Outlier;
 use super::progress::Summary;
@@ -81,6 +82,9 @@ pub struct LoadResult {
     pub unsettled: u64,
     /// Whether losses were decided by fences; otherwise by waiting.
     pub fenced: bool,
+    /// What is known of the servers, where they pass messages on to one another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<ClusterResult>,
     /// What went wrong with users, and how often.
     pub problems: IndexMap<String, u64>,
     /// What another program has counted that carried requests for us (`driver`).
@@ -341,7 +345,7 @@ impl LoadResult {
         let decided = self.traffic.iter().filter(|traffic| !traffic.undecided);
         decided.for_each(|traffic| counts += traffic.counts);
         let certain = counts.owed + counts.excused;
-        let all = certain + counts.may;
+        let all = certain + counts.may + counts.undecided;
         (all > 0).then(|| certain as f64 / all as f64)
     }
 }
@@ -427,6 +431,9 @@ pub struct Counts {
     pub history: u64,
     /// The tail of a broken connection.
     pub excused: u64,
+    /// Owed and not here, and nothing shows whether it is lost or still on its way between servers.
+    #[serde(default)]
+    pub undecided: u64,
     /// Sent while the receiver was between two sessions, and in no later one: nobody owed it, and it is lost to them.
     #[serde(default)]
     pub missed: u64,
@@ -475,6 +482,7 @@ impl std::ops::AddAssign for Counts {
         self.unidentified += other.unidentified;
         self.history += other.history;
         self.excused += other.excused;
+        self.undecided += other.undecided;
         self.missed += other.missed;
         self.skipped += other.skipped;
         self.unanswered += other.unanswered;

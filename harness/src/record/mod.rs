@@ -6,6 +6,7 @@
 
 mod capacity;
 mod case;
+mod cluster;
 mod copies;
 mod due;
 mod entry;
@@ -23,6 +24,7 @@ mod writer;
 
 pub use capacity::{Capacity, Judged, Trial, TrialVerdict, Usl};
 pub use case::{CapabilityResult, CaseResult, CaseVerdict, Failure, RuleInfo, SuiteInfo};
+pub use cluster::{ClusterResult, NodePair};
 pub use copies::copies;
 pub use due::Due;
 pub use entry::{Entry, Footer, Header, Host, Part, ScenarioStart, TargetInfo};

@@ -1,8 +1,8 @@
 //! What a reader of figures has to know besides.
 
 use super::identity;
-use super::text::plural;
-use crate::record::LoadResult;
+use super::text::{count, plural, time};
+use crate::record::{ClusterResult, LoadResult, NodePair};
 
 /// A worker that waits longer for a core is worth a remark.
 const WAITED: f64 = 0.25;
@@ -32,11 +32,43 @@ pub(super) fn remarks(load: &LoadResult) -> Vec<String> {
         lines.push(format!("{} carried no stamp of this run", plural(load.foreign, "event")));
     }
     if !load.signs.is_empty() {
-        lines.push(format!("signs of a cluster or a balancer: {}", load.signs.join("; ")));
+        lines.push(format!(
+            "signs of a cluster or a balancer: {}; if its servers pass messages on to one another, say \
+             `topology = \"cluster\"` in [target], and they are judged as a cluster",
+            load.signs.join("; ")
+        ));
     }
-    if !load.fenced && !load.traffic.is_empty() {
+    lines.extend(load.cluster.iter().flat_map(cluster));
+    if !load.fenced && !load.traffic.is_empty() && load.cluster.is_none() {
         lines.push("the target has no fence: losses were decided by waiting".to_owned());
     }
+    lines
+}
+
+/// What a verdict over servers that pass messages on rests on, and what was lost between which of them.
+fn cluster(cluster: &ClusterResult) -> Vec<String> {
+    let crossing = match cluster.crossing.count {
+        0 => String::new(),
+        _ => format!(
+            ", which took {} to a user of another (p99 {})",
+            time(cluster.crossing.p50 as f64),
+            time(cluster.crossing.p99 as f64)
+        ),
+    };
+    let fences = plural(cluster.fences, "cluster fence");
+    let (known_by, decided_by) = (&cluster.nodes_known_by, &cluster.decided_by);
+    let mut lines = vec![format!(
+        "a cluster: the servers of users were known by {known_by}; losses were decided by {decided_by}; {fences} sent{crossing}"
+    )];
+    let wrong = |pair: &&NodePair| pair.missing + pair.undecided > 0;
+    lines.extend(cluster.pairs.iter().filter(wrong).map(|pair| {
+        let undecided = match pair.undecided {
+            0 => String::new(),
+            some => format!(", and {} undecided", count(some)),
+        };
+        let (missing, owed) = (count(pair.missing), count(pair.owed));
+        format!("from server {} to {}: {missing} missing of {owed} owed{undecided}", pair.from, pair.to)
+    }));
     lines
 }
 

@@ -313,6 +313,7 @@ fn deliveries(counts: &Counts) -> String {
         optional(counts.altered, "altered"),
         optional(counts.history, "history"),
         optional(counts.excused, "excused"),
+        optional(counts.undecided, "undecided"),
         optional(counts.missed, "missed while away"),
     ]
     .concat();

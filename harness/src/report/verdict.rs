@@ -207,8 +207,9 @@ fn across_servers(entries: &[Entry], load: &LoadResult) -> Option<String> {
         || unruled_of(entries, load).iter().any(Unruled::is_undecided);
     (any && !load.signs.is_empty()).then(|| {
         format!(
-            "there are signs of a cluster or a balancer ({}), and across servers neither order nor loss is decided; give the \
-             address of one server alone as --target",
+            "there are signs of a cluster or a balancer ({}), and across servers neither order nor loss is decided; if they \
+             pass messages on to one another, say `topology = \"cluster\"` in [target]; else give the address of one server \
+             alone as --target",
             load.signs.join("; ")
         )
     })
@@ -408,6 +409,7 @@ mod tests {
         unidentified: 0,
         history: 0,
         excused: 0,
+        undecided: 0,
         missed: 0,
         skipped: 0,
         unanswered: 0,

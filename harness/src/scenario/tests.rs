@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 
+use super::model::{NodeLabel, Topology};
 use super::*;
 
 fn named(text: &str) -> Source {
@@ -41,6 +42,36 @@ fn a_user_waits_as_long_as_it_is_told() {
     assert_eq!(with("5s").unwrap().scenario.target.connect_timeout, Some(std::time::Duration::from_secs(5)));
     assert!(with("0s").unwrap_err().contains("nobody is in within no time"));
     assert!(with("5").unwrap_err().contains("`5` has no unit"));
+}
+
+#[test]
+fn what_cannot_be_true_of_several_servers_is_said() {
+    let with = |target: &str| {
+        let text =
+            format!("name = \"x\"\n[target]\n{target}\n[users.a]\ncount = 5\n[[phase]]\nname = \"p\"\nfor = \"1s\"\n");
+        load(named(&text), &[], None).map(|loaded| loaded.scenario.target)
+    };
+    let two = "urls = [\"http://127.0.0.1:1\", \"http://127.0.0.1:2\"]\n";
+    for (target, expected) in [
+        (format!("{two}topology = \"single\""), "`single` is one server, and [target] names 2"),
+        ("nodes = 3\ntopology = \"single\"".to_owned(), "names 3"),
+        ("url = \"http://127.0.0.1:1\"\ntopology = \"islands\"".to_owned(), "`islands` are several servers"),
+        ("nodes = 2\nbroker = \"redis\"\ntopology = \"islands\"".to_owned(), "a `broker` joins them"),
+        ("topology = \"mesh\"".to_owned(), "topology"),
+        ("node_label = { header = \"x-node\" }".to_owned(), "`node_label` is for servers that pass messages on"),
+        (format!("{two}settle_within = \"2s\""), "`settle_within` is for servers that pass messages on"),
+        ("topology = \"cluster\"\nnode_label = {}".to_owned(), "has a `header` or a `cookie`"),
+        ("topology = \"cluster\"\nsettle_within = \"0s\"".to_owned(), "within no time"),
+    ] {
+        let wrong = with(&target).unwrap_err();
+        assert!(wrong.contains(expected), "{target}: {wrong}");
+    }
+    let told = with("topology = \"cluster\"\nnode_label = { header = \"X-Node\" }\nsettle_within = \"3s\"").unwrap();
+    assert_eq!(told.topology(1), Topology::Cluster);
+    assert_eq!(told.node_label, Some(NodeLabel::Header("x-node".to_owned())));
+    assert_eq!(told.settle_within, Some(std::time::Duration::from_secs(3)));
+    assert_eq!(with("nodes = 2\nbroker = \"redis\"").unwrap().topology(2), Topology::Cluster);
+    assert_eq!((with("").unwrap().topology(1), with(two).unwrap().topology(2)), (Topology::Single, Topology::Islands));
 }
 
 /// A population with a flow, and what must be said of it.

@@ -19,10 +19,12 @@
 //! **Preconditions.** One clock for all stamps (with several hosts, widen both instants by the bound of their
 //! offset), and one writer of each membership. With several writers use the [exact engine](crate::exact).
 
+mod cluster;
 mod receiver;
 mod spans;
 mod track;
 
+pub use cluster::{ClusterFence, UNKNOWN_NODE};
 pub use receiver::Receiver;
 
 /// An instant: nanoseconds on the run's clock.
@@ -68,6 +70,10 @@ pub struct Fact {
     pub volatile: bool,
     /// Whether the application may say it again, under the same name, to who comes later.
     pub history: bool,
+    /// The connection of its sender on which it was sent. Between servers, order is that of one connection.
+    pub session: u32,
+    /// The server that its sender was connected to; [`UNKNOWN_NODE`] if nobody knows.
+    pub node: u32,
     /// How far it has come.
     pub time: Time,
 }
@@ -94,6 +100,8 @@ pub enum Verdict {
     Overtaken(Emission),
     /// It came behind a fence that should have come behind it, and had been given up as lost (A2).
     Late,
+    /// It came behind a cluster fence that its sender had sent behind it, at this instant (A5).
+    BehindFence(Nanos),
     /// The receiver has come to the target since it was sent, and is there: the application may have said it again. Neither
     /// a proof of a wrong delivery nor one that is owed.
     History,
@@ -115,6 +123,12 @@ pub enum Absence {
     Fence(Nanos),
     /// This one arrived, which was sent after it had taken effect; then the connection broke.
     Later(Emission),
+    /// This one arrived, which the same connection sent to the same target behind it.
+    Behind(Emission),
+    /// A cluster fence arrived, which the same connection sent to the same target behind it, at this instant.
+    ClusterFence(Nanos),
+    /// It had been answered before this instant, at which another one was sent that has come across; and then it was waited for.
+    Waited(Nanos),
 }
 
 /// What became of one pair of emission and receiver.
@@ -126,6 +140,8 @@ pub enum Fate {
     Missing(Absence),
     /// Owed, and at the tail of a connection that broke.
     Excused,
+    /// Owed and not here, and nothing shows whether it is lost or still on its way between servers.
+    Undecided,
     /// Not owed and not forbidden, since the receiver came or went; whether it was delivered.
     May(bool),
     /// It could have been dropped, and the receiver was in the target; whether it was delivered.

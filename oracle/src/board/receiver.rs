@@ -1,5 +1,6 @@
 //! One connection and all that could reach it.
 
+use super::cluster::Cluster;
 use super::track::Track;
 use super::{Absence, Answer, Emission, Fact, Facts, Fate, Nanos, Time, Verdict};
 use crate::tri::Tri;
@@ -7,14 +8,16 @@ use crate::tri::Tri;
 /// A connection, from its opening to its end; or several in a row, when the server recovered it.
 #[derive(Debug)]
 pub struct Receiver {
-    user: u32,
-    since: Nanos,
+    pub(super) user: u32,
+    pub(super) since: Nanos,
     /// The latest `inv` among all that has arrived: whatever was answered before cannot come any more.
     newest: Nanos,
     /// The one it is of; nothing has arrived yet if that is an impossible one.
     newest_is: Emission,
     /// By stream.
-    tracks: Box<[Track]>,
+    pub(super) tracks: Box<[Track]>,
+    /// What it knows of the servers that pass messages on to its own, if there are any.
+    pub(super) cluster: Option<Box<Cluster>>,
 }
 
 impl Receiver {
@@ -25,7 +28,7 @@ impl Receiver {
         let mut tracks: Vec<_> =
             streams.map(|(stream, value)| Track::new(stream, facts.settled_below(stream), since, value)).collect();
         tracks.sort_unstable_by_key(|track| track.stream);
-        Self { user, since, newest: Nanos::MIN, newest_is: NOTHING, tracks: tracks.into_boxed_slice() }
+        Self { user, since, newest: Nanos::MIN, newest_is: NOTHING, tracks: tracks.into_boxed_slice(), cluster: None }
     }
 
     /// Whether nothing is addressed to it.
@@ -166,7 +169,7 @@ const NOTHING: Emission = Emission { stream: u32::MAX, seq: u32::MAX };
 
 /// A sender that is left out: not of this connection if it sent on it, perhaps if that was on an earlier one.
 #[inline]
-fn own(class: Tri, fact: &Fact, inv: Nanos, user: u32, since: Nanos) -> Tri {
+pub(super) fn own(class: Tri, fact: &Fact, inv: Nanos, user: u32, since: Nanos) -> Tri {
     if !fact.spares_sender || fact.sender != user {
         class
     } else if inv >= since {
@@ -176,7 +179,7 @@ fn own(class: Tri, fact: &Fact, inv: Nanos, user: u32, since: Nanos) -> Tri {
     }
 }
 
-fn fate(class: Tri, fact: &Fact, here: bool, lost: impl FnOnce() -> Fate) -> Option<Fate> {
+pub(super) fn fate(class: Tri, fact: &Fact, here: bool, lost: impl FnOnce() -> Fate) -> Option<Fate> {
     match class {
         Tri::F => None,
         Tri::U => Some(Fate::May(here)),
@@ -186,12 +189,12 @@ fn fate(class: Tri, fact: &Fact, here: bool, lost: impl FnOnce() -> Fate) -> Opt
     }
 }
 
-fn note(track: &mut Track, fate: Option<Fate>, account: &mut impl FnMut(u32, u32, Fate)) {
+pub(super) fn note(track: &mut Track, fate: Option<Fate>, account: &mut impl FnMut(u32, u32, Fate)) {
     let seq = track.base();
     match fate {
         Some(Fate::Missing(_)) => track.give_up(seq),
         // Nobody owed it, so nobody is to blame when it comes yet.
-        Some(Fate::May(false) | Fate::Volatile(false)) => track.keep_open(seq),
+        Some(Fate::May(false) | Fate::Volatile(false) | Fate::Undecided) => track.keep_open(seq),
         _ => {}
     }
     track.advance();
@@ -213,7 +216,17 @@ mod tests {
                 let inv = seq as Nanos * 10;
                 let previous = senders[..seq].iter().rposition(|other| other == sender).map(|seq| seq as u32);
                 let time = Time::Sent { inv, ok: Answer::At(inv + 5) };
-                Fact { sender: *sender, previous, spares_sender: false, volatile: false, history: false, time }
+                let node = super::super::UNKNOWN_NODE;
+                Fact {
+                    sender: *sender,
+                    previous,
+                    spares_sender: false,
+                    volatile: false,
+                    history: false,
+                    session: 0,
+                    node,
+                    time,
+                }
             };
             Self(senders.iter().enumerate().map(fact).collect())
         }

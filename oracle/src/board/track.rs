@@ -1,7 +1,7 @@
 //! One stream as one receiver sees it.
 
 use super::spans::Spans;
-use super::{Emission, Fact, Nanos, Verdict};
+use super::{Emission, Fact, Facts, Nanos, Time, Verdict};
 use crate::tri::Tri;
 
 /// Belongs to the receiver's worker: nothing is shared, nothing locked. At most 64 bytes.
@@ -16,14 +16,25 @@ pub(super) struct Track {
     #[expect(clippy::box_collection, reason = "eight bytes, where a vector takes twenty-four")]
     more: Option<Box<Vec<u64>>>,
     pub(super) spans: Spans,
+    /// Between servers: since when the receiver's own server has had it in the target; [`Nanos::MAX`] if it has not.
+    pub(super) joined: Nanos,
     odd: Option<Box<Odd>>,
+}
+
+/// What came although it was sent behind something that is not here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum By {
+    /// This number of the same stream.
+    Message(u32),
+    /// A cluster fence that was sent at this instant.
+    Fence(Nanos),
 }
 
 /// What was not plain.
 #[derive(Debug, Default)]
 struct Odd {
     /// Not here, although a later one of the same sender is: that one.
-    overtaken: Vec<(u32, u32)>,
+    overtaken: Vec<(u32, By)>,
     /// Given up.
     lost: Vec<u32>,
     /// Settled without an answer, so they may still come.
@@ -37,7 +48,7 @@ const _: () = assert!(size_of::<Track>() <= 64, "a load has millions of tracks")
 
 impl Track {
     pub(super) fn new(stream: u32, base: u32, since: Nanos, value: Tri) -> Self {
-        Self { stream, base, bits: 0, more: None, spans: Spans::new(since, value), odd: None }
+        Self { stream, base, bits: 0, more: None, spans: Spans::new(since, value), joined: Nanos::MAX, odd: None }
     }
 
     /// The first number that is not settled.
@@ -88,7 +99,7 @@ impl Track {
             return Verdict::Duplicate;
         }
         match fact.previous {
-            Some(previous) if previous >= self.base && !self.has(previous) => self.gap(previous, seq),
+            Some(previous) if previous >= self.base && !self.has(previous) => _ = self.gap(previous, By::Message(seq)),
             _ => {}
         }
         if self.odd.is_some() { self.overtaken(seq) } else { Verdict::Fine }
@@ -96,6 +107,9 @@ impl Track {
 
     #[cold]
     fn settled_before(&mut self, seq: u32, class: Tri) -> Verdict {
+        if class == Tri::F {
+            return Verdict::Phantom;
+        }
         let odd = self.odd.as_mut();
         if let Some(odd) = odd {
             if take(&mut odd.lost, seq) {
@@ -105,22 +119,71 @@ impl Track {
                 return Verdict::Fine;
             }
         }
-        if class == Tri::F { Verdict::Phantom } else { Verdict::Duplicate }
+        Verdict::Duplicate
     }
 
-    /// The sender's emission ahead of one that has come is not here.
+    /// As [`deliver`](Self::deliver), where messages cross between servers: order is that of the sender's connection, and
+    /// every message of it that should have come before is noted.
+    #[inline]
+    pub(super) fn deliver_across(&mut self, seq: u32, fact: &Fact, class: Tri, facts: &impl Facts) -> Verdict {
+        if seq < self.base {
+            return self.settled_before(seq, class);
+        }
+        if class == Tri::F {
+            return Verdict::Phantom;
+        }
+        if self.mark(seq) {
+            return Verdict::Duplicate;
+        }
+        match fact.previous {
+            Some(previous) if previous >= self.base && !self.has(previous) => {
+                self.note_gaps(previous, By::Message(seq), fact.session, facts);
+            }
+            _ => {}
+        }
+        if self.odd.is_some() { self.overtaken(seq) } else { Verdict::Fine }
+    }
+
+    /// Of the messages of one connection up to number `last`, those that are not here should have come before `by`.
     #[cold]
-    fn gap(&mut self, previous: u32, by: u32) {
+    pub(super) fn note_gaps(&mut self, last: u32, by: By, session: u32, facts: &impl Facts) {
+        let mut next = Some(last);
+        while let Some(seq) = next.filter(|seq| *seq >= self.base) {
+            let Some(fact) = facts.fact(self.stream, seq) else { return };
+            match fact.time {
+                Time::Due => return,
+                // What is behind one that is here, or that is noted, was noted with it.
+                Time::Sent { .. } if fact.session != session || self.has(seq) || !self.gap(seq, by) => return,
+                Time::Skipped | Time::Sent { .. } => {}
+            }
+            next = fact.previous;
+        }
+    }
+
+    /// The sender's emission ahead of one that has come is not here; false if that is noted already.
+    #[cold]
+    fn gap(&mut self, previous: u32, by: By) -> bool {
         let odd = self.odd.get_or_insert_default();
-        if !odd.overtaken.iter().any(|(number, _)| *number == previous) {
+        let is_new = !odd.overtaken.iter().any(|(number, _)| *number == previous);
+        if is_new {
             odd.overtaken.push((previous, by));
         }
+        is_new
+    }
+
+    /// What came although it was sent behind this number, which is not here.
+    pub(super) fn shown_by(&self, seq: u32) -> Option<By> {
+        let odd = self.odd.as_ref()?;
+        odd.overtaken.iter().find(|(number, _)| *number == seq).map(|(_, by)| *by)
     }
 
     #[cold]
     fn overtaken(&mut self, seq: u32) -> Verdict {
-        let by = self.odd.as_mut().and_then(|odd| take_overtaken(&mut odd.overtaken, seq));
-        by.map_or(Verdict::Fine, |seq| Verdict::Overtaken(Emission { stream: self.stream, seq }))
+        match self.odd.as_mut().and_then(|odd| take_overtaken(&mut odd.overtaken, seq)) {
+            None => Verdict::Fine,
+            Some(By::Message(seq)) => Verdict::Overtaken(Emission { stream: self.stream, seq }),
+            Some(By::Fence(at)) => Verdict::BehindFence(at),
+        }
     }
 
     /// The number at the base is settled; returns whether it has come.
@@ -141,6 +204,15 @@ impl Track {
             }
         }
         here
+    }
+
+    /// Nothing ahead of the message at the base, or of `now`, will be asked for again.
+    pub(super) fn forget_before(&mut self, now: Nanos, facts: &impl Facts) {
+        let oldest = facts.fact(self.stream, self.base).map(|fact| fact.time);
+        self.spans.forget(match oldest {
+            Some(Time::Sent { inv, .. }) => inv.min(now),
+            _ => now,
+        });
     }
 
     /// The number was owed and is given up.
@@ -167,7 +239,7 @@ fn take(numbers: &mut Vec<u32>, seq: u32) -> bool {
 }
 
 /// Forgets that a number was overtaken; returns by which.
-fn take_overtaken(numbers: &mut Vec<(u32, u32)>, seq: u32) -> Option<u32> {
+fn take_overtaken(numbers: &mut Vec<(u32, By)>, seq: u32) -> Option<By> {
     let place = numbers.iter().position(|(number, _)| *number == seq)?;
     Some(numbers.swap_remove(place).1)
 }

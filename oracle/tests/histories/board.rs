@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use sio_oracle::Tri;
-use sio_oracle::board::{Answer, Fact, Facts, Fate, Nanos, Receiver, Time, Verdict};
+use sio_oracle::board::{Answer, Fact, Facts, Fate, Nanos, Receiver, Time, UNKNOWN_NODE, Verdict};
 use sio_oracle::history::{Action, Emission, Event, History, NamespaceId, OperationId, Room, SocketId};
 
 use crate::sim::{Mode, Mutant, Sim};
@@ -73,6 +73,10 @@ struct Board {
     cuts: HashMap<SocketId, Nanos>,
     fences: HashMap<OperationId, (SocketId, Nanos)>,
     actions: HashMap<OperationId, (Option<SocketId>, Action)>,
+    /// Of each socket, where messages cross between servers.
+    cluster: Option<HashMap<SocketId, u32>>,
+    /// Whether that is known to the board.
+    knows_nodes: bool,
     must: u64,
     may: u64,
     wrong: Vec<String>,
@@ -92,6 +96,16 @@ impl Board {
             }
         }
         board
+    }
+
+    fn note_node(&mut self, socket: SocketId, node: u32) {
+        if let Some(nodes) = &mut self.cluster {
+            nodes.insert(socket, node);
+        }
+    }
+
+    fn node(&self, socket: SocketId) -> u32 {
+        self.cluster.as_ref().filter(|_| self.knows_nodes).map_or(UNKNOWN_NODE, |nodes| nodes[&socket])
     }
 
     fn value(&self, socket: SocketId, stream: u32) -> Tri {
@@ -116,10 +130,15 @@ impl Board {
     fn feed(&mut self, event: &Event) {
         self.now += 1;
         match event {
-            Event::Connect { socket, namespace, .. } => {
+            Event::Connect { socket, namespace, node, .. } => {
+                self.note_node(*socket, node.0.into());
                 self.connected.insert(*socket, (Tri::U, *namespace));
                 let streams = (0..self.schedule.targets.len() as u32).map(|stream| (stream, Tri::F));
-                self.receivers.insert(*socket, Receiver::new(socket.0, self.now, streams, &self.schedule));
+                let mut receiver = Receiver::new(socket.0, self.now, streams, &self.schedule);
+                if self.cluster.is_some() {
+                    receiver = receiver.in_cluster(self.node(*socket), 0, None);
+                }
+                self.receivers.insert(*socket, receiver);
                 self.touch(*socket);
             }
             Event::Connected { socket, .. } => self.set(*socket, Tri::T),
@@ -132,7 +151,11 @@ impl Board {
                 if let Some(mut receiver) = self.receivers.remove(socket) {
                     let at = self.cuts.get(socket).copied().unwrap_or(self.now);
                     let mut fates = Vec::new();
-                    receiver.end(at, &self.schedule, |stream, seq, fate| fates.push((stream, seq, fate)));
+                    let note = |stream, seq, fate| fates.push((stream, seq, fate));
+                    match self.cluster {
+                        Some(_) => receiver.end_across(at, false, &self.schedule, note),
+                        None => receiver.end(at, &self.schedule, note),
+                    }
                     self.account(*socket, &fates);
                 }
                 self.set(*socket, Tri::F);
@@ -143,7 +166,10 @@ impl Board {
                 let Some(&(stream, seq)) = self.messages.get(message) else { return };
                 let Some(receiver) = self.receivers.get_mut(socket) else { return };
                 let fact = self.schedule.facts[stream as usize][seq as usize];
-                let verdict = receiver.deliver(stream, seq, &fact, self.now);
+                let verdict = match self.cluster {
+                    Some(_) => receiver.deliver_across(stream, seq, &fact, self.now, &self.schedule),
+                    None => receiver.deliver(stream, seq, &fact, self.now),
+                };
                 if verdict != Verdict::Fine {
                     self.wrong.push(format!("{verdict:?} of {message:?} at {socket:?}"));
                 }
@@ -156,7 +182,7 @@ impl Board {
         for (stream, seq, fate) in fates {
             match fate {
                 Fate::Delivered | Fate::Excused => self.must += 1,
-                Fate::May(_) | Fate::Volatile(_) => self.may += 1,
+                Fate::May(_) | Fate::Volatile(_) | Fate::Undecided => self.may += 1,
                 Fate::Missing(_) => {
                     self.must += 1;
                     self.wrong.push(format!("lost {seq} of stream {stream} at {socket:?}"));
@@ -199,8 +225,8 @@ impl Board {
             Action::Emit(emission) if !emission.asks => {
                 let target = Target::of(emission);
                 let stream = self.schedule.targets.iter().position(|known| *known == target).unwrap();
+                let (sender, node) = (by.unwrap().0, self.node(by.unwrap()));
                 let facts = &mut self.schedule.facts[stream];
-                let sender = by.unwrap().0;
                 let previous = facts.iter().rposition(|fact| fact.sender == sender).map(|seq| seq as u32);
                 self.messages.insert(operation, (stream as u32, facts.len() as u32));
                 facts.push(Fact {
@@ -208,6 +234,8 @@ impl Board {
                     previous,
                     spares_sender: emission.excludes_sender,
                     history: false,
+                    session: sender,
+                    node,
                     volatile: emission.volatile,
                     time: Time::Sent { inv: self.now, ok: Answer::Open },
                 });
@@ -235,10 +263,21 @@ impl Board {
             && let Some(receiver) = self.receivers.get_mut(&socket)
         {
             let mut fates = Vec::new();
-            receiver.settle(sent, &self.schedule, |stream, seq, fate| fates.push((stream, seq, fate)));
+            let note = |stream, seq, fate| fates.push((stream, seq, fate));
+            match self.cluster {
+                Some(_) => receiver.settle_across(self.now, &self.schedule, note),
+                None => receiver.settle(sent, &self.schedule, note),
+            }
             self.account(socket, &fates);
         }
     }
+}
+
+/// The same on servers that pass messages on; whether it is known who is where.
+fn judge_cluster(history: &History, knows_nodes: bool) -> Board {
+    let mut board = Board { cluster: Some(HashMap::new()), knows_nodes, ..Board::new(history) };
+    history.events.iter().for_each(|stamped| board.feed(&stamped.event));
+    board
 }
 
 fn judge(history: &History) -> Board {
@@ -260,6 +299,21 @@ fn a_correct_server_is_never_accused_while_it_runs() {
     }
     println!("{must} owed, {may} may");
     assert!(must > may, "{must} owed, {may} may: the board has become weak");
+}
+
+#[test]
+fn a_correct_cluster_is_never_accused_while_it_runs() {
+    let (mut must, mut may) = (0, 0);
+    for seed in 0..4_000 {
+        let (pipelined, namespaces, recovery) = (seed % 2 == 1, seed % 4 > 1, seed % 3 == 1);
+        let mode = Mode { pipelined, namespaces, recovery, cluster: true, ..Mode::default() };
+        let board = judge_cluster(&Sim::history(seed, 20, mode, None), seed % 8 > 3);
+        assert!(board.wrong.is_empty(), "seed {seed}, {mode:?}: {:?}", board.wrong);
+        must += board.must;
+        may += board.may;
+    }
+    println!("{must} owed, {may} may");
+    assert!(must * 2 > may, "{must} owed, {may} may: the board has become weak");
 }
 
 /// The same mutants as the exact engine's; what needs more than deliveries to be seen is left to that.
@@ -298,5 +352,27 @@ fn a_broken_server_is_found_out_while_it_runs() {
         let count = (0..60).filter(flagged).count();
         println!("{mutant:?}: {count} of 60");
         assert!(count > 0, "{mutant:?}");
+    }
+}
+
+#[test]
+fn a_broken_cluster_is_found_out_while_it_runs() {
+    let mutants = [
+        Mutant::LostPublish,
+        Mutant::DoubledPublish,
+        Mutant::EchoToOrigin,
+        Mutant::ExclusionLostAcross,
+        Mutant::Reorder,
+    ];
+    for mutant in mutants {
+        for knows_nodes in [false, true] {
+            let flagged = |seed: &u64| {
+                let mode = Mode { pipelined: seed % 2 == 1, cluster: true, ..Mode::default() };
+                !judge_cluster(&Sim::history(*seed, 40, mode, Some(mutant)), knows_nodes).wrong.is_empty()
+            };
+            let count = (0..60).filter(flagged).count();
+            println!("{mutant:?}: {count} of 60");
+            assert!(count > 0, "{mutant:?}");
+        }
     }
 }

@@ -21,8 +21,10 @@ pub struct Mode {
     pub several_writers: bool,
     /// Broken connections may be recovered.
     pub recovery: bool,
-    /// Two nodes behind a broker that keeps the order of each.
+    /// Two or three nodes behind a broker that keeps the order of each, and stands still at times.
     pub cluster: bool,
+    /// The broker loses messages, which it is known to do.
+    pub lossy: bool,
     /// Two namespaces.
     pub namespaces: bool,
 }
@@ -45,6 +47,19 @@ mutants! {
     NamespaceLeak OwnRoomMissing AckTwice PresenceStale PresenceStranger ConnectLate Altered InheritRooms
     RecoverGap RecoverDup RecoverRoomsLost DropOnJoin AckMiscount StaleRooms
     AckForgotten PartialLost DeleteUntold RecoverMissesNewest FanOutTornApart
+    LostPublish DoubledPublish EchoToOrigin ExclusionLostAcross NamesakeRoomAcross ReplayGapAcross
+}
+
+impl Mutant {
+    /// What only several nodes can do wrong.
+    pub const CLUSTER: [Self; 6] = [
+        Self::LostPublish,
+        Self::DoubledPublish,
+        Self::EchoToOrigin,
+        Self::ExclusionLostAcross,
+        Self::NamesakeRoomAcross,
+        Self::ReplayGapAcross,
+    ];
 }
 
 type Step = Box<dyn FnOnce(&mut Sim)>;
@@ -104,7 +119,11 @@ pub struct Sim {
     members: BTreeMap<RoomId, BTreeSet<SocketId>>,
     /// Rooms as they were a while ago.
     stale: BTreeMap<RoomId, BTreeSet<SocketId>>,
-    broker_at: Time,
+    nodes: u16,
+    /// When what one node has published gets to another; the order of each pair is kept.
+    links: BTreeMap<(u16, u16), Time>,
+    /// Where each message was sent.
+    origins: BTreeMap<OperationId, u16>,
     operations: u32,
     /// Questions, and who has answered.
     asked: BTreeMap<OperationId, BTreeSet<SocketId>>,
@@ -119,6 +138,7 @@ const PATIENCE: Time = 10_000;
 
 impl Sim {
     pub fn history(seed: u64, operations: u32, mode: Mode, mutant: Option<Mutant>) -> History {
+        let nodes = if mode.cluster { 2 + (seed / 7 % 2) as u16 } else { 1 };
         let mut sim = Self {
             random: seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1,
             mode,
@@ -126,13 +146,13 @@ impl Sim {
             now: 0,
             ties: 0,
             queue: BinaryHeap::new(),
-            clients: (0..5)
-                .map(|i| Client { left: operations, node: u16::from(mode.cluster && i % 2 == 1), ..Client::default() })
-                .collect(),
+            clients: (0..5).map(|i| Client { left: operations, node: i % nodes, ..Client::default() }).collect(),
             sessions: BTreeMap::new(),
             members: BTreeMap::new(),
             stale: BTreeMap::new(),
-            broker_at: 0,
+            nodes,
+            links: BTreeMap::new(),
+            origins: BTreeMap::new(),
             operations: 0,
             asked: BTreeMap::new(),
             told: Vec::new(),
@@ -225,6 +245,10 @@ impl Sim {
 
     fn connect(&mut self, client: usize) {
         let before = self.clients[client].socket;
+        if before.is_some() && self.mode.cluster && self.one_in(3) {
+            // A balancer sends it elsewhere.
+            self.clients[client].node = self.below(u64::from(self.nodes)) as u16;
+        }
         self.open(client);
         let socket = SocketId(self.sessions.len() as u32);
         let namespace = NamespaceId(u32::from(self.mode.namespaces && self.one_in(3)));
@@ -376,6 +400,11 @@ impl Sim {
             {
                 missed.insert(0, *last);
             }
+            if sim.is(Mutant::ReplayGapAcross) {
+                let here = sim.clients[client].node;
+                let across = missed.iter().position(|message| sim.origins.get(message) != Some(&here));
+                across.map(|place| missed.remove(place));
+            }
             for message in missed {
                 sim.deliver(socket, message, true);
             }
@@ -448,7 +477,7 @@ impl Sim {
     }
 
     fn half(&mut self, by: Option<SocketId>, message: OperationId, emission: &Emission, which: u32) {
-        for socket in self.recipients(by, emission).into_iter().filter(|socket| socket.0 % 2 == which) {
+        for socket in self.recipients(by, emission, false).into_iter().filter(|socket| socket.0 % 2 == which) {
             self.queue(socket, message, !emission.volatile);
         }
     }
@@ -586,18 +615,44 @@ impl Sim {
     /// Chooses the recipients on the sender's node now, and on the other when the broker gets there.
     fn broadcast(&mut self, by: Option<SocketId>, message: OperationId, emission: &Emission) -> u32 {
         let node = by.map_or(0, |by| self.clients[self.sessions[&by].client].node);
-        let count = self.spread(by, message, emission, node);
-        if self.mode.cluster {
-            let at = self.broker_at.max(self.now + self.latency()) + 1;
-            self.broker_at = at;
-            let emission = emission.clone();
-            self.at(at, move |sim| _ = sim.spread(by, message, &emission, 1 - node));
+        self.origins.insert(message, node);
+        let count = self.spread(by, message, emission, node, false);
+        for to in 0..self.nodes {
+            if to != node || self.is(Mutant::EchoToOrigin) && self.one_in(10) {
+                self.publish(by, message, emission, (node, to));
+            }
         }
         count
     }
 
-    fn spread(&mut self, by: Option<SocketId>, message: OperationId, emission: &Emission, node: u16) -> u32 {
-        let recipients = self.recipients(by, emission);
+    /// Sends a message to another node, behind all that was sent there before.
+    fn publish(&mut self, by: Option<SocketId>, message: OperationId, emission: &Emission, link: (u16, u16)) {
+        let pause = if self.one_in(20) { self.below(20_000) } else { 0 };
+        let at = self.links.get(&link).copied().unwrap_or(0).max(self.now + self.latency()) + pause + 1;
+        self.links.insert(link, at);
+        if self.mode.lossy && self.one_in(8) || self.is(Mutant::LostPublish) && self.one_in(20) {
+            return;
+        }
+        let mut emission = emission.clone();
+        if self.is(Mutant::ExclusionLostAcross) {
+            emission.except.clear();
+        }
+        let times = if self.is(Mutant::DoubledPublish) && self.one_in(20) { 2 } else { 1 };
+        for _ in 0..times {
+            let emission = emission.clone();
+            self.at(at, move |sim| _ = sim.spread(by, message, &emission, link.1, true));
+        }
+    }
+
+    fn spread(
+        &mut self,
+        by: Option<SocketId>,
+        message: OperationId,
+        emission: &Emission,
+        node: u16,
+        across: bool,
+    ) -> u32 {
+        let recipients = self.recipients(by, emission, across);
         let mut count = 0;
         for socket in recipients {
             if self.clients[self.sessions[&socket].client].node != node {
@@ -621,7 +676,7 @@ impl Sim {
         count
     }
 
-    fn recipients(&mut self, by: Option<SocketId>, emission: &Emission) -> Vec<SocketId> {
+    fn recipients(&mut self, by: Option<SocketId>, emission: &Emission, across: bool) -> Vec<SocketId> {
         let of = |sim: &Self, room: &Room| -> BTreeSet<SocketId> {
             match room {
                 Room::Named(room) => sim.members.get(room).cloned().unwrap_or_default(),
@@ -666,7 +721,7 @@ impl Sim {
                 chosen.push(other);
             }
         }
-        let leaks = self.is(Mutant::NamespaceLeak);
+        let leaks = self.is(Mutant::NamespaceLeak) || across && self.is(Mutant::NamesakeRoomAcross);
         chosen.retain(|socket| {
             let session = &self.sessions[socket];
             !session.dead && (leaks || session.namespace == emission.namespace)

@@ -7,12 +7,13 @@ use crate::sim::{Mode, Mutant, Sim};
 
 /// Every combination of modes.
 pub fn modes() -> impl Iterator<Item = Mode> {
-    (0..32u8).map(|bits| Mode {
+    (0..64u8).map(|bits| Mode {
         pipelined: bits & 1 != 0,
         several_writers: bits & 2 != 0,
         recovery: bits & 4 != 0,
         cluster: bits & 8 != 0,
         namespaces: bits & 16 != 0,
+        lossy: bits & 32 != 0,
     })
 }
 
@@ -44,7 +45,8 @@ fn accuse_nobody(thread: u64, threads: u64) -> Strength {
     for seed in (thread..histories()).step_by(threads as usize) {
         let mode = modes[(seed % modes.len() as u64) as usize];
         let mut history = Sim::history(seed, 12, mode, None);
-        history.assumptions.in_order_handlers = seed % 64 >= 32;
+        history.assumptions.in_order_handlers = seed / 64 % 2 == 1;
+        history.assumptions.reliable_broker = !mode.lossy;
         let findings = check(&history);
         assert!(findings.violations.is_empty(), "seed {seed}, {mode:?}: {:#?}", findings.violations);
         strength.add(&findings.strength);
@@ -52,10 +54,37 @@ fn accuse_nobody(thread: u64, threads: u64) -> Strength {
     strength
 }
 
+/// Histories of clusters alone; as many as `SIO_HISTORIES` says, or `PROPTEST_CASES`.
+fn of_clusters() -> u64 {
+    let wanted = |name| std::env::var(name).ok()?.parse().ok();
+    wanted("SIO_HISTORIES").or_else(|| wanted("PROPTEST_CASES")).unwrap_or(5_000)
+}
+
+#[test]
+fn a_correct_cluster_is_never_accused() {
+    let modes: Vec<Mode> = modes().filter(|mode| mode.cluster).collect();
+    let (mut reliable, mut lossy) = (Strength::default(), Strength::default());
+    for seed in 0..of_clusters() {
+        let mode = modes[(seed % modes.len() as u64) as usize];
+        // Enough operations that every broker stands still at times.
+        let mut history = Sim::history(seed, 24, mode, None);
+        history.assumptions.in_order_handlers = seed / 64 % 2 == 1;
+        history.assumptions.reliable_broker = !mode.lossy;
+        let findings = check(&history);
+        assert!(findings.violations.is_empty(), "seed {seed}, {mode:?}: {:#?}", findings.violations);
+        (if mode.lossy { &mut lossy } else { &mut reliable }).add(&findings.strength);
+    }
+    println!("reliable broker: {reliable:?}, {:.3}", reliable.ratio());
+    println!("lossy broker: {lossy:?}, {:.3}", lossy.ratio());
+    assert!(reliable.ratio() > 0.6 && reliable.must > 0, "{reliable:?}");
+}
+
 /// How a broken server is driven, so that what it does wrong can show.
 fn driven(mutant: Mutant, seed: u64) -> Mode {
-    let recovery = format!("{mutant:?}").starts_with("Recover");
-    Mode { pipelined: seed % 2 == 1, recovery, namespaces: mutant == Mutant::NamespaceLeak, ..Mode::default() }
+    let recovery = format!("{mutant:?}").starts_with("Rec") || mutant == Mutant::ReplayGapAcross;
+    let namespaces = [Mutant::NamespaceLeak, Mutant::NamesakeRoomAcross].contains(&mutant);
+    let cluster = Mutant::CLUSTER.contains(&mutant);
+    Mode { pipelined: seed % 2 == 1, recovery, namespaces, cluster, ..Mode::default() }
 }
 
 fn played(mutant: Mutant, seed: u64) -> Findings {

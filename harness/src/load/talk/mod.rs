@@ -1,5 +1,6 @@
 //! One session of a user: from the connection to its end.
 
+mod across;
 mod opening;
 mod settle;
 
@@ -16,6 +17,7 @@ use tokio::time::sleep_until;
 use self::settle::Fence;
 use super::admission::NotIn;
 use super::credentials::Credentials;
+use super::fences;
 use super::identity::{Fit, Reading, Unread};
 use super::local::Local;
 use super::log::{Arrival, fact};
@@ -74,6 +76,10 @@ pub(super) struct Talk<'a> {
     arrived_at: Nanos,
     /// Nothing passes the link until then.
     held_until: Option<Instant>,
+    /// By target: what it has sent there last, where messages cross between servers.
+    behind: HashMap<u32, across::Behind>,
+    /// The question which server it is connected to.
+    whoami: Option<u64>,
     /// The first messages of what is being read, until it is known whether a ping stands behind them.
     just_read: JustRead,
 }
@@ -118,6 +124,7 @@ impl Talk<'_> {
                     Order::Send(index) if leaving => self.local.skip(index),
                     Order::Send(index) => self.send(index),
                     Order::Fence { last } => self.fence(last),
+                    Order::Link => self.link(),
                     Order::Stall(length) => self.stall(length),
                     Order::Drop(how) => return End::Dropped(how, self.silence()),
                     Order::Quit => return End::Quit,
@@ -156,6 +163,7 @@ impl Talk<'_> {
                     // What was meant for it up to now, it still gets.
                     leaving = true;
                     leave_at = Some(clock::now() + LAST_FENCE_LIMIT);
+                    self.fence_across(true);
                     self.fence(false);
                 }
             }
@@ -191,9 +199,12 @@ impl Talk<'_> {
             }
         };
         let now = local.now();
-        window.sending(index, now);
+        window.sending(index, now, self.origin());
         let id = self.connection.emit(&local.plan.traffic[traffic].namespace, args, message.ack);
         local.measurements.borrow_mut().sending(&local.plan, &emission, now);
+        if local.plan.is_cluster() {
+            self.behind.insert(emission.stream, across::Behind::new(emission, now));
+        }
         match id {
             Some(id) => _ = self.acks.insert(id, index),
             None => self.plain.push_back(index),
@@ -290,6 +301,9 @@ impl Talk<'_> {
 
     fn judge(&mut self, copy: &Reading, incoming: &Incoming) {
         let index = copy.emission;
+        if index >= fences::FIRST {
+            return self.crossed(copy, incoming);
+        }
         let local = self.local;
         let now = self.arrived_at;
         let mut window = local.window.borrow_mut();
@@ -309,7 +323,12 @@ impl Talk<'_> {
         let place = self.places.iter_mut().find(|place| place.namespace == *incoming.nsp);
         let Some(account) = place.and_then(Place::current) else { return };
         let emission = entry.emission;
-        let verdict = account.deliver(emission.stream, emission.seq, &fact(&local.plan, entry), now);
+        let known = fact(&local.plan, entry);
+        let verdict = if local.plan.is_cluster() {
+            account.deliver_across(emission.stream, emission.seq, &known, now, &*window)
+        } else {
+            account.deliver(emission.stream, emission.seq, &known, now)
+        };
         measurements.recognised(emission.traffic, incoming.args.json(), copy.attachment());
         if let Fit::Altered { intact } = fit {
             measurements.altered(&local.plan, &window, self.number, entry, intact, now);
@@ -348,6 +367,8 @@ impl Talk<'_> {
             entry.answered(now);
             self.mailbox.heard.set(true);
             self.local.measurements.borrow_mut().acknowledged(&entry.emission, now);
+        } else if self.whoami == Some(id) {
+            self.is_told_where_it_is(&incoming.args);
         }
     }
 

@@ -141,6 +141,8 @@ impl<'a> Talk<'a> {
     ) -> Result<Self, Error> {
         let user = &local.plan.users[number as usize];
         let mut endpoint = local.endpoint(user.node).with_jar(local.jars.jar(number)).for_user(number.into());
+        endpoint.label = local.shared.cluster.label();
+        mailbox.sessions.set(mailbox.sessions.get().wrapping_add(1));
         if let Some(manner) = &credentials.manner {
             endpoint.manner = manner.clone();
         }
@@ -172,7 +174,10 @@ impl<'a> Talk<'a> {
             arrived_at: 0,
             just_read: JustRead::default(),
             held_until: None,
+            behind: HashMap::new(),
+            whoami: None,
         };
+        talk.is_with(&endpoint, user.node);
         talk.ask();
         while !opening.borrow().is_done() {
             let event = talk.connection.next().await;
@@ -192,7 +197,7 @@ impl<'a> Talk<'a> {
         for place in &mut *self.places {
             let streams = self.local.plan.streams_of(user, &place.namespace);
             let unknown = streams.into_iter().map(|(stream, _)| (stream, Tri::U));
-            place.fresh = Some(Receiver::new(self.number, now, unknown, &*window));
+            place.fresh = Some(self.local.account(Receiver::new(self.number, now, unknown, &*window), self.number));
             place.confirmed = false;
             let session = place.may_recover().then(|| (place.pid.as_deref().unwrap_or_default(), &*place.offset));
             self.connection.connect(&place.namespace, &self.credentials.auth(session));
@@ -263,7 +268,7 @@ impl<'a> Talk<'a> {
             return Ok(true);
         }
         let fresh = place.fresh.take();
-        place.end(self.local, self.number, opening.lost_at.unwrap_or(self.connected_at));
+        place.end(self.local, self.number, opening.lost_at.unwrap_or(self.connected_at), false);
         place.account = fresh;
         place.pid = pid;
         let user = &self.local.plan.users[self.number as usize];
@@ -297,7 +302,11 @@ impl<'a> Talk<'a> {
         for place in &mut *self.places {
             let Some(account) = &mut place.account else { continue };
             for (stream, value) in self.local.plan.streams_of(user, &place.namespace) {
-                account.change(stream, now, value);
+                match self.local.plan.is_cluster() {
+                    false => account.change(stream, now, value),
+                    true if !place.recovered => account.joined(stream, now, value),
+                    true => {}
+                }
                 let Some(lost_at) = lost_at.filter(|_| value == Tri::T && !place.recovered) else { continue };
                 for entry in window.sent_since(stream, lost_at) {
                     if entry.emission.sender != self.number && !account.has(stream, entry.emission.seq) {
@@ -306,6 +315,7 @@ impl<'a> Talk<'a> {
                 }
             }
             addressed |= !account.is_idle();
+            account.at_node(self.mailbox.node.get());
         }
         drop(measurements);
         drop(window);
@@ -314,7 +324,10 @@ impl<'a> Talk<'a> {
         self.mailbox.away_from.set(u32::MAX);
         let crowd = self.local.crowd(self.number);
         self.mailbox.slow.set(crowd.reads.is_some());
-        self.mailbox.wants_fence.set(addressed || self.local.sends_plain(user.population));
+        let is_cluster = self.local.plan.is_cluster();
+        self.mailbox.wants_fence.set(addressed || is_cluster || self.local.sends_plain(user.population));
+        self.mailbox.linked.set(!is_cluster);
         self.remember_oldest();
+        self.ask_where_it_is();
     }
 }

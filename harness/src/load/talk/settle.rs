@@ -26,6 +26,7 @@ impl Talk<'_> {
         if !self.local.stage.fence {
             return self.settle_by_waiting(last);
         }
+        self.fence_across(last || self.local.closing.get());
         let sent = self.local.now();
         let behind = self.passed + self.plain.len() as u64;
         let nsp = self.places.first().map_or("/", |place| &place.namespace);
@@ -73,9 +74,16 @@ impl Talk<'_> {
         self.local.ready.notify_one();
     }
 
-    fn settle(&mut self, fence: Nanos) {
+    /// Settles accounts: by a fence that was sent at that instant, or, in a cluster, by what has come across.
+    pub(super) fn settle(&mut self, fence: Nanos) {
+        let local = self.local;
         for account in self.places.iter_mut().filter_map(|place| place.account.as_mut()) {
-            account.settle(fence, &*self.local.window.borrow(), self.local.fates(self.number));
+            let window = local.window.borrow();
+            if local.plan.is_cluster() {
+                account.settle_across(local.now(), &*window, local.fates(self.number));
+            } else {
+                account.settle(fence, &*window, local.fates(self.number));
+            }
         }
         self.remember_oldest();
     }

@@ -24,6 +24,9 @@ pub(super) fn of(witness: &Witness<'_>, plan: &Plan, window: &Window) -> LoadVio
             format!("user {receiver} got {message}, which it had sent itself")
         }
         Kind::Stray => format!("user {receiver} got {message}, which was not for it"),
+        Kind::Disorder if matches!(witness.seen, Seen::BehindFence(_)) => {
+            format!("user {receiver} got {message} behind a cluster fence that was sent after it")
+        }
         Kind::Disorder => match overtaker(witness, window) {
             Some(first) => format!("user {receiver} got {message} behind {}", name(plan, &first.emission, emission)),
             None => format!("user {receiver} got {message} later than it can have been on its way"),
@@ -153,6 +156,16 @@ fn outcome(witness: &Witness<'_>, plan: &Plan, window: &Window) -> Option<String
         (Some(at), Seen::Intact(bytes)) => {
             format!("a copy came at {at}, of which the first {bytes} bytes of the payload are as they were sent")
         }
+        (Some(at), Seen::BehindFence(sent)) => format!(
+            "its sender sent a cluster fence at {}, on the same connection and to the same target; that came first, and a copy of \
+             this one at {at}",
+            seconds(sent)
+        ),
+        (Some(at), Seen::Late { .. }) if plan.is_cluster() => {
+            format!(
+                "a copy came at {at}, when what was sent after it on the same connection had come and it had been given up"
+            )
+        }
         (Some(at), Seen::Late { fenced: true }) => format!(
             "a copy came at {at}, behind the answer to a fence of user {receiver} that was sent when it had taken effect"
         ),
@@ -167,6 +180,26 @@ fn outcome(witness: &Witness<'_>, plan: &Plan, window: &Window) -> Option<String
             "the target has no fence, so it was waited for: of what had taken effect by {} no copy of it came",
             seconds(at)
         ),
+        (None, Seen::Absent { by: Absence::ClusterFence(at), .. }) => format!(
+            "its sender sent a cluster fence at {}, behind it, on the same connection and to the same target; that came to user \
+             {receiver}, and no copy of this one",
+            seconds(at)
+        ),
+        (None, Seen::Absent { by: Absence::Waited(at), .. }) => format!(
+            "something that another user sent at {} came to user {receiver}, and then this one was waited for as long as \
+             `settle_within` says; no copy had come",
+            seconds(at)
+        ),
+        (None, Seen::Absent { by: Absence::Behind(Number { stream, seq }), .. }) => {
+            let later = window.index(stream, seq).and_then(|index| window.entry(index));
+            let later = later.map_or_else(
+                || "a later message".to_owned(),
+                |later| name(plan, &later.emission, &witness.entry.emission),
+            );
+            format!(
+                "{later}, which its sender sent after it on the same connection, came to user {receiver}; no copy of this one had"
+            )
+        }
         (None, Seen::Absent { by: Absence::Later(Number { stream, seq }), .. }) => {
             let later = window.index(stream, seq).and_then(|index| window.entry(index));
             let later = later.map_or_else(

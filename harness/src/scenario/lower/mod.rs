@@ -12,6 +12,7 @@ mod search;
 mod slo;
 pub(super) mod steps;
 mod target;
+mod topology;
 
 use indexmap::IndexMap;
 

@@ -34,6 +34,7 @@ pub(super) fn lower(node: &Node, cx: &mut Context<'_>) -> Target {
     if let Some(node) = table.get("balancer") {
         target.balancer = cluster::balancer(node, target.cluster.is_some(), cx).unwrap_or_default();
     }
+    super::topology::lower(&mut table, &mut target, cx);
     if let Some(node) = table.get("options") {
         target.options = super::cases::options_of(&[node], &[], cx);
     }

@@ -4,6 +4,7 @@ mod case;
 mod flow;
 mod load;
 mod slo;
+mod topology;
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -19,6 +20,7 @@ pub use load::{
     Arrivals, Chaos, Churn, Driver, Invocation, Leaving, Phase, Population, Reach, RoomGroup, RoomRef, Traffic, Upset,
 };
 pub use slo::{Count, Latency, Limit, Metric, Op, Rule, Stat};
+pub use topology::{NodeLabel, Topology};
 
 use super::node::Span;
 use super::template::Template;
@@ -128,12 +130,25 @@ pub struct Target {
     pub reconnect: Option<Reconnect>,
     /// How long a user waits for its connection, its CONNECTs and its joins; [`CONNECT_TIMEOUT`] unless it is said.
     pub connect_timeout: Option<Duration>,
+    /// Whether its servers pass messages on to one another, if that is said.
+    pub topology: Option<Topology>,
+    /// What tells to which server of a cluster a user is connected.
+    pub node_label: Option<NodeLabel>,
+    /// How long a message from another server may take, where waiting is to decide.
+    pub settle_within: Option<Duration>,
 }
 
 /// How long a user waits to be in, unless it is told.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 
 impl Target {
+    /// Whether so many servers pass messages on to one another: what is said, or else that those of a list do not.
+    pub fn topology(&self, nodes: u32) -> Topology {
+        let usual = if nodes > 1 { Topology::Islands } else { Topology::Single };
+        // What is joined by a broker is a cluster, whatever a file says of other targets.
+        if self.cluster.is_some() { Topology::Cluster } else { self.topology.unwrap_or(usual) }
+    }
+
     /// The options for servers that sio-bench starts.
     pub fn started_with(&self) -> Options {
         let mut options = self.options.clone();
