@@ -157,8 +157,8 @@ pub struct ServeArgs {
     #[arg(long, default_value = "A", env = "SIO_NODE")]
     node: String,
 
-    /// Broker that makes this server one node of several, as Socket.IO's adapters for Redis do: `redis://host:port`, or
-    /// `redis-sharded://host:port`
+    /// Broker that makes this server one node of several, as Socket.IO's adapters for Redis do: `redis://host:port`,
+    /// `redis-sharded://host:port` or `redis-streams://host:port`
     #[cfg(feature = "redis")]
     #[arg(long, value_name = "URL", env = "SIO_ADAPTER")]
     adapter: Option<String>,

@@ -5,6 +5,7 @@
 
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
@@ -19,6 +20,7 @@ use sio_protocol::{ByteString, Frames, readable_json};
 use tokio::sync::Notify;
 
 use crate::adapter::Claim;
+use crate::cluster::Member;
 use crate::engine::EngineSocket;
 #[cfg(feature = "faults")]
 use crate::faults::connection::Connection;
@@ -402,16 +404,17 @@ impl Session {
             return;
         };
         let revision = self.lock().revision();
-        let claim = nsp.recovery().filter(|_| revision == Revision::V4).and_then(|_| claim(&nsp, &auth));
+        let wish = nsp.recovery().filter(|_| revision == Revision::V4).and_then(|_| Wish::read(&auth));
+        let id = self.id_in(revision, name);
+        if let Some(wish) = &wish
+            && nsp.adapter().cluster().is_some_and(Member::recovers)
+        {
+            let decision = look_up_and_admit(self.clone(), nsp, auth, id, wish.clone());
+            return self.decide_later(Box::pin(decision));
+        }
+        let claim = wish.and_then(|wish| nsp.adapter().claim(&wish.pid, &wish.offset));
         let skips = claim.is_some() && nsp.recovery().is_some_and(|recovery| recovery.skip_middlewares)
             || auth.contains("\"pid\"") && fault!(self.server, PidOpensDoors);
-        let id = match (revision, &**name) {
-            (Revision::V4, _) if fault!(self.server, SidIsSession) => self.sid.clone(),
-            (Revision::V4, _) => crate::server::new_id(),
-            (Revision::V3, _) if fault!(self.server, OldSidOther) => crate::server::new_id(),
-            (Revision::V3, "/") => self.sid.clone(),
-            (Revision::V3, name) => format!("{name}#{}", self.sid),
-        };
         let claim = claim.map(Box::new);
         let socket = Socket::new(&id, nsp, self.clone(), auth, claim.as_deref());
         let middlewares =
@@ -431,14 +434,30 @@ impl Session {
                 if fault!(self.server, PendingReached) || fault!(self.server, PendingFetched) {
                     waiting.nsp().adapter().add_all(&waiting, &[waiting.sid().clone()]);
                 }
-                let session = self.clone();
-                self.runtime.spawn(async move {
-                    let decided = decision.await;
-                    session.decided.lock().unwrap_or_else(PoisonError::into_inner).push(decided);
-                    session.dispatch();
-                });
+                self.decide_later(decision);
             }
         }
+    }
+
+    /// The id of a socket that comes in.
+    fn id_in(&self, revision: Revision, name: &str) -> String {
+        match (revision, name) {
+            (Revision::V4, _) if fault!(self.server, SidIsSession) => self.sid.clone(),
+            (Revision::V4, _) => crate::server::new_id(),
+            (Revision::V3, _) if fault!(self.server, OldSidOther) => crate::server::new_id(),
+            (Revision::V3, "/") => self.sid.clone(),
+            (Revision::V3, name) => format!("{name}#{}", self.sid),
+        }
+    }
+
+    /// Lets a socket in, or not, when that is decided.
+    fn decide_later(self: &Arc<Self>, decision: Pin<Box<dyn Future<Output = Decided> + Send>>) {
+        let session = self.clone();
+        self.runtime.spawn(async move {
+            let decided = decision.await;
+            session.decided.lock().unwrap_or_else(PoisonError::into_inner).push(decided);
+            session.dispatch();
+        });
     }
 
     /// Lets a socket in, or not. Order matters: it is in its rooms before the client can know that it is
@@ -534,11 +553,31 @@ struct Entry {
 /// The entry, and why it is not let in.
 type Decided = (Entry, Result<(), ConnectError>);
 
-/// The earlier session that a client asks for, if it may have it (CSR-06, CSR-11).
-fn claim(nsp: &Namespace, auth: &str) -> Option<Claim> {
-    let auth: serde_json::Map<String, serde_json::Value> = serde_json::from_str(&readable_json(auth)).ok()?;
-    let field = |name: &str| auth.get(name).and_then(|value| value.as_str());
-    nsp.adapter().claim(field("pid")?, field("offset")?)
+/// The earlier session that a client asks for (CSR-06, CSR-11).
+#[derive(Clone)]
+struct Wish {
+    pid: String,
+    offset: String,
+}
+
+impl Wish {
+    fn read(auth: &str) -> Option<Self> {
+        let auth: serde_json::Map<String, serde_json::Value> = serde_json::from_str(&readable_json(auth)).ok()?;
+        let field = |name: &str| auth.get(name).and_then(|value| value.as_str()).map(str::to_owned);
+        Some(Self { pid: field("pid")?, offset: field("offset")? })
+    }
+}
+
+/// As [`admit`], of a client that may have been on another node.
+async fn look_up_and_admit(session: Arc<Session>, nsp: Namespace, auth: ByteString, id: String, wish: Wish) -> Decided {
+    let claim = match nsp.adapter().cluster() {
+        Some(member) => member.reclaim(&wish.pid, &wish.offset).await.map(Box::new),
+        None => None,
+    };
+    let skips = claim.is_some() && nsp.recovery().is_some_and(|recovery| recovery.skip_middlewares);
+    let socket = Socket::new(&id, nsp, session.clone(), auth, claim.as_deref());
+    let middlewares = if skips { None } else { socket.nsp().decide(&socket) };
+    admit(session, middlewares, Entry { socket, claim }).await
 }
 
 /// Whether a socket may come in. Much of what it missed is collected ahead of that, as this may take long.

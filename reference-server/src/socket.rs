@@ -76,6 +76,7 @@ struct Inner {
     /// The private id, by which the client may recover the session.
     pid: Option<String>,
     recovered: bool,
+    lacks_place: AtomicBool,
     data: Mutex<Json>,
     handlers: RwLock<Handlers>,
     acks: Mutex<HashMap<u64, Waiting>>,
@@ -141,6 +142,7 @@ impl Socket {
             leaving: AtomicBool::new(false),
             pid,
             recovered: claim.is_some(),
+            lacks_place: AtomicBool::new(false),
             data: Mutex::new(data),
             handlers: RwLock::default(),
             acks: Mutex::default(),
@@ -406,6 +408,16 @@ impl Socket {
 
     pub(crate) fn send_volatile(&self, frames: &Frames, compress: bool) -> bool {
         self.0.session.send_volatile(self.nsp().name(), frames, compress)
+    }
+
+    /// It was sent something that has a place in the order of its cluster, or that should have one.
+    pub(crate) fn note_place(&self, has_place: bool) {
+        self.0.lacks_place.store(!has_place, Ordering::Relaxed);
+    }
+
+    /// Whether what it was sent last has no place: if it came back by the place that it knows, it would get that twice.
+    pub(crate) fn lacks_place(&self) -> bool {
+        self.0.lacks_place.load(Ordering::Relaxed)
     }
 
     /// As [`Session::hold`].

@@ -325,6 +325,20 @@ impl Adapter for MemoryAdapter {
         });
     }
 
+    fn broadcast_at(&self, selection: &Selection, event: &Outgoing, offset: Option<&str>) {
+        let mut state = self.lock();
+        let state = &mut *state;
+        let frames = match &mut state.log {
+            Some(log) => log.append_at(selection, event, offset.and_then(|offset| offset.parse().ok()), now()),
+            None => event.frames(),
+        };
+        self.keep_swept(state);
+        state.visit(selection, &mut |socket| {
+            socket.note_place(offset.is_some());
+            socket.send_frames(&frames, event.flags.compress);
+        });
+    }
+
     fn for_each(&self, selection: &Selection, visit: &mut dyn FnMut(&Socket)) {
         self.lock().visit(selection, visit);
     }
@@ -372,6 +386,11 @@ impl Adapter for MemoryAdapter {
 
     fn claim(&self, pid: &str, offset: &str) -> Option<Claim> {
         self.lock().log.as_mut()?.claim(pid, offset, now())
+    }
+
+    fn claim_from(&self, pid: &str, kept: Kept, offset: Option<&str>) -> Option<Claim> {
+        let place = offset.map(|offset| offset.parse().map_err(drop)).transpose().ok()?;
+        self.lock().log.as_mut()?.claim_from(pid, kept, place, now())
     }
 
     fn catch_up(&self, claim: &mut Claim) -> bool {

@@ -89,6 +89,15 @@ pub struct Kept {
     pub(crate) stays: Stays,
 }
 
+impl Kept {
+    /// Of a socket that was in these rooms all the time.
+    pub(crate) fn of(sid: Room, rooms: Vec<Room>, data: Json) -> Self {
+        let mut stays = Stays::default();
+        rooms.iter().for_each(|room| stays.enter(room, 0));
+        Self { sid, rooms, data, stays }
+    }
+}
+
 /// A session that one connection has taken out of the adapter, to restore it or to give it back.
 #[derive(Clone, Debug)]
 pub struct Claim {
@@ -108,6 +117,12 @@ impl Claim {
     /// Bytes of what is known to be missed so far.
     pub(crate) fn cost(&self) -> usize {
         self.cost
+    }
+
+    /// What it has missed as well, ahead of what is here.
+    pub(crate) fn add(&mut self, missed: Vec<Frames>) {
+        self.cost += missed.iter().flatten().map(Frame::cost).sum::<usize>();
+        self.missed.extend(missed);
     }
 
     /// The packets from its position on are looked at.
@@ -156,6 +171,12 @@ pub trait Adapter: Send + Sync {
     /// Queues an event on every selected socket.
     fn broadcast(&self, selection: &Selection, event: &Outgoing);
 
+    /// As [`broadcast`](Self::broadcast), of an event that has its place in the order of a cluster, which its receivers may name
+    /// when they come back; or of one that should have one, and does not.
+    fn broadcast_at(&self, selection: &Selection, event: &Outgoing, _offset: Option<&str>) {
+        self.broadcast(selection, event);
+    }
+
     /// Visits the selected local sockets.
     fn for_each(&self, selection: &Selection, visit: &mut dyn FnMut(&Socket));
 
@@ -191,6 +212,11 @@ pub trait Adapter: Send + Sync {
     /// Takes a kept session out, if it is there and everything behind `offset` still is; nobody else gets it
     /// meanwhile (CSR-09).
     fn claim(&self, _pid: &str, _offset: &str) -> Option<Claim> {
+        None
+    }
+
+    /// Claims a session that another node has kept: from what is behind an offset that is known here, or else from now on.
+    fn claim_from(&self, _pid: &str, _kept: Kept, _offset: Option<&str>) -> Option<Claim> {
         None
     }
 

@@ -10,6 +10,7 @@ use sio_protocol::{Frame, Frames};
 use super::budget::{Budget, cost, weight};
 use super::{Claim, Kept, Outgoing, Selection};
 use crate::Recovery;
+use crate::cluster::Id;
 
 /// Packets that are looked at in one go.
 pub(super) const CHUNK: usize = 1_024;
@@ -25,6 +26,8 @@ pub(super) struct Log {
     first: u64,
     packets: VecDeque<Arc<Sent>>,
     packet_bytes: usize,
+    /// The places of packets in a stream, and their numbers, if they have some.
+    places: VecDeque<(Id, u64)>,
     /// By private id.
     sessions: HashMap<String, Away>,
     /// Their private ids, the oldest first.
@@ -81,6 +84,7 @@ impl Log {
             first: 0,
             packets: VecDeque::new(),
             packet_bytes: 0,
+            places: VecDeque::new(),
             sessions: HashMap::new(),
             order: BTreeMap::new(),
             next_session: 0,
@@ -95,12 +99,33 @@ impl Log {
     /// Encodes a packet with its offset and remembers it.
     pub(super) fn append(&mut self, selection: &Selection, event: &Outgoing, now: Instant) -> Frames {
         let frames = event.frames_with_offset(&self.offset(self.next_number()));
-        let sent = Sent::new(selection, frames.clone(), now);
+        self.remember(selection, frames.clone(), now);
+        frames
+    }
+
+    /// As [`append`](Self::append), of a packet that has its place in a stream, or none. Places are in order.
+    pub(super) fn append_at(
+        &mut self,
+        selection: &Selection,
+        event: &Outgoing,
+        place: Option<Id>,
+        now: Instant,
+    ) -> Frames {
+        let frames = match place {
+            Some(place) => event.frames_with_offset(&place.to_string()),
+            None => event.frames(),
+        };
+        self.places.extend(place.map(|place| (place, self.next_number())));
+        self.remember(selection, frames.clone(), now);
+        frames
+    }
+
+    fn remember(&mut self, selection: &Selection, frames: Frames, now: Instant) {
+        let sent = Sent::new(selection, frames, now);
         self.packet_bytes += sent.bytes;
         self.total.take(sent.bytes);
         self.packets.push_back(Arc::new(sent));
         self.prune_packets(now, usize::MAX);
-        frames
     }
 
     /// The number that the next packet will have.
@@ -174,6 +199,27 @@ impl Log {
         Some(Claim { pid: pid.to_owned(), kept, position, missed: Vec::new(), cost: 0 })
     }
 
+    /// Claims a session that is not kept here: from the packet behind one that is still here, or from the next one on.
+    pub(super) fn claim_from(&mut self, pid: &str, kept: Kept, place: Option<Id>, now: Instant) -> Option<Claim> {
+        self.prune_packets(now, usize::MAX);
+        let position = match place {
+            Some(place) => {
+                let index = self.places.binary_search_by_key(&place, |(place, _)| *place).ok()?;
+                self.places[index].1 + 1
+            }
+            None => self.next_number(),
+        };
+        let age = self.next_session;
+        self.next_session += 1;
+        let claimed = Claimed { position, age, until: now + self.options.max_disconnection_duration };
+        if self.claims.contains_key(pid) {
+            return None;
+        }
+        self.claims.insert(pid.to_owned(), claimed);
+        self.needed.insert((position, pid.to_owned()));
+        Some(Claim { pid: pid.to_owned(), kept, position, missed: Vec::new(), cost: 0 })
+    }
+
     pub(super) fn give_back(&mut self, claim: &Claim) {
         if let Some(Claimed { age, until, .. }) = self.end_claim(claim) {
             self.keep(&claim.pid, claim.kept.clone(), age, until);
@@ -232,6 +278,7 @@ impl Log {
         }
         if self.packets.is_empty() {
             self.packets = VecDeque::new();
+            self.places = VecDeque::new();
         }
         more || left == 0
     }
@@ -253,6 +300,7 @@ impl Log {
             self.total.give_back(packet.bytes);
             self.packets.pop_front();
             self.first += 1;
+            self.places.pop_front_if(|(_, number)| *number < self.first);
         }
         true
     }

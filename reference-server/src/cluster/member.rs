@@ -3,15 +3,17 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::time::Duration;
 
 use sio_protocol::{ByteString, Frames, Parser};
 
+use super::ordered::{Order, Sequencer};
 use super::requests::Pending;
 use super::wire::{Aim, Envelope, Incoming, Message, Telling};
 use super::{Broker, To};
 use crate::adapter::{Adapter, Claim, Listing, Outgoing, Room, RoomObserver, Selection};
 use crate::namespace::{Namespace, WeakNamespace};
-use crate::{Flags, Socket};
+use crate::{Flags, Recovery, Socket};
 
 /// A namespace of this node, as a member of a cluster.
 pub struct Member {
@@ -25,7 +27,9 @@ pub struct Member {
     home: OnceLock<WeakNamespace>,
     pub(super) requests: Mutex<HashMap<String, Pending>>,
     /// Held while something is handed over and delivered here, so that all nodes have it in one order.
-    order: Mutex<()>,
+    pub(super) order: Mutex<Order>,
+    /// How clients come back, if they may.
+    recovery: Option<Recovery>,
     myself: Weak<Member>,
 }
 
@@ -36,6 +40,7 @@ pub(crate) struct Parts {
     pub(crate) parser: Parser,
     pub(crate) local: Arc<dyn Adapter>,
     pub(crate) broker: Arc<dyn Broker>,
+    pub(crate) recovery: Option<Recovery>,
 }
 
 impl fmt::Debug for Member {
@@ -59,6 +64,7 @@ impl Member {
             home: OnceLock::new(),
             requests: Mutex::default(),
             order: Mutex::default(),
+            recovery: parts.recovery,
             myself: myself.clone(),
         });
         member.broker.open(&member);
@@ -109,6 +115,29 @@ impl Member {
         self.broker.count(self).await
     }
 
+    /// The broker's order, if clients may come back and it has one.
+    pub(super) fn sequencer(&self) -> Option<&dyn Sequencer> {
+        self.recovery.as_ref().and_then(|_| self.broker.sequencer())
+    }
+
+    /// How long a client may be away.
+    pub(super) fn away(&self) -> Duration {
+        self.recovery.as_ref().map_or(Duration::ZERO, |recovery| recovery.max_disconnection_duration)
+    }
+
+    /// How many bytes a client may have missed.
+    pub(super) fn most(&self) -> usize {
+        self.recovery.as_ref().map_or(0, |recovery| recovery.max_packet_bytes)
+    }
+
+    /// What only the clients of this node get is in no stream, and has no place that a client could name.
+    fn broadcast_here(&self, selection: &Selection, event: &Outgoing) {
+        let frames = event.frames();
+        self.local.for_each(selection, &mut |socket| {
+            socket.send_frames(&frames, event.flags.compress);
+        });
+    }
+
     /// Tells all others.
     pub(crate) fn tell(&self, message: Message) {
         let envelope = Envelope { uid: Some(self.uid.clone()), nsp: Some(self.nsp.to_string()), message };
@@ -157,6 +186,13 @@ impl Adapter for Member {
     }
 
     fn broadcast(&self, selection: &Selection, event: &Outgoing) {
+        match self.sequencer() {
+            Some(_) if event.flags.local && !event.flags.volatile => return self.broadcast_here(selection, event),
+            Some(sequencer) if !event.flags.local && !event.flags.volatile => {
+                return self.emit_in_order(sequencer, selection, event);
+            }
+            _ => {}
+        }
         // What is for one socket alone is for one that is here.
         if event.flags.local || selection.only.is_some() {
             return self.local.broadcast(selection, event);
@@ -195,11 +231,15 @@ impl Adapter for Member {
     }
 
     fn persist(&self, socket: &Socket) {
-        self.local.persist(socket);
+        match self.sequencer() {
+            Some(sequencer) => self.persist_for_all(sequencer, socket),
+            None => self.local.persist(socket),
+        }
     }
 
     fn claim(&self, pid: &str, offset: &str) -> Option<Claim> {
-        self.local.claim(pid, offset)
+        // With a stream, those of other nodes are looked up as well, which takes time: [`Member::reclaim`].
+        self.local.claim(pid, offset).filter(|_| !self.recovers())
     }
 
     fn catch_up(&self, claim: &mut Claim) -> bool {
@@ -211,7 +251,10 @@ impl Adapter for Member {
     }
 
     fn give_back(&self, claim: &Claim) {
-        self.local.give_back(claim);
+        match self.sequencer() {
+            Some(sequencer) => self.give_back_to_all(sequencer, claim),
+            None => self.local.give_back(claim),
+        }
     }
 
     fn let_go(&self, claim: &Claim) {

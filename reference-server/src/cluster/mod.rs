@@ -3,8 +3,10 @@
 //! A [`Member`] is a namespace of this node. It is an adapter around another one, which has the rooms: what is broadcast goes to the
 //! clients of this node at once, whatever the broker does, and into a queue for the others.
 
+mod id;
 mod inbound;
 mod member;
+mod ordered;
 #[cfg(feature = "redis")]
 pub(crate) mod redis;
 mod remote;
@@ -16,7 +18,9 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub(crate) use id::Id;
 pub use member::Member;
+pub(crate) use ordered::Sequencer;
 pub use remote::RemoteSocket;
 pub use requests::ClusterError;
 pub(crate) use requests::{Question, next_id};
@@ -52,6 +56,11 @@ pub(crate) trait Broker: Send + Sync {
 
     /// Nothing is handed to it any more.
     fn close(&self, member: &Member);
+
+    /// The broker's order, if it has one.
+    fn sequencer(&self) -> Option<&dyn Sequencer> {
+        None
+    }
 
     /// Ends when the broker has what was handed over, and knows what is open.
     fn settled(&self) -> Boxed<'_, ()>;

@@ -9,7 +9,7 @@ use sio_protocol::Frames;
 
 use super::{Fault, Faults};
 use crate::Socket;
-use crate::adapter::{Adapter, Claim, Listing, Outgoing, Room, RoomEvent, RoomObserver, Selection};
+use crate::adapter::{Adapter, Claim, Kept, Listing, Outgoing, Room, RoomEvent, RoomObserver, Selection};
 
 /// How late what is late comes.
 const LATE: Duration = Duration::from_millis(40);
@@ -420,6 +420,14 @@ impl Adapter for FaultyAdapter {
             sids.insert(sid.clone(), ghosts.iter().map(ToString::to_string).collect());
         }
         sids
+    }
+
+    fn broadcast_at(&self, selection: &Selection, event: &Outgoing, offset: Option<&str>) {
+        self.inner.broadcast_at(selection, event, offset);
+    }
+
+    fn claim_from(&self, pid: &str, kept: Kept, offset: Option<&str>) -> Option<Claim> {
+        self.inner.claim_from(pid, kept, offset)
     }
 
     fn has_room(&self, room: &str) -> bool {

@@ -10,7 +10,7 @@ use std::time::Duration;
 use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::{Value as Json, json};
 use sio_reference_server::{Options, Redis, Server, fixture};
-use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 use tokio_tungstenite::tungstenite::Message;
@@ -302,6 +302,24 @@ impl Client {
                 None => self.step().await,
             }
         }
+    }
+
+    /// The next event, whatever it is.
+    pub(crate) async fn raw_event(&mut self) -> Json {
+        while self.seen.is_empty() {
+            self.step().await;
+        }
+        self.seen.pop_front().unwrap()
+    }
+
+    /// What has come so far is of no interest.
+    pub(crate) fn forget(&mut self) {
+        self.seen.clear();
+    }
+
+    /// Closes without a word; what comes from now on is not read.
+    pub(crate) async fn cut(&mut self) {
+        self.ws.get_mut().shutdown().await.unwrap();
     }
 
     /// The events until this one comes, without it.

@@ -6,4 +6,5 @@
 mod common;
 mod outage;
 mod pairs;
+mod recovery;
 mod wire;

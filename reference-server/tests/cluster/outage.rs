@@ -8,7 +8,7 @@ use crate::common::{Broker, Node, fence};
 #[tokio::test]
 async fn a_broker_may_go_and_come_back() {
     let Some(mut broker) = Broker::start().await else { return };
-    for scheme in ["redis", "redis-sharded"] {
+    for scheme in ["redis", "redis-sharded", "redis-streams"] {
         let url = broker.url(scheme);
         let nodes = [Node::reference("A", &url).await, Node::reference("B", &url).await];
         let (mut a, mut other, mut b) = (nodes[0].connect().await, nodes[0].connect().await, nodes[1].connect().await);

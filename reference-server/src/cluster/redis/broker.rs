@@ -1,16 +1,18 @@
 //! How the adapters of Socket.IO use Redis.
 
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use redis::Value;
 
-use super::link::Tasks;
+use super::link::{Tasks, bytes};
 use super::routes::{Content, Key, Route, Way, pattern};
 use super::{Kind, id_of};
 use crate::RoomEvent;
 use crate::adapter::Adapter as _;
-use crate::cluster::wire::{Incoming, Message, classic, message};
-use crate::cluster::{Boxed, Broker, Member, To};
+use crate::cluster::wire::entry::{self, Entry, Session};
+use crate::cluster::wire::{Envelope, Incoming, Message, Telling, classic, message};
+use crate::cluster::{Boxed, Broker, Id, Member, Sequencer, To};
 
 /// The length of a socket's id: such rooms have no channel of their own.
 const SID_LEN: usize = 20;
@@ -38,7 +40,7 @@ impl RedisBroker {
 
     fn publish(&self, channel: &str, body: &[u8]) {
         let name = match self.kind {
-            Kind::Classic => "PUBLISH",
+            Kind::Classic | Kind::Streams => "PUBLISH",
             Kind::Sharded => "SPUBLISH",
         };
         let mut command = redis::cmd(name);
@@ -81,6 +83,31 @@ impl RedisBroker {
         }
     }
 
+    /// Events, joins and the like stay in the stream; the rest is fleeting.
+    fn send_streams(&self, member: &Member, to: To<'_>, what: &Incoming) {
+        if let Incoming::Message(envelope) = what
+            && matches!(
+                envelope.message,
+                Message::Tell(_) | Message::Join(..) | Message::Leave(..) | Message::Disconnect(..)
+            )
+        {
+            return self.add_entry(member, what, None);
+        }
+        let Some(body) = message::fleeting(member.uid(), member.nsp(), what) else { return };
+        match to {
+            To::Asker(uid) => self.publish(&format!("{}{uid}#", self.channel), &body),
+            To::All => self.publish(&self.channel, &body),
+        }
+    }
+
+    fn add_entry(&self, member: &Member, what: &Incoming, number: Option<u64>) {
+        let entry = entry::entry(member.uid(), member.nsp(), what);
+        if let (Some(entry), Some(stream)) = (entry, &self.tasks.stream) {
+            let entry = Entry { number, ..entry };
+            self.tasks.link.send(stream.add(&entry), entry.data.len() + entry.nsp.len());
+        }
+    }
+
     fn routes(&self, member: &Arc<Member>) -> Vec<(Key, Route)> {
         let route = |content| Route { member: Arc::downgrade(member), content };
         let own = |channel: &str| format!("{channel}{}#", member.uid());
@@ -90,6 +117,10 @@ impl RedisBroker {
                 ((Way::Channel, self.requests.clone()), route(Content::Requests)),
                 ((Way::Channel, self.responses.clone()), route(Content::Responses)),
                 ((Way::Channel, own(&self.responses)), route(Content::Responses)),
+            ],
+            Kind::Streams => vec![
+                ((Way::Channel, self.channel.clone()), route(Content::Messages)),
+                ((Way::Channel, own(&self.channel)), route(Content::Messages)),
             ],
             Kind::Sharded => vec![
                 ((Way::Shard, self.channel.clone()), route(Content::Messages)),
@@ -137,6 +168,7 @@ impl Broker for RedisBroker {
         match self.kind {
             Kind::Classic => self.send_classic(member, what),
             Kind::Sharded => self.send_sharded(member, to, what),
+            Kind::Streams => self.send_streams(member, to, what),
         }
     }
 
@@ -144,6 +176,7 @@ impl Broker for RedisBroker {
         let (what, channel) = match self.kind {
             Kind::Classic => ("NUMSUB", &self.requests),
             Kind::Sharded => ("SHARDNUMSUB", &self.channel),
+            Kind::Streams => ("NUMSUB", &self.channel),
         };
         Box::pin(async move {
             let mut command = redis::cmd("PUBSUB");
@@ -166,12 +199,22 @@ impl Broker for RedisBroker {
         if self.kind == Kind::Sharded {
             self.watch_rooms(member);
         }
+        if let Some(stream) = &self.tasks.stream {
+            stream.open(member);
+        }
         self.tasks.link.add_routes(self.routes(member));
     }
 
     fn close(&self, member: &Member) {
+        if let Some(stream) = &self.tasks.stream {
+            stream.close(member);
+        }
         let own = std::ptr::from_ref(member);
         self.tasks.link.remove_routes(|_, route| std::ptr::eq(route.member.as_ptr(), own));
+    }
+
+    fn sequencer(&self) -> Option<&dyn Sequencer> {
+        self.tasks.stream.as_ref().map(|_| self as &dyn Sequencer)
     }
 
     fn settled(&self) -> Boxed<'_, ()> {
@@ -179,5 +222,85 @@ impl Broker for RedisBroker {
             self.tasks.link.subscribed().await;
             self.tasks.link.written().await;
         })
+    }
+}
+
+impl Sequencer for RedisBroker {
+    fn is_up(&self) -> bool {
+        self.tasks.link.is_up() && self.tasks.stream.as_ref().is_some_and(|stream| stream.is_alive())
+    }
+
+    fn add(&self, member: &Member, what: &Incoming, number: u64) {
+        self.add_entry(member, what, Some(number));
+    }
+
+    fn waits(&self) {
+        if let Some(stream) = &self.tasks.stream {
+            stream.waits();
+        }
+    }
+
+    fn keep(&self, session: &Session, time: Duration) {
+        let text = session.write();
+        let mut command = redis::cmd("SET");
+        command.arg(key(&session.pid)).arg(&text).arg("PX").arg(time.as_millis().max(1) as u64);
+        self.tasks.link.send(command, text.len());
+    }
+
+    fn take<'a>(&'a self, pid: &'a str) -> Boxed<'a, Option<Session>> {
+        Box::pin(async move {
+            let mut both = redis::pipe();
+            both.atomic().cmd("GET").arg(key(pid)).cmd("DEL").arg(key(pid));
+            let answers = self.tasks.link.ask_in_order(&both, 1).await?;
+            let Some(Value::Array(answers)) = answers.into_iter().next() else { return None };
+            Session::read(bytes(answers.first()?)?)
+        })
+    }
+
+    fn caught_up(&self) -> Boxed<'_, Option<()>> {
+        Box::pin(async move { self.tasks.stream.as_ref()?.caught_up(&self.tasks.link).await })
+    }
+
+    fn between<'a>(
+        &'a self,
+        member: &'a Member,
+        after: Id,
+        until: Id,
+        most: usize,
+    ) -> Boxed<'a, Option<Vec<(Id, Telling)>>> {
+        Box::pin(async move {
+            let (stream, link) = (self.tasks.stream.as_ref()?, &self.tasks.link);
+            let (mut position, mut size, mut found) = (after, 0, Vec::new());
+            while position < until {
+                let entries = stream.range(link, position, until).await?;
+                let Some((last, _)) = entries.last() else { break };
+                position = *last;
+                for (id, entry) in entries {
+                    let Some(entry) = entry.filter(|entry| entry.nsp == member.nsp()) else { continue };
+                    size += entry.data.len();
+                    found.extend(telling(&entry).map(|telling| (id, telling)));
+                }
+                if size > most {
+                    return None;
+                }
+            }
+            if until < after {
+                return None;
+            }
+            // Asked last: as long as this one is there, nothing behind it was let go of.
+            stream.has(link, after).await.then_some(found)
+        })
+    }
+}
+
+/// Where a session is kept.
+fn key(pid: &str) -> String {
+    format!("sio:session:{pid}")
+}
+
+fn telling(entry: &Entry) -> Option<Telling> {
+    match entry::read_entry(entry)? {
+        Incoming::Message(Envelope { message: Message::Tell(telling), .. }) => Some(telling),
+        _ => None,
     }
 }

@@ -13,10 +13,12 @@ use redis::aio::{ConnectionLike as _, MultiplexedConnection};
 use redis::{AsyncConnectionConfig, Client, Cmd, Pipeline, PushInfo, PushKind, Value};
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, watch};
-use tokio::task::AbortHandle;
+use tokio::task::{AbortHandle, JoinHandle};
 
+use super::PREFIX;
 use super::outbox::Outbox;
 use super::routes::{Key, Outcome, Route, Routes, Way};
+use super::stream::Stream;
 use crate::cluster::member::lock;
 
 /// How long Redis has to take a connection.
@@ -25,7 +27,7 @@ const CONNECT: Duration = Duration::from_secs(3);
 /// forgets nothing as long as nobody hangs up.
 const PING: (Duration, Duration) = (Duration::from_secs(15), Duration::from_secs(30));
 /// The first and the longest pause between two attempts.
-const PAUSE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
+pub(super) const PAUSE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
 /// Batches that Redis has not answered yet.
 const FLYING: usize = 16;
 
@@ -87,15 +89,20 @@ pub(super) struct Link {
 /// The link and whoever keeps it up.
 pub(super) struct Tasks {
     pub(super) link: Arc<Link>,
+    pub(super) stream: Option<Arc<Stream>>,
     running: Vec<AbortHandle>,
 }
 
 impl Tasks {
-    pub(super) fn start(client: Client, runtime: &Handle) -> Self {
+    pub(super) fn start(client: Client, runtime: &Handle, with_stream: bool) -> Self {
         let link = Arc::new(Link::new(client));
-        let writing = runtime.spawn(link.clone().write()).abort_handle();
-        let hearing = runtime.spawn(link.clone().hear()).abort_handle();
-        Self { link, running: vec![writing, hearing] }
+        let mut running = vec![runtime.spawn(link.clone().write()), runtime.spawn(link.clone().hear())];
+        let stream = with_stream.then(|| Arc::new(Stream::new(PREFIX.to_owned())));
+        if let Some(stream) = &stream {
+            running.push(runtime.spawn(stream.clone().read(link.clone())));
+            running.push(runtime.spawn(stream.clone().keep_moving()));
+        }
+        Self { link, stream, running: running.iter().map(JoinHandle::abort_handle).collect() }
     }
 }
 
@@ -153,6 +160,23 @@ impl Link {
         connection?.req_packed_command(command).await.ok()
     }
 
+    /// As [`ask`](Self::ask), of several commands that are one step, and behind what is queued.
+    pub(super) async fn ask_in_order(&self, commands: &Pipeline, answers: usize) -> Option<Vec<Value>> {
+        self.written().await;
+        let mut writer = self.writer.subscribe();
+        let connection = writer.wait_for(Option::is_some).await.ok()?.clone();
+        connection?.req_packed_commands(commands, commands.len() + 1, answers).await.ok()
+    }
+
+    /// Whether there is a connection that writes.
+    pub(super) fn is_up(&self) -> bool {
+        self.writer.borrow().is_some()
+    }
+
+    pub(super) fn count_garbage(&self) {
+        count(&self.counters.garbage, 1);
+    }
+
     pub(super) fn add_routes(&self, routes: impl IntoIterator<Item = (Key, Route)>) {
         self.change_routes(|all| all.all.extend(routes));
     }
@@ -190,7 +214,10 @@ impl Link {
 
     // ---- connections
 
-    async fn open(&self, on_push: impl Fn(PushInfo) + Send + Sync + 'static) -> Option<MultiplexedConnection> {
+    pub(super) async fn open(
+        &self,
+        on_push: impl Fn(PushInfo) + Send + Sync + 'static,
+    ) -> Option<MultiplexedConnection> {
         let on_push = move |info: PushInfo| {
             on_push(info);
             Ok::<_, ()>(())
@@ -364,7 +391,7 @@ impl Link {
     }
 }
 
-fn bytes(value: &Value) -> Option<&[u8]> {
+pub(super) fn bytes(value: &Value) -> Option<&[u8]> {
     match value {
         Value::BulkString(bytes) => Some(bytes),
         Value::SimpleString(text) => Some(text.as_bytes()),

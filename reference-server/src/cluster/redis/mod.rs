@@ -4,6 +4,7 @@ mod broker;
 mod link;
 mod outbox;
 mod routes;
+mod stream;
 
 use std::fmt;
 use std::sync::Arc;
@@ -26,7 +27,12 @@ pub(crate) enum Kind {
     Classic,
     /// `createShardedAdapter` of `@socket.io/redis-adapter`; needs Redis 7.
     Sharded,
+    /// `@socket.io/redis-streams-adapter`.
+    Streams,
 }
+
+/// What names begin with.
+const PREFIX: &str = "socket.io";
 
 /// Makes a server one of several nodes that share a Redis.
 ///
@@ -57,7 +63,9 @@ pub struct Redis {
 #[non_exhaustive]
 pub enum RedisError {
     /// The address makes no sense.
-    #[error("{url:?} is no address of a Redis: {error}\n  expected redis://host:port or redis-sharded://host:port")]
+    #[error(
+        "{url:?} is no address of a Redis: {error}\n  expected redis://host:port, redis-sharded://host:port or redis-streams://host:port"
+    )]
     Address {
         /// What was given.
         url: String,
@@ -90,10 +98,19 @@ impl Redis {
         Self::of(Kind::Sharded, url)
     }
 
-    /// By the scheme of the address: `redis`, `redis-sharded`.
+    /// Nodes with `@socket.io/redis-streams-adapter`. With
+    /// [`connection_state_recovery`](crate::Builder::connection_state_recovery) clients take up on any node where their connection broke
+    /// on another. Their events then carry their places in the stream, so they reach the clients of this node when they are read from
+    /// there; when Redis does not answer they go out after a second, or at once if it is known to be away, and without a place.
+    pub fn streams(url: &str) -> Result<Self, RedisError> {
+        Self::of(Kind::Streams, url)
+    }
+
+    /// By the scheme of the address: `redis`, `redis-sharded`, `redis-streams`.
     pub fn by_scheme(url: &str) -> Result<Self, RedisError> {
         match url.split_once("://") {
             Some(("redis-sharded", rest)) => Self::sharded(&format!("redis://{rest}")),
+            Some(("redis-streams", rest)) => Self::streams(&format!("redis://{rest}")),
             _ => Self::connect(url),
         }
     }
@@ -104,7 +121,8 @@ impl Redis {
         let settings = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
         let client = Client::open(info.set_redis_settings(settings)).map_err(address)?;
         let runtime = tokio::runtime::Handle::try_current().map_err(|_| RedisError::NoRuntime)?;
-        Ok(Self { kind, prefix: "socket.io".to_owned(), tasks: Arc::new(Tasks::start(client, &runtime)) })
+        let tasks = Arc::new(Tasks::start(client, &runtime, kind == Kind::Streams));
+        Ok(Self { kind, prefix: PREFIX.to_owned(), tasks })
     }
 
     /// What the names of all channels begin with (`socket.io`): the option `key`, or `channelPrefix`, of Socket.IO's adapters.
@@ -117,7 +135,13 @@ impl Redis {
 
     /// Waits until Redis knows what this node wants to hear, for so long at most; whether it does.
     pub async fn ready(&self, patience: Duration) -> bool {
-        tokio::time::timeout(patience, self.tasks.link.subscribed()).await.is_ok()
+        let ready = async {
+            self.tasks.link.subscribed().await;
+            if let Some(stream) = &self.tasks.stream {
+                stream.begun().await;
+            }
+        };
+        tokio::time::timeout(patience, ready).await.is_ok()
     }
 
     /// What did not reach the others, and what came and could not be read.
@@ -130,7 +154,14 @@ impl JoinCluster for Redis {
     fn member(&self, nsp: &str, local: Arc<dyn Adapter>, options: &Options) -> Arc<dyn Adapter> {
         let broker = Arc::new(RedisBroker::new(self.kind, &self.prefix, nsp, self.tasks.clone()));
         let uid = broker.new_id();
-        Member::new(Parts { nsp: nsp.into(), uid, parser: options.parser, local, broker })
+        Member::new(Parts {
+            nsp: nsp.into(),
+            uid,
+            parser: options.parser,
+            local,
+            broker,
+            recovery: options.connection_state_recovery.clone(),
+        })
     }
 }
 
@@ -150,6 +181,6 @@ impl From<Redis> for Option<AdapterFactory> {
 fn id_of(kind: Kind) -> String {
     match kind {
         Kind::Classic => next_id(6),
-        Kind::Sharded => format!("{:016x}", rand::random::<u64>()),
+        Kind::Sharded | Kind::Streams => format!("{:016x}", rand::random::<u64>()),
     }
 }

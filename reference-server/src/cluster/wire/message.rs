@@ -5,12 +5,12 @@
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use sio_protocol::{Args, Value};
+use sio_protocol::{Args, Value, readable_json};
 
 use super::fields::{self, argument, first, integer, names, number, object, text};
 use super::{Aim, Answer, Envelope, Incoming, Message, Reply, Telling};
 
-const BROADCAST: u64 = 3;
+pub(super) const BROADCAST: u64 = 3;
 const JOIN: u64 = 4;
 const LEAVE: u64 = 5;
 const DISCONNECT: u64 = 6;
@@ -22,12 +22,12 @@ const COUNT: u64 = 11;
 const ACK: u64 = 12;
 
 /// A message or an answer as Node has it in memory, but for the event of a broadcast, which stays text where it can.
-struct Parts {
-    kind: u64,
-    data: Data,
+pub(super) struct Parts {
+    pub(super) kind: u64,
+    pub(super) data: Data,
 }
 
-enum Data {
+pub(super) enum Data {
     Value(Value),
     /// Of a broadcast without bytes.
     Json(String),
@@ -45,6 +45,16 @@ pub(crate) fn sharded(uid: &str, nsp: &str, message: &Incoming) -> Option<Vec<u8
     })
 }
 
+/// As the streams adapter publishes what is fleeting.
+pub(crate) fn fleeting(uid: &str, nsp: &str, message: &Incoming) -> Option<Vec<u8>> {
+    let Parts { kind, data } = parts(message)?;
+    let data = match data {
+        Data::Value(data) => data,
+        Data::Json(json) => serde_json::from_str(&readable_json(&json)).ok()?,
+    };
+    Some(fields::packed(&whole(uid, nsp, kind, data)))
+}
+
 fn whole(uid: &str, nsp: &str, kind: u64, data: Value) -> Value {
     object([("type", number(kind)), ("data", data), ("uid", Value::from(uid)), ("nsp", Value::from(nsp))])
 }
@@ -58,7 +68,7 @@ fn quoted(text: &str) -> String {
     Value::from(text).to_json().0
 }
 
-fn parts(message: &Incoming) -> Option<Parts> {
+pub(super) fn parts(message: &Incoming) -> Option<Parts> {
     match message {
         Incoming::Message(envelope) => message_parts(&envelope.message),
         Incoming::Answer(answer) => Some(answer_parts(answer)),
@@ -133,7 +143,7 @@ pub(crate) fn read(bytes: &[u8]) -> Option<Incoming> {
     read_data(integer(&value, "type")?, text(&value, "uid"), text(&value, "nsp"), data)
 }
 
-fn read_data(kind: u64, uid: Option<String>, nsp: Option<String>, data: &Value) -> Option<Incoming> {
+pub(super) fn read_data(kind: u64, uid: Option<String>, nsp: Option<String>, data: &Value) -> Option<Incoming> {
     let id = text(data, "requestId");
     if let Some(reply) = read_reply(kind, data) {
         return Some(Incoming::Answer(Answer { id: id?, reply }));
@@ -184,7 +194,7 @@ struct WholeJson<'a> {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct DataJson<'a> {
+pub(super) struct DataJson<'a> {
     #[serde(borrow)]
     packet: PacketJson<'a>,
     opts: OptsJson,
@@ -222,7 +232,7 @@ impl WholeJson<'_> {
 }
 
 impl DataJson<'_> {
-    fn telling(self) -> Option<Telling> {
+    pub(super) fn telling(self) -> Option<Telling> {
         let data = self.packet.data.get();
         if self.packet.r#type != 2 || self.request_id.is_some() || !data.starts_with('[') {
             return None;

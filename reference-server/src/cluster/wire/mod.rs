@@ -4,6 +4,7 @@
 //! Nothing of it is signed, and anybody who reaches the broker can write: what cannot be read is `None`, and ignored.
 
 pub(crate) mod classic;
+pub(crate) mod entry;
 mod fields;
 pub(crate) mod message;
 #[cfg(test)]

@@ -172,6 +172,41 @@ fn every_message_of_the_sharded_adapter_comes_back() {
     }
 }
 
+/// As redis-streams-adapter 0.3.1 adds it.
+#[test]
+fn entries_of_the_stream() {
+    let bytes = Args::from_values(&[Value::from("e"), Value::Binary(Bytes::from_static(b"\x01"))]);
+    for (args, data) in [
+        (
+            Args::event("e", ("é",)).unwrap(),
+            r#"{"packet":{"type":2,"data":["e","é"]},"opts":{"rooms":["r"],"except":["x"],"flags":{}}}"#,
+        ),
+        (bytes, "gqZwYWNrZXSCpHR5cGUCpGRhdGGSoWXEAQGkb3B0c4Olcm9vbXORoXKmZXhjZXB0kaF4pWZsYWdzgA=="),
+    ] {
+        let tell = Incoming::Message(envelope(Message::Tell(telling(args.clone()))));
+        let written = entry::entry("uid", "/", &tell).unwrap();
+        assert_eq!((&*written.kind, &*written.data), ("3", data));
+        let Some(Incoming::Message(Envelope { message: Message::Tell(read), .. })) = entry::read_entry(&written) else {
+            panic!("{written:?}")
+        };
+        assert_eq!((read.args, read.aim), (args.clone(), telling(args).aim));
+    }
+}
+
+#[test]
+fn sessions_of_the_stream() {
+    let session = entry::Session {
+        sid: "s".into(),
+        pid: "p".to_owned(),
+        rooms: vec!["s".into(), "r".into()],
+        data: serde_json::json!({ "n": 1 }),
+    };
+    assert_eq!(entry::Session::read(session.write().as_bytes()), Some(session));
+    for wrong in ["", "x", "gA==", "wA=="] {
+        assert_eq!(entry::Session::read(wrong.as_bytes()), None, "{wrong}");
+    }
+}
+
 /// Heartbeats of other adapters, and what is none of them.
 #[test]
 fn what_is_not_known_is_nothing() {
@@ -188,7 +223,11 @@ proptest! {
     fn anything_may_come(bytes in prop::collection::vec(any::<u8>(), 0..200), json in ".{0,60}") {
         for bytes in [&bytes[..], json.as_bytes(), format!("{{{json}").as_bytes()] {
             let _ = (classic::read_tell(bytes, "/"), classic::read_request(bytes), classic::read_response(bytes));
-            let _ = message::read(bytes);
+            let _ = (message::read(bytes), entry::Session::read(bytes));
+            let data = String::from_utf8_lossy(bytes).into_owned();
+            let kind = if json.len() % 2 == 0 { "3" } else { "4" };
+            let entry = entry::Entry { kind: kind.to_owned(), data, ..entry::Entry::default() };
+            let _ = entry::read_entry(&entry);
         }
     }
 
