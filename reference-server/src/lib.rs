@@ -76,7 +76,7 @@ mod transport;
 pub use adapter::{Adapter, MemoryAdapter, Room, RoomEvent, Selection};
 pub use broadcast::{BroadcastError, BroadcastOperator, Flags, IntoRooms, PartialAcks};
 #[cfg(feature = "redis")]
-pub use cluster::redis::{Redis, RedisError, RedisStats};
+pub use cluster::redis::{Redis, RedisEmitter, RedisError, RedisStats};
 pub use cluster::{ClusterError, Member, RemoteSocket};
 pub use emitter::Emitter;
 pub use engine::{EngineApp, EngineSocket};

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "tests")]
 
 mod common;
+mod emitter;
 mod outage;
 mod pairs;
 mod recovery;

@@ -1,6 +1,7 @@
 //! Redis as the broker, in the formats of Socket.IO's own adapters: nodes of Node and of this server form one cluster.
 
 mod broker;
+mod emitter;
 mod link;
 mod outbox;
 mod routes;
@@ -11,12 +12,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use redis::{Client, IntoConnectionInfo, ProtocolVersion};
+use tokio::runtime::Handle;
 
 use super::member::{Member, Parts};
 use super::{Broker as _, next_id};
 use crate::adapter::Adapter;
 use crate::options::{AdapterFactory, JoinCluster, Options};
 use broker::RedisBroker;
+pub use emitter::RedisEmitter;
 pub use link::RedisStats;
 use link::Tasks;
 
@@ -116,11 +119,7 @@ impl Redis {
     }
 
     fn of(kind: Kind, url: &str) -> Result<Self, RedisError> {
-        let address = |error| RedisError::Address { url: url.to_owned(), error };
-        let info = url.into_connection_info().map_err(address)?;
-        let settings = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
-        let client = Client::open(info.set_redis_settings(settings)).map_err(address)?;
-        let runtime = tokio::runtime::Handle::try_current().map_err(|_| RedisError::NoRuntime)?;
+        let (client, runtime) = client(url)?;
         let tasks = Arc::new(Tasks::start(client, &runtime, kind == Kind::Streams));
         Ok(Self { kind, prefix: PREFIX.to_owned(), tasks })
     }
@@ -175,6 +174,15 @@ impl From<Redis> for Option<AdapterFactory> {
     fn from(redis: Redis) -> Self {
         Some(redis.into())
     }
+}
+
+/// A client of that address, and the runtime that keeps its connections.
+fn client(url: &str) -> Result<(Client, Handle), RedisError> {
+    let address = |error| RedisError::Address { url: url.to_owned(), error };
+    let info = url.into_connection_info().map_err(address)?;
+    let settings = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
+    let client = Client::open(info.set_redis_settings(settings)).map_err(address)?;
+    Ok((client, Handle::try_current().map_err(|_| RedisError::NoRuntime)?))
 }
 
 /// Six letters and digits, as the classic adapter has them, or sixteen hexadecimal ones.
