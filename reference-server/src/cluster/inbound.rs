@@ -9,7 +9,7 @@ use super::To;
 use super::member::{Member, lock};
 use super::remote::describe;
 use super::wire::{Act, Aim, Answer, Envelope, Incoming, Message, Reply, Telling};
-use crate::adapter::Room;
+use crate::adapter::{Outgoing, Room, Selection};
 use crate::broadcast::Answers;
 use crate::event::ServerSideEvent;
 
@@ -24,6 +24,8 @@ impl Member {
             Incoming::Answer(answer) => self.answered(answer),
             Incoming::Message(envelope) => {
                 let own = envelope.uid.as_deref() == Some(self.uid());
+                #[cfg(feature = "faults")]
+                let own = own && !self.takes_own(&envelope.message);
                 let here = envelope.nsp.as_deref().is_none_or(|nsp| nsp == self.nsp());
                 if !own && here {
                     self.obey(envelope);
@@ -55,7 +57,26 @@ impl Member {
     }
 
     fn deliver(&self, telling: &Telling) {
-        self.local().broadcast(&telling.aim.clone().selection(), &self.outgoing(telling));
+        self.deliver_with(telling, |selection, event| self.local().broadcast(selection, event), None);
+    }
+
+    /// Delivers an event of another node, which may have its place.
+    pub(super) fn deliver_with(
+        &self,
+        telling: &Telling,
+        deliver: impl FnOnce(&Selection, &Outgoing),
+        offset: Option<&str>,
+    ) {
+        #[cfg(feature = "faults")]
+        let telling = &self.misread(telling);
+        let (selection, event) = (telling.aim.clone().selection(), self.outgoing(telling));
+        #[cfg(feature = "faults")]
+        if self.deliver_wrongly(&selection, &event, offset) {
+            return;
+        }
+        #[cfg(not(feature = "faults"))]
+        let _ = offset;
+        deliver(&selection, &event);
     }
 
     fn leave_rooms(&self, aim: Aim, rooms: &[Room]) {
@@ -90,6 +111,10 @@ impl Member {
 
     fn reply(&self, asker: &str, id: String, reply: Reply) {
         let answer = Incoming::Answer(Answer { id, reply });
+        #[cfg(feature = "faults")]
+        if self.tells_twice(&answer) {
+            self.broker().send(self, To::Asker(asker), &answer);
+        }
         self.broker().send(self, To::Asker(asker), &answer);
     }
 

@@ -30,6 +30,8 @@ pub struct Member {
     pub(super) order: Mutex<Order>,
     /// How clients come back, if they may.
     recovery: Option<Recovery>,
+    #[cfg(feature = "faults")]
+    pub(super) faults: Option<crate::faults::Faults>,
     myself: Weak<Member>,
 }
 
@@ -41,6 +43,8 @@ pub(crate) struct Parts {
     pub(crate) local: Arc<dyn Adapter>,
     pub(crate) broker: Arc<dyn Broker>,
     pub(crate) recovery: Option<Recovery>,
+    #[cfg(feature = "faults")]
+    pub(crate) faults: Option<crate::faults::Faults>,
 }
 
 impl fmt::Debug for Member {
@@ -65,6 +69,8 @@ impl Member {
             requests: Mutex::default(),
             order: Mutex::default(),
             recovery: parts.recovery,
+            #[cfg(feature = "faults")]
+            faults: parts.faults,
             myself: myself.clone(),
         });
         member.broker.open(&member);
@@ -186,6 +192,8 @@ impl Adapter for Member {
     }
 
     fn broadcast(&self, selection: &Selection, event: &Outgoing) {
+        #[cfg(feature = "faults")]
+        let event = &Outgoing { flags: self.flags_of(event), ..event.clone() };
         match self.sequencer() {
             Some(_) if event.flags.local && !event.flags.volatile => return self.broadcast_here(selection, event),
             Some(sequencer) if !event.flags.local && !event.flags.volatile => {

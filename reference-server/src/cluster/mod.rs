@@ -3,6 +3,8 @@
 //! A [`Member`] is a namespace of this node. It is an adapter around another one, which has the rooms: what is broadcast goes to the
 //! clients of this node at once, whatever the broker does, and into a queue for the others.
 
+#[cfg(feature = "faults")]
+mod faulty;
 mod id;
 mod inbound;
 mod member;

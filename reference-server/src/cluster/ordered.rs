@@ -121,6 +121,11 @@ impl Member {
     pub(crate) fn receive_entry(&self, id: Id, entry: &Entry) -> bool {
         if entry.uid == self.uid() {
             self.receive_own(id, entry.number);
+            #[cfg(feature = "faults")]
+            if !self.hits(crate::faults::Fault::ClusterEcho) {
+                return true;
+            }
+            #[cfg(not(feature = "faults"))]
             return true;
         }
         match read_entry(entry) {
@@ -152,11 +157,13 @@ impl Member {
     }
 
     fn deliver_at(&self, telling: &Telling, id: Id) {
-        let selection = telling.aim.clone().selection();
-        if telling.flags.volatile || !self.recovers() {
-            return self.local().broadcast(&selection, &self.outgoing(telling));
-        }
-        self.local().broadcast_at(&selection, &self.outgoing(telling), Some(&id.to_string()));
+        let place = (!telling.flags.volatile && self.recovers()).then(|| id.to_string());
+        let place = place.as_deref();
+        let deliver = |selection: &Selection, event: &Outgoing| match place {
+            Some(_) => self.local().broadcast_at(selection, event, place),
+            None => self.local().broadcast(selection, event),
+        };
+        self.deliver_with(telling, deliver, place);
     }
 
     // ---- clients that come back
@@ -196,6 +203,8 @@ impl Member {
     fn claim_now(&self, session: &Session, offset: &str) -> Option<(Claim, Option<Id>)> {
         let kept = || Kept::of(session.sid.clone(), session.rooms.clone(), session.data.clone());
         let order = lock(&self.order);
+        #[cfg(feature = "faults")]
+        let offset = if self.hits(crate::faults::Fault::ClusterGap) { "" } else { offset };
         if let Some(claim) = self.local().claim_from(&session.pid, kept(), Some(offset)) {
             return Some((claim, None));
         }
@@ -206,6 +215,12 @@ impl Member {
     fn frames_of(&self, session: &Session, missed: &[(Id, Telling)]) -> Vec<Frames> {
         let concerns = |telling: &Telling| {
             !telling.flags.volatile && telling.aim.clone().selection().includes(&session.sid, &session.rooms)
+        };
+        #[cfg(feature = "faults")]
+        let missed = if self.hits(crate::faults::Fault::ClusterGap) {
+            &missed[..missed.len().saturating_sub(1)]
+        } else {
+            missed
         };
         let frames = |(id, telling): &(Id, Telling)| self.outgoing(telling).frames_with_offset(&id.to_string());
         missed.iter().filter(|(_, telling)| concerns(telling)).map(frames).collect()

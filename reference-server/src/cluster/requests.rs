@@ -32,8 +32,9 @@ pub(crate) struct Tally {
     clients: AtomicUsize,
 }
 
-#[derive(Default)]
 pub(crate) struct Gathering {
+    /// How many nodes answer. One more answer is one that came twice.
+    expected: usize,
     replies: Mutex<Vec<Reply>>,
     more: Notify,
 }
@@ -151,7 +152,7 @@ impl Member {
         if expected == 0 {
             return Ok(Vec::new());
         }
-        let gathering = Arc::<Gathering>::default();
+        let gathering = Arc::new(Gathering { expected, replies: Mutex::default(), more: Notify::new() });
         let awaited = Awaited(self, self.broker().new_id());
         lock(&self.requests).insert(awaited.1.clone(), Pending::Gathered(gathering.clone()));
         self.tell(message(awaited.1.clone()));
@@ -177,7 +178,11 @@ impl Member {
             }
             (Some(Pending::Asked(_, answers)), Reply::Ack(args)) => answers.push(args),
             (Some(Pending::Gathered(gathering)), reply @ (Reply::Sockets(_) | Reply::Side(_))) => {
-                lock(&gathering.replies).push(reply);
+                let mut replies = lock(&gathering.replies);
+                if replies.len() < gathering.expected {
+                    replies.push(reply);
+                }
+                drop(replies);
                 // One waits; a permit is kept for it.
                 gathering.more.notify_one();
             }

@@ -85,7 +85,7 @@ impl Faults {
     }
 
     /// As [`hits`](Self::hits), of one delivery: it is counted.
-    fn hits_delivery(&self, fault: Fault) -> bool {
+    pub(crate) fn hits_delivery(&self, fault: Fault) -> bool {
         let hits = self.hits(fault);
         self.0.struck.fetch_add(u64::from(hits), Ordering::Relaxed);
         hits
@@ -96,7 +96,7 @@ impl Faults {
         self.0.struck.load(Ordering::Relaxed)
     }
 
-    fn has(&self, fault: Fault) -> bool {
+    pub(crate) fn has(&self, fault: Fault) -> bool {
         self.0.active.contains(&fault)
     }
 
@@ -107,7 +107,12 @@ impl Faults {
     /// Every draw is a function of the seed and of how many there were before.
     fn draw(&self, fault: Fault) -> bool {
         let usual = match fault {
-            Fault::DropRate | Fault::DupRate | Fault::ReorderRate | Fault::EventLost => 0.1,
+            Fault::DropRate
+            | Fault::DupRate
+            | Fault::ReorderRate
+            | Fault::EventLost
+            | Fault::ClusterLost
+            | Fault::ClusterDoubled => 0.1,
             _ => 1.0,
         };
         let rate = self.0.rate.unwrap_or(usual);

@@ -19,11 +19,13 @@ pub enum Layer {
     Http,
     /// Engine.IO 3 and MessagePack.
     Dialects,
+    /// What nodes tell each other; a server that is alone cannot show it.
+    Cluster,
 }
 
 impl Layer {
     /// All of them, in the order of the table.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Rooms,
         Self::Recovery,
         Self::Acks,
@@ -32,6 +34,7 @@ impl Layer {
         Self::Engine,
         Self::Http,
         Self::Dialects,
+        Self::Cluster,
     ];
 
     /// Its name.
@@ -45,6 +48,7 @@ impl Layer {
             Self::Engine => "engine",
             Self::Http => "http",
             Self::Dialects => "dialects",
+            Self::Cluster => "cluster",
         }
     }
 
@@ -59,6 +63,7 @@ impl Layer {
             Self::Engine => &["EIO-HS-", "EIO-HB-", "EIO-PL-", "EIO-WS-", "EIO-UP-", "EIO-CL-"],
             Self::Http => &["EIO-HS-", "EIO-HD-", "EIO-PL-", "EIO-CL-"],
             Self::Dialects => &["EIO-V3-", "MP-"],
+            Self::Cluster => &["CL-", "RW-"],
         }
     }
 }
@@ -396,5 +401,17 @@ faults! {
         PackedOddIgnored "M05" "msgpack-odd-ignored" "MessagePack: maps that are no packets are ignored" ["MP-05"];
         PackedReserved "M06" "msgpack-reserved" "MessagePack: a client may send the events that the library raises" ["MP-06"];
         PackedEdgeCut "M07" "msgpack-edge-cut" "MessagePack: text of 256 bytes loses the last of them" ["MP-07"];
+    }
+    Cluster {
+        ClusterLost "C01" "cluster-lost" "a broadcast of another node does not reach a client, one time in ten" ["CL-01" "CL-02" "CL-03" "CL-05" "CL-11" "RW-01" "CL-"];
+        ClusterDoubled "C02" "cluster-doubled" "a broadcast of another node reaches a client twice, one time in ten" ["CL-01" "CL-02" "CL-03" "CL-05" "CL-11" "RW-01" "CL-"];
+        ClusterEcho "C03" "cluster-echo" "a node takes its own broadcasts for another's" ["CL-01" "RW-02" "CL-" "RW-"];
+        ClusterExceptIgnored "C04" "cluster-except-ignored" "a broadcast of another node reaches those that it excludes" ["CL-01" "CL-02" "RW-01" "CL-"];
+        ClusterNamesake "C05" "cluster-namesake" "broadcasts of a namespace reach those whose names begin like its name" ["CL-15" "RW-02" "CL-" "RW-"];
+        ClusterAnswersTwice "C06" "cluster-answers-twice" "each request of another node is answered twice" ["CL-06" "CL-07" "CL-10" "RW-03" "CL-" "RW-"];
+        ClusterGap "C07" "cluster-replay-gap" "who takes up on another node misses the last event that it has missed" ["CL-16" "CL-"];
+        ClusterUnionFirst "C08" "cluster-union-first" "a broadcast of another node reaches the first of its rooms only" ["CL-01" "RW-01" "CL-"];
+        ClusterLocalIgnored "C09" "cluster-local-ignored" "what is for one node only goes to all" ["CL-04" "CL-08" "CL-"];
+        ClusterSideToItself "C10" "cluster-side-to-itself" "a server-side event reaches the node that has sent it as well" ["CL-10" "CL-"];
     }
 }

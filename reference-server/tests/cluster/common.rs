@@ -109,7 +109,12 @@ impl Node {
     }
 
     pub(crate) async fn with(label: &str, redis: Redis, options: Options) -> Self {
-        let io = Server::new(Options { adapter: redis.clone().into(), ..options });
+        let adapter = redis.clone().into();
+        Self::with_options(label, redis, Options { adapter, ..options }).await
+    }
+
+    pub(crate) async fn with_options(label: &str, redis: Redis, options: Options) -> Self {
+        let io = Server::new(options);
         fixture::install(&io, &fixture::Config { node: label.to_owned(), journal: true });
         let listener = io.listen("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr();

@@ -5,6 +5,8 @@
 
 mod common;
 mod emitter;
+#[cfg(feature = "faults")]
+mod faults;
 mod outage;
 mod pairs;
 mod recovery;

@@ -36,7 +36,7 @@ fn auth(pid: &str, offset: &str) -> String {
 }
 
 /// Waits until the session of a client that was cut is kept.
-async fn kept(broker: &Broker, pid: &str) {
+pub(crate) async fn kept(broker: &Broker, pid: &str) {
     let mut client = broker.client().await;
     let question = redis::Cmd::exists(format!("sio:session:{pid}"));
     crate::common::soon("session", async {

@@ -108,12 +108,22 @@ impl RedisBroker {
         }
     }
 
+    #[cfg(not(feature = "faults"))]
+    fn pattern(&self, _: &Member) -> String {
+        pattern(&self.channel)
+    }
+
+    #[cfg(feature = "faults")]
+    fn pattern(&self, member: &Member) -> String {
+        pattern(if member.takes_namesakes() { self.channel.trim_end_matches('#') } else { &self.channel })
+    }
+
     fn routes(&self, member: &Arc<Member>) -> Vec<(Key, Route)> {
         let route = |content| Route { member: Arc::downgrade(member), content };
         let own = |channel: &str| format!("{channel}{}#", member.uid());
         match self.kind {
             Kind::Classic => vec![
-                ((Way::Pattern, pattern(&self.channel)), route(Content::Tells(self.channel.clone()))),
+                ((Way::Pattern, self.pattern(member)), route(Content::Tells(self.channel.clone()))),
                 ((Way::Channel, self.requests.clone()), route(Content::Requests)),
                 ((Way::Channel, self.responses.clone()), route(Content::Responses)),
                 ((Way::Channel, own(&self.responses)), route(Content::Responses)),

@@ -160,6 +160,8 @@ impl JoinCluster for Redis {
             local,
             broker,
             recovery: options.connection_state_recovery.clone(),
+            #[cfg(feature = "faults")]
+            faults: options.faults.clone(),
         })
     }
 }

@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 
 use sio_protocol::Bytes;
+#[cfg(feature = "faults")]
+use sio_protocol::Value;
 
 use crate::adapter::Adapter as _;
 use crate::cluster::requests::WeakMember;
@@ -91,11 +93,23 @@ impl Route {
 
 /// A broadcast for everybody, or for a room that is here; any other room is not looked into (RW-02).
 fn tell(member: &Member, prefix: &str, channel: &[u8], payload: &[u8]) -> Result<Incoming, Outcome> {
+    #[cfg(feature = "faults")]
+    let prefix = if member.takes_namesakes() { prefix.trim_end_matches('#') } else { prefix };
     let room = channel.strip_prefix(prefix.as_bytes()).ok_or(Outcome::Ignored)?;
+    #[cfg(feature = "faults")]
+    let room = if member.takes_namesakes() {
+        &room[room.iter().position(|sign| *sign == b'#').map_or(0, |at| at + 1)..]
+    } else {
+        room
+    };
     let room = room.strip_suffix(b"#").unwrap_or_default();
     let room = std::str::from_utf8(room).map_err(|_| Outcome::Garbage)?;
     if !room.is_empty() && !member.has_room(room) {
         return Err(Outcome::Ignored);
+    }
+    #[cfg(feature = "faults")]
+    if let Some(incoming) = namesake(member, payload) {
+        return Ok(incoming);
     }
     match classic::read_tell(payload, member.nsp()) {
         Some((uid, telling)) => {
@@ -108,6 +122,15 @@ fn tell(member: &Member, prefix: &str, channel: &[u8], payload: &[u8]) -> Result
             Outcome::Garbage
         }),
     }
+}
+
+/// A broadcast of whichever namespace.
+#[cfg(feature = "faults")]
+fn namesake(member: &Member, payload: &[u8]) -> Option<Incoming> {
+    let Value::Array(parts) = sio_protocol::packed::read(&Bytes::copy_from_slice(payload)).ok()? else { return None };
+    let nsp = parts.get(1)?.get("nsp")?.as_str()?;
+    let (uid, telling) = member.takes_namesakes().then(|| classic::read_tell(payload, nsp))??;
+    Some(Incoming::Message(Envelope { uid: Some(uid), nsp: None, message: Message::Tell(telling) }))
 }
 
 /// A pattern that matches this text and whatever follows it.
