@@ -328,7 +328,8 @@ impl Server {
     /// Adds a session. False when the server is full, has enough of this address, or stops.
     pub(crate) fn remember(&self, session: &Arc<Session>) -> bool {
         let mut sessions = self.sessions();
-        let open = sessions.by_sid.len() < self.0.options.max_sessions && !self.is_closing();
+        let open =
+            sessions.by_sid.len() < self.0.options.max_sessions && (!self.is_closing() || fault!(self, EndWelcomes));
         let address = self.counted_address(session);
         let welcome = open && sessions.admits(address, self.0.options.max_sessions_per_address);
         if welcome {
@@ -380,16 +381,20 @@ impl Server {
         let _ = stage.wait_for(|stage| *stage == Stage::Closed).await;
     }
 
-    /// Stops: no new sessions, every socket is told, and what is queued is written, for `patience` at most. Until then
+    /// Stops: no new sessions, every connection is closed, and what is queued is written, for `patience` at most. Until then
     /// the port stays open, as a client that polls has to come once more; then [`Listener::run`] ends as well.
     pub async fn close(&self, patience: Duration) {
         self.0.stage.send_replace(Stage::Closing);
         let sessions: Vec<_> = self.sessions().by_sid.values().cloned().collect();
-        for session in &sessions {
-            session.shut_down();
+        if fault!(self, EndWaits) {
+            // Nobody is told, so nobody leaves.
+            self.drained(Duration::from_hours(1)).await;
         }
-        drop(sessions);
-        self.drained(patience).await;
+        if !fault!(self, EndUntold) {
+            sessions.iter().for_each(Session::shut_down);
+            drop(sessions);
+            self.drained(if fault!(self, EndForgets) { Duration::ZERO } else { patience }).await;
+        }
         self.leave_cluster(patience).await;
         self.0.stage.send_replace(Stage::Closed);
     }

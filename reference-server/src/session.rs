@@ -281,6 +281,11 @@ impl Session {
 
     /// The server stops.
     pub(crate) fn shut_down(self: &Arc<Self>) {
+        #[cfg(feature = "faults")]
+        if fault!(self.server, EndPutsOut) {
+            let names: Vec<_> = self.lock_sockets().iter().map(|socket| socket.nsp().name().to_owned()).collect();
+            self.with(|connection| names.iter().filter(|name| connection.disconnect(name)).count());
+        }
         self.with(|connection| connection.shut_down(self.server.config(), now()));
     }
 

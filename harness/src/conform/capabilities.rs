@@ -29,6 +29,8 @@ pub struct Capabilities {
     pub options: bool,
     /// How many servers it is.
     nodes: usize,
+    /// Whether it can be ended and started again by a case.
+    pub can_end: bool,
     /// What it did not deny and cannot do, and why its probe fails.
     undeclared: BTreeMap<String, String>,
 }
@@ -42,7 +44,7 @@ pub fn lacking(options: &Options, lacks: &BTreeMap<String, String>) -> Option<St
 impl Capabilities {
     /// What the target declares.
     pub fn declared(lacks: &BTreeMap<String, String>, fixture: bool, options: bool) -> Self {
-        Self { lacks: lacks.clone(), fixture, options, nodes: 1, undeclared: BTreeMap::new() }
+        Self { lacks: lacks.clone(), fixture, options, nodes: 1, undeclared: BTreeMap::new(), can_end: options }
     }
 
     /// The same for a target of so many servers.
@@ -69,6 +71,9 @@ impl Capabilities {
     pub fn refuse(&self, case: &Case) -> Option<String> {
         if let Some(reason) = &case.skip {
             return Some(reason.clone());
+        }
+        if case.ends_target() && !self.can_end {
+            return Some("needs one server that sio-bench starts, since the case ends it".to_owned());
         }
         if !case.options.0.is_empty() && !self.options {
             return Some(format!("needs a target that sio-bench starts, with {}", case.options));

@@ -10,6 +10,7 @@ mod answers;
 pub mod capabilities;
 pub mod contract;
 pub mod deviations;
+mod ending;
 mod fixture;
 #[cfg(feature = "faults")]
 pub mod kill;

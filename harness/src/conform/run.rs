@@ -16,11 +16,12 @@ use tokio::sync::Semaphore;
 use super::answers;
 use super::capabilities::{Capabilities, option_name};
 use super::deviations::Deviations;
+use super::ending::{Ending, processes};
 use super::fixture::Signs;
 use super::lag::{Lag, TOO_LATE};
 use super::register::Register;
 use super::select::Suite;
-use super::stand::Stand;
+use super::stand::{SHOWN, Stand};
 use super::starved::{Starved, Waits, Watched};
 use super::timers;
 use crate::client::Manner;
@@ -142,6 +143,7 @@ impl<'a> Runner<'a> {
         let (fixture, fence) = (first.stage().fixture, first.stage().fence);
         let mut capabilities =
             Capabilities::declared(self.prepared.lacks(), fixture, managed).of_nodes(first.stage().nodes());
+        capabilities.can_end = self.prepared.is_one_server();
         let mut probed = Vec::new();
         // Probes rest on acknowledgements; without them the target has what it says it has.
         if fixture && fence {
@@ -156,6 +158,7 @@ impl<'a> Runner<'a> {
         }
 
         let mut groups: IndexMap<Group, Vec<Pick>> = IndexMap::new();
+        let mut endings: IndexMap<&Options, Vec<Pick>> = IndexMap::new();
         for pick in &self.suite.picks {
             let (loaded, case) = self.suite.case(*pick);
             if let Some(reason) = capabilities.refuse(case) {
@@ -174,6 +177,10 @@ impl<'a> Runner<'a> {
                 self.judge(undecided);
                 continue;
             }
+            if case.ends_target() {
+                endings.entry(&case.options).or_default().push(*pick);
+                continue;
+            }
             let group = Group { options: case.options.clone(), exclusive: case.exclusive };
             groups.entry(group).or_default().push(*pick);
         }
@@ -188,6 +195,9 @@ impl<'a> Runner<'a> {
             first.stop().await;
         };
         tokio::join!(main, others.collect::<()>());
+        for (number, (options, picks)) in endings.into_iter().enumerate() {
+            self.endings(number, options, picks).await;
+        }
         Ok(())
     }
 
@@ -227,11 +237,35 @@ impl<'a> Runner<'a> {
                 self.play_all(&mut stand, picks, at_once).await;
                 stand.stop().await;
             }
-            Err(error) => {
-                let why = format!("the target did not start with {}: {error}", group.options);
-                self.give_up(picks, &(why + &self.undeclared(&group.options)));
+            Err(error) => self.did_not_start(picks, &group.options, &error),
+        }
+    }
+
+    fn did_not_start(&self, picks: Vec<Pick>, options: &Options, error: &target::Error) {
+        let why = format!("the target did not start with {options}: {error}");
+        self.give_up(picks, &(why + &self.undeclared(options)));
+    }
+
+    /// Plays cases that end their target, one after the other, each on a fresh one.
+    async fn endings(&self, number: usize, options: &Options, picks: Vec<Pick>) {
+        let name = format!("target-that-ends-{}", number + 1);
+        let application = self.application.get();
+        let ending = match Ending::start(self.prepared, options, &name, application, self.settings).await {
+            Ok(ending) => ending,
+            Err(error) => return self.did_not_start(picks, options, &error),
+        };
+        let unknown = Rc::new(Watched::groups(&[]));
+        for pick in picks {
+            let (_, result) = self.play(pick, Rc::clone(&ending.stage), Rc::clone(&unknown)).await;
+            let (loaded, case) = self.suite.case(pick);
+            let failed = matches!(result.verdict, CaseVerdict::Fail | CaseVerdict::Error);
+            let stderr = if failed { ending.stderr(SHOWN) } else { None };
+            match ending.helm.died().await.filter(|_| failed) {
+                Some(status) => self.judge(crashed(result, status, stderr, &loaded.place(case.span.start))),
+                None => self.judge(CaseResult { stderr, ..result }),
             }
         }
+        ending.helm.stop().await;
     }
 
     /// How a target says that it has no such options, if it is one of ours to mend.
@@ -383,8 +417,19 @@ impl<'a> Runner<'a> {
         let mut permit = self.permits.acquire().await;
         let mut tries = 0;
         loop {
+            if let Some(helm) = &stage.helm
+                && let Err(error) = helm.fresh().await
+            {
+                let message = format!("the target could not be started again: {error}");
+                let failure =
+                    Failure { message, place: loaded.place(case.span.start), step: String::new(), late: false };
+                let blank = play::blank(loaded, case);
+                return (pick, CaseResult { verdict: CaseVerdict::Error, failure: Some(failure), ..blank });
+            }
+            let watched = processes(&stage, &watched).await;
             let before = Before { at: clock::now(), waits: watched.waits(), late: self.lag.whole() };
             let played = play::attempt(loaded, case, &stage).await;
+            let watched = processes(&stage, &watched).await;
             let Some(doubt) = self.doubt(&played, case, &before, &watched) else { return (pick, played.result) };
             let about_time = limit(&played, case).is_some();
             tries += 1;

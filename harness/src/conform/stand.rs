@@ -12,7 +12,7 @@ use crate::scenario::model::Options;
 use crate::target::{self, Launch, Prepared, Target};
 
 /// Bytes of a standard error that a case shows.
-const SHOWN: usize = 4_000;
+pub(super) const SHOWN: usize = 4_000;
 
 /// A target that can be started again when it dies.
 pub(super) struct Stand<'a> {

@@ -98,6 +98,7 @@ impl Player<'_> {
         if let Verb::Http { request, answer, .. } = &step.verb
             && is_plain_handshake(request)
             && answer.headers.is_empty()
+            && (answer.status.is_empty() || answer.status.contains(&200))
         {
             self.row = Some(rows::HANDSHAKE);
         }

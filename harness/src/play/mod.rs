@@ -11,6 +11,7 @@ mod player;
 mod raw;
 mod rows;
 mod senders;
+mod server;
 pub(crate) mod shown;
 mod transcript;
 
@@ -26,6 +27,7 @@ use crate::record::{CaseResult, CaseVerdict, Failure};
 use crate::scenario::Loaded;
 use crate::scenario::model::Case;
 use crate::scenario::node::Span;
+use crate::target::Helm;
 
 /// What a case needs to know about the target.
 #[derive(Clone)]
@@ -42,6 +44,8 @@ pub struct Stage {
     pub delay: Duration,
     /// The number of the last entry of the target's journal that anybody has seen.
     pub journal: Arc<AtomicU64>,
+    /// What ends and starts the target, where it is there for one case alone.
+    pub helm: Option<Arc<Helm>>,
 }
 
 impl Stage {
@@ -55,6 +59,7 @@ impl Stage {
             fixture: fence,
             delay: Duration::ZERO,
             journal: Arc::default(),
+            helm: None,
         }
     }
 
@@ -176,6 +181,8 @@ mod tests;
 pub(crate) use crate::vocab::patience::{ANSWER, EVENT};
 /// How long a server may take to close a connection that it must close.
 pub(crate) const CLOSE: Duration = Duration::from_secs(1);
+/// How long a server may take to end when it is told to, or to be there when it is started.
+pub(crate) const SERVER: Duration = Duration::from_secs(10);
 /// How long silence is listened to where there is no fence.
 pub(crate) const QUIET: Duration = Duration::from_millis(200);
 /// How long a whole case may take.

@@ -19,7 +19,7 @@ use super::packets::Expected;
 use super::senders::Senders;
 use super::shown::adding;
 use super::transcript::Transcript;
-use super::{ANSWER, EVENT, Stage, Stop, rows};
+use super::{ANSWER, EVENT, SERVER, Stage, Stop, rows};
 use crate::client::Connection;
 use crate::clock;
 use crate::scenario::Loaded;
@@ -401,12 +401,13 @@ impl<'a> Player<'a> {
     }
 
     async fn step(&mut self, step: &Step) -> Outcome {
-        match step.verb {
+        match &step.verb {
             Verb::Wait(time) => {
-                self.wait::<()>(time, |_| None).await;
+                self.wait::<()>(*time, |_| None).await;
                 return Ok(());
             }
             Verb::Alive => return self.alive().await,
+            Verb::Server(action) => return self.server(action, step.within.unwrap_or(SERVER)).await,
             _ => {}
         }
         for name in &step.at {
@@ -535,6 +536,7 @@ impl<'a> Player<'a> {
             | Verb::Send(_)
             | Verb::Read(_)
             | Verb::Alive
+            | Verb::Server(_)
             | Verb::Wait(_)
             | Verb::Repeat { .. }
             | Verb::Together(_) => Ok(()),

@@ -341,3 +341,16 @@ fn a_case_keeps_what_an_answer_had() {
     assert!(with("").is_ok());
     assert!(with(", later = \"x\"").unwrap_err().contains("does not wait for its own"));
 }
+
+#[test]
+fn what_is_done_to_a_server_is_known_and_stands_alone() {
+    let with = |step: &str| {
+        let text = format!("name = \"x\"\n[[case]]\nname = \"c\"\nclients = {{ a = {{}} }}\nsteps = [{step}]\n");
+        load(named(&text), &[], None)
+    };
+    let loaded = with("{ repeat = 2, steps = [{ server = \"kill\" }, { server = \"start\" }] }").unwrap();
+    assert!(loaded.scenario.cases[0].ends_target());
+    assert!(!with("{ alive = true }").unwrap().scenario.cases[0].ends_target());
+    assert!(with("{ server = \"kil\" }").unwrap_err().contains("did you mean `kill`"));
+    assert!(with("{ together = [{ server = \"kill\" }] }").unwrap_err().contains("cannot be a part of `together`"));
+}

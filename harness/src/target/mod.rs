@@ -5,6 +5,7 @@ mod broker;
 mod crew;
 mod first_answer;
 mod fleet;
+mod helm;
 mod joint;
 mod manifest;
 mod output;
@@ -28,6 +29,7 @@ use crate::vocab::{Adapter, Cluster, target_url};
 
 pub use crew::Crew;
 pub use fleet::{Fleet, Formation};
+pub use helm::Helm;
 pub use joint::Joint;
 pub use process::{Child, Frozen, kill_children, last_lines};
 
@@ -296,6 +298,11 @@ impl Prepared {
     fn with_envs<'a>(mut self, env: impl IntoIterator<Item = (&'a str, String)>) -> Self {
         self.env.extend(env.into_iter().map(|(name, value)| (name.to_owned(), value)));
         self
+    }
+
+    /// Whether it is one process that sio-bench starts.
+    pub fn is_one_server(&self) -> bool {
+        matches!(self.kind, Kind::Reference | Kind::Manifest(_))
     }
 
     /// Whether sio-bench starts it, and can therefore give it options.

@@ -65,6 +65,11 @@ impl Child {
         self.stderr.last_words()
     }
 
+    /// SIGTERM for the whole group; it ends when it likes.
+    pub fn terminate(&self) {
+        signal_group(self.pid, Signal::SIGTERM);
+    }
+
     /// SIGKILL for the whole group, at once.
     pub async fn kill(mut self) {
         signal_group(self.pid, Signal::SIGKILL);
@@ -73,7 +78,7 @@ impl Child {
 
     /// SIGTERM, some time, then SIGKILL; always the whole group.
     pub async fn stop(mut self) {
-        signal_group(self.pid, Signal::SIGTERM);
+        self.terminate();
         if tokio::time::timeout(STOP_LIMIT, self.process.wait()).await.is_err() {
             signal_group(self.pid, Signal::SIGKILL);
             let _ = self.process.wait().await;
@@ -137,7 +142,8 @@ pub(super) async fn start_reference(launch: &Launch) -> Result<(Child, u16), Err
             .map_err(|error| Error::Unreachable(format!("cannot find this program to start the server: {error}")))?,
     };
     let mut command = Command::new(program);
-    command.args(["serve", "--port", "0", "--until-stdin-closes"]).stdin(Stdio::piped());
+    let port = launch.env.get("PORT").map_or("0", String::as_str);
+    command.args(["serve", "--port", port, "--until-stdin-closes"]).stdin(Stdio::piped());
     for (variable, _) in std::env::vars_os() {
         // The server is to run with its defaults, whatever the shell exports.
         if variable.to_string_lossy().starts_with("SIO_") || variable == "PORT" {

@@ -52,7 +52,7 @@ pub enum Arrival {
 /// How a connection ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Closed {
-    /// Status of the WebSocket close frame, if there was one with a status.
+    /// Status of the WebSocket close frame, if there was one; 1005 if it had none.
     pub code: Option<u16>,
     /// What a person reads.
     pub why: String,

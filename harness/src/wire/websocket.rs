@@ -244,6 +244,8 @@ impl Carrier {
     fn close_frame(&mut self, payload: &Bytes) -> Closed {
         Frame::client(frame::CLOSE, payload.clone()).encode(&mut self.outgoing);
         let (code, reason) = close_code::read(payload);
+        // RFC 6455, 7.1.5: that is the code of a close frame that has none.
+        let code = code.or(payload.is_empty().then_some(1005));
         Closed { code, why: format!("the server sent a close frame, {}", close_code::shown(code, &reason)) }
     }
 }

@@ -10,6 +10,7 @@ mod common;
 mod conformance;
 mod credentials;
 mod early;
+mod endings;
 mod ends;
 mod evil;
 mod excerpts;

@@ -218,12 +218,9 @@ impl Connection {
         self.note_end();
     }
 
-    /// The server stops: every namespace is told, and what is queued goes to a reader that is there or comes soon.
+    /// The server stops: what is queued goes to a reader that is there or comes soon, and the connection is closed. No
+    /// namespace puts anybody out, since a client that is put out does not come back by itself.
     pub fn shut_down(&mut self, config: &Config, now: Instant) {
-        let joined = self.namespaces.iter().filter(|place| place.state == Membership::Joined);
-        for nsp in joined.map(|place| place.name.clone()).collect::<Vec<_>>() {
-            self.control(Kind::Disconnect, &nsp, String::new());
-        }
         self.session.shut_down(config, now);
         self.note_end();
     }

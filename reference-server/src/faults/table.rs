@@ -60,7 +60,7 @@ impl Layer {
             Self::Acks => &["SIO-AK-", "ADM-", "MD-", "SIO-BN-"],
             Self::Payload => &["SIO-EV-", "SIO-BN-", "SIO-MF-", "EIO-PL-", "EIO-WS-", "ORD-"],
             Self::Namespaces => &["ADM-", "SIO-CN-", "SIO-DC-", "NS-", "MW-", "RM-", "AE-", "ORD-", "SIO-EV-"],
-            Self::Engine => &["EIO-HS-", "EIO-HB-", "EIO-PL-", "EIO-WS-", "EIO-UP-", "EIO-CL-"],
+            Self::Engine => &["EIO-HS-", "EIO-HB-", "EIO-PL-", "EIO-WS-", "EIO-UP-", "EIO-CL-", "END-"],
             Self::Http => &["EIO-HS-", "EIO-HD-", "EIO-PL-", "EIO-CL-"],
             Self::Dialects => &["EIO-V3-", "MP-"],
             Self::Cluster => &["CL-", "RW-"],
@@ -350,6 +350,11 @@ faults! {
         SeparatorMissing "E63" "separator-missing" "a GET that waited gets its first two packets without a separator" ["EIO-PL-03" "EIO-PL-" "I6"] "engineioxide 0.17.4";
         CloseLeavesOpen "E64" "close-leaves-open" "the connection stays open when the application closes it" ["EIO-CL-03" "SIO-DC-04" "UT-04" "EIO-CL-" "SIO-DC-" "UT-"] "netty-socketio 1.7.9";
         WebSocketPingCloses "E65" "websocket-ping-closes" "a ping frame of the WebSocket closes the connection" ["EIO-WS-05" "EIO-WS-" "EIO-HB-"] "socketioxide#320";
+        EndUntold "S01" "end-untold" "a server that ends drops its connections without a word" ["END-01" "END-"];
+        EndWaits "S02" "end-waits" "a server that is told to end waits until everybody has left" ["END-02" "END-"];
+        EndWelcomes "S03" "end-welcomes" "a server that ends lets new sessions in" ["END-03" "END-"];
+        EndPutsOut "S05" "end-puts-out" "a server that ends puts everybody out of its namespaces, so that no client comes back by itself" ["END-08" "END-"];
+        EndForgets "S04" "end-forgets" "a server that ends drops what its clients have not fetched" ["EIO-CL-06" "END-"];
     }
     Http {
         UnknownSidOpens "H01" "unknown-sid-opens" "an unknown sid opens a session" ["EIO-HS-12" "EIO-HS-13" "EIO-" "SIO-"] "socketioxide#815";

@@ -4,14 +4,14 @@ use indexmap::IndexMap;
 use sio_protocol::Value;
 
 use super::{actions, cases, raw};
-use crate::scenario::model::{Action, Choice, Client, Drop, Feed, Order, Step, Verb};
+use crate::scenario::model::{Action, Choice, Client, Drop, Feed, Order, ServerAction, Step, Verb};
 use crate::scenario::node::{Kind, Node};
 use crate::scenario::table::{self, Context, Table};
 use crate::scenario::template::{self, Expr, Template};
 use crate::wire::LinkAction;
 
 /// Every verb, in the order in which messages list them.
-pub(in crate::scenario) const VERBS: [&str; 26] = [
+pub(in crate::scenario) const VERBS: [&str; 27] = [
     "connect",
     "disconnect",
     "disconnected",
@@ -33,6 +33,7 @@ pub(in crate::scenario) const VERBS: [&str; 26] = [
     "journal",
     "link",
     "read",
+    "server",
     "alive",
     "think",
     "wait",
@@ -161,7 +162,7 @@ fn step(node: &Node, names: &mut Names<'_>, cx: &mut Context<'_>) -> Option<Step
         names.check(node, &whole, cx);
     }
     let at = table.get("at").map(|node| at(node, names, cx)).unwrap_or_default();
-    let needs_client = !matches!(verb_name, "repeat" | "together" | "wait" | "think" | "alive");
+    let needs_client = !matches!(verb_name, "repeat" | "together" | "wait" | "think" | "alive" | "server");
     if at.is_empty() && needs_client && table.get("at").is_none() {
         cx.diagnostics.error(node.span.clone(), "this step does not say which client does it");
         cx.diagnostics.note("add `at = \"NAME\"`, a client of [clients] or of the case");
@@ -249,6 +250,11 @@ fn verb(name: &'static str, table: &mut Table<'_>, names: &mut Names<'_>, cx: &m
         "disconnect" => yes(node, Verb::Disconnect, cx)?,
         "disconnected" => yes(node, Verb::Disconnected, cx)?,
         "harmless" => yes(node, Verb::Harmless, cx)?,
+        "server" => {
+            let action = template::parse(node, cx.diagnostics);
+            cases::one_of(Some(&action), "thing to do to a server", &ServerAction::NAMES, node, cx);
+            Verb::Server(action)
+        }
         "alive" => yes(node, Verb::Alive, cx)?,
         "drop" => {
             let how = template::parse(node, cx.diagnostics);
@@ -279,7 +285,15 @@ fn verb(name: &'static str, table: &mut Table<'_>, names: &mut Names<'_>, cx: &m
             let nodes = table.require("steps", cx).and_then(|node| table::array(node, "an array of steps", cx))?;
             Verb::Repeat { times, name, steps: lower(nodes, names, cx) }
         }
-        "together" => Verb::Together(lower(table::array(node, "an array of steps", cx)?, names, cx)),
+        "together" => {
+            let nodes = table::array(node, "an array of steps", cx)?;
+            let steps = lower(nodes, names, cx);
+            for step in steps.iter().filter(|step| matches!(step.verb, Verb::Server(_))) {
+                cx.diagnostics.error(step.span.clone(), "`server` cannot be a part of `together`");
+                cx.diagnostics.note("write `server = \"stopping\"` ahead of it");
+            }
+            Verb::Together(steps)
+        }
         // `the_verb` returns nothing that is not above.
         _ => return None,
     })

@@ -60,6 +60,18 @@ impl Case {
         format!("{}{}", self.id, self.suffix().trim_start())
     }
 
+    /// Whether its steps end the target.
+    pub fn ends_target(&self) -> bool {
+        fn any(steps: &[Step]) -> bool {
+            steps.iter().any(|step| match &step.verb {
+                Verb::Server(_) => true,
+                Verb::Repeat { steps, .. } | Verb::Together(steps) => any(steps),
+                _ => false,
+            })
+        }
+        any(&self.steps)
+    }
+
     fn suffix(&self) -> String {
         if self.variant.is_empty() {
             return String::new();
@@ -222,6 +234,9 @@ pub enum Verb {
     SplitLink(Template),
     /// A raw client stops reading its socket, or goes on.
     Read(bool),
+    /// The target is ended or started (one of [`ServerAction::NAMES`]), which needs one that sio-bench has started for this case
+    /// alone.
+    Server(Template),
     /// Somebody else can still connect and be answered.
     Alive,
     Wait(Duration),
@@ -231,6 +246,40 @@ pub enum Verb {
         steps: Vec<Step>,
     },
     Together(Vec<Step>),
+}
+
+/// What is done to the target's process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ServerAction {
+    /// SIGTERM, and it has ended.
+    Stop,
+    /// SIGTERM; what comes next happens while it ends.
+    Stopping,
+    /// It has ended, as it was told to.
+    Stopped,
+    /// SIGKILL.
+    Kill,
+    /// It is started on the port that it had.
+    Start,
+}
+
+impl ServerAction {
+    const ALL: [Self; 5] = [Self::Stop, Self::Stopping, Self::Stopped, Self::Kill, Self::Start];
+    pub const NAMES: [&str; 5] = ["stop", "stopping", "stopped", "kill", "start"];
+
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|action| action.name() == name)
+    }
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Stop => "stop",
+            Self::Stopping => "stopping",
+            Self::Stopped => "stopped",
+            Self::Kill => "kill",
+            Self::Start => "start",
+        }
+    }
 }
 
 /// In which order several events must come.

@@ -13,7 +13,8 @@ use indexmap::IndexMap;
 use sio_protocol::Parser;
 
 pub use case::{
-    AnswerPattern, Case, Choice, Client, Drop, HttpRequest, Opening, Options, Order, RawPacket, RawPattern, Step, Verb,
+    AnswerPattern, Case, Choice, Client, Drop, HttpRequest, Opening, Options, Order, RawPacket, RawPattern,
+    ServerAction, Step, Verb,
 };
 pub use flow::{Coming, Deed, Feed, FlowStep, HandOut, Journey, Think};
 pub use load::{
