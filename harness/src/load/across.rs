@@ -10,6 +10,7 @@ use sio_oracle::board::UNKNOWN_NODE;
 
 use super::local::Local;
 use super::mailbox::Order;
+use crate::clock;
 
 /// How often it is looked whether the other workers are ready.
 const LOOK: Duration = Duration::from_millis(20);
@@ -17,9 +18,11 @@ const LOOK: Duration = Duration::from_millis(20);
 const FENCED_BY: u32 = 2;
 /// Time for those fences: who has got none is uncertain for longer.
 const LINK_LIMIT: Duration = Duration::from_secs(2);
-/// Rounds of fences at the end, and time for each: a fence may be lost like any message.
-const ROUNDS: u32 = 6;
+/// Time for what is open at the end, besides what is waited for; and for each round of fences: one may be lost like any message.
+const SETTLE_LIMIT: Duration = Duration::from_secs(12);
 const ROUND: Duration = Duration::from_secs(2);
+/// How often it is looked again where there are no fences.
+const UNFENCED_ROUND: Duration = Duration::from_millis(250);
 
 /// Shows that every server has been told of the joins, once all users of all workers are in their rooms.
 pub(super) async fn link(local: &Rc<Local>, mine: &[u32]) {
@@ -87,7 +90,9 @@ pub(super) async fn settle(local: &Rc<Local>, mine: &[u32]) {
     local.closing.set(true);
     let (workers, settled) = (local.shared.workers, &local.shared.settled);
     let mut counted = false;
-    for _ in 0..ROUNDS {
+    let round = if local.stage.fence { ROUND } else { UNFENCED_ROUND };
+    let end = clock::now() + local.shared.cluster.patience(local.stage.fence, SETTLE_LIMIT);
+    loop {
         fence_again(local, mine);
         let all = async {
             loop {
@@ -101,7 +106,7 @@ pub(super) async fn settle(local: &Rc<Local>, mine: &[u32]) {
                 let _ = tokio::time::timeout(LOOK, local.ready.notified()).await;
             }
         };
-        if tokio::time::timeout(ROUND, all).await.is_ok() {
+        if tokio::time::timeout(round, all).await.is_ok() || clock::now() >= end {
             return;
         }
     }

@@ -73,7 +73,8 @@ impl Nodes {
     pub(super) fn known_by(&self) -> String {
         match &self.label {
             Some(NodeLabel::Header(name)) => format!("the header {name}"),
-            Some(NodeLabel::Cookie(name)) => format!("the cookie {name}"),
+            // Not "the cookie NAME": what stands behind that word is hidden as a secret.
+            Some(NodeLabel::Cookie(name)) => format!("{name}, which answers set"),
             None if self.spread > 1 => "the address that sio-bench gave them".to_owned(),
             None if self.names.lock().unwrap_or_else(PoisonError::into_inner).is_empty() => "nothing".to_owned(),
             None => "the answer to whoami".to_owned(),
@@ -89,6 +90,16 @@ impl Nodes {
     pub(super) fn account(&self, account: Receiver, node: u32, fenced: bool) -> Receiver {
         let nanos = |time: Duration| time.as_nanos() as Nanos;
         account.in_cluster(node, nanos(self.told_after()), self.settle_within.filter(|_| !fenced).map(nanos))
+    }
+
+    /// How long it is worth while to wait for decisions when nothing is sent any more; `usual` is for what is on its way.
+    pub(super) fn patience(&self, fenced: bool, usual: Duration) -> Duration {
+        match self.settle_within {
+            Some(time) => usual + time,
+            None if fenced => usual,
+            // Only what senders send shows anything.
+            None => Duration::ZERO,
+        }
     }
 
     /// What decides losses, in words.

@@ -72,7 +72,7 @@ impl Drop for App {
 }
 
 /// Where `socket.io` is: what the target `node` has installed, or would.
-fn modules() -> PathBuf {
+pub fn modules() -> PathBuf {
     let folder = targets().join("node").canonicalize().unwrap();
     let modules = folder.join("node_modules");
     // The same lock as the program takes: of two that find nothing, one installs and the other waits.

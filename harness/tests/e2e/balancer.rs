@@ -9,7 +9,7 @@ use crate::apps::App;
 use crate::common::Place;
 
 /// `HAProxy` in front of two servers, for as long as this lives.
-struct HaProxy {
+pub struct HaProxy {
     child: Child,
     port: u16,
     _folder: tempfile::TempDir,
@@ -17,7 +17,7 @@ struct HaProxy {
 
 impl HaProxy {
     /// Starts it with these lines about how it chooses; `None` where it is missing, which is said.
-    fn start(choice: &str, nodes: &[&App; 2]) -> Option<Self> {
+    pub fn start(choice: &str, urls: [&str; 2]) -> Option<Self> {
         let there = Command::new("haproxy").arg("-v").output().is_ok_and(|output| output.status.success());
         if !there {
             assert!(std::env::var_os("CI").is_none(), "haproxy is missing");
@@ -26,12 +26,10 @@ impl HaProxy {
         }
         let folder = tempfile::tempdir().unwrap();
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let address = |app: &App| app.url().trim_start_matches("http://").to_owned();
+        let [one, two] = urls.map(|url| url.trim_start_matches("http://").to_owned());
         let config = format!(
             "defaults\n  mode http\n  timeout connect 5s\n  timeout client 60s\n  timeout server 60s\n  timeout tunnel 1h\n\
-             listen app\n  bind 127.0.0.1:{port}\n{choice}\n  server one {} cookie one\n  server two {} cookie two\n",
-            address(nodes[0]),
-            address(nodes[1])
+             listen app\n  bind 127.0.0.1:{port}\n{choice}\n  server one {one} cookie one\n  server two {two} cookie two\n"
         );
         let file = folder.path().join("haproxy.cfg");
         std::fs::write(&file, config).unwrap();
@@ -45,7 +43,7 @@ impl HaProxy {
         Some(Self { child: child.unwrap(), port, _folder: folder })
     }
 
-    fn url(&self) -> String {
+    pub fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
     }
 }
@@ -93,9 +91,10 @@ fn told(place: &Place) -> (Value, Value) {
 #[test]
 fn haproxy_that_goes_by_a_cookie_lets_everybody_through() {
     let Some(nodes) = two() else { return };
-    let Some(proxy) =
-        HaProxy::start("  balance roundrobin\n  cookie SERVERID insert indirect nocache", &[&nodes[0], &nodes[1]])
-    else {
+    let Some(proxy) = HaProxy::start(
+        "  balance roundrobin\n  cookie SERVERID insert indirect nocache",
+        [&nodes[0].url(), &nodes[1].url()],
+    ) else {
         return;
     };
     let place = Place::new();
@@ -113,7 +112,7 @@ fn haproxy_that_goes_by_a_cookie_lets_everybody_through() {
 #[test]
 fn haproxy_that_goes_by_the_source_lets_everybody_through() {
     let Some(nodes) = two() else { return };
-    let Some(proxy) = HaProxy::start("  balance source", &[&nodes[0], &nodes[1]]) else { return };
+    let Some(proxy) = HaProxy::start("  balance source", [&nodes[0].url(), &nodes[1].url()]) else { return };
     let place = Place::new();
     for transport in ["polling", "upgrade"] {
         let (exit, said) = place.attempt(&echo(transport), &["--target", &proxy.url()]);
@@ -124,7 +123,8 @@ fn haproxy_that_goes_by_the_source_lets_everybody_through() {
 #[test]
 fn haproxy_that_goes_by_nothing_is_not_sticky_and_that_is_said() {
     let Some(nodes) = two() else { return };
-    let Some(proxy) = HaProxy::start("  balance roundrobin\n  option http-server-close", &[&nodes[0], &nodes[1]])
+    let Some(proxy) =
+        HaProxy::start("  balance roundrobin\n  option http-server-close", [&nodes[0].url(), &nodes[1].url()])
     else {
         return;
     };
@@ -183,6 +183,7 @@ fn a_cluster_that_nobody_spoke_of_is_not_accused_of_what_only_one_server_owes() 
             "{counts}"
         );
         assert!(said.contains("signs of a cluster") && said.contains("--target"), "{said}");
+        assert!(said.contains("say `topology = \"cluster\"` in [target]"), "{said}");
     }
     if let Some(app) = App::start("mesh", &[("MODE", "lossy")]) {
         let (exit, said) = place.attempt(CHAT, &["--target", &app.url()]);

@@ -1,6 +1,7 @@
 //! The real program against real servers.
 #![allow(clippy::unwrap_used, clippy::print_stderr, unreachable_pub, reason = "tests")]
 
+mod across;
 mod apps;
 mod balancer;
 mod capacity;

@@ -4,7 +4,6 @@ use sio_oracle::board::{ClusterFence, Nanos, UNKNOWN_NODE};
 use sio_protocol::{Args, Incoming, Value};
 
 use super::Talk;
-use crate::client::Endpoint;
 use crate::load::identity::{Fit, Reading};
 use crate::load::log::Origin;
 use crate::load::schedule::Emission;
@@ -33,19 +32,20 @@ impl Talk<'_> {
         Origin { session: self.mailbox.sessions.get(), node: self.mailbox.node.get() }
     }
 
-    /// The connection is there: notes which server it is with, as far as answers have told.
-    pub(super) fn is_with(&self, endpoint: &Endpoint, address: u32) {
+    /// It is in: notes which server it is with, as far as answers have told.
+    pub(super) fn knows_where_it_is(&self) {
         if !self.local.plan.is_cluster() {
             return;
         }
-        let label = endpoint.label.as_ref();
-        let said = label.and_then(|label| label.said().or_else(|| self.shown_cookie(endpoint, label.cookie_name()?)));
+        let address = self.local.plan.users[self.number as usize].node;
+        let label = self.label.as_ref();
+        let said = label.and_then(|label| label.said().or_else(|| self.shown_cookie(address, label.cookie_name()?)));
         self.mailbox.node.set(self.local.shared.cluster.node(address, said.as_deref()));
     }
 
     /// A cookie that was set once is not set again.
-    fn shown_cookie(&self, endpoint: &Endpoint, name: &str) -> Option<String> {
-        let shown = self.local.jars.jar(self.number).shown(&endpoint.url);
+    fn shown_cookie(&self, address: u32, name: &str) -> Option<String> {
+        let shown = self.local.jars.jar(self.number).shown(&self.local.endpoint(address).url);
         shown.into_iter().find(|(known, _)| known == name).map(|(_, value)| value)
     }
 

@@ -24,7 +24,7 @@ use super::log::{Arrival, fact};
 use super::mailbox::{Mailbox, Order};
 use super::outliers::LastCopy;
 use super::place::Place;
-use crate::client::Connection;
+use crate::client::{Connection, Label};
 use crate::clock;
 use crate::scenario::model::{Drop as Dropping, Leaving};
 use crate::wire::{Link, LinkAction};
@@ -78,7 +78,8 @@ pub(super) struct Talk<'a> {
     held_until: Option<Instant>,
     /// By target: what it has sent there last, where messages cross between servers.
     behind: HashMap<u32, across::Behind>,
-    /// The question which server it is connected to.
+    /// What watches the answers for the name of the server, and the question which one it is.
+    label: Option<Label>,
     whoami: Option<u64>,
     /// The first messages of what is being read, until it is known whether a ping stands behind them.
     just_read: JustRead,

@@ -175,9 +175,9 @@ impl<'a> Talk<'a> {
             just_read: JustRead::default(),
             held_until: None,
             behind: HashMap::new(),
+            label: endpoint.label,
             whoami: None,
         };
-        talk.is_with(&endpoint, user.node);
         talk.ask();
         while !opening.borrow().is_done() {
             let event = talk.connection.next().await;
@@ -293,6 +293,7 @@ impl<'a> Talk<'a> {
 
     /// Everything is joined: from now on it is certain what the user is owed.
     fn ready(&mut self, lost_at: Option<Nanos>, unsure: bool) {
+        self.knows_where_it_is();
         // A join that nobody answers for has taken effect after some time.
         let now = self.local.now() + if unsure { GRACE } else { 0 };
         let user = &self.local.plan.users[self.number as usize];
