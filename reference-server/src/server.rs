@@ -44,6 +44,9 @@ struct Inner {
     gone: tokio::sync::Notify,
 }
 
+/// How long a server that stops waits for its broker.
+const GOODBYE: Duration = Duration::from_secs(1);
+
 /// How far the server has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd)]
 enum Stage {
@@ -401,6 +404,8 @@ impl Server {
 
     /// Takes the namespaces out of the cluster, if they are in one. What clients have said last is still carried.
     async fn leave_cluster(&self, patience: Duration) {
+        // A broker that is away is not waited for until clients lose their patience.
+        let patience = patience.min(GOODBYE);
         let namespaces: Vec<_> = self.namespaces().by_name.values().cloned().collect();
         let leave = async {
             for nsp in &namespaces {

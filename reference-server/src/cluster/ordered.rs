@@ -57,6 +57,9 @@ pub(super) struct Order {
     next: u64,
     /// What has no place yet.
     waiting: VecDeque<Waiting>,
+    /// The last that was delivered without a place, until it or a later one is read. It will have a place that clients do not know,
+    /// perhaps behind others that they do.
+    released: Option<u64>,
     /// The last entry of this namespace that was delivered here, or that is behind this node's beginning.
     position: Id,
 }
@@ -100,6 +103,7 @@ impl Member {
     /// Delivers what waits and fits, without a place.
     fn release(&self, order: &mut Order, fits: impl Fn(&Waiting) -> bool) {
         while let Some(first) = order.waiting.pop_front_if(|first| fits(first)) {
+            order.released = Some(first.number);
             self.local().broadcast_at(&first.selection, &first.event, None);
         }
     }
@@ -133,6 +137,7 @@ impl Member {
                 let mut order = lock(&self.order);
                 order.position = id;
                 self.deliver_at(&telling, id);
+                self.doubt(&order, &telling.aim.selection());
                 true
             }
             Some(other) => {
@@ -149,10 +154,23 @@ impl Member {
         let mut order = lock(&self.order);
         order.position = id;
         let Some(number) = number else { return };
-        // What was ahead of it and has not come will not come any more.
+        if order.released.is_some_and(|released| released <= number) {
+            order.released = None;
+        }
+        // What was ahead of it and has not come will not come any more, and so has no place anywhere.
+        let released = order.released;
         self.release(&mut order, |first| first.number < number);
+        order.released = released;
         if let Some(first) = order.waiting.pop_front_if(|first| first.number == number) {
             self.local().broadcast_at(&first.selection, &first.event, Some(&id.to_string()));
+            self.doubt(&order, &first.selection);
+        }
+    }
+
+    /// As long as something without a place may get one yet, no place is one to take up from.
+    fn doubt(&self, order: &Order, selection: &Selection) {
+        if order.released.is_some() {
+            self.local().for_each(selection, &mut |socket| socket.note_place(false));
         }
     }
 

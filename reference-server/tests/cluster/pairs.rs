@@ -161,6 +161,17 @@ async fn nodes_among_themselves(nodes: &[Node; 2]) {
     assert_eq!(told(world.a.call("journal", json!([])).await), [] as [Json; 0]);
 }
 
+/// CL-14: whose rooms they are, and what is told of them, is a matter of each node. CL-08 is about the same for sockets.
+async fn rooms_of_each_node(nodes: &[Node; 2]) {
+    let mut world = World::new(nodes).await;
+    world.b.call("join", json!(["only b"])).await;
+    world.settle().await;
+    let rooms = |answer: Json| answer["rooms"].as_object().unwrap().contains_key("only b");
+    assert!(rooms(world.b.call("adapter", json!([])).await) && !rooms(world.a.call("adapter", json!([])).await));
+    let journal = world.a.call("journal", json!([])).await;
+    assert!(journal.as_array().unwrap().iter().all(|entry| entry["room"] != "only b"));
+}
+
 /// CL-15: names that look alike.
 async fn namesakes(nodes: &[Node; 2]) {
     let mut world = World::new(nodes).await;
@@ -185,6 +196,7 @@ async fn namesakes(nodes: &[Node; 2]) {
     }
 }
 
+/// CL-17: all of it, for each pair below.
 async fn every_row(scheme: &str, kinds: [&str; 2]) {
     let Some(broker) = Broker::start().await else { return };
     let Some(nodes) = pair(&broker, scheme, kinds).await else { return };
@@ -193,6 +205,7 @@ async fn every_row(scheme: &str, kinds: [&str; 2]) {
     questions(&nodes).await;
     sockets(&nodes).await;
     nodes_among_themselves(&nodes).await;
+    rooms_of_each_node(&nodes).await;
     namesakes(&nodes).await;
     for redis in nodes.iter().filter_map(|node| node.redis.as_ref()) {
         assert!(!redis.stats().has_lost(), "{}", redis.stats());

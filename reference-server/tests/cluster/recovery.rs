@@ -243,6 +243,36 @@ async fn a_node_that_is_new_knows_what_was_missed() {
     speaker.abort();
 }
 
+/// RW-10: the broker drops its connections; the node goes on reading where it was.
+#[tokio::test]
+async fn a_link_that_breaks_loses_nothing() {
+    let Some(broker) = Broker::start().await else { return };
+    let url = broker.url("redis-streams");
+    let nodes = [reference("A", &url).await, reference("B", &url).await];
+    let (mut a, mut b) = (nodes[0].connect().await, nodes[1].connect().await);
+    crate::common::fence(&mut a, &mut [&mut b]).await;
+    for n in 0..20 {
+        // Those that read are cut, and those that hear; what is written meanwhile is in the stream.
+        for kind in ["normal", "pubsub"] {
+            let mut command = redis::cmd("CLIENT");
+            command.arg("KILL").arg("TYPE").arg(kind).arg("SKIPME").arg("yes");
+            if n % 5 == 0 {
+                command.exec_async(&mut broker.client().await).await.unwrap();
+            }
+        }
+        let mut command = redis::cmd("XADD");
+        command.arg("socket.io").arg("*").arg("uid").arg("other").arg("nsp").arg("/").arg("type").arg(3);
+        let data =
+            json!({ "packet": { "type": 2, "data": ["n", n] }, "opts": { "rooms": [], "except": [], "flags": {} } });
+        command.arg("data").arg(data.to_string()).exec_async(&mut broker.client().await).await.unwrap();
+    }
+    for client in [&mut a, &mut b] {
+        for n in 0..20 {
+            assert_eq!(next(client).await.0, json!(["n", n]));
+        }
+    }
+}
+
 /// CL-13: without its broker a node serves its own clients, and does not promise them what it cannot keep.
 #[tokio::test]
 async fn without_a_broker_events_have_no_place() {

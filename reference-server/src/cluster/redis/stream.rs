@@ -123,8 +123,11 @@ impl Stream {
         let newest = newest_of(&connection.req_packed_command(&self.newest()).await.ok()?);
         let mut state = lock(&self.state);
         state.last = Some(newest);
-        state.members.values().filter_map(WeakMember::upgrade).for_each(|member| member.reached(newest));
+        let members: Vec<_> = state.members.values().filter_map(WeakMember::upgrade).collect();
+        members.iter().for_each(|member| member.reached(newest));
         drop(state);
+        // Not under the lock: a member that ends here closes itself.
+        drop(members);
         self.delivered.send_replace(newest);
         self.begun.send_replace(true);
         Some(())
