@@ -50,6 +50,11 @@ pub fn websocket(bytes: &[u8]) {
     }
 }
 
+/// What other nodes send to the reference server.
+pub fn broker(bytes: &[u8]) {
+    sio_reference_server::fuzz::broker(bytes);
+}
+
 /// A record, in every format that reports have.
 ///
 /// # Panics

@@ -60,6 +60,8 @@ mod event;
 #[cfg(feature = "faults")]
 pub mod faults;
 pub mod fixture;
+#[doc(hidden)]
+pub mod fuzz;
 pub mod limits;
 mod listener;
 mod namespace;

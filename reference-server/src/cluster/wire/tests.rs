@@ -222,12 +222,10 @@ proptest! {
     #[test]
     fn anything_may_come(bytes in prop::collection::vec(any::<u8>(), 0..200), json in ".{0,60}") {
         for bytes in [&bytes[..], json.as_bytes(), format!("{{{json}").as_bytes()] {
-            let _ = (classic::read_tell(bytes, "/"), classic::read_request(bytes), classic::read_response(bytes));
-            let _ = (message::read(bytes), entry::Session::read(bytes));
-            let data = String::from_utf8_lossy(bytes).into_owned();
-            let kind = if json.len() % 2 == 0 { "3" } else { "4" };
-            let entry = entry::Entry { kind: kind.to_owned(), data, ..entry::Entry::default() };
-            let _ = entry::read_entry(&entry);
+            crate::fuzz::broker(bytes);
+            for kind in 3..7 {
+                crate::fuzz::broker(&[&[kind], bytes].concat());
+            }
         }
     }
 
