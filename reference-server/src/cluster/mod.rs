@@ -2,6 +2,7 @@
 //!
 //! A [`Member`] is a namespace of this node. It is an adapter around another one, which has the rooms: what is broadcast goes to the
 //! clients of this node at once, whatever the broker does, and into a queue for the others.
+#![cfg_attr(not(feature = "redis"), allow(dead_code, reason = "without a broker nobody calls it"))]
 
 #[cfg(feature = "faults")]
 mod faulty;
@@ -25,7 +26,9 @@ pub use member::Member;
 pub(crate) use ordered::Sequencer;
 pub use remote::RemoteSocket;
 pub use requests::ClusterError;
-pub(crate) use requests::{Question, next_id};
+pub(crate) use requests::Question;
+#[cfg(feature = "redis")]
+pub(crate) use requests::next_id;
 use wire::Incoming;
 
 /// How long other nodes have for an answer of their own, as in Node.

@@ -51,7 +51,7 @@ const PREFIX: &str = "socket.io";
 /// # }
 /// ```
 ///
-/// What is emitted goes to the clients of this node at once, and into a queue for the others: nothing here waits for Redis. When it
+/// One of these is for one server. What is emitted goes to the clients of this node at once, and into a queue for the others: nothing here waits for Redis. When it
 /// is away, the queue holds [so much](Self::QUEUE), and what comes then is dropped and [counted](Self::stats); the link is made again
 /// after a tenth of a second at first, and after two seconds at most.
 #[derive(Clone)]
