@@ -8,6 +8,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::sync::oneshot;
 
 use super::dial;
+use super::held::Held;
 
 /// A longer head is not taken from a target.
 const MAX_HEAD: usize = 64 * 1024;
@@ -289,25 +290,35 @@ pub(super) async fn read_body(
     if head.header("transfer-encoding").is_some_and(|coding| coding.eq_ignore_ascii_case("chunked")) {
         return read_chunks(stream, buffer).await;
     }
+    let mut held = Held::default();
     let length = match head.header("content-length") {
         Some(text) => text.parse().map_err(|_| format!("content-length is {text:?}"))?,
         None => {
             while read_some(stream, buffer).await? > 0 {
                 within(buffer.len())?;
+                held.set(buffer.len())?;
             }
             buffer.len()
         }
     };
-    fill(stream, buffer, length).await?;
+    fill(stream, buffer, length, 0, &mut held).await?;
     Ok(buffer.split_to(length).freeze())
 }
 
-async fn fill(stream: &mut (impl AsyncRead + Unpin), buffer: &mut BytesMut, length: usize) -> Result<(), String> {
+/// Reads until there is so much; `before` is what is held of the body besides.
+async fn fill(
+    stream: &mut (impl AsyncRead + Unpin),
+    buffer: &mut BytesMut,
+    length: usize,
+    before: usize,
+    held: &mut Held,
+) -> Result<(), String> {
     within(length)?;
     while buffer.len() < length {
         if read_some(stream, buffer).await? == 0 {
             return Err(format!("the body ended after {} of {length} bytes", buffer.len()));
         }
+        held.set(before + buffer.len())?;
     }
     Ok(())
 }
@@ -317,12 +328,12 @@ fn within(length: usize) -> Result<(), String> {
 }
 
 async fn read_chunks(stream: &mut (impl AsyncRead + Unpin), buffer: &mut BytesMut) -> Result<Bytes, String> {
-    let mut body = BytesMut::new();
+    let (mut body, mut held) = (BytesMut::new(), Held::default());
     loop {
         let size = read_chunk_size(stream, buffer).await?;
         within(size)?;
         within(body.len() + size)?;
-        fill(stream, buffer, size + 2).await?;
+        fill(stream, buffer, size + 2, body.len(), &mut held).await?;
         body.extend_from_slice(&buffer.split_to(size));
         // Behind the last one there may be trailers, which nobody looks at.
         if size > 0 && !buffer.starts_with(b"\r\n") {

@@ -247,3 +247,41 @@ fn a_fence_that_will_not_come_is_not_asked_for_twice() {
     assert!(said.contains("more than 1,000 other events"), "{said}");
     assert_eq!(fences, 1, "{said}");
 }
+
+/// Sixteen cases ask for bodies of 63 MiB that do not end: they are not all held, and each case says what happened. One more case
+/// keeps the program there until it is looked at.
+#[test]
+fn bodies_that_do_not_end() {
+    const ASKED: usize = 16;
+    let part = vec![b'x'; 63 << 20];
+    let (gone, over) = std::sync::mpsc::channel();
+    let url = listening(move |mut stream| {
+        let mut first = [0; 16];
+        if stream.peek(&mut first).ok()? < 5 || !first.starts_with(b"GET /endless") {
+            return serve(stream, &[], &[]);
+        }
+        head(&mut stream)?;
+        let begun = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 67108864\r\n\r\n");
+        // Until the client goes: it has had enough, or its time is over.
+        let _ = begun.and_then(|()| stream.write_all(&part)).and_then(|()| stream.read(&mut [0]));
+        gone.send(()).ok()
+    });
+    let place = Place::new();
+    let numbers = (0..ASKED).map(|number| number.to_string()).collect::<Vec<_>>().join(", ");
+    let cases = format!(
+        "name = \"bodies\"\n[defaults]\nneeds = [\"wire\"]\n[clients]\nh = {{ raw = \"http\" }}\n\
+         [[case]]\nname = \"endless\"\neach = {{ n = [{numbers}] }}\nsettle = false\n\
+         steps = [{{ at = \"h\", http = {{ get = \"/endless\" }}, status = 200, within = \"4s\" }}]\n\
+         [[case]]\nname = \"long\"\nsettle = false\nsteps = [{{ wait = \"20s\" }}]\n"
+    );
+    std::fs::write(place.path().join("bodies.toml"), cases).unwrap();
+    let run = place.start(&["conform", "bodies.toml", "-j", "17", "--target", &url, "--out", "out"]);
+    for _ in 0..ASKED {
+        over.recv_timeout(Duration::from_mins(1)).unwrap();
+    }
+    let most = peak(&run.child);
+    let (code, said) = run.finish();
+    assert!(most < 3 * (256 << 20), "{} MiB: {said}", most >> 20);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("not ended them"), "{said}");
+}
