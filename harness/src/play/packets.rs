@@ -351,7 +351,11 @@ impl Player<'_> {
                 }
             },
             Wire::None | Wire::Silent(_) => {
-                return Err(Stop::Error(format!("{} has no connection to drop", this.name)));
+                return Err(match &this.closed {
+                    // Whose fault that is depends on how late whoever was.
+                    Some(why) => Stop::Fail(format!("{}'s connection had closed ahead of that: {why}", this.name)),
+                    None => Stop::Error(format!("{} has no connection to drop", this.name)),
+                });
             }
         }
         this.left = true;

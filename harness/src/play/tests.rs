@@ -80,3 +80,24 @@ async fn a_case_that_takes_too_long_as_a_whole_is_not_decided() {
     assert_eq!(result.verdict, CaseVerdict::Inconclusive, "{result:?}");
     assert_eq!(result.reason.as_deref(), Some("the case did not end within 30s"));
 }
+
+/// A step that needs a connection is no mistake of the case where the server has ended it: the machine may have been too slow.
+#[tokio::test]
+async fn what_the_server_had_closed_cannot_be_dropped() {
+    let case = "clients = { p = { raw = 'polling', open = false } }\nsteps = [{ at = 'p', open = true },\n\
+        { at = 'p', closed = true, drain = true }, { at = 'p', drop = 'close' }]";
+    let result = played(
+        case,
+        &[
+            (
+                200,
+                "0{\"sid\":\"a\",\"upgrades\":[],\"pingInterval\":25000,\"pingTimeout\":20000,\"maxPayload\":1000000}",
+            ),
+            (400, "no"),
+        ],
+    )
+    .await;
+    assert_eq!(result.verdict, CaseVerdict::Fail, "{result:?}");
+    let failure = result.failure.unwrap().message;
+    assert!(failure.contains("p's connection had closed ahead of that"), "{failure}");
+}
