@@ -1,5 +1,7 @@
 //! The suite against a server that errs on purpose.
 
+use std::time::{Duration, Instant};
+
 use crate::common::{Place, code, has_node, stderr, stdout};
 
 #[test]
@@ -61,4 +63,49 @@ fn the_faults_are_listed() {
     let output = Place::new().run(&["list", "faults"]);
     let text = stdout(&output);
     assert!(text.lines().count() >= 120 && text.contains("union-dup"), "{text}");
+}
+
+/// The servers that err go with the program that is told to end, by either signal.
+#[test]
+#[cfg(target_os = "linux")]
+#[expect(clippy::disallowed_methods, reason = "the time of a real end is what is measured")]
+fn an_interrupted_self_test_leaves_no_server_behind() {
+    for signal in [nix::sys::signal::Signal::SIGTERM, nix::sys::signal::Signal::SIGINT] {
+        let place = Place::new();
+        let run = place.start(&["self-test", "--only", "union-dup", "--matrix", "--out", "out"]);
+        // The clean server, then the faulty one beside it.
+        let servers = loop {
+            let servers = children_that_serve(run.child.id());
+            if !servers.is_empty() {
+                break servers;
+            }
+            std::thread::yield_now();
+        };
+        run.signal(signal);
+        let (code, text) = run.finish();
+        assert_eq!(code, Some(130), "{text}");
+        // They have been killed, and are gone when the kernel has done so.
+        let deadline = Instant::now() + Duration::from_secs(9);
+        while servers.iter().any(|pid| serves(*pid)) {
+            assert!(Instant::now() < deadline, "a server of the self-test is left after {signal}");
+            std::thread::yield_now();
+        }
+    }
+}
+
+/// Processes that this one has started and that serve.
+#[cfg(target_os = "linux")]
+fn children_that_serve(parent: u32) -> Vec<i32> {
+    let read = |pid: &str, file: &str| std::fs::read_to_string(format!("/proc/{pid}/{file}")).unwrap_or_default();
+    let all = std::fs::read_dir("/proc").unwrap().flatten();
+    let names = all.filter_map(|entry| entry.file_name().into_string().ok());
+    let own = names.filter(|pid| read(pid, "status").contains(&format!("\nPPid:\t{parent}\n")));
+    own.filter_map(|pid| pid.parse().ok()).filter(|pid| serves(*pid)).collect()
+}
+
+/// Whether it is a server that runs; what is left of a process that has ended has no arguments.
+#[cfg(target_os = "linux")]
+fn serves(pid: i32) -> bool {
+    let arguments = std::fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    arguments.contains("serve\0--port")
 }

@@ -6,8 +6,10 @@ mod zoo;
 
 use std::path::PathBuf;
 
-use super::conform::block_on;
+use super::complain;
+use super::conform::{Trouble, block_on};
 use crate::exit::Exit;
+use crate::interrupt::Interrupt;
 
 /// Options of `self-test`
 #[derive(clap::Args)]
@@ -60,14 +62,24 @@ pub(super) struct SelfTestArgs {
 
 pub(super) fn self_test(args: &SelfTestArgs) -> Exit {
     block_on(async {
-        if args.zoo {
-            return zoo::execute(args).await;
+        let mut interrupt = Interrupt::listen()?;
+        tokio::select! {
+            outcome = population(args) => outcome,
+            // The servers are killed with the trials that are dropped here.
+            () = interrupt.wait() => {
+                complain("interrupted: what is above was decided, the rest was not");
+                Ok(Exit::Interrupted)
+            }
         }
-        #[cfg(feature = "faults")]
-        return faults::execute(args).await;
-        #[cfg(not(feature = "faults"))]
-        Err(super::conform::Trouble::Usage(
-            "this sio-bench was built without the feature `faults`; --zoo is all it can do".to_owned(),
-        ))
     })
+}
+
+async fn population(args: &SelfTestArgs) -> Result<Exit, Trouble> {
+    if args.zoo {
+        return zoo::execute(args).await;
+    }
+    #[cfg(feature = "faults")]
+    return faults::execute(args).await;
+    #[cfg(not(feature = "faults"))]
+    Err(Trouble::Usage("this sio-bench was built without the feature `faults`; --zoo is all it can do".to_owned()))
 }
