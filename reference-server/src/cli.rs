@@ -146,11 +146,11 @@ pub struct ServeArgs {
     threads: NonZeroUsize,
 
     /// Certificate chain (PEM, the server's first) to speak TLS with
-    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    #[arg(long, value_name = "FILE", requires = "tls_key", env = "SIO_TLS_CERT")]
     tls_cert: Option<PathBuf>,
 
     /// Private key (PEM) of the certificate
-    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    #[arg(long, value_name = "FILE", requires = "tls_cert", env = "SIO_TLS_KEY")]
     tls_key: Option<PathBuf>,
 
     /// Label of this node in answers to `whoami`

@@ -86,6 +86,16 @@ impl Listener {
 }
 
 async fn serve(server: Server, tls: Option<TlsAcceptor>, stream: TcpStream, address: SocketAddr) {
+    #[cfg(feature = "faults")]
+    if tls.is_some() && fault!(server, TlsPlainHangs) {
+        // Every record of a handshake begins so.
+        const HANDSHAKE: u8 = 22;
+        let mut first = [HANDSHAKE];
+        let _ = stream.peek(&mut first).await;
+        if first != [HANDSHAKE] {
+            return server.closed().await;
+        }
+    }
     let stream = Patient::new(stream);
     match tls {
         None => serve_http(server, stream, address).await,

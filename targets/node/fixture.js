@@ -123,6 +123,11 @@ function handlersOf(socket, handler, parent) {
       ack?.(roomsOf(socket));
     },
     emit: ([request], ack) => emit(socket, parent, request, ack),
+    // What does not wait is done when `emit` returns.
+    emits: async ([requests], ack) => {
+      await Promise.all(requests.map((request) => emit(socket, parent, request)));
+      ack?.({});
+    },
     select: async ([request], ack) => {
       const result = await select(nsp, request);
       ack?.(result);

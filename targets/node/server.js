@@ -1,7 +1,9 @@
 // The fixture on Node's socket.io.
 "use strict";
 
-const http = require("http").createServer();
+const { SIO_TLS_CERT: cert, SIO_TLS_KEY: key } = process.env;
+const read = require("fs").readFileSync;
+const http = cert ? require("https").createServer({ cert: read(cert), key: read(key) }) : require("http").createServer();
 const socketIo = require("socket.io");
 const { env } = process;
 

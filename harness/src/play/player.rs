@@ -264,7 +264,7 @@ impl<'a> Player<'a> {
         let Some(mut endpoint) = self.stage.node(spec.node).cloned() else {
             return Err(Stop::Unsupported(too_few_nodes(self.case.nodes(), self.stage.nodes())));
         };
-        if endpoint.secure && (spec.raw.is_some() || spec.link) {
+        if endpoint.secure && (spec.raw.is_some() && !spec.plain || spec.link) {
             let what = if spec.link { "a link" } else { "a raw client" };
             return Err(Stop::Unsupported(format!("{what} does not speak TLS; give the server's http:// URL")));
         }

@@ -2,6 +2,7 @@
 
 mod balancer;
 mod broker;
+mod certificate;
 mod crew;
 mod first_answer;
 mod fleet;
@@ -305,6 +306,11 @@ impl Prepared {
         matches!(self.kind, Kind::Reference | Kind::Manifest(_))
     }
 
+    /// Whether it speaks revision 3 of Engine.IO, and not 4.
+    pub fn is_old(&self) -> bool {
+        matches!(&self.kind, Kind::Manifest(manifest) if manifest.is_old())
+    }
+
     /// Whether sio-bench starts it, and can therefore give it options.
     pub fn is_managed(&self) -> bool {
         !matches!(self.kind, Kind::Url(_))
@@ -344,7 +350,12 @@ impl Prepared {
     pub async fn start(&self, path: Option<&str>, launch: &Launch) -> Result<Target, Error> {
         let mut launch = launch.clone();
         launch.env.extend(self.env.clone());
+        let secure = self.is_managed() && certificate::is_wanted(&launch);
+        if secure {
+            certificate::make(&mut launch)?;
+        }
         let launch = &launch;
+        let local = |port: u16| format!("{}://127.0.0.1:{port}", if secure { "https" } else { "http" });
         let (url, child) = match &self.kind {
             Kind::Crew { nodes, cluster, .. } => {
                 return Box::pin(self.start_crew(nodes, cluster, path, launch)).await;
@@ -352,18 +363,18 @@ impl Prepared {
             Kind::Url(url) => (url.clone(), None),
             Kind::Reference => {
                 let (child, port) = process::start_reference(launch).await?;
-                (format!("http://127.0.0.1:{port}"), Some(child))
+                (local(port), Some(child))
             }
             Kind::Manifest(manifest) => {
                 let (child, port) = process::start_manifest(manifest, launch).await?;
-                (format!("http://127.0.0.1:{port}"), Some(child))
+                (local(port), Some(child))
             }
         };
         let mut endpoint = Endpoint::resolve(&url, path, launch.manner.clone()).await.map_err(Error::Usage)?;
         let http = crate::client::http_client(&launch.manner);
         let msgpack = launch.env.get("SIO_PARSER").is_some_and(|parser| parser == "msgpack");
         let parser = if msgpack { Parser::MessagePack } else { launch.manner.parser };
-        let old = matches!(&self.kind, Kind::Manifest(manifest) if manifest.is_old());
+        let old = self.is_old();
         if old {
             first_answer::check_old(&endpoint, &http, &self.name).await?;
         }

@@ -60,7 +60,7 @@ impl Layer {
             Self::Acks => &["SIO-AK-", "ADM-", "MD-", "SIO-BN-"],
             Self::Payload => &["SIO-EV-", "SIO-BN-", "SIO-MF-", "EIO-PL-", "EIO-WS-", "ORD-"],
             Self::Namespaces => &["ADM-", "SIO-CN-", "SIO-DC-", "NS-", "MW-", "RM-", "AE-", "ORD-", "SIO-EV-"],
-            Self::Engine => &["EIO-HS-", "EIO-HB-", "EIO-PL-", "EIO-WS-", "EIO-UP-", "EIO-CL-", "END-"],
+            Self::Engine => &["EIO-HS-", "EIO-HB-", "EIO-PL-", "EIO-WS-", "EIO-UP-", "EIO-CL-", "END-", "TLS-"],
             Self::Http => &["EIO-HS-", "EIO-HD-", "EIO-PL-", "EIO-CL-"],
             Self::Dialects => &["EIO-V3-", "MP-"],
             Self::Cluster => &["CL-", "RW-"],
@@ -354,6 +354,7 @@ faults! {
         EndWaits "S02" "end-waits" "a server that is told to end waits until everybody has left" ["END-02" "END-"];
         EndWelcomes "S03" "end-welcomes" "a server that ends lets new sessions in" ["END-03" "END-"];
         EndPutsOut "S05" "end-puts-out" "a server that ends puts everybody out of its namespaces, so that no client comes back by itself" ["END-08" "END-"];
+        TlsPlainHangs "S06" "tls-plain-hangs" "who speaks without TLS to a port that has it is kept waiting" ["TLS-02" "TLS-"];
         EndForgets "S04" "end-forgets" "a server that ends drops what its clients have not fetched" ["EIO-CL-06" "END-"];
     }
     Http {

@@ -30,7 +30,7 @@ fn client(node: &Node, cx: &mut Context<'_>) -> Option<Client> {
     let headers = table.get("headers").map(|node| headers(node, cx)).unwrap_or_default();
     let mut flag =
         |name, usual, cx: &mut Context<'_>| table.get(name).and_then(|node| table::boolean(node, cx)).unwrap_or(usual);
-    let (open, link) = (flag("open", true, cx), flag("link", false, cx));
+    let (open, link, plain) = (flag("open", true, cx), flag("link", false, cx), flag("plain", false, cx));
     let pings = table.get("pings").and_then(|node| table::string(node, cx));
     if let Some(pings) = pings.as_ref().filter(|pings| !matches!(pings.as_str(), "answered" | "shown")) {
         cx.diagnostics.unknown(node.span.clone(), "way with pings", pings, &["answered", "shown"]);
@@ -57,6 +57,7 @@ fn client(node: &Node, cx: &mut Context<'_>) -> Option<Client> {
         noops_shown,
         link,
         node,
+        plain,
     })
 }
 
@@ -237,7 +238,7 @@ pub(in crate::scenario) enum OptionKind {
     Text,
 }
 
-pub(in crate::scenario) const OPTIONS: [(&str, &str, OptionKind); 21] = [
+pub(in crate::scenario) const OPTIONS: [(&str, &str, OptionKind); 22] = [
     ("ping_interval", "SIO_PING_INTERVAL", OptionKind::Millis),
     ("ping_timeout", "SIO_PING_TIMEOUT", OptionKind::Millis),
     ("connect_timeout", "SIO_CONNECT_TIMEOUT", OptionKind::Millis),
@@ -259,6 +260,7 @@ pub(in crate::scenario) const OPTIONS: [(&str, &str, OptionKind); 21] = [
     ("transports", "SIO_TRANSPORTS", OptionKind::Text),
     ("allow_upgrades", "SIO_ALLOW_UPGRADES", OptionKind::Flag),
     ("trailing_slash", "SIO_TRAILING_SLASH", OptionKind::Flag),
+    ("tls", "SIO_TLS", OptionKind::Flag),
 ];
 
 /// How often a case is played while a load runs.

@@ -130,6 +130,8 @@ pub struct Client {
     pub link: bool,
     /// The server of a fleet that it connects to.
     pub node: usize,
+    /// It speaks without TLS to a target that has TLS.
+    pub plain: bool,
 }
 
 /// One line of a case.
