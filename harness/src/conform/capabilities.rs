@@ -16,7 +16,7 @@ use crate::scenario::{self, Loaded};
 
 /// Name of the probe that must fail: nobody can do what does not exist.
 const IMPOSSIBLE: &str = "what cannot exist";
-/// Tag of cases that are no probes, but signs of the fixture.
+/// Tag of cases that are no probes, but signs of the fixture; tags of other signs begin with it.
 pub(super) const SIGN: &str = "sign";
 
 /// Why a target cannot do something; no entry: it can.
@@ -96,7 +96,7 @@ impl Capabilities {
         let probes = probes()?;
         let mut results = Vec::new();
         // Side by side, so that a target that answers none of them costs the time of one.
-        let cases = || probes.scenario.cases.iter().filter(|case| !case.tags.iter().any(|tag| tag == SIGN));
+        let cases = || probes.scenario.cases.iter().filter(|case| !case.tags.iter().any(|tag| tag.starts_with(SIGN)));
         let played = cases().map(|case| async {
             let once = play::play(&probes, case, stage).await;
             let surprises = once.verdict != CaseVerdict::Pass && !self.lacks.contains_key(&case.name);

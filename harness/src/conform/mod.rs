@@ -16,6 +16,7 @@ mod fixture;
 pub mod kill;
 mod lag;
 pub mod register;
+mod revision;
 pub mod run;
 pub mod select;
 mod spelling;

@@ -20,6 +20,7 @@ use super::ending::{Ending, processes};
 use super::fixture::Signs;
 use super::lag::{Lag, TOO_LATE};
 use super::register::Register;
+use super::revision;
 use super::select::Suite;
 use super::stand::{SHOWN, Stand};
 use super::starved::{Starved, Waits, Watched};
@@ -146,7 +147,7 @@ impl<'a> Runner<'a> {
         capabilities.can_end = self.prepared.is_one_server();
         let mut probed = Vec::new();
         // Probes rest on acknowledgements; without them the target has what it says it has.
-        if fixture && fence {
+        if fixture && fence && !self.prepared.is_old() {
             probed = capabilities.probe(&first.stage()).await.map_err(target::Error::Unreachable)?;
         }
         self.listener.borrow_mut().target(&info, &probed);
@@ -161,7 +162,8 @@ impl<'a> Runner<'a> {
         let mut endings: IndexMap<&Options, Vec<Pick>> = IndexMap::new();
         for pick in &self.suite.picks {
             let (loaded, case) = self.suite.case(*pick);
-            if let Some(reason) = capabilities.refuse(case) {
+            let other = self.prepared.is_old() && !revision::is_of_3(loaded, case);
+            if let Some(reason) = other.then(|| revision::LEFT_OUT.to_owned()).or_else(|| capabilities.refuse(case)) {
                 let skipped =
                     CaseResult { verdict: CaseVerdict::Skip, reason: Some(reason), ..play::blank(loaded, case) };
                 self.judge(skipped);
@@ -204,6 +206,13 @@ impl<'a> Runner<'a> {
     /// Finds out what runs on the target; what decided is among the remarks.
     async fn look(&self, first: &mut Stand<'a>) -> Result<TargetInfo, target::Error> {
         let mut info = first.info().clone();
+        if self.prepared.is_old() {
+            let fixture = revision::runs_fixture(&first.stage()).await.map_err(target::Error::Unreachable)?;
+            (info.fence, info.fixture) = (fixture, Some(fixture));
+            self.application.set(Some((fixture, fixture)));
+            first.knows(fixture, fixture);
+            return Ok(info);
+        }
         let signs = Signs::look(&first.stage()).await.map_err(target::Error::Unreachable)?;
         info.fence = signs.fence();
         info.fixture = Some(signs.fixture());

@@ -45,7 +45,7 @@ struct File {
     /// Adapters that join it with others, as `SIO_ADAPTER` names them.
     #[serde(default)]
     adapters: Vec<String>,
-    /// Revision of Engine.IO, when it is not 4: nothing but wire-level cases are played then.
+    /// Revision of Engine.IO, when it is not 4: nothing but cases of Engine.IO 3 are played then.
     #[serde(default = "usual_revision")]
     engine: u8,
     /// What it cannot do, and why.
