@@ -40,13 +40,13 @@ impl Receiver {
     /// may change it (with `U`), and *after* its answer. Streams without a track are left alone.
     pub fn change(&mut self, stream: u32, at: Nanos, value: Tri) {
         if let Ok(place) = self.tracks.binary_search_by_key(&stream, |track| track.stream) {
-            self.tracks[place].spans.change(at, value);
+            self.tracks[place].change(at, value);
         }
     }
 
     /// As [`change`](Self::change), for all streams.
     pub fn change_all(&mut self, at: Nanos, mut value: impl FnMut(u32) -> Tri) {
-        self.tracks.iter_mut().for_each(|track| track.spans.change(at, value(track.stream)));
+        self.tracks.iter_mut().for_each(|track| track.change(at, value(track.stream)));
     }
 
     /// From when on the receiver was in the target of a stream, was not, or perhaps, as far back as it still matters.

@@ -56,6 +56,14 @@ impl Track {
         self.base
     }
 
+    /// From `at` on it is `value` that the receiver is in the target.
+    pub(super) fn change(&mut self, at: Nanos, value: Tri) {
+        self.spans.change(at, value);
+        if value != Tri::T {
+            self.joined = Nanos::MAX;
+        }
+    }
+
     pub(super) fn has(&self, seq: u32) -> bool {
         let (word, bit) = self.place(seq);
         let word = if word == 0 { Some(&self.bits) } else { self.more.as_ref().and_then(|more| more.get(word - 1)) };

@@ -25,6 +25,8 @@ pub struct Mode {
     pub cluster: bool,
     /// The broker loses messages, which it is known to do.
     pub lossy: bool,
+    /// Nodes subscribe to rooms of their own, some time after an answer has told of the join.
+    pub subscribes: bool,
     /// Two namespaces.
     pub namespaces: bool,
 }
@@ -122,6 +124,8 @@ pub struct Sim {
     nodes: u16,
     /// When what one node has published gets to another; the order of each pair is kept.
     links: BTreeMap<(u16, u16), Time>,
+    /// The rooms that each node hears of.
+    subscribed: BTreeSet<(u16, RoomId)>,
     /// Where each message was sent.
     origins: BTreeMap<OperationId, u16>,
     operations: u32,
@@ -152,6 +156,7 @@ impl Sim {
             stale: BTreeMap::new(),
             nodes,
             links: BTreeMap::new(),
+            subscribed: BTreeSet::new(),
             origins: BTreeMap::new(),
             operations: 0,
             asked: BTreeMap::new(),
@@ -534,6 +539,24 @@ impl Sim {
         if self.members.entry(room).or_default().insert(socket) {
             self.told.extend(is_new.then_some((namespace, room, RoomChange::Created)));
             self.told.push((namespace, room, RoomChange::Joined(socket)));
+            self.subscribe(socket, room);
+        }
+    }
+
+    /// Whether a message gets to a node: one to a single room by a channel of that room's.
+    fn hears(&self, node: u16, emission: &Emission) -> bool {
+        match emission.rooms.as_slice() {
+            [Room::Named(room)] if self.mode.subscribes => self.subscribed.contains(&(node, *room)),
+            _ => true,
+        }
+    }
+
+    /// A node has a member of a room: it will hear of the room before long.
+    fn subscribe(&mut self, socket: SocketId, room: RoomId) {
+        let node = self.clients[self.sessions[&socket].client].node;
+        if self.mode.subscribes && !self.subscribed.contains(&(node, room)) {
+            let at = self.delay(4_000);
+            self.at(at, move |sim| _ = sim.subscribed.insert((node, room)));
         }
     }
 
@@ -640,7 +663,11 @@ impl Sim {
         let times = if self.is(Mutant::DoubledPublish) && self.one_in(20) { 2 } else { 1 };
         for _ in 0..times {
             let emission = emission.clone();
-            self.at(at, move |sim| _ = sim.spread(by, message, &emission, link.1, true));
+            self.at(at, move |sim| {
+                if sim.hears(link.1, &emission) {
+                    sim.spread(by, message, &emission, link.1, true);
+                }
+            });
         }
     }
 

@@ -14,6 +14,7 @@ pub fn modes() -> impl Iterator<Item = Mode> {
         cluster: bits & 8 != 0,
         namespaces: bits & 16 != 0,
         lossy: bits & 32 != 0,
+        ..Mode::default()
     })
 }
 
