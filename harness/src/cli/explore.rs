@@ -102,7 +102,9 @@ async fn execute(args: &ExploreArgs) -> Result<Exit, Trouble> {
     let prepared = target::prepare(&choice).await?;
     sio_reference_server::limits::raise_open_files();
     let folder = args.out.clone().unwrap_or_else(|| run::fresh_folder(&format!("explore-{}", prepared.name())));
-    fs::create_dir_all(&folder)?;
+    fs::create_dir_all(&folder).map_err(|error| {
+        Trouble::Usage(format!("cannot write into {}: {error}\n  choose another with --out", folder.display()))
+    })?;
     let can_recover = prepared.is_managed() && !prepared.lacks().contains_key("recovery");
     let known: Arc<[Known]> = known(args, &prepared)?.into();
     let target = prepared.start(None, &launch(&folder, can_recover, args.getting_in.alone())).await?;

@@ -38,4 +38,5 @@ mod spelled;
 mod standard;
 mod starved;
 mod strangers;
+mod surroundings;
 mod target;
