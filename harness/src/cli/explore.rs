@@ -97,8 +97,19 @@ pub(super) fn explore(args: &ExploreArgs) -> Exit {
     block_on(execute(args))
 }
 
+/// Programs are played at one server, by whose rules they are judged; between several, other rules hold.
+fn one_server(choice: &Choice) -> Result<(), Trouble> {
+    let Some(crew) = target::crew_of(choice)? else { return Ok(()) };
+    Err(Trouble::Usage(format!(
+        "`{}` is a fleet, and explore plays its programs at one server: what answers of that one show does not hold for what \
+         others pass on\n  give one server, such as --target node; for the fleet, run a load or conform",
+        crew.name
+    )))
+}
+
 async fn execute(args: &ExploreArgs) -> Result<Exit, Trouble> {
     let choice = Choice::from(args.target.as_deref(), None);
+    one_server(&choice)?;
     let prepared = target::prepare(&choice).await?;
     sio_reference_server::limits::raise_open_files();
     let folder = args.out.clone().unwrap_or_else(|| run::fresh_folder(&format!("explore-{}", prepared.name())));

@@ -169,3 +169,13 @@ fn a_known_deviation_is_no_failure() {
     assert_eq!(code(&output), 1, "{}", stdout(&output));
     assert!(stdout(&output).contains("FAIL I2 SENDER-EXCLUDED Phantom"), "{}", stdout(&output));
 }
+
+/// What holds at one server does not hold between several.
+#[test]
+fn a_fleet_is_no_target_for_programs() {
+    let place = Place::new();
+    let output = place.run(&["explore", "--target", "node-redis", "--time", "1s"]);
+    assert_eq!(code(&output), 2, "{}{}", stdout(&output), stderr(&output));
+    assert!(stderr(&output).contains("`node-redis` is a fleet"), "{}", stderr(&output));
+    assert!(stderr(&output).contains("--target node"), "{}", stderr(&output));
+}
