@@ -20,7 +20,7 @@ use super::senders::Senders;
 use super::shown::adding;
 use super::transcript::Transcript;
 use super::{ANSWER, EVENT, SERVER, Stage, Stop, rows};
-use crate::client::Connection;
+use crate::client::{Connection, Endpoint};
 use crate::clock;
 use crate::scenario::Loaded;
 use crate::scenario::model::{self, Ack, Action, Case, Drop, Step, Transport, Verb};
@@ -103,6 +103,24 @@ impl<'a> Player<'a> {
             waited: Duration::ZERO,
             disturbed: None,
         }
+    }
+
+    /// The server that a client connects to.
+    fn endpoint(&mut self, spec: &model::Client) -> Result<Endpoint, Stop> {
+        let number = match &spec.node {
+            Some(node) => self.scope.render(node).map_err(Stop::Error)?,
+            None => Value::Number(0.into()),
+        };
+        let number = match &number {
+            Value::Number(number) => number.as_u64(),
+            _ => None,
+        };
+        let Some(number) = number else {
+            return Err(Stop::Error("`node` is no number; it is that of a server, from 0".to_owned()));
+        };
+        let takes = self.case.nodes().max(number as usize + 1);
+        let there = self.stage.node(number as usize).cloned();
+        there.ok_or_else(|| Stop::Unsupported(too_few_nodes(takes, self.stage.nodes())))
     }
 
     /// Connects, plays, settles. The error carries the place of the step it happened in.
@@ -261,9 +279,7 @@ impl<'a> Player<'a> {
 
     /// Makes a client known; it is not connected yet.
     async fn add(&mut self, name: &str, spec: &model::Client) -> Outcome {
-        let Some(mut endpoint) = self.stage.node(spec.node).cloned() else {
-            return Err(Stop::Unsupported(too_few_nodes(self.case.nodes(), self.stage.nodes())));
-        };
+        let mut endpoint = self.endpoint(spec)?;
         if endpoint.secure && (spec.raw.is_some() && !spec.plain || spec.link) {
             let what = if spec.link { "a link" } else { "a raw client" };
             return Err(Stop::Unsupported(format!("{what} does not speak TLS; give the server's http:// URL")));

@@ -177,7 +177,7 @@ impl Kind {
 }
 
 /// How the reference server can be joined with others.
-const REFERENCE_ADAPTERS: [&str; 2] = ["redis", "redis-sharded"];
+const REFERENCE_ADAPTERS: [&str; 3] = ["redis", "redis-sharded", "redis-streams"];
 
 /// Finds the target, and installs it if need be.
 pub async fn prepare(choice: &Choice) -> Result<Prepared, Error> {

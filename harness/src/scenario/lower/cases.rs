@@ -41,7 +41,7 @@ fn client(node: &Node, cx: &mut Context<'_>) -> Option<Client> {
         cx.diagnostics.unknown(node.span.clone(), "way with noops", noops, &["dropped", "shown"]);
     }
     let noops_shown = noops.is_some_and(|noops| noops == "shown");
-    let node = table.get("node").and_then(|node| table::count(node, 0, cx)).unwrap_or(0) as usize;
+    let server = table.get("node");
     table.finish(cx);
     let namespace = namespace.or_else(|| raw.is_none().then(|| Template::literal("/")));
     Some(Client {
@@ -56,9 +56,18 @@ fn client(node: &Node, cx: &mut Context<'_>) -> Option<Client> {
         pings_shown,
         noops_shown,
         link,
-        node,
         plain,
+        takes: server.map_or(1, |node| servers(node, cx)),
+        node: server.map(|node| template::parse(node, cx.diagnostics)),
     })
+}
+
+/// How many servers there must be for somebody to be on this one; of a variable only that it is another one than the first.
+fn servers(node: &Node, cx: &mut Context<'_>) -> usize {
+    match node.kind {
+        Kind::Str(_) => 2,
+        _ => table::count(node, 0, cx).unwrap_or(0) as usize + 1,
+    }
 }
 
 /// A table of texts: names of headers, and their values.

@@ -47,7 +47,7 @@ pub struct Case {
 impl Case {
     /// How many servers it takes.
     pub fn nodes(&self) -> usize {
-        self.clients.values().map(|client| client.node + 1).max().unwrap_or(1)
+        self.clients.values().map(|client| client.takes).max().unwrap_or(1)
     }
 
     /// Name and combination.
@@ -128,10 +128,12 @@ pub struct Client {
     pub noops_shown: bool,
     /// Its path to the target can be held, cut and split.
     pub link: bool,
-    /// The server of a fleet that it connects to.
-    pub node: usize,
     /// It speaks without TLS to a target that has TLS.
     pub plain: bool,
+    /// The number of the server that it connects to, in a fleet.
+    pub node: Option<Template>,
+    /// How many servers there are at least, if there is that one.
+    pub takes: usize,
 }
 
 /// One line of a case.
