@@ -19,6 +19,7 @@ mod rounds;
 mod run;
 mod selftest;
 mod serve;
+mod upsets;
 mod verify;
 mod versus;
 

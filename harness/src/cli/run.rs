@@ -7,7 +7,7 @@ use std::{io, thread};
 use jiff::Timestamp;
 use sio_reference_server::limits;
 
-use super::{RunArgs, complain, outputs, print, report};
+use super::{RunArgs, complain, outputs, print, report, upsets};
 use crate::aside::aside;
 use crate::baseline::{self, Earlier};
 use crate::client::Manner;
@@ -21,7 +21,7 @@ use crate::play::{self, Stage};
 use crate::record::{EndedBy, Entry, Footer, Header, Host, Recorder, SCHEMA, ScenarioStart, TargetInfo, loads};
 use crate::report::html::Run;
 use crate::report::{judge, render};
-use crate::scenario::model::{Driver, ProcessId, Topology, Upset};
+use crate::scenario::model::{Driver, ProcessId, Topology};
 use crate::scenario::{self, Loaded};
 use crate::target::{self, Choice, Crew, Fleet, Formation, Launch};
 use crate::vocab::Cluster;
@@ -110,7 +110,10 @@ pub(super) fn prepare(args: &RunArgs, adapt: impl Fn(&mut Loaded)) -> Result<Job
     let nodes = formation.doors() as u32;
     loaded.iter().try_for_each(|file| joined_as_it_says(file, &formation))?;
     // A fleet that the command line names is a cluster for every file.
-    loaded.iter_mut().for_each(|file| file.scenario.target.cluster.clone_from(&formation.cluster));
+    for target in loaded.iter_mut().map(|file| &mut file.scenario.target) {
+        target.cluster.clone_from(&formation.cluster);
+        target.nodes = target.cluster.as_ref().map_or(target.nodes, |_| Some(choices.len() as u32));
+    }
     let plans = loaded.iter().map(|loaded| plan(loaded, nodes)).collect::<Result<Vec<_>, String>>()?;
     enough_files(open_files, plans.iter().flatten().map(Plan::sockets).max().unwrap_or(0))?;
     let own = plans.iter().flatten().map(Plan::connections).max().unwrap_or(0);
@@ -227,11 +230,13 @@ pub(super) fn formation(option: Option<&str>, loaded: &[Loaded]) -> Result<Forma
             choices.len()
         ));
     }
+    let linked = loaded.iter().any(|file| upsets::needs_links(&file.scenario));
+    let formation = Formation { choices, cluster, name, balancer: target.balancer, linked };
     for file in loaded {
-        processes(file, &choices)?;
-        observed(file, &choices)?;
+        upsets::check(file, &formation)?;
+        observed(file, &formation.choices)?;
     }
-    Ok(Formation { choices, cluster, name, balancer: target.balancer, linked: false })
+    Ok(formation)
 }
 
 /// Servers that sio-bench starts pass nothing on unless something joins them.
@@ -252,20 +257,6 @@ fn joined_as_it_says(loaded: &Loaded, formation: &Formation) -> Result<(), Strin
 fn joined(crew: &Crew, target: &scenario::model::Target) -> Cluster {
     let broker = target.cluster.as_ref().map_or(crew.cluster.broker.clone(), |cluster| cluster.broker.clone());
     Cluster { broker, ..crew.cluster.clone() }
-}
-
-/// What freezes and restarts needs processes that sio-bench has started.
-fn processes(loaded: &Loaded, choices: &[Choice]) -> Result<(), String> {
-    for chaos in &loaded.scenario.chaos {
-        let (Upset::Freeze { node, .. } | Upset::Restart { node, .. }) = chaos.upset else { continue };
-        let why = match choices.get(node as usize) {
-            None => format!("there are {} nodes, counted from 0", choices.len()),
-            Some(Choice::Url(url)) => format!("{url} was not started by sio-bench"),
-            Some(_) => continue,
-        };
-        return Err(format!("{}: the chaos at node {node} cannot be: {why}; nothing was sent", loaded.source.name));
-    }
-    Ok(())
 }
 
 /// Whether there is certainly no such process.

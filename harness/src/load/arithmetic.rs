@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use sio_oracle::Tri;
 
-use super::chaos::timeline;
+use super::chaos::{broker, lasting, timeline};
 use super::journey::expected;
 use super::plan::Plan;
 use super::schedule::Schedule;
@@ -175,6 +175,12 @@ fn upset(upset: &Upset) -> String {
         Upset::Restart { kill, down, node } => {
             format!("node {node} is {} and down for {down:?}", if *kill { "killed" } else { "ended" })
         }
+        Upset::Roll { kill, down, apart } => {
+            let ended = if *kill { "killed" } else { "ended" };
+            format!("every node is {ended} and down for {down:?}, one after the other, {apart:?} apart")
+        }
+        Upset::Broker { how, length } => format!("{}{}", broker(how), lasting(*length)),
+        Upset::Unbalance => "the balancer drops everybody".to_owned(),
     }
 }
 

@@ -8,7 +8,7 @@ use super::plan::Plan;
 use super::random::{Purpose, Stream};
 use crate::record::UpsetMark;
 use crate::scenario::Scenario;
-use crate::scenario::model::Upset;
+use crate::scenario::model::{Away, Upset};
 
 /// Something that happens once.
 #[derive(Clone, Debug)]
@@ -20,6 +20,8 @@ pub(super) struct Happening {
     /// The population it is about; all of them, if there is none.
     of: Option<usize>,
     pub(super) upset: Upset,
+    /// How many servers there are.
+    nodes: u32,
 }
 
 impl Happening {
@@ -38,6 +40,9 @@ impl Happening {
             Upset::Freeze { length, node } => format!("freeze node {node} for {length:?}"),
             Upset::Restart { kill: true, node, .. } => format!("kill node {node}"),
             Upset::Restart { node, .. } => format!("restart node {node}"),
+            Upset::Roll { .. } => "every node is started again, one after the other".to_owned(),
+            Upset::Broker { how, length } => format!("{}{}", broker(how), lasting(*length)),
+            Upset::Unbalance => "the balancer drops everybody".to_owned(),
         };
         UpsetMark { second: self.at as f64 / 1e9, says }
     }
@@ -53,24 +58,53 @@ impl Happening {
 /// So long after something was made to happen, connections may still break of it: heartbeats have to time out.
 const AFTERMATH: Duration = Duration::from_mins(1);
 
+/// So long a node may take to be there again.
+const STARTING: Duration = Duration::from_secs(5);
+
 impl Happening {
     /// Whether it may be why a connection of `user` breaks at `now`, or cannot be made.
     pub(super) fn explains(&self, plan: &Plan, user: u32, now: Nanos) -> bool {
-        let is_its_node = |node: u32| plan.users[user as usize].node == node;
+        // Behind one address nobody knows which node is whose.
+        let is_its_node = |node: u32| plan.nodes == 1 || plan.users[user as usize].node == node;
         let length = match self.upset {
+            Upset::Unbalance => Duration::ZERO,
+            Upset::Roll { down, apart, .. } => (down + apart + STARTING) * self.nodes,
             Upset::Stall { length, .. } if self.meets(plan, user) => length,
             Upset::Freeze { length, node } if is_its_node(node) => length,
             Upset::Restart { down, node, .. } if is_its_node(node) => down,
             // Who was dropped can come back at once.
-            Upset::Drop { .. } | Upset::Stall { .. } | Upset::Freeze { .. } | Upset::Restart { .. } => return false,
+            // And a broker that is away breaks no connection.
+            Upset::Drop { .. }
+            | Upset::Stall { .. }
+            | Upset::Freeze { .. }
+            | Upset::Restart { .. }
+            | Upset::Broker { .. } => return false,
         };
         let began = self.at as Nanos;
         began <= now && now <= began.saturating_add((length + AFTERMATH).as_nanos() as Nanos)
     }
 }
 
+/// ` for 3s`, or nothing for what stays so.
+pub(super) fn lasting(length: Duration) -> String {
+    if length == Duration::MAX { String::new() } else { format!(" for {length:?}") }
+}
+
+/// What is the matter with a broker.
+pub(super) fn broker(how: &Away) -> String {
+    let whose = |node: &Option<u32>| node.map_or_else(|| "every node".to_owned(), |node| format!("node {node}"));
+    match how {
+        Away::Paused => "the broker is stopped".to_owned(),
+        Away::Killed => "the broker is killed and down".to_owned(),
+        Away::Ended => "the broker is ended and down".to_owned(),
+        Away::Parted { node } => format!("the broker is cut off from {}", whose(node)),
+        Away::Far { by, node } => format!("the broker is {by:?} away from {}", whose(node)),
+    }
+}
+
 /// Everything that happens, in its order.
 pub(super) fn timeline(scenario: &Scenario, plan: &Plan) -> Vec<Happening> {
+    let nodes = scenario.target.nodes.unwrap_or(plan.nodes);
     let mut happenings = Vec::new();
     for chaos in &scenario.chaos {
         let (start, end) = match chaos.phase {
@@ -79,13 +113,13 @@ pub(super) fn timeline(scenario: &Scenario, plan: &Plan) -> Vec<Happening> {
         };
         let of = match &chaos.upset {
             Upset::Drop { of, .. } | Upset::Stall { of, .. } => of.as_ref(),
-            Upset::Freeze { .. } | Upset::Restart { .. } => None,
+            _ => None,
         };
         let of = of.and_then(|name| plan.populations.iter().position(|crowd| crowd.name == *name));
         let mut at = start + chaos.after.as_nanos() as u64;
         while at < end {
             let number = happenings.len();
-            happenings.push(Happening { at, number, of, upset: chaos.upset.clone() });
+            happenings.push(Happening { at, number, of, upset: chaos.upset.clone(), nodes });
             match chaos.every {
                 Some(every) => at += every.as_nanos() as u64,
                 None => break,

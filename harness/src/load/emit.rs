@@ -129,7 +129,7 @@ fn upset(local: &Local, mine: &[u32], happening: &Happening) {
             match happening.upset {
                 Upset::Drop { how, .. } => mailbox.post(Order::Drop(how)),
                 Upset::Stall { length, .. } => mailbox.post(Order::Stall(length)),
-                Upset::Freeze { .. } | Upset::Restart { .. } => {}
+                _ => {}
             }
         }
     }

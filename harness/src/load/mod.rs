@@ -9,6 +9,7 @@
 mod across;
 mod admission;
 mod arithmetic;
+mod away;
 mod cases;
 mod chaos;
 mod control;

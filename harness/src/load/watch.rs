@@ -10,6 +10,7 @@ use indexmap::IndexMap;
 use tokio::sync::mpsc;
 
 use super::admission::{Admission, Entering, NotIn, nobody};
+use super::away;
 use super::chaos::Happening;
 use super::control::Aborted;
 use super::cpu;
@@ -29,7 +30,7 @@ use crate::record::intervals::tag;
 use crate::record::{Cpu, EndedBy, Entry, Growth, Memory, Progress, Recorder, RuleResult, Summary};
 use crate::scenario::Loaded;
 use crate::scenario::model::Upset;
-use crate::target::{Fleet, Frozen};
+use crate::target::{Fleet, Frozen, Joint};
 use crate::vocab::INTERRUPTED;
 
 /// How often the target's process is looked at.
@@ -51,18 +52,43 @@ async fn upset_processes(shared: &Shared, fleet: &tokio::sync::Mutex<&mut Fleet>
             Upset::Restart { kill, down, node } => {
                 let mut fleet = fleet.lock().await;
                 match fleet.restart(node, kill, down).await {
-                    Ok(()) => {
-                        for (place, door) in shared.nodes.iter().zip(fleet.doors()) {
-                            place.write().unwrap_or_else(PoisonError::into_inner).clone_from(door);
-                        }
-                    }
+                    Ok(()) => know(shared, &fleet),
                     Err(error) => return format!("node {node} could not be started again: {error}"),
+                }
+            }
+            Upset::Roll { kill, down, apart } => {
+                let nodes = fleet.lock().await.nodes().len() as u32;
+                for node in 0..nodes {
+                    let mut fleet = fleet.lock().await;
+                    if let Err(error) = fleet.restart(node, kill, down).await {
+                        return format!("node {node} could not be started again: {error}");
+                    }
+                    know(shared, &fleet);
+                    drop(fleet);
+                    tokio::time::sleep(apart).await;
+                }
+            }
+            Upset::Broker { how, length } => {
+                if let Err(error) = away::from(fleet, how, length).await {
+                    return format!("the broker could not be upset: {error}");
+                }
+            }
+            Upset::Unbalance => {
+                if let Some(balancer) = fleet.lock().await.balancer() {
+                    balancer.drop_everybody();
                 }
             }
             Upset::Drop { .. } | Upset::Stall { .. } => {}
         }
     }
     std::future::pending().await
+}
+
+/// Where users knock from now on.
+fn know(shared: &Shared, fleet: &Fleet) {
+    for (place, door) in shared.nodes.iter().zip(fleet.doors()) {
+        place.write().unwrap_or_else(PoisonError::into_inner).clone_from(door);
+    }
 }
 
 /// Follows a run from outside.
@@ -184,10 +210,13 @@ impl<'a> Watch<'a> {
                 }
                 _ = watch.tick() => {
                     // While a node is being started again, nobody looks whether it runs.
-                    if let Ok(mut fleet) = fleet.try_lock()
-                        && let Some(status) = fleet.ended()
-                    {
-                        control.abort(&format!("the target ended ({status})"));
+                    if let Ok(mut fleet) = fleet.try_lock() {
+                        if let Some(status) = fleet.ended() {
+                            control.abort(&format!("the target ended ({status})"));
+                        }
+                        if let Some(words) = fleet.joint().and_then(Joint::lost) {
+                            control.abort(&words);
+                        }
                     }
                 }
                 () = interrupt.wait() => control.abort(INTERRUPTED),

@@ -77,10 +77,12 @@ impl Redis {
         Ok(())
     }
 
-    /// Ends it without a word.
-    pub(super) async fn kill(&mut self) {
-        if let Some(child) = self.child.take() {
-            child.kill().await;
+    /// Ends it, without a word or as an operator would.
+    pub(super) async fn down(&mut self, kill: bool) {
+        match self.child.take() {
+            Some(child) if kill => child.kill().await,
+            Some(child) => child.stop().await,
+            None => {}
         }
     }
 

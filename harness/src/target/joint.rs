@@ -61,10 +61,10 @@ impl Joint {
         self.redis.as_ref()?.freeze()
     }
 
-    /// Ends the broker; its memory is gone.
-    pub async fn kill(&mut self) {
+    /// Ends the broker, without a word or as an operator would; its memory is gone.
+    pub async fn down(&mut self, kill: bool) {
         if let Some(redis) = &mut self.redis {
-            redis.kill().await;
+            redis.down(kill).await;
         }
     }
 

@@ -30,10 +30,13 @@ pub enum LinkAction {
     Cut,
     /// Of what the client sends next, this many bytes pass; the rest is held until `release`.
     Split(usize),
+    /// Each byte that comes from now on takes so long, in either direction.
+    Delay(Duration),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct State {
+    delay: Duration,
     /// To the target.
     up: Gate,
     /// To the client.
@@ -80,7 +83,7 @@ impl Link {
         let path = path.into();
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
-        let open = State { up: Gate::Open, down: Gate::Open, cuts: 0, severed: false };
+        let open = State { delay: path.delay, up: Gate::Open, down: Gate::Open, cuts: 0, severed: false };
         let state = Arc::new(watch::Sender::new(open));
         let task = tokio::spawn(accept(listener, target, path, Arc::clone(&state)));
         Ok(Self { address, state, task })
@@ -110,6 +113,7 @@ impl Link {
                 state.severed = true;
             }
             LinkAction::Split(bytes) => state.up = Gate::Only(bytes),
+            LinkAction::Delay(delay) => state.delay = delay,
         });
     }
 }
@@ -201,7 +205,7 @@ impl Direction {
                 () = until(wait) => {}
                 // A gate that is shut does not read: the sender meets a full socket, as on a real network.
                 got = read.read_buf(&mut buffer), if !ended && (gate != Gate::Only(0) || queue.is_empty()) => match got {
-                    Ok(1..) => queue.push_back((clock::now() + self.path.delay, buffer.freeze())),
+                    Ok(1..) => queue.push_back((clock::now() + self.state.borrow().delay, buffer.freeze())),
                     _ => ended = true,
                 },
             }
@@ -303,6 +307,21 @@ mod tests {
         assert_eq!(client.read(&mut [0]).await.unwrap_err().kind(), io::ErrorKind::ConnectionReset);
         let mut next = TcpStream::connect(link.address()).await.unwrap();
         assert!(!matches!(next.read(&mut [0]).await, Ok(1..)));
+    }
+
+    #[tokio::test]
+    async fn a_link_may_become_slow_and_fast_again() {
+        let (link, mut client) = echo(Duration::ZERO).await;
+        link.act(LinkAction::Delay(Duration::from_millis(20)));
+        let started = clock::now();
+        client.write_all(b"a").await.unwrap();
+        read(&mut client, 1).await;
+        assert!(started.elapsed() >= Duration::from_millis(40));
+        // What is on its way is not overtaken.
+        client.write_all(b"b").await.unwrap();
+        link.act(LinkAction::Delay(Duration::ZERO));
+        client.write_all(b"c").await.unwrap();
+        assert_eq!(read(&mut client, 2).await, b"bc");
     }
 
     #[tokio::test]

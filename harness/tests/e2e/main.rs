@@ -27,6 +27,7 @@ mod live;
 mod lives;
 mod mistakes;
 mod office;
+mod outages;
 mod outliers;
 mod quiet;
 mod reach;

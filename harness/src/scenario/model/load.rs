@@ -187,6 +187,27 @@ pub enum Upset {
     Freeze { length: Duration, node: u32 },
     /// The target's process is ended, and started again after so long.
     Restart { kill: bool, down: Duration, node: u32 },
+    /// Every node is ended and started again, one after the other, so long apart.
+    Roll { kill: bool, down: Duration, apart: Duration },
+    /// The broker of a cluster is away from its nodes, or far, for so long; [`Duration::MAX`]: to the end.
+    Broker { how: Away, length: Duration },
+    /// The balancer resets every connection.
+    Unbalance,
+}
+
+/// How a broker is away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Away {
+    /// It stands still, and goes on.
+    Paused,
+    /// It is killed, and started again with an empty memory.
+    Killed,
+    /// It is asked to end, and started again with an empty memory.
+    Ended,
+    /// Nothing passes between it and a node, or any of them; what was on its way arrives afterwards.
+    Parted { node: Option<u32> },
+    /// Each byte between it and a node, or any of them, takes so long in either direction.
+    Far { by: Duration, node: Option<u32> },
 }
 
 /// How the gaps between messages are spread.

@@ -18,7 +18,8 @@ pub use case::{
 };
 pub use flow::{Coming, Deed, Feed, FlowStep, HandOut, Journey, Think};
 pub use load::{
-    Arrivals, Chaos, Churn, Driver, Invocation, Leaving, Phase, Population, Reach, RoomGroup, RoomRef, Traffic, Upset,
+    Arrivals, Away, Chaos, Churn, Driver, Invocation, Leaving, Phase, Population, Reach, RoomGroup, RoomRef, Traffic,
+    Upset,
 };
 pub use slo::{Count, Latency, Limit, Metric, Op, Rule, Stat};
 pub use topology::{NodeLabel, Topology};

@@ -4,13 +4,15 @@ use std::time::Duration;
 
 use indexmap::IndexMap;
 
-use super::population_name;
+use super::{cluster, population_name};
 use crate::scenario::model::{Chaos, Leaving, Phase, Population, Upset};
 use crate::scenario::node::Node;
 use crate::scenario::table::{self, Context, Table};
 
 /// What can happen; one of these in each entry.
 const VERBS: [&str; 4] = ["drop", "stall", "freeze", "restart"];
+/// What happens to a whole cluster.
+const OF_CLUSTERS: [&str; 3] = ["broker", "balancer", "roll"];
 
 /// `[[chaos]]`
 pub(in crate::scenario::lower) fn lower(
@@ -66,6 +68,10 @@ fn phase(node: &Node, phases: &[Phase], cx: &mut Context<'_>) -> Option<usize> {
 
 fn upset(table: &mut Table<'_>, populations: &IndexMap<String, Population>, cx: &mut Context<'_>) -> Option<Upset> {
     let [drop, stall, freeze, restart] = VERBS.map(|verb| table.get(verb));
+    let of_cluster = OF_CLUSTERS.map(|verb| table.get(verb));
+    if of_cluster.iter().any(Option::is_some) && [drop, stall, freeze, restart].iter().all(Option::is_none) {
+        return cluster::upset(of_cluster, table, cx);
+    }
     let of = match table.get("of") {
         Some(node) => Some(population_name(node, populations, cx)?),
         None => None,
@@ -101,23 +107,28 @@ fn upset(table: &mut Table<'_>, populations: &IndexMap<String, Population>, cx: 
             Some(Upset::Freeze { length: table::duration(length, cx)?, node: target })
         }
         (None, None, None, Some(how)) => {
-            let name = table::string(how, cx)?;
-            let kill = match name.as_str() {
-                "kill" => true,
-                "term" => false,
-                other => {
-                    cx.diagnostics.unknown(how.span.clone(), "way to end a process", other, &["kill", "term"]);
-                    return None;
-                }
-            };
+            let kill = kills(how, cx)?;
             Some(Upset::Restart { kill, down: length.unwrap_or(Duration::ZERO), node: target })
         }
         _ => {
-            cx.diagnostics.error(table.span(), format_args!("expected one of: {}", VERBS.join(" ")));
+            cx.diagnostics
+                .error(table.span(), format_args!("expected one of: {} {}", VERBS.join(" "), OF_CLUSTERS.join(" ")));
             cx.diagnostics.note(
                 "drop = \"10%\" with `of` and `how`; stall = \"10%\" with `of` and `for`; freeze = \"2s\" or \
                  restart = \"kill\" with `node`",
             );
+            None
+        }
+    }
+}
+
+/// `"kill"` or `"term"`
+pub(super) fn kills(node: &Node, cx: &mut Context<'_>) -> Option<bool> {
+    match table::string(node, cx)?.as_str() {
+        "kill" => Some(true),
+        "term" => Some(false),
+        other => {
+            cx.diagnostics.unknown(node.span.clone(), "way to end a process", other, &["kill", "term"]);
             None
         }
     }

@@ -1,6 +1,7 @@
 //! `[rooms]`, `[users]`, `[traffic]`, `[[phase]]` and `[[chaos]]`.
 
 mod chaos;
+mod cluster;
 mod traffic;
 mod users;
 
