@@ -271,7 +271,8 @@ pub async fn serve(args: ServeArgs) -> Result<(), ServeError> {
         && !redis.ready(BROKER).await
     {
         // Its own clients are served all the same.
-        let _ = writeln!(io::stderr(), "the broker does not answer yet; until it does, this node is alone");
+        let why = redis.trouble().unwrap_or_else(|| "it does not answer".to_owned());
+        let _ = writeln!(io::stderr(), "the broker cannot be used yet: {why}\n  until it can, this node is alone");
     }
     let address = (args.host, args.port);
     let listener = io

@@ -69,6 +69,26 @@ async fn garbage_is_ignored() {
     assert!(node.redis.as_ref().unwrap().stats().garbage > 20);
 }
 
+/// A broker that refuses says why.
+#[tokio::test]
+async fn what_is_wrong_is_told() {
+    let Some(broker) = Broker::start().await else { return };
+    let mut command = redis::cmd("CONFIG");
+    command.arg("SET").arg("requirepass").arg("secret").exec_async(&mut broker.client().await).await.unwrap();
+    let redis = Redis::connect(&broker.url("redis")).unwrap();
+    let trouble = soon("trouble", async {
+        loop {
+            if let Some(trouble) = redis.trouble() {
+                return trouble;
+            }
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    assert!(trouble.to_lowercase().contains("auth"), "{trouble}");
+    assert!(Redis::connect("postgres://127.0.0.1").is_err());
+}
+
 /// CL-15: clusters of other prefixes.
 #[tokio::test]
 async fn another_prefix_is_another_cluster() {

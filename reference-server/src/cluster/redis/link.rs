@@ -83,6 +83,8 @@ pub(super) struct Link {
     /// Up to which version of the routes Redis knows them.
     known: watch::Sender<u64>,
     writer: watch::Sender<Option<MultiplexedConnection>>,
+    /// What was wrong last, until it is right.
+    trouble: Mutex<Option<String>>,
     counters: Counters,
 }
 
@@ -128,6 +130,7 @@ impl Link {
             changed: Notify::new(),
             known: watch::Sender::new(0),
             writer: watch::Sender::new(None),
+            trouble: Mutex::default(),
             counters: Counters::default(),
         }
     }
@@ -228,9 +231,25 @@ impl Link {
             .set_pipeline_buffer_size(4 * FLYING)
             .set_push_sender(on_push);
         let connecting = self.client.get_multiplexed_async_connection_with_config(&config);
-        let connection = tokio::time::timeout(CONNECT, connecting).await.ok()?.ok()?;
-        count(&self.counters.connections, 1);
-        Some(connection)
+        match tokio::time::timeout(CONNECT, connecting).await {
+            Ok(Ok(connection)) => {
+                count(&self.counters.connections, 1);
+                Some(connection)
+            }
+            Ok(Err(error)) => self.note(error.to_string()),
+            Err(_) => self.note(format!("no answer within {CONNECT:?}")),
+        }
+    }
+
+    /// Something is wrong.
+    fn note<T>(&self, trouble: String) -> Option<T> {
+        *lock(&self.trouble) = Some(trouble);
+        None
+    }
+
+    /// What is wrong with the link, if something is.
+    pub(super) fn trouble(&self) -> Option<String> {
+        lock(&self.trouble).clone()
     }
 
     /// Writes what is queued, on one connection after the other.
@@ -331,10 +350,10 @@ impl Link {
         let mut have = HashSet::new();
         loop {
             let (version, commands) = self.difference(&mut have);
-            let answers = commands.len();
-            if answers > 0 && !answers_in_time(connection.req_packed_commands(&commands, 0, answers)).await {
+            if !commands.is_empty() && self.tell(&mut connection, &commands).await.is_none() {
                 return;
             }
+            *lock(&self.trouble) = None;
             self.known.send_replace(version);
             // Cancel-safe: what has changed is looked for each time.
             tokio::select! {
@@ -346,6 +365,17 @@ impl Link {
                 }
             }
         }
+    }
+
+    /// Tells Redis what is to be heard. It may not know how, as before 7 it does not know shards.
+    async fn tell(&self, connection: &mut MultiplexedConnection, commands: &Pipeline) -> Option<()> {
+        let answers = connection.req_packed_commands(commands, 0, commands.len());
+        let answers = tokio::time::timeout(PING.1, answers).await.ok()?.ok()?;
+        let refusal = answers.iter().find_map(|answer| match answer {
+            Value::ServerError(error) => Some(error.to_string()),
+            _ => None,
+        });
+        refusal.map_or(Some(()), |refusal| self.note(refusal))
     }
 
     /// What Redis has to be told so that it knows the routes.

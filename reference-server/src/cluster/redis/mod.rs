@@ -143,6 +143,11 @@ impl Redis {
         tokio::time::timeout(patience, ready).await.is_ok()
     }
 
+    /// What is wrong with the link, if something is: nobody is there, a password is missing, a version is too old.
+    pub fn trouble(&self) -> Option<String> {
+        self.tasks.link.trouble()
+    }
+
     /// What did not reach the others, and what came and could not be read.
     pub fn stats(&self) -> RedisStats {
         self.tasks.link.stats()
