@@ -278,6 +278,7 @@
 //! # async fn example(io: Server, socket: Socket, socket_id: &str) {
 //! io.server_side_emit("hello", ("world",)).unwrap();
 //! let responses = io.server_side_emit_with_ack("hello", ("world",)).await.unwrap();
+//! io.of("/").on_server_side("hello", |event| event.ack(("hi",)));
 //! # }
 //! ```
 //!
@@ -366,7 +367,8 @@
 //! # use serde_json::json;
 //! # use sio_reference_server::*;
 //! # async fn example(io: Server, socket: Socket, socket_id: &str) {
-//! let sockets = io.in_room("room1").fetch_sockets();
+//! let sockets = io.in_room("room1").fetch_all_sockets().await.unwrap(); // of all nodes
+//! let here = io.in_room("room1").fetch_sockets(); // of this one
 //! io.in_room("room1").sockets_join(["room2", "room3"]);
 //! io.in_room("room1").sockets_leave("room2");
 //! io.in_room("room2").disconnect_sockets(true);

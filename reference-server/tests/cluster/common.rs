@@ -8,6 +8,8 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use futures_util::{SinkExt as _, StreamExt as _};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::{Value as Json, json};
 use sio_reference_server::{Options, Redis, Server, fixture};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
@@ -58,6 +60,13 @@ impl Broker {
     pub(crate) async fn kill(&mut self) {
         let mut process = self.process.take().unwrap();
         process.kill().await.unwrap();
+    }
+
+    /// It stands still, and goes on.
+    pub(crate) fn stop(&self, stop: bool) {
+        let process = self.process.as_ref().and_then(Child::id).unwrap();
+        let signal = if stop { Signal::SIGSTOP } else { Signal::SIGCONT };
+        kill(Pid::from_raw(process as i32), signal).unwrap();
     }
 
     pub(crate) async fn restart(&mut self) {

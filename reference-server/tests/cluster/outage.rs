@@ -33,6 +33,28 @@ async fn a_broker_may_go_and_come_back() {
     }
 }
 
+/// CL-13: a broker that stands still loses nothing, as nobody hangs up; and nobody here waits for it.
+#[tokio::test]
+async fn a_broker_may_stand_still() {
+    let Some(broker) = Broker::start().await else { return };
+    for scheme in ["redis", "redis-sharded", "redis-streams"] {
+        let url = broker.url(scheme);
+        let nodes = [Node::reference("A", &url).await, Node::reference("B", &url).await];
+        let (mut a, mut other, mut b) = (nodes[0].connect().await, nodes[0].connect().await, nodes[1].connect().await);
+        fence(&mut a, &mut [&mut other, &mut b]).await;
+        broker.stop(true);
+        for n in 0..300 {
+            a.call("emit", json!([{ "event": "n", "args": [n] }])).await;
+            assert_eq!(other.event().await, json!(["n", n]));
+        }
+        broker.stop(false);
+        for n in 0..300 {
+            assert_eq!(b.event().await, json!(["n", n]), "{scheme}");
+        }
+        assert!(!nodes[0].redis.as_ref().unwrap().stats().has_lost());
+    }
+}
+
 /// CL-12, RW-09: a node that leaves is no longer counted.
 #[tokio::test]
 async fn a_node_that_leaves_is_not_waited_for() {

@@ -98,21 +98,29 @@ fn read_rooms(reader: &mut Reader<'_>) -> Result<Vec<Room>, PacketError> {
 
 // ---- requests
 
+type Field = (String, Value);
+
+fn field(name: &str, value: Value) -> Field {
+    (name.to_owned(), value)
+}
+
+fn kind(kind: u64) -> Field {
+    field("type", number(kind))
+}
+
+fn id(id: &str) -> Field {
+    field("requestId", Value::from(id))
+}
+
 /// A request; an emitter has no uid in those that want no answer.
 pub(crate) fn request(uid: Option<&str>, nsp: &str, message: &Message) -> Vec<u8> {
-    let kind = |kind: u64| ("type".to_owned(), number(kind));
-    let mut all: Vec<(String, Value)> = uid.map(|uid| ("uid".to_owned(), Value::from(uid))).into_iter().collect();
-    let field = |name: &str, value: Value| (name.to_owned(), value);
-    let id = |id: &str| field("requestId", Value::from(id));
+    let mut all: Vec<_> = uid.map(|uid| field("uid", Value::from(uid))).into_iter().collect();
     match message {
         Message::Tell(telling) | Message::Ask(_, telling) => {
-            let packet =
-                object([("type", number(2)), ("data", fields::array(&telling.args)), ("nsp", Value::from(nsp))]);
-            let opts = fields::opts_with_flags(&telling.aim, fields::flags_of(telling));
             if let Message::Ask(request, _) = message {
                 all.push(id(request));
             }
-            all.extend([kind(ASK), field("packet", packet), field("opts", opts)]);
+            all.extend(question(nsp, telling));
             return fields::packed(&Value::Object(all));
         }
         Message::Join(aim, rooms) => {
@@ -136,14 +144,24 @@ pub(crate) fn request(uid: Option<&str>, nsp: &str, message: &Message) -> Vec<u8
         Message::One(request, sid, act) => {
             all.extend(request.as_deref().map(id));
             all.push(field("sid", Value::from(&**sid)));
-            all.extend(match act {
-                Act::Join(room) => [kind(JOIN), field("room", Value::from(&**room))],
-                Act::Leave(room) => [kind(LEAVE), field("room", Value::from(&**room))],
-                Act::Disconnect(close) => [kind(DISCONNECT), field("close", Value::Bool(*close))],
-            });
+            all.extend(what_to_do(act));
         }
     }
     fields::json(Value::Object(all))
+}
+
+fn question(nsp: &str, telling: &Telling) -> [Field; 3] {
+    let packet = object([("type", number(2)), ("data", fields::array(&telling.args)), ("nsp", Value::from(nsp))]);
+    let opts = fields::opts_with_flags(&telling.aim, fields::flags_of(telling));
+    [kind(ASK), field("packet", packet), field("opts", opts)]
+}
+
+fn what_to_do(act: &Act) -> [Field; 2] {
+    match act {
+        Act::Join(room) => [kind(JOIN), field("room", Value::from(&**room))],
+        Act::Leave(room) => [kind(LEAVE), field("room", Value::from(&**room))],
+        Act::Disconnect(close) => [kind(DISCONNECT), field("close", Value::Bool(*close))],
+    }
 }
 
 /// Reads a request.
@@ -185,9 +203,7 @@ fn act(kind: u64, value: &Value) -> Option<Act> {
 
 /// A response. Only that of a client is MessagePack, as Node has it.
 pub(crate) fn response(answer: &Answer) -> Vec<u8> {
-    let id = ("requestId".to_owned(), Value::from(&*answer.id));
-    let kind = |kind: u64| ("type".to_owned(), number(kind));
-    let field = |name: &str, value: Value| (name.to_owned(), value);
+    let id = id(&answer.id);
     let mut all = Vec::new();
     match &answer.reply {
         Reply::Count(count) => all.extend([kind(COUNT), id, field("clientCount", number(*count as u64))]),
