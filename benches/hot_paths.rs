@@ -8,7 +8,7 @@ use sio_bench::scenario::diagnostic::Diagnostics;
 use sio_bench::scenario::source::Source;
 use sio_bench::vocab::stamp::Stamp;
 use sio_oracle::Tri;
-use sio_oracle::board::{Answer, Fact, Facts, Receiver, Time, UNKNOWN_NODE};
+use sio_oracle::board::{Answer, Facts, Observation, Receiver, Time, UNKNOWN_NODE};
 use sio_protocol::engine::Message;
 use sio_protocol::{Args, ByteString, Decoder, DecoderLimits, Packet, Parser, Value};
 
@@ -40,11 +40,11 @@ fn stamps(c: &mut Criterion) {
 }
 
 /// One stream with several senders, all of it sent and answered.
-struct Sent(Vec<Fact>);
+struct Sent(Vec<Observation>);
 
 impl Sent {
     fn new(emissions: u32, senders: u32) -> Self {
-        let fact = |seq: u32| Fact {
+        let fact = |seq: u32| Observation {
             sender: seq % senders,
             previous: seq.checked_sub(senders),
             spares_sender: true,
@@ -59,7 +59,7 @@ impl Sent {
 }
 
 impl Facts for Sent {
-    fn fact(&self, _: u32, seq: u32) -> Option<Fact> {
+    fn fact(&self, _: u32, seq: u32) -> Option<Observation> {
         self.0.get(seq as usize).copied()
     }
 

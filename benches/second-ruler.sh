@@ -41,7 +41,7 @@ for measure in ("delivery", "first", "complete", "ack"):
         print(f"| tell.{measure} {quantile} | {cell(values['native'])} | {cell(values['goose'])} | {difference:+.2f} ms |")
 owed = {driver: sum(one["traffic"][0]["counts"]["owed"] for one in all) for driver, all in loads.items()}
 wrong = {
-    driver: sum(one["traffic"][0]["counts"][what] for one in all for what in ("missing", "duplicate", "stray", "disorder"))
+    driver: sum(one["traffic"][0]["counts"][what] for one in all for what in ("missing", "duplicate", "misdelivered", "out_of_order"))
     for driver, all in loads.items()
 }
 print(f"| owed, and wrong | {owed['native']:,}, {wrong['native']} | {owed['goose']:,}, {wrong['goose']} | |")

@@ -233,7 +233,7 @@ def connects():
     for rate in (4_000, 6_000, 8_000, 10_000):
         with Server() as url:
             load = sio_bench("connect", CONNECT.format(rate=rate), url)
-        if load["users"]["open"] < 5_000 or load["connect"]["p99"] > 100e6:
+        if load["users"]["connected"] < 5_000 or load["connect"]["p99"] > 100e6:
             break
         ours = rate
     return ours, theirs

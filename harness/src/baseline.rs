@@ -6,9 +6,11 @@ use std::path::{Path, PathBuf};
 use crate::difference::{Difference, Figure, Stretches};
 use crate::exit::Exit;
 use crate::record::intervals::{self, in_log};
-use crate::record::{self, Baseline, Change, Entry, Header, LoadResult, RuleResult, RuleVerdict, ScenarioStart, loads};
+use crate::record::{
+    self, Baseline, Change, Entry, Header, LoadResult, ScenarioStart, ThresholdResult, ThresholdVerdict, loads,
+};
 use crate::scenario::Loaded;
-use crate::scenario::model::{Latency, Limit, Metric, Rule, Stat};
+use crate::scenario::model::{Latency, Limit, Metric, Stat, Threshold};
 use crate::secrets::hide;
 use crate::vocab::text::time;
 
@@ -206,8 +208,8 @@ pub fn changes(folder: &Path, load: &LoadResult, earlier: &[Earlier]) -> Vec<Cha
 }
 
 /// Decides the rules of a scenario that are about earlier runs.
-pub fn decide(folder: &Path, loaded: &Loaded, load: &LoadResult, earlier: &[Earlier]) -> Vec<RuleResult> {
-    let decide = |(rule, by): (&Rule, f64)| {
+pub fn decide(folder: &Path, loaded: &Loaded, load: &LoadResult, earlier: &[Earlier]) -> Vec<ThresholdResult> {
+    let decide = |(rule, by): (&Threshold, f64)| {
         let measure = in_hlog(&rule.metric)?;
         let phases = match (&rule.phase, &rule.metric) {
             (Some(phase), _) => Some(vec![in_log(phase)]),
@@ -222,13 +224,13 @@ pub fn decide(folder: &Path, loaded: &Loaded, load: &LoadResult, earlier: &[Earl
         let wanted = Wanted { measure: &measure, phases };
         let measured = wanted.read_all(folder, &load.scenario, earlier);
         let (verdict, observed) = judge(measured.and_then(|measured| measured.compare(figure)), by);
-        Some(loaded.rule_result(rule, observed, verdict))
+        Some(loaded.threshold_result(rule, observed, verdict))
     };
     rules(loaded).filter_map(decide).collect()
 }
 
 /// The rules of a scenario that are about earlier runs, each with the share by which it may be worse.
-pub fn rules(loaded: &Loaded) -> impl Iterator<Item = (&Rule, f64)> {
+pub fn rules(loaded: &Loaded) -> impl Iterator<Item = (&Threshold, f64)> {
     loaded.scenario.slo.iter().filter_map(|rule| match rule.limit {
         Limit::Baseline(by) => Some((rule, by)),
         Limit::Bound(..) => None,
@@ -236,20 +238,20 @@ pub fn rules(loaded: &Loaded) -> impl Iterator<Item = (&Rule, f64)> {
 }
 
 /// Broken is what is certainly worse by more, and what holds is certainly not.
-fn judge(found: Option<Compared>, by: f64) -> (RuleVerdict, String) {
-    let Some(found) = found else { return (RuleVerdict::Unknown, "no samples".to_owned()) };
+fn judge(found: Option<Compared>, by: f64) -> (ThresholdVerdict, String) {
+    let Some(found) = found else { return (ThresholdVerdict::Unknown, "no samples".to_owned()) };
     let (before, now) = (time(found.before), time(found.now));
     let Some(difference) = found.difference else {
-        return (RuleVerdict::Unknown, format!("{now}, was {before}; {TOO_SHORT}"));
+        return (ThresholdVerdict::Unknown, format!("{now}, was {before}; {TOO_SHORT}"));
     };
     let verdict = if difference.low > by {
-        RuleVerdict::Broken
+        ThresholdVerdict::Broken
     } else if difference.high <= by {
-        RuleVerdict::Holds
+        ThresholdVerdict::Holds
     } else {
-        RuleVerdict::Unknown
+        ThresholdVerdict::Unknown
     };
-    let hint = if verdict == RuleVerdict::Unknown { "; longer phases or more load would decide it" } else { "" };
+    let hint = if verdict == ThresholdVerdict::Unknown { "; longer phases or more load would decide it" } else { "" };
     (verdict, format!("{now}, was {before}: {}{hint}", difference.range()))
 }
 
@@ -270,8 +272,8 @@ fn in_hlog(metric: &Metric) -> Option<String> {
         Metric::Connect => "connect".to_owned(),
         Metric::Upgrade => "upgrade".to_owned(),
         Metric::Reconnect => "reconnect".to_owned(),
-        Metric::RulerLate => "ruler.late".to_owned(),
-        Metric::RulerRead => "ruler.read".to_owned(),
+        Metric::GeneratorLate => "generator.late".to_owned(),
+        Metric::GeneratorReadDelay => "generator.read_delay".to_owned(),
         _ => return None,
     })
 }
@@ -288,12 +290,12 @@ mod tests {
     #[test]
     fn a_rule_is_broken_when_that_is_certain_and_holds_when_that_is() {
         let verdict = |low, high| judge(Some(compared(low, high)), 0.10).0;
-        assert_eq!(verdict(-0.05, 0.08), RuleVerdict::Holds);
-        assert_eq!(verdict(0.04, 0.10), RuleVerdict::Holds);
-        assert_eq!(verdict(0.12, 0.30), RuleVerdict::Broken);
-        assert_eq!(verdict(0.02, 0.30), RuleVerdict::Unknown);
+        assert_eq!(verdict(-0.05, 0.08), ThresholdVerdict::Holds);
+        assert_eq!(verdict(0.04, 0.10), ThresholdVerdict::Holds);
+        assert_eq!(verdict(0.12, 0.30), ThresholdVerdict::Broken);
+        assert_eq!(verdict(0.02, 0.30), ThresholdVerdict::Unknown);
         let short = judge(Some(Compared { before: 1e6, now: 1e6, difference: None }), 0.10);
-        assert!(short.0 == RuleVerdict::Unknown && short.1.contains("too short"), "{}", short.1);
-        assert_eq!(judge(None, 0.10).0, RuleVerdict::Unknown);
+        assert!(short.0 == ThresholdVerdict::Unknown && short.1.contains("too short"), "{}", short.1);
+        assert_eq!(judge(None, 0.10).0, ThresholdVerdict::Unknown);
     }
 }

@@ -163,8 +163,8 @@ mod tests {
     const ANSWER: &str = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nX: y\r\n\r\n5;a=b\r\nhello\r\n0\r\n\r\n";
     const TEMPLATE: &str =
         "a ${int 1 9} ${pick rooms} ${times 3 x} ${bytes 10} ${uuid} ${sent.1} ${user * 2 + 1} $${x}";
-    const LOAD: &str = include_str!("../tests/records/schema-1/load/run.jsonl");
-    const CASES: &str = include_str!("../tests/records/schema-1/cases/run.jsonl");
+    const LOAD: &str = include_str!("../tests/records/schema-3/load/run.jsonl");
+    const CASES: &str = include_str!("../tests/records/schema-3/cases/run.jsonl");
     const SCENARIO: &str = include_str!("../tests/scenarios/small.toml");
 
     /// Fewer cases than usual, unless it is said how many.

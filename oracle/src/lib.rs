@@ -7,21 +7,21 @@
 //! millions of deliveries while they arrive, without allocating for any of them.
 //!
 //! Both sort the pairs into three classes: *must* (in the target throughout the emission), *must not* (at no
-//! moment of it) and *may*. A correct server is never accused; [`Strength`] says how much the silence is worth.
+//! moment of it) and *may*. A correct server is never accused; [`Certainty`] says how much the silence is worth.
 
 pub mod board;
+mod certainty;
 pub mod exact;
 pub mod history;
 mod invariant;
 mod proof;
-mod strength;
 mod tri;
 pub mod verify;
 mod violation;
 
+pub use certainty::{Certainty, Goal};
 pub use history::History;
 pub use invariant::{Invariant, Origin};
 pub use proof::Proof;
-pub use strength::{Goal, Strength};
 pub use tri::Tri;
 pub use violation::{Breach, Violation};

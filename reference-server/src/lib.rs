@@ -1,5 +1,5 @@
 //! A Socket.IO server: small enough to read, strict where the specification is, and fast enough to be the
-//! ruler that others are held against. Names are those of Socket.IO's own server API.
+//! yardstick that others are held against. Names are those of Socket.IO's own server API.
 //!
 //! ```no_run
 //! use sio_reference_server::{Options, Server};
@@ -51,6 +51,7 @@ macro_rules! fault {
 
 pub mod adapter;
 mod broadcast;
+mod broadcast_methods;
 pub mod cheatsheet;
 pub mod cli;
 mod cluster;
@@ -67,7 +68,6 @@ mod listener;
 mod namespace;
 mod options;
 mod patience;
-mod selects;
 mod server;
 mod service;
 mod session;

@@ -1,10 +1,10 @@
-//! What this machine's ruler is worth: loads against a server whose delays are known, and what was measured of them.
+//! What this machine's load generator is worth: loads against a server whose delays are known, and what was measured of them.
 //!
-//! The server ([`null`]) answers after a delay that is its own to the microsecond, and says how long it really took. What is
+//! The server ([`delay_server`]) answers after a delay that is its own to the microsecond, and says how long it really took. What is
 //! measured beyond that is the floor: sio-bench, the kernel and the server's own writing. Nothing that is smaller can
 //! be told apart on this machine.
 
-pub mod null;
+pub mod delay_server;
 pub mod store;
 
 use std::time::Duration;

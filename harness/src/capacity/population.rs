@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use crate::record::{EndedBy, FlowPhase, FlowResult, LoadResult};
 use crate::scenario::Scenario;
-use crate::scenario::model::{Coming, Phase};
+use crate::scenario::model::{ArrivalModel, Phase};
 use crate::vocab::text::{count, plural};
 
 /// The last of those who come one after another need some time to get in.
@@ -29,12 +29,14 @@ const REACH: &str = "reach";
 pub fn make_room(scenario: &mut Scenario) {
     let Some(first) = scenario.phases.iter().position(|phase| phase.measured) else { return };
     let ahead: Duration = scenario.phases[..first].iter().map(|phase| phase.length).sum();
-    let hold = scenario.phases[first].length;
-    let needed = |coming: &Coming| match coming {
-        Coming::Closed { count, connect } => Duration::from_secs_f64(f64::from(*count) / connect.per_second) + ARRIVAL,
+    let hold_for = scenario.phases[first].length;
+    let needed = |coming: &ArrivalModel| match coming {
+        ArrivalModel::Closed { count, connect } => {
+            Duration::from_secs_f64(f64::from(*count) / connect.per_second) + ARRIVAL
+        }
         // Whoever wrote a phase ahead of it knows how long it takes.
-        Coming::Open { .. } if first > 0 => Duration::ZERO,
-        Coming::Open { .. } => hold,
+        ArrivalModel::Open { .. } if first > 0 => Duration::ZERO,
+        ArrivalModel::Open { .. } => hold_for,
     };
     let needed = scenario.journeys.values().map(|journey| needed(&journey.coming)).max().unwrap_or_default();
     let missing = needed.saturating_sub(ahead);
@@ -56,7 +58,7 @@ pub fn shortfall(load: &LoadResult) -> Option<String> {
     if let (Some(why), EndedBy::Refusal) = (&load.aborted, load.ended_by) {
         return Some(why.clone());
     }
-    let (open, asked) = (load.users.open, load.users.asked);
+    let (open, asked) = (load.users.connected, load.users.requested);
     if open < asked {
         let worst = load.problems.iter().max_by_key(|(_, times)| **times);
         let worst = worst.map_or_else(String::new, |(why, times)| format!("; {} x {why}", count(*times)));
@@ -154,9 +156,10 @@ mod tests {
 
     #[test]
     fn judged_users_are_all_in_or_it_was_another_load() {
-        let mut load = LoadResult { users: Users { asked: 64, open: 64, ..Users::default() }, ..LoadResult::default() };
+        let mut load =
+            LoadResult { users: Users { requested: 64, connected: 64, ..Users::default() }, ..LoadResult::default() };
         assert_eq!(shortfall(&load), None);
-        load.users.open = 40;
+        load.users.connected = 40;
         load.problems.insert("a user failed to open: refused: full".to_owned(), 24);
         assert_eq!(shortfall(&load).unwrap(), "40 of 64 users got in; 24 x a user failed to open: refused: full");
     }

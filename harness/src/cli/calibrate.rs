@@ -1,4 +1,4 @@
-//! `sio-bench calibrate`: what this machine's ruler is worth.
+//! `sio-bench calibrate`: what this machine's load generator is worth.
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::{RunArgs, complain, print, run};
 use crate::aside::aside;
-use crate::calibrate::null::NullServer;
+use crate::calibrate::delay_server::DelayServer;
 use crate::calibrate::{Calibration, Floor, Stall, store};
 use crate::exit::Exit;
 use crate::interrupt::Interrupt;
@@ -65,7 +65,7 @@ async fn measure() -> Result<Calibration, Trouble> {
     let place = std::env::temp_dir().join(format!("sio-bench-calibrate-{}", std::process::id()));
     std::fs::create_dir_all(&place).map_err(|error| Trouble::Failed(format!("{}: {error}", place.display())))?;
     let mut bench = Bench {
-        server: NullServer::start().map_err(Trouble::Failed)?,
+        server: DelayServer::start().map_err(Trouble::Failed)?,
         interrupt: Interrupt::listen().map_err(|error| Trouble::Failed(error.to_string()))?,
         place: place.clone(),
         loads: 0,
@@ -78,7 +78,7 @@ async fn measure() -> Result<Calibration, Trouble> {
 
 /// Where loads are run one after another.
 struct Bench {
-    server: NullServer,
+    server: DelayServer,
     interrupt: Interrupt,
     place: PathBuf,
     loads: u32,
@@ -149,7 +149,7 @@ impl Bench {
         let mut fastest = 0;
         for rate in rates {
             let load = self.load(&scenario(*rate), target).await?;
-            let kept = load.late.p99 <= KEPT.as_nanos() as u64 && load.users.failed + load.users.lost == 0;
+            let kept = load.late.p99 <= KEPT.as_nanos() as u64 && load.users.failed + load.users.disconnected == 0;
             if !kept {
                 break;
             }
@@ -186,7 +186,7 @@ fn say(what: &str) {
 fn echo(rate: u64, people: u64, length: Duration) -> String {
     format!(
         "name = \"calibrate\"\n[users.people]\ncount = {people}\n\
-         [traffic.echo]\nby = \"people\"\nrate = \"{rate}/s\"\narrivals = \"even\"\n\
+         [traffic.echo]\nfrom = \"people\"\nrate = \"{rate}/s\"\narrivals = \"even\"\n\
          emit = [\"message-with-ack\", \"${{payload}}\"]\nack = true\n\
          [[phase]]\nname = \"warm up\"\nfor = \"1s\"\nmeasured = false\n\
          [[phase]]\nname = \"hold\"\nfor = \"{}s\"\n",
@@ -200,9 +200,9 @@ fn fan_out(rate: u64) -> String {
         "name = \"calibrate\"\n[actions]\n\"join(r)\" = {{ emit = [\"join\", \"${{r}}\"], ack = true }}\n\
          [rooms.all]\ncount = 1\njoin = [\"join\", \"${{room}}\"]\n\
          [users.people]\ncount = {ROOM}\nconnect = \"1_000/s\"\nin = {{ all = 1 }}\n\
-         [traffic.tell]\nby = \"people\"\nrate = \"{rate}/s\"\narrivals = \"even\"\n\
+         [traffic.tell]\nfrom = \"people\"\nrate = \"{rate}/s\"\narrivals = \"even\"\n\
          emit = [\"emit\", {{ to = [\"${{room}}\"], event = \"msg\", args = [\"${{payload}}\"] }}]\nack = true\n\
-         reaches = {{ event = \"msg\", rooms = [\"${{room}}\"] }}\n\
+         delivers_to = {{ event = \"msg\", rooms = [\"${{room}}\"] }}\n\
          [[phase]]\nname = \"warm up\"\nfor = \"1s\"\nmeasured = false\n[[phase]]\nname = \"hold\"\nfor = \"2s\"\n"
     )
 }

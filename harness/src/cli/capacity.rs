@@ -15,14 +15,14 @@ use crate::capacity::usl::{self, Point};
 use crate::exit::Exit;
 use crate::interrupt::Interrupt;
 use crate::record::{
-    Capacity, Entry, Footer, Judged, LoadResult, Recorder, RuleAbout, RuleResult, RuleVerdict, Trial, TrialVerdict,
-    header,
+    Capacity, Entry, Footer, Judged, LoadResult, Recorder, ThresholdKind, ThresholdResult, ThresholdVerdict, Trial,
+    TrialVerdict, header,
 };
 use crate::report::capacity::{answer, setting, trial_line};
 use crate::report::html::Run;
 use crate::report::render;
 use crate::scenario::Loaded;
-use crate::scenario::model::{Metric, Rule, Search};
+use crate::scenario::model::{Metric, Search, Threshold};
 use crate::vocab::quantity;
 
 /// What problems say that are of this machine.
@@ -37,7 +37,7 @@ pub(super) struct CapacityArgs {
 
     /// The variable of [vars] that is raised, instead of that of [search]
     #[arg(long, value_name = "VARIABLE")]
-    raise: Option<String>,
+    vary: Option<String>,
 
     /// From where to where, such as `100/s..10_000/s`
     #[arg(long, value_name = "FROM..TO")]
@@ -53,7 +53,7 @@ pub(super) struct CapacityArgs {
 
     /// How long each measured phase of a trial is
     #[arg(long, value_name = "TIME")]
-    hold: Option<String>,
+    hold_for: Option<String>,
 }
 
 pub(super) fn capacity(args: &CapacityArgs) -> Exit {
@@ -81,12 +81,14 @@ fn prepare(args: &CapacityArgs) -> Result<(Search, Loaded), String> {
     let loaded = files.pop().filter(|loaded| files.is_empty() && loaded.scenario.has_load());
     let loaded = loaded.ok_or("a search is made with one scenario that has a load".to_owned())?;
     let search = search_of(args, &loaded)?;
-    if !loaded.vars.iter().any(|(name, _)| *name == search.raise) {
+    if !loaded.vars.iter().any(|(name, _)| *name == search.vary) {
         let known: Vec<_> = loaded.vars.iter().map(|(name, _)| name.as_str()).collect();
-        return Err(format!("[vars] has no `{}` to raise; there are: {}", search.raise, known.join(", ")));
+        return Err(format!("[vars] has no `{}` to raise; there are: {}", search.vary, known.join(", ")));
     }
     if search.until.is_empty() && loaded.scenario.slo.iter().all(|rule| rule.metric == Metric::Capacity) {
-        return Err("without rules every load is small enough; give some in [slo], or `until` in [search]".to_owned());
+        return Err(
+            "without thresholds every load is small enough; give some in [slo], or `until` in [search]".to_owned()
+        );
     }
     for value in [search.range.0, search.range.1] {
         job(args, &search, value, 1, Path::new("unused"))?;
@@ -98,7 +100,7 @@ fn prepare(args: &CapacityArgs) -> Result<(Search, Loaded), String> {
 fn search_of(args: &CapacityArgs, loaded: &Loaded) -> Result<Search, String> {
     let file = loaded.scenario.search.clone();
     let missing = |what: &str| format!("what is to be raised, and how far? Give [search] in the scenario, or --{what}");
-    let raise = args.raise.clone().or_else(|| file.as_ref().map(|file| file.raise.clone()));
+    let vary = args.vary.clone().or_else(|| file.as_ref().map(|file| file.vary.clone()));
     let range = match &args.range {
         Some(text) => Some(quantity::range(text).map_err(|problem| format!("--range: {problem}"))?),
         None => file.as_ref().map(|file| (file.range.0, file.range.1, file.unit.clone())),
@@ -108,18 +110,18 @@ fn search_of(args: &CapacityArgs, loaded: &Loaded) -> Result<Search, String> {
         Some(text) => quantity::resolution(text).map_err(|problem| format!("--resolution: {problem}"))?,
         None => file.as_ref().map_or(Search::RESOLUTION, |file| file.resolution),
     };
-    let hold = match &args.hold {
-        Some(text) => Some(quantity::duration(text).map_err(|problem| format!("--hold: {problem}"))?),
-        None => file.as_ref().and_then(|file| file.hold),
+    let hold_for = match &args.hold_for {
+        Some(text) => Some(quantity::duration(text).map_err(|problem| format!("--hold-for-for-for-for: {problem}"))?),
+        None => file.as_ref().and_then(|file| file.hold_for),
     };
     let repeat = args.repeat.or(file.as_ref().map(|file| file.repeat)).unwrap_or(Search::REPEAT);
     let until = file.map(|file| file.until).unwrap_or_default();
     Ok(Search {
-        raise: raise.ok_or_else(|| missing("raise"))?,
+        vary: vary.ok_or_else(|| missing("vary"))?,
         range: (low, high),
         unit,
         until,
-        hold,
+        hold_for,
         resolution,
         repeat,
     })
@@ -129,15 +131,15 @@ fn search_of(args: &CapacityArgs, loaded: &Loaded) -> Result<Search, String> {
 fn job(args: &CapacityArgs, search: &Search, value: f64, number: u32, folder: &Path) -> Result<Job, String> {
     let mut run = args.run.clone();
     run.html = None;
-    run.overrides.push((search.raise.clone(), plain(value, &search.unit)));
+    run.overrides.push((search.vary.clone(), plain(value, &search.unit)));
     (run.out, run.quiet) = (Some(folder.to_owned()), true);
     run::prepare(&run, |loaded| {
         let scenario = &mut loaded.scenario;
         if run.seed.is_none() {
             scenario.seed = scenario.seed.wrapping_add(u64::from(number) - 1);
         }
-        if let Some(hold) = search.hold {
-            scenario.phases.iter_mut().filter(|phase| phase.measured).for_each(|phase| phase.length = hold);
+        if let Some(hold_for) = search.hold_for {
+            scenario.phases.iter_mut().filter(|phase| phase.measured).for_each(|phase| phase.length = hold_for);
         }
         scenario.slo.extend(search.until.iter().cloned());
         population::make_room(scenario);
@@ -234,7 +236,7 @@ impl<'a> Hunt<'a> {
         let verdict = if short.is_some() { TrialVerdict::NotReached } else { verdict };
         let trial = Trial {
             search: number,
-            setting: format!("{} = {}", self.search.raise, setting(value, &self.search.unit)),
+            setting: format!("{} = {}", self.search.vary, setting(value, &self.search.unit)),
             value,
             verdict,
             why: short.map_or_else(|| why(&entries, verdict), |short| vec![short]),
@@ -272,7 +274,7 @@ impl<'a> Hunt<'a> {
     fn conclude(mut self, loaded: &Loaded, found: Vec<f64>, bounded: Vec<bool>, ruler_limit: bool) -> io::Result<Exit> {
         let search = &self.search;
         let capacity = Capacity {
-            raise: search.raise.clone(),
+            vary: search.vary.clone(),
             unit: search.unit.clone(),
             range: search.range,
             resolution: search.resolution,
@@ -283,7 +285,7 @@ impl<'a> Hunt<'a> {
             usl: usl::fit(&self.points),
         };
         let rules: Vec<_> = rules(loaded, &capacity).collect();
-        let is_broken = rules.iter().any(|rule| rule.verdict == RuleVerdict::Broken);
+        let is_broken = rules.iter().any(|rule| rule.verdict == ThresholdVerdict::Broken);
         let decided = !rules.is_empty() && !is_broken;
         let said = answer(&capacity);
         let (exit, sentence) = match capacity.median() {
@@ -295,7 +297,7 @@ impl<'a> Hunt<'a> {
             Some(_) => (Exit::Passed, format!("PASSED: {said}")),
         };
         self.recorder.add(Entry::Capacity(Box::new(capacity)))?;
-        rules.into_iter().try_for_each(|rule| self.recorder.add(Entry::Rule(rule)))?;
+        rules.into_iter().try_for_each(|rule| self.recorder.add(Entry::Threshold(rule)))?;
         self.finish(exit, sentence, true)
     }
 
@@ -325,7 +327,9 @@ fn verdict_of(exit: Exit) -> Option<TrialVerdict> {
 
 fn why(entries: &[Entry], verdict: TrialVerdict) -> Vec<String> {
     let broken = entries.iter().filter_map(|entry| match entry {
-        Entry::Rule(rule) if rule.verdict == RuleVerdict::Broken => Some(format!("{}: {}", rule.rule, rule.observed)),
+        Entry::Threshold(rule) if rule.verdict == ThresholdVerdict::Broken => {
+            Some(format!("{}: {}", rule.threshold, rule.observed))
+        }
         _ => None,
     });
     let mut why: Vec<_> = broken.collect();
@@ -339,19 +343,19 @@ fn why(entries: &[Entry], verdict: TrialVerdict) -> Vec<String> {
 }
 
 /// What a trial was judged by: what ends the search comes first.
-fn judged(entries: &[Entry], until: &[Rule]) -> Vec<Judged> {
+fn judged(entries: &[Entry], until: &[Threshold]) -> Vec<Judged> {
     let rules = entries.iter().filter_map(|entry| match entry {
-        Entry::Rule(rule) if rule.about != RuleAbout::Ruler => Some(rule),
+        Entry::Threshold(rule) if rule.about != ThresholdKind::Generator => Some(rule),
         _ => None,
     });
     let mut judged: Vec<_> = rules
         .map(|rule| Judged {
-            rule: rule.rule.clone(),
+            threshold: rule.threshold.clone(),
             observed: rule.observed.clone(),
-            holds: rule.verdict == RuleVerdict::Holds,
+            holds: rule.verdict == ThresholdVerdict::Holds,
         })
         .collect();
-    judged.sort_by_key(|judged| !until.iter().any(|rule| rule.text == judged.rule));
+    judged.sort_by_key(|judged| !until.iter().any(|rule| rule.text == judged.threshold));
     judged
 }
 
@@ -395,11 +399,12 @@ fn measured(load: &LoadResult) -> Trial {
 }
 
 /// The rules over the capacity itself.
-fn rules(loaded: &Loaded, capacity: &Capacity) -> impl Iterator<Item = RuleResult> {
+fn rules(loaded: &Loaded, capacity: &Capacity) -> impl Iterator<Item = ThresholdResult> {
     let wanted = loaded.scenario.slo.iter().filter(|rule| rule.metric == Metric::Capacity);
     wanted.map(|rule| {
         let value = capacity.median().unwrap_or(0.0);
-        let verdict = if rule.limit.holds(value) == Some(true) { RuleVerdict::Holds } else { RuleVerdict::Broken };
-        loaded.rule_result(rule, setting(value, &capacity.unit), verdict)
+        let verdict =
+            if rule.limit.holds(value) == Some(true) { ThresholdVerdict::Holds } else { ThresholdVerdict::Broken };
+        loaded.threshold_result(rule, setting(value, &capacity.unit), verdict)
     })
 }

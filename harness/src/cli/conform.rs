@@ -10,7 +10,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::getting_in::GettingIn;
 use super::{complain, outputs, print, print_as, rounds, run};
-use crate::client::Manner;
+use crate::client::ConnectOptions;
 use crate::conform::deviations::Deviations;
 use crate::conform::run::Listener;
 use crate::conform::{self, Filter, Register, Settings, Suite};
@@ -98,7 +98,7 @@ pub(super) struct FilterArgs {
     areas: Vec<String>,
 
     /// Cases that check this row, such as RM-03
-    #[arg(long = "rule", value_name = "ROW", help_heading = "Which cases")]
+    #[arg(long = "requirement", value_name = "ID", help_heading = "Which cases")]
     rules: Vec<String>,
 
     /// Cases with this tag
@@ -168,7 +168,7 @@ pub(super) fn conform(args: &ConformArgs) -> Exit {
 pub(super) fn cases(
     files: Vec<Loaded>,
     choice: &Choice,
-    (path, manner): (Option<String>, Arc<Manner>),
+    (path, manner): (Option<String>, Arc<ConnectOptions>),
     out: Option<PathBuf>,
     quiet: bool,
 ) -> Exit {
@@ -374,7 +374,7 @@ impl Session<'_> {
             Trouble::Usage(format!("{problem}\n  choose another with --out"))
         })?;
         let suite = &self.wanted.suite;
-        let mut teller = Teller::new(recorder, self.wanted, self.quiet);
+        let mut teller = Reporter::new(recorder, self.wanted, self.quiet);
         let mut interrupt = Interrupt::listen()?;
         let played = tokio::select! {
             played = conform::run(suite, &self.wanted.register, self.prepared, self.settings, &mut teller) => Some(played),
@@ -399,7 +399,7 @@ impl Session<'_> {
 }
 
 /// Records what is heard and shows how far it is.
-struct Teller<'a> {
+struct Reporter<'a> {
     recorder: Recorder,
     wanted: &'a Wanted,
     bar: ProgressBar,
@@ -407,7 +407,7 @@ struct Teller<'a> {
     broken: Option<io::Error>,
 }
 
-impl<'a> Teller<'a> {
+impl<'a> Reporter<'a> {
     fn new(recorder: Recorder, wanted: &'a Wanted, quiet: bool) -> Self {
         let bar = if quiet || !io::stderr().is_terminal() {
             ProgressBar::hidden()
@@ -434,7 +434,7 @@ impl<'a> Teller<'a> {
     }
 }
 
-impl Listener for Teller<'_> {
+impl Listener for Reporter<'_> {
     fn target(&mut self, info: &TargetInfo, capabilities: &[CapabilityResult]) {
         self.add(Entry::Header(run::header(info.clone())));
         let suite = &self.wanted.suite;
@@ -444,7 +444,7 @@ impl Listener for Teller<'_> {
             cases: suite.picks.len(),
             of: self.wanted.ids.len(),
             whole: self.wanted.is_whole,
-            rules,
+            requirements: rules,
         };
         self.add(Entry::Suite(info));
         for capability in capabilities {

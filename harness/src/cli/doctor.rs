@@ -195,7 +195,7 @@ async fn stamps() -> io::Result<Finding> {
         None => "the kernel does not stamp what it receives".to_owned(),
     };
     Ok(Finding::new("receive stamps", found, lag.is_some(), || {
-        "latencies will hold the time that a message waits for sio-bench; watch `ruler busy` and `ruler wait`"
+        "latencies will hold the time that a message waits for sio-bench; watch `generator.cpu` and `generator.cpu_wait`"
             .to_owned()
     }))
 }

@@ -15,7 +15,7 @@ use super::conform::{Trouble, block_on, today};
 use super::getting_in::GettingIn;
 use super::{print, run};
 use crate::aside::aside;
-use crate::client::Manner;
+use crate::client::ConnectOptions;
 use crate::clock;
 use crate::conform::deviations::Deviations;
 use crate::exit::Exit;
@@ -142,7 +142,7 @@ async fn execute(args: &ExploreArgs) -> Result<Exit, Trouble> {
     exit
 }
 
-fn launch(folder: &Path, recovery: bool, manner: Arc<Manner>) -> Launch {
+fn launch(folder: &Path, recovery: bool, manner: Arc<ConnectOptions>) -> Launch {
     let mut env = BTreeMap::new();
     if recovery {
         env.insert("SIO_RECOVERY".to_owned(), RECOVERY_MS.to_owned());
@@ -213,7 +213,7 @@ impl Session<'_> {
             // Known even if the hunt does not come to its end.
             aside(&format!("exploring {} with seed {seed}", prepared.name()));
         }
-        let mut teller = Teller::new(self, prepared.name(), seed);
+        let mut teller = Reporter::new(self, prepared.name(), seed);
         let statistics = tokio::select! {
             statistics = explore::hunt(&hunt, &self.stage, &mut teller) => Some(statistics),
             () = interrupt.wait() => None,
@@ -361,7 +361,7 @@ impl Hunted<'_> {
                 Exit::Passed,
                 format!("PASSED: {} of those that failed before", plural(self.replayed as u64, "program")),
             ),
-            Ending::Finished if self.statistics.strength.ratio() < WEAK => {
+            Ending::Finished if self.statistics.certainty.ratio() < WEAK => {
                 (Exit::NotValid, "INCONCLUSIVE: too few pairs were decided for the silence to mean anything".to_owned())
             }
             Ending::Finished if !self.statistics.excused.is_empty() => {
@@ -386,7 +386,7 @@ fn store_name(program: &str) -> String {
 }
 
 /// Shows and writes what a hunt finds.
-struct Teller<'a> {
+struct Reporter<'a> {
     session: &'a Session<'a>,
     target: String,
     seed: u64,
@@ -395,7 +395,7 @@ struct Teller<'a> {
     written: usize,
 }
 
-impl<'a> Teller<'a> {
+impl<'a> Reporter<'a> {
     fn new(session: &'a Session<'a>, target: &str, seed: u64) -> Self {
         let hidden = session.args.quiet || !io::stderr().is_terminal();
         let bar = if hidden { ProgressBar::hidden() } else { ProgressBar::new_spinner() };
@@ -407,7 +407,7 @@ impl<'a> Teller<'a> {
     }
 }
 
-impl Progress for Teller<'_> {
+impl Progress for Reporter<'_> {
     fn played(&mut self, _outcome: &Outcome, statistics: &Statistics) {
         self.last = statistics.clone();
         self.bar.set_message(format!(
@@ -480,7 +480,7 @@ fn describe(outcome: &Outcome) -> String {
 }
 
 fn summary(statistics: &Statistics, seed: u64, known: &[Known]) -> String {
-    let strength = &statistics.strength;
+    let certainty = &statistics.certainty;
     let mut text =
         format!("\nprograms   {} in {:.0} s, seed {seed}\n", count(statistics.programs), statistics.took.as_secs_f64());
     let steps: Vec<_> = statistics.verbs.iter().map(|(verb, times)| format!("{verb} {}", count(*times))).collect();
@@ -500,17 +500,17 @@ fn summary(statistics: &Statistics, seed: u64, known: &[Known]) -> String {
         writeln!(text, "messages   {} sent, {} delivered", count(statistics.messages), count(statistics.deliveries));
     let _ = writeln!(
         text,
-        "pairs      {} must   {} must not   {} may   {} undecided   strength {:.2}",
-        count(strength.must),
-        count(strength.must_not),
-        count(strength.may),
-        count(strength.undecided),
-        strength.ratio()
+        "pairs      {} must   {} must not   {} may   {} undecided   certainty {:.2}",
+        count(certainty.must),
+        count(certainty.must_not),
+        count(certainty.may),
+        count(certainty.undecided),
+        certainty.ratio()
     );
-    let reached = sio_oracle::Goal::ALL.iter().zip(strength.goals).filter(|(_, times)| *times > 0);
+    let reached = sio_oracle::Goal::ALL.iter().zip(certainty.goals).filter(|(_, times)| *times > 0);
     let reached: Vec<_> = reached.map(|(goal, times)| format!("{} {}", goal.id(), count(times))).collect();
     let _ = writeln!(text, "reached    {}", reached.join("   "));
-    let missed: Vec<_> = strength.missed().map(sio_oracle::Goal::id).collect();
+    let missed: Vec<_> = certainty.missed().map(sio_oracle::Goal::id).collect();
     if !missed.is_empty() {
         let _ = writeln!(text, "never      {}", missed.join("   "));
     }
@@ -531,7 +531,7 @@ mod tests {
 
     fn verdict(programs: u64, failures: usize, replayed: usize, ending: Ending) -> (Exit, String) {
         let mut statistics = Statistics { programs, ..Statistics::default() };
-        statistics.strength.must = programs;
+        statistics.certainty.must = programs;
         Hunted { statistics: &statistics, failures, replayed, ending }.verdict()
     }
 

@@ -6,7 +6,7 @@ use clap::Args;
 use http::{HeaderName, HeaderValue};
 use url::form_urlencoded;
 
-use crate::client::Manner;
+use crate::client::ConnectOptions;
 
 /// How to get in
 #[derive(Args, Clone, Debug, Default)]
@@ -30,7 +30,7 @@ pub(super) struct GettingIn {
 
 impl GettingIn {
     /// What a scenario says of it, and what the command line says instead and besides.
-    pub(super) fn over(&self, manner: &Manner) -> Arc<Manner> {
+    pub(super) fn over(&self, manner: &ConnectOptions) -> Arc<ConnectOptions> {
         let mut manner = manner.clone();
         manner.path = self.path.clone().or(manner.path);
         for (name, value) in &self.headers {
@@ -50,8 +50,8 @@ impl GettingIn {
     }
 
     /// For commands that have no scenario to say it.
-    pub(super) fn alone(&self) -> Arc<Manner> {
-        self.over(&Manner::default())
+    pub(super) fn alone(&self) -> Arc<ConnectOptions> {
+        self.over(&ConnectOptions::default())
     }
 }
 
@@ -87,7 +87,7 @@ mod tests {
     #[test]
     fn the_command_line_wins_and_adds() {
         let headers = vec![("X-Tenant".to_owned(), "a".to_owned()), ("Origin".to_owned(), "b".to_owned())];
-        let scenario = Manner { headers, query: "token=old&v=1".to_owned(), ..Manner::default() };
+        let scenario = ConnectOptions { headers, query: "token=old&v=1".to_owned(), ..ConnectOptions::default() };
         let said = GettingIn {
             path: Some("/live".to_owned()),
             headers: vec![parse_header("x-tenant: c:d").unwrap()],

@@ -21,7 +21,7 @@ pub(super) enum What {
     /// Cases of the conformance suite: id, row, tags
     Cases,
     /// Rows of the register: id, class, origin, number of cases, what must hold
-    Rules,
+    Requirements,
     /// What the reference server can be told to do wrong: id, name, layer, what it is
     #[cfg(feature = "faults")]
     Faults,
@@ -33,7 +33,7 @@ pub(super) fn list(what: What) -> Exit {
         What::Scenarios => Ok(scenarios()),
         What::Targets => Ok(targets()),
         What::Cases => cases(),
-        What::Rules => rules(),
+        What::Requirements => rules(),
         #[cfg(feature = "faults")]
         What::Faults => Ok(faults()),
     };
@@ -93,7 +93,7 @@ fn rules() -> Result<String, String> {
     }
     let mut text = String::new();
     let mut area = "";
-    for (id, rule) in &register.rules {
+    for (id, rule) in &register.requirements {
         let (_, name) = register.area_of(id).unwrap_or_default();
         if name != area {
             let _ = writeln!(text, "{}{name}", if area.is_empty() { "" } else { "\n" });
@@ -107,8 +107,8 @@ fn rules() -> Result<String, String> {
             let _ = writeln!(text, "{:>38} no case: {reason}", "");
         }
     }
-    let covered = register.rules.keys().filter(|id| counts.contains_key(id.as_str())).count();
+    let covered = register.requirements.keys().filter(|id| counts.contains_key(id.as_str())).count();
     let cases: usize = counts.values().sum();
-    let _ = writeln!(text, "\n{covered} of {} rows have cases, {cases} of them", register.rules.len());
+    let _ = writeln!(text, "\n{covered} of {} rows have cases, {cases} of them", register.requirements.len());
     Ok(text)
 }

@@ -6,12 +6,12 @@ mod capacity;
 mod check_fixture;
 mod compare;
 mod conform;
+mod delay_server;
 mod doctor;
 mod explore;
 mod getting_in;
 mod inspect;
 mod list;
-mod null;
 mod outputs;
 mod plan;
 mod report;
@@ -51,7 +51,7 @@ Examples:
   sio-bench report runs/2026-11-21T12-00-00-fanout                 the report of a run, again
 
 Exit codes:
-  0 passed   1 a rule, case or SLO failed   2 wrong scenario or command line (nothing was sent)
+  0 passed   1 a case or a threshold failed   2 wrong scenario or command line (nothing was sent)
   3 target unreachable, lost, or of another protocol   4 the measurement is not valid
   5 nothing matched   130 interrupted (the partial record is kept)";
 
@@ -124,10 +124,10 @@ enum Command {
     KillTargets,
     /// Check whether this machine is fit for measuring, and say how to mend what is not
     Doctor,
-    /// Measure what this machine's ruler is worth, against a server whose delays are known
+    /// Measure what this machine's load generator is worth, against a server whose delays are known
     Calibrate,
     /// Run that server, to hold another load tester against it
-    Null(null::NullArgs),
+    DelayServer(delay_server::DelayServerArgs),
     /// List what there is: scenarios and targets, or the cases or rules of the conformance suite
     List {
         #[arg(value_enum, default_value = "all")]
@@ -299,7 +299,7 @@ fn dispatch(command: Command) -> Exit {
         }
         Command::Doctor => doctor::doctor(),
         Command::Calibrate => calibrate::calibrate(),
-        Command::Null(args) => null::null(&args),
+        Command::DelayServer(args) => delay_server::delay_server(&args),
         Command::List { what } => list::list(what),
         Command::Schema { of } => {
             let _ = match of {

@@ -84,5 +84,5 @@ fn describe(args: &PlanArgs) -> Result<String, String> {
 fn calibrated() -> String {
     let Some(calibration) = store::read() else { return String::new() };
     let (echoes, deliveries) = (count(calibration.echoes_per_second), count(calibration.deliveries_per_second));
-    format!("  ruler       calibrated {}: {echoes} echoes/s, {deliveries} deliveries/s\n", calibration.measured)
+    format!("  generator   calibrated {}: {echoes} echoes/s, {deliveries} deliveries/s\n", calibration.measured)
 }

@@ -40,7 +40,7 @@ async fn until_its_end(run: &Path) -> Result<Vec<Entry>, String> {
         for entry in tail.more()? {
             match entry {
                 Entry::Progress(second) => {
-                    if !print(&(line(second.open.max(1), &second, &before) + "\n")) {
+                    if !print(&(line(second.connected.max(1), &second, &before) + "\n")) {
                         return record::read_for_report(run);
                     }
                     before = second;

@@ -10,7 +10,7 @@ use sio_reference_server::limits;
 use super::{RunArgs, complain, outputs, print, report, upsets};
 use crate::aside::aside;
 use crate::baseline::{self, Earlier};
-use crate::client::Manner;
+use crate::client::ConnectOptions;
 use crate::clock;
 use crate::exit::Exit;
 use crate::guess::did_you_mean;
@@ -37,7 +37,7 @@ pub(super) struct Job {
     plans: Vec<Option<Plan>>,
     formation: Formation,
     path: Option<String>,
-    manner: Arc<Manner>,
+    manner: Arc<ConnectOptions>,
     pub(super) workers: usize,
     folder: PathBuf,
     /// What it is held against.
@@ -139,12 +139,12 @@ fn earlier(paths: &[PathBuf], loaded: &[Loaded]) -> Result<Vec<Earlier>, String>
         paths.iter().map(|path| Earlier::read(path)).collect::<Result<_, _>>().map_err(refused)?;
     for file in loaded.iter().filter(|file| file.scenario.has_load()) {
         earlier.iter().try_for_each(|run| run.check(file)).map_err(refused)?;
-        let rules = baseline::rules(file).count() as u64;
-        if rules > 0 && earlier.is_empty() {
+        let thresholds = baseline::rules(file).count() as u64;
+        if thresholds > 0 && earlier.is_empty() {
             aside(&format!(
                 "{}: {} left out: they are about an earlier run; give one with --baseline",
                 file.source.name,
-                plural(rules, "rule")
+                plural(thresholds, "threshold")
             ));
         }
     }
@@ -285,7 +285,7 @@ fn observed(loaded: &Loaded, choices: &[Choice]) -> Result<(), String> {
 }
 
 /// How the target is talked to, or which setting of which file cannot be.
-fn manner(loaded: &Loaded) -> Result<Arc<Manner>, String> {
+fn manner(loaded: &Loaded) -> Result<Arc<ConnectOptions>, String> {
     load::manner(loaded).map_err(|problem| format!("{}: {problem}", loaded.source.name))
 }
 
@@ -497,7 +497,7 @@ fn hold_against(earlier: &[Earlier], loaded: &Loaded, recorder: &mut Recorder) -
         recorder.add(Entry::Change(change))?;
     }
     for rule in baseline::decide(recorder.folder(), loaded, &load, earlier) {
-        recorder.add(Entry::Rule(rule))?;
+        recorder.add(Entry::Threshold(rule))?;
     }
     Ok(())
 }

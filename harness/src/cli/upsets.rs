@@ -1,6 +1,6 @@
 //! Whether what is to go wrong can be made to: for servers, brokers and balancers that sio-bench has started.
 
-use crate::scenario::model::{Away, Upset};
+use crate::scenario::model::{Away, Disruption};
 use crate::scenario::{Loaded, Scenario};
 use crate::target::{Choice, Formation};
 use crate::vocab::{Balancer, Broker};
@@ -8,7 +8,7 @@ use crate::vocab::{Balancer, Broker};
 /// Whether each node needs a way to the broker that can be disturbed.
 pub(super) fn needs_links(scenario: &Scenario) -> bool {
     let is_about_a_link =
-        |upset: &Upset| matches!(upset, Upset::Broker { how: Away::Parted { .. } | Away::Far { .. }, .. });
+        |upset: &Disruption| matches!(upset, Disruption::Broker { how: Away::Parted { .. } | Away::Far { .. }, .. });
     scenario.chaos.iter().any(|chaos| is_about_a_link(&chaos.upset))
 }
 
@@ -22,15 +22,15 @@ pub(super) fn check(loaded: &Loaded, formation: &Formation) -> Result<(), String
     Ok(())
 }
 
-fn cannot(upset: &Upset, formation: &Formation) -> Option<String> {
+fn cannot(upset: &Disruption, formation: &Formation) -> Option<String> {
     match *upset {
-        Upset::Freeze { node, .. } | Upset::Restart { node, .. } => no_process(node, formation),
-        Upset::Roll { .. } => (0..formation.choices.len() as u32).find_map(|node| no_process(node, formation)),
-        Upset::Broker { how, .. } => no_broker(how, formation),
-        Upset::Unbalance if formation.balancer == Balancer::None => {
+        Disruption::Freeze { node, .. } | Disruption::Restart { node, .. } => no_process(node, formation),
+        Disruption::Roll { .. } => (0..formation.choices.len() as u32).find_map(|node| no_process(node, formation)),
+        Disruption::Broker { how, .. } => no_broker(how, formation),
+        Disruption::Unbalance if formation.balancer == Balancer::None => {
             Some("of the balancer cannot be: there is none; add `balancer` to [target]".to_owned())
         }
-        Upset::Drop { .. } | Upset::Stall { .. } | Upset::Unbalance => None,
+        Disruption::Drop { .. } | Disruption::Stall { .. } | Disruption::Unbalance => None,
     }
 }
 

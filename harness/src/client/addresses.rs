@@ -14,7 +14,7 @@ use futures_util::future::join_all;
 use futures_util::stream::FuturesUnordered;
 
 use super::connection::is_starvation;
-use super::dial::Manner;
+use super::dial::ConnectOptions;
 
 /// How long one address is given until the next is tried beside it (RFC 8305, section 5).
 const ATTEMPT: Duration = Duration::from_millis(250);
@@ -85,7 +85,7 @@ impl Way {
     }
 
     /// Lets go of addresses at which nobody listens, if there is one at which somebody does.
-    pub(super) async fn settle(&mut self, manner: &Manner) {
+    pub(super) async fn settle(&mut self, manner: &ConnectOptions) {
         let Self::Direct { all, first } = self else { return };
         if all.len() == 1 {
             return;

@@ -169,7 +169,7 @@ mod tests {
     use tokio::net::TcpListener;
 
     use super::super::connection::http_client;
-    use super::super::dial::Manner;
+    use super::super::dial::ConnectOptions;
     use super::*;
 
     /// A server that answers so many requests of each connection, promises to keep it open, and closes it when the next
@@ -198,7 +198,7 @@ mod tests {
                 });
             }
         });
-        let manner = Arc::new(Manner::default());
+        let manner = Arc::new(ConnectOptions::default());
         (Endpoint::resolve(&url, None, manner.clone()).await.unwrap(), http_client(&manner))
     }
 

@@ -17,7 +17,7 @@ use sio_protocol::{Args, ByteString, Frame, Parser};
 use tokio::time::Sleep;
 
 use super::carrier::{Answer, Carrier, Message};
-use super::dial::{Dialer, Manner};
+use super::dial::{ConnectOptions, Dialer};
 use super::endpoint::Endpoint;
 use super::refusal::{STICKY, is_unknown_session};
 use super::socket::Arrival;
@@ -37,7 +37,7 @@ const GOODBYE: Duration = Duration::from_secs(1);
 pub type Http = Client<Dialer, Full<Bytes>>;
 
 /// A fresh HTTP client, whose connections are opened as the target wants it.
-pub fn http_client(manner: &Arc<Manner>) -> Http {
+pub fn http_client(manner: &Arc<ConnectOptions>) -> Http {
     Client::builder(TokioExecutor::new()).pool_timer(TokioTimer::new()).build(Dialer(manner.clone()))
 }
 
@@ -147,7 +147,7 @@ pub struct Connection {
     machine: client::Connection,
     link: Link,
     timer: Option<(Instant, Pin<Box<Sleep>>)>,
-    manner: Arc<Manner>,
+    manner: Arc<ConnectOptions>,
     /// Events that were there at once, one after the other.
     streak: u32,
 }

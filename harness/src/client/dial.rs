@@ -25,7 +25,7 @@ use crate::vocab::Trust;
 
 /// What all connections to a target have in common.
 #[derive(Clone, Debug, Default)]
-pub struct Manner {
+pub struct ConnectOptions {
     /// Sent with every HTTP request, the WebSocket's included.
     pub headers: Vec<(String, String)>,
     /// Behind the query of every such request; empty, or `a=1&b=2`.
@@ -58,7 +58,7 @@ pub struct Door {
     pub auth: String,
 }
 
-impl Manner {
+impl ConnectOptions {
     /// All settings; whose turn it is begins with the first address.
     pub fn new(
         headers: Vec<(String, String)>,
@@ -122,7 +122,7 @@ pub(crate) fn dress(mut request: request::Builder, headers: &[(String, String)])
 
 /// Whether the port of an endpoint takes a TLS handshake, whoever its certificate is for.
 pub(crate) async fn speaks_tls(endpoint: &Endpoint) -> bool {
-    let manner = Manner { tls: Tls::new(Trust::Anybody), ..Manner::default() };
+    let manner = ConnectOptions { tls: Tls::new(Trust::Anybody), ..ConnectOptions::default() };
     manner.open(&endpoint.in_turn(), Some(&endpoint.host)).await.is_ok()
 }
 
@@ -195,13 +195,13 @@ impl Proven {
     }
 }
 
-async fn resolve(host: &str, port: u16, manner: &Manner) -> io::Result<Vec<SocketAddr>> {
+async fn resolve(host: &str, port: u16, manner: &ConnectOptions) -> io::Result<Vec<SocketAddr>> {
     addresses::resolve(host, port, &manner.sources).await.map_err(io::Error::other)
 }
 
 /// Opens connections for the HTTP client.
 #[derive(Clone, Debug)]
-pub struct Dialer(pub(super) Arc<Manner>);
+pub struct Dialer(pub(super) Arc<ConnectOptions>);
 
 type Dialing = Pin<Box<dyn Future<Output = io::Result<TokioIo<Stream>>> + Send>>;
 

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::addresses::{self, Way};
-use super::dial::Manner;
+use super::dial::ConnectOptions;
 use super::label::Label;
 use super::url::{Parts, parse};
 use crate::wire::cookies::{self, Cookies, Jar};
@@ -23,7 +23,7 @@ pub struct Endpoint {
     pub path: String,
     /// Whether it speaks TLS.
     pub secure: bool,
-    pub manner: Arc<Manner>,
+    pub manner: Arc<ConnectOptions>,
     /// The cookies of who asks, if it keeps any.
     pub jar: Option<Jar>,
     /// What watches for the name of the server that answers, if somebody wants to know.
@@ -38,7 +38,7 @@ impl Endpoint {
     /// command line wins over that of the URL, and that over `path`.
     ///
     /// The error says what is wrong with the URL and what would be right.
-    pub async fn resolve(url: &str, path: Option<&str>, manner: Arc<Manner>) -> Result<Self, String> {
+    pub async fn resolve(url: &str, path: Option<&str>, manner: Arc<ConnectOptions>) -> Result<Self, String> {
         let Parts { secure, host, port, path: own, query, authorization } = parse(url)?;
         let path = manner.path.as_deref().or(own.as_deref()).or(path).unwrap_or("/socket.io/");
         let path = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
@@ -207,7 +207,11 @@ mod tests {
             assert_eq!(endpoint(url, path).await.engine_path("EIO=4"), asked, "{url} {path:?}");
         }
         assert!(Endpoint::resolve("http://127.0.0.1:1", Some("/a?b=c"), Arc::default()).await.is_err());
-        let manner = Arc::new(Manner { path: Some("/said".to_owned()), query: "q=1".to_owned(), ..Manner::default() });
+        let manner = Arc::new(ConnectOptions {
+            path: Some("/said".to_owned()),
+            query: "q=1".to_owned(),
+            ..ConnectOptions::default()
+        });
         let said = Endpoint::resolve("http://127.0.0.1:1/live?t=2", None, manner).await.unwrap();
         assert_eq!(said.engine_path("EIO=4"), "/said?EIO=4&t=2&q=1");
     }

@@ -20,7 +20,7 @@ pub use crate::wire::cookies::{Jar, Jars};
 pub use carrier::Carrier;
 pub(crate) use carrier::set_cookie_headers;
 pub use connection::{Connection, Error, Http, http_client};
-pub use dial::{Door, Manner};
+pub use dial::{ConnectOptions, Door};
 pub(crate) use dial::{dress, speaks_tls};
 pub use endpoint::Endpoint;
 pub use label::Label;

@@ -60,7 +60,7 @@ mod tests {
         let text = format!(
             "name = 'x'\n[clients]\na = {{}}\nw = {{ raw = 'websocket' }}\n[actions]\n\
              \"ask()\" = {{ emit = ['ask'], ack = true }}\n\
-             [[case]]\nname = 'y'\nrule = '{rule}'\nsteps = [{{ repeat = 2, steps = [{step}] }}]\n"
+             [[case]]\nname = 'y'\nrequirement = '{rule}'\nsteps = [{{ repeat = 2, steps = [{step}] }}]\n"
         );
         let loaded = crate::scenario::load(Source { name: "x.toml".to_owned(), text }, &[], None).unwrap();
         undecided(&loaded.scenario.cases[0], &loaded.scenario.actions).is_some()

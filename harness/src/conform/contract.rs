@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::capabilities::Capabilities;
-use crate::client::Manner;
+use crate::client::ConnectOptions;
 use crate::play::{self, Stage};
 use crate::record::CaseVerdict;
 use crate::scenario::source::{self, Source};
@@ -56,7 +56,7 @@ impl State {
 }
 
 /// Tries everything. The error says why nothing could be tried.
-pub async fn check(prepared: &Prepared, manner: Arc<Manner>, folder: &Path) -> Result<Vec<Finding>, Error> {
+pub async fn check(prepared: &Prepared, manner: Arc<ConnectOptions>, folder: &Path) -> Result<Vec<Finding>, Error> {
     let launch = Launch {
         journal: true,
         stderr: folder.join("target.stderr"),

@@ -189,7 +189,7 @@ pub(crate) mod tests {
             scenario: "rooms".to_owned(),
             title: "a [ws]".to_owned(),
             place: String::new(),
-            rule: None,
+            requirement: None,
             class: None,
             origin: None,
             verdict,

@@ -14,17 +14,17 @@ mod ending;
 mod fixture;
 #[cfg(feature = "faults")]
 pub mod kill;
-mod lag;
+pub mod known_bugs;
+mod managed_target;
 pub mod register;
 mod revision;
 pub mod run;
+mod scheduling_delay;
 pub mod select;
 mod spelling;
-mod stand;
 mod starved;
 mod timers;
 mod unknown;
-pub mod zoo;
 
 pub use register::Register;
 pub use run::{Settings, run};

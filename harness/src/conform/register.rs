@@ -1,11 +1,11 @@
-//! The register of rows: `scenarios/conformance/rules.toml`.
+//! The register of requirements: `scenarios/conformance/requirements.toml`.
 
 use std::collections::BTreeMap;
 
 use indexmap::IndexMap;
 use serde::Deserialize;
 
-use crate::record::RuleInfo;
+use crate::record::RequirementInfo;
 use crate::scenario::model::{Class, Origin};
 use crate::scenario::source;
 
@@ -18,7 +18,7 @@ pub struct Register {
     /// Areas: what the ids of their rows begin with, and their names.
     pub areas: IndexMap<String, String>,
     /// Rows by id.
-    pub rules: IndexMap<String, Rule>,
+    pub requirements: IndexMap<String, Requirement>,
 }
 
 /// A text that rows refer to.
@@ -51,7 +51,7 @@ pub enum Kind {
 /// One row.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Rule {
+pub struct Requirement {
     /// What holds, in one sentence.
     pub says: String,
     pub class: Class,
@@ -69,24 +69,25 @@ pub struct Rule {
 impl Register {
     /// The register inside the program, or beside the cases in `folder`.
     pub fn load() -> Result<Self, String> {
-        let text = source::shipped("conformance/rules.toml").ok_or("the register of rules is not in this program")?;
+        let text = source::shipped("conformance/requirements.toml")
+            .ok_or("the register of requirements is not in this program")?;
         Self::parse(&text)
     }
 
     /// Reads a register and checks that its rows hang together.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let register: Self = toml::from_str(text).map_err(|error| format!("rules.toml: {error}"))?;
-        for (id, rule) in &register.rules {
+        let register: Self = toml::from_str(text).map_err(|error| format!("requirements.toml: {error}"))?;
+        for (id, rule) in &register.requirements {
             if register.area_of(id).is_none() {
-                return Err(format!("rules.toml: {id} belongs to none of [areas]"));
+                return Err(format!("requirements.toml: {id} belongs to none of [areas]"));
             }
-            register.check(rule).map_err(|problem| format!("rules.toml: {id} {problem}"))?;
+            register.check(rule).map_err(|problem| format!("requirements.toml: {id} {problem}"))?;
         }
         Ok(register)
     }
 
     /// Whether a row names a place that there is, and demands no more than its source may.
-    fn check(&self, rule: &Rule) -> Result<(), String> {
+    fn check(&self, rule: &Requirement) -> Result<(), String> {
         let Some(source) = self.sources.get(&rule.source) else {
             return Err(format!("cites the source {:?}, which is not in [sources]", rule.source));
         };
@@ -119,21 +120,21 @@ impl Register {
     }
 
     /// Where a row comes from, for people.
-    pub fn citation(&self, rule: &Rule) -> String {
+    pub fn citation(&self, rule: &Requirement) -> String {
         let source = self.sources.get(&rule.source);
         let title = source.map_or(rule.source.as_str(), |source| source.title.as_str());
         if rule.at.is_empty() { title.to_owned() } else { format!("{title}, {}", rule.at) }
     }
 
     /// Link to the text a row comes from.
-    pub fn link(&self, rule: &Rule) -> &str {
+    pub fn link(&self, rule: &Requirement) -> &str {
         self.sources.get(&rule.source).map_or("", |source| source.link.as_str())
     }
 }
 
 /// The register as it stands in a record.
-pub fn rules(register: &Register) -> IndexMap<String, RuleInfo> {
-    let info = |id: &String, rule: &Rule| RuleInfo {
+pub fn rules(register: &Register) -> IndexMap<String, RequirementInfo> {
+    let info = |id: &String, rule: &Requirement| RequirementInfo {
         area: register.area_of(id).map_or(String::new(), |(_, name)| name.to_owned()),
         says: rule.says.clone(),
         class: rule.class,
@@ -142,7 +143,7 @@ pub fn rules(register: &Register) -> IndexMap<String, RuleInfo> {
         link: register.link(rule).to_owned(),
         uncovered: rule.uncovered.clone(),
     };
-    register.rules.iter().map(|(id, rule)| (id.clone(), info(id, rule))).collect()
+    register.requirements.iter().map(|(id, rule)| (id.clone(), info(id, rule))).collect()
 }
 
 #[cfg(test)]
@@ -158,7 +159,7 @@ mod tests {
         D = { title = "docs", link = "" }
         [areas]
         A = "a"
-        [rules]
+        [requirements]
         A-1 = { says = "it holds", "#;
 
     fn refused(row: &str) -> String {
@@ -191,7 +192,7 @@ mod tests {
         for source in source::find(Path::new("conformance")).unwrap() {
             let loaded = crate::scenario::load(source, &[], None).unwrap();
             for case in &loaded.scenario.cases {
-                let Some(row) = case.rule.as_deref().and_then(|rule| register.rules.get(rule)) else { continue };
+                let Some(row) = case.rule.as_deref().and_then(|rule| register.requirements.get(rule)) else { continue };
                 let origin = case.origin.unwrap_or(row.origin);
                 if case.class.unwrap_or(row.class) == Class::Must && !origin.may_demand() {
                     others.push(case.id.clone());
@@ -209,14 +210,18 @@ mod tests {
             let loaded = crate::scenario::load(source, &[], None).unwrap();
             for case in &loaded.scenario.cases {
                 let rule = case.rule.as_deref().unwrap_or_default();
-                assert!(register.rules.contains_key(rule), "{}: `{rule}` is no row of the register", case.id);
+                assert!(
+                    register.requirements.contains_key(rule),
+                    "{}: `{rule}` is no requirement of the register",
+                    case.id
+                );
                 cited.insert(rule.to_owned());
             }
         }
-        let idle = register.rules.iter().filter(|(id, rule)| !cited.contains(*id) && rule.uncovered.is_none());
+        let idle = register.requirements.iter().filter(|(id, rule)| !cited.contains(*id) && rule.uncovered.is_none());
         let idle: Vec<_> = idle.map(|(id, _)| id.as_str()).collect();
         assert!(idle.is_empty(), "rows with neither case nor reason: {idle:?}");
-        let both = register.rules.iter().filter(|(id, rule)| cited.contains(*id) && rule.uncovered.is_some());
+        let both = register.requirements.iter().filter(|(id, rule)| cited.contains(*id) && rule.uncovered.is_some());
         let both: Vec<_> = both.map(|(id, _)| id.as_str()).collect();
         assert!(both.is_empty(), "rows with a case and a reason for having none: {both:?}");
     }

@@ -18,14 +18,14 @@ use super::capabilities::{Capabilities, option_name};
 use super::deviations::Deviations;
 use super::ending::{Ending, processes};
 use super::fixture::Signs;
-use super::lag::{Lag, TOO_LATE};
+use super::managed_target::{ManagedTarget, SHOWN};
 use super::register::Register;
 use super::revision;
+use super::scheduling_delay::{Lag, TOO_LATE};
 use super::select::Suite;
-use super::stand::{SHOWN, Stand};
 use super::starved::{Starved, Waits, Watched};
 use super::timers;
-use crate::client::Manner;
+use crate::client::ConnectOptions;
 use crate::clock;
 use crate::play::{self, Played, Stage};
 use crate::record::{CapabilityResult, CaseResult, CaseVerdict, Failure, TargetInfo};
@@ -54,7 +54,7 @@ pub struct Settings {
     /// Path of the engine on the target.
     pub path: Option<String>,
     /// How it is talked to.
-    pub manner: Arc<Manner>,
+    pub manner: Arc<ConnectOptions>,
     /// Cases at a time, over all sets of options.
     pub jobs: usize,
     /// Added to every client's path, in each direction.
@@ -204,7 +204,7 @@ impl<'a> Runner<'a> {
     }
 
     /// Finds out what runs on the target; what decided is among the remarks.
-    async fn look(&self, first: &mut Stand<'a>) -> Result<TargetInfo, target::Error> {
+    async fn look(&self, first: &mut ManagedTarget<'a>) -> Result<TargetInfo, target::Error> {
         let mut info = first.info().clone();
         if self.prepared.is_old() {
             let fixture = revision::runs_fixture(&first.stage()).await.map_err(target::Error::Unreachable)?;
@@ -222,12 +222,12 @@ impl<'a> Runner<'a> {
         Ok(info)
     }
 
-    async fn stand(&self, options: &Options, name: &str) -> Result<Stand<'a>, target::Error> {
+    async fn stand(&self, options: &Options, name: &str) -> Result<ManagedTarget<'a>, target::Error> {
         let stderr = self.settings.folder.join(format!("{name}.stderr"));
         // A folder that cannot be made is reported by whoever writes into it.
         let _ = std::fs::create_dir_all(&self.settings.folder);
         let path = self.settings.path.as_deref();
-        let mut stand = Stand::start(self.prepared, path, options, stderr, self.settings).await?;
+        let mut stand = ManagedTarget::start(self.prepared, path, options, stderr, self.settings).await?;
         if let Some((fence, fixture)) = self.application.get() {
             stand.knows(fence, fixture);
         }
@@ -303,7 +303,7 @@ impl<'a> Runner<'a> {
 
     /// Plays cases side by side. When the target dies, those that were on it are played again one by one, on a
     /// fresh target, to find the one it died of.
-    async fn play_all(&self, stand: &mut Stand<'a>, picks: Vec<Pick>, at_once: usize) {
+    async fn play_all(&self, stand: &mut ManagedTarget<'a>, picks: Vec<Pick>, at_once: usize) {
         let mut queue = VecDeque::from(picks);
         let mut restarts = 0;
         while !queue.is_empty() {
@@ -359,7 +359,7 @@ impl<'a> Runner<'a> {
     }
 
     /// Plays cases one at a time; returns whether the target died of one of them.
-    async fn play_suspects(&self, stand: &mut Stand<'a>, suspects: Vec<Pick>, restarts: &mut u32) -> bool {
+    async fn play_suspects(&self, stand: &mut ManagedTarget<'a>, suspects: Vec<Pick>, restarts: &mut u32) -> bool {
         let mut found = false;
         let mut dead = true;
         for (index, pick) in suspects.iter().enumerate() {
@@ -412,7 +412,7 @@ impl<'a> Runner<'a> {
             id: "target/stays-alive".to_owned(),
             scenario: "target".to_owned(),
             title: "the target stays alive while cases are played side by side".to_owned(),
-            rule: None,
+            requirement: None,
             class: Some(Class::Must),
             ..play::blank(loaded, case)
         };
@@ -490,7 +490,7 @@ impl<'a> Runner<'a> {
 
     /// How serious it is and where it comes from, by the case or by its row.
     fn class_of(&self, result: &CaseResult) -> (Option<Class>, Option<Origin>) {
-        let rule = result.rule.as_ref().and_then(|rule| self.register.rules.get(rule));
+        let rule = result.requirement.as_ref().and_then(|rule| self.register.requirements.get(rule));
         (result.class.or(rule.map(|rule| rule.class)), result.origin.or(rule.map(|rule| rule.origin)))
     }
 
@@ -576,7 +576,7 @@ fn unkept(capability: &str, message: &str) -> CaseResult {
         scenario: OWN.to_owned(),
         title: format!("the target has {capability}, or declares that it has not"),
         place: String::new(),
-        rule: None,
+        requirement: None,
         class: Some(Class::Must),
         origin: None,
         verdict: CaseVerdict::Fail,

@@ -150,7 +150,7 @@ impl Filter {
         let id = case.full_id();
         let by_id = |wanted: &String| pattern::matches(wanted, &id) || pattern::matches(wanted, &case.id);
         let area = case.id.split('/').next().map(ToOwned::to_owned);
-        let rule = case.rule.as_ref().and_then(|rule| register.rules.get(rule));
+        let rule = case.rule.as_ref().and_then(|rule| register.requirements.get(rule));
         (self.ids.is_empty() || self.ids.iter().any(by_id))
             && among(&self.areas, area.as_ref())
             && among(&self.rules, case.rule.as_ref())

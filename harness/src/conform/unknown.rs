@@ -15,7 +15,7 @@ impl Filter {
         let areas: BTreeSet<&str> = ids.iter().filter_map(|id| id.split('/').next()).collect();
         let tags: BTreeSet<&str> = suite.cases().flat_map(|(_, case)| &case.tags).map(String::as_str).collect();
         let cited = suite.cases().filter_map(|(_, case)| case.rule.as_deref());
-        let rows: BTreeSet<&str> = register.rules.keys().map(String::as_str).chain(cited).collect();
+        let rows: BTreeSet<&str> = register.requirements.keys().map(String::as_str).chain(cited).collect();
         let mut problems = Vec::new();
         problems.extend(absent("area", &self.areas, &areas));
         problems.extend(absent("row", &self.rules, &rows));

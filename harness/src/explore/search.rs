@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use proptest::strategy::{Strategy as _, ValueTree as _};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
-use sio_oracle::Strength;
+use sio_oracle::Certainty;
 
 use super::generate::{self, Shape};
 use super::perform::{Outcome, Stage, perform};
@@ -63,7 +63,7 @@ pub struct Statistics {
     pub excused: BTreeMap<usize, u64>,
     /// What nobody promises and is worth knowing: how many programs showed it, and how it showed first.
     pub remarks: BTreeMap<String, (u64, String)>,
-    pub strength: Strength,
+    pub certainty: Certainty,
     pub took: Duration,
     /// The time was over in the middle of a program.
     pub unfinished: bool,
@@ -192,6 +192,6 @@ impl Statistics {
             let first = || (0, remark.summary.clone());
             self.remarks.entry(remark.invariant.to_string()).or_insert_with(first).0 += 1;
         }
-        self.strength.add(&outcome.findings.strength);
+        self.certainty.add(&outcome.findings.certainty);
     }
 }

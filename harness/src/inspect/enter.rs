@@ -8,7 +8,7 @@ use toml_edit::{DocumentMut, Item, Table};
 use crate::client::{Endpoint, Http, Jar};
 use crate::load::{self, Asker};
 use crate::play::shown::adding;
-use crate::scenario::model::{Deed, FlowStep, Population, Think};
+use crate::scenario::model::{FlowAction, FlowStep, Population, Think};
 use crate::scenario::source::Source;
 use crate::scenario::template::Scope;
 use crate::scenario::{self, Loaded};
@@ -122,15 +122,15 @@ async fn follow(
 ) -> Result<(), String> {
     for step in steps {
         match &step.deed {
-            Deed::Http { request, answer, save } => {
+            FlowAction::Http { request, answer, save } => {
                 let mut asker = Asker { endpoint, http, scope, jar };
                 let asked = asker.request(request, answer, save, step.within).await;
                 asked.map_err(|trouble| format!("{}: {}", step.name, trouble.words()))?;
             }
-            Deed::Think(Think::Between(length, _) | Think::Exponential(length)) => {
+            FlowAction::Think(Think::Between(length, _) | Think::Exponential(length)) => {
                 tokio::time::sleep((*length).min(super::LIMIT)).await;
             }
-            Deed::Repeat { times: (from, _), name, steps } => {
+            FlowAction::Repeat { times: (from, _), name, steps } => {
                 for round in 1..=(*from).min(MOST_ROUNDS) {
                     if let Some(name) = name {
                         scope.vars.insert(name.clone(), Value::Number(round.into()));
@@ -139,7 +139,11 @@ async fn follow(
                 }
             }
             // There is no connection yet.
-            Deed::Connect { .. } | Deed::Emit { .. } | Deed::Expect { .. } | Deed::Disconnect | Deed::Drop(_) => {
+            FlowAction::Connect { .. }
+            | FlowAction::Emit { .. }
+            | FlowAction::Expect { .. }
+            | FlowAction::Disconnect
+            | FlowAction::Drop(_) => {
                 return Err(format!("{}: nobody is connected yet", step.name));
             }
         }

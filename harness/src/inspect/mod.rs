@@ -33,7 +33,7 @@ use self::findings::{Call, Trace};
 use self::party::{Heard, Party, Role};
 use self::shape::Shape;
 use self::trace::Trial;
-use crate::client::{Connection, Endpoint, Http, Jar, Manner, http_client};
+use crate::client::{ConnectOptions, Connection, Endpoint, Http, Jar, http_client};
 use crate::clock;
 use crate::scenario::model::Transport;
 use crate::vocab::stamp::Stamp;
@@ -56,7 +56,7 @@ const MOST_WORDS: usize = 200;
 pub struct Settings {
     pub url: String,
     /// With what is shown at each CONNECT, if something is.
-    pub manner: Arc<Manner>,
+    pub manner: Arc<ConnectOptions>,
     /// What each client does before it connects.
     pub entrance: Option<Entrance>,
     /// Besides `/`, which is always asked; events go to the first.

@@ -15,7 +15,7 @@ const PEOPLE: &str = "people";
 const ROOM: &str = "room";
 /// Names of a traffic that rules would take for something else.
 const TAKEN: [&str; 10] =
-    ["connect", "upgrade", "reconnect", "ruler", "target", "oracle", "errors", "recovered", "capacity", "case"];
+    ["connect", "upgrade", "reconnect", "generator", "target", "oracle", "errors", "recovered", "capacity", "case"];
 
 struct Writer<'a> {
     settings: &'a Settings,
@@ -184,15 +184,15 @@ impl Writer<'_> {
             Some((event, trace)) => self.sent(event, trace),
             None => {
                 self.line("# What is sent, and who gets it: inspect again with --event to have it filled in.");
-                self.line("# [traffic.say]\n# by      = \"people\"\n# rate    = \"${rate}\"");
-                self.line("# emit    = [\"EVENT\", \"${payload}\"]");
-                self.line("# reaches = { event = \"EVENT\", rooms = [], except = \"sender\" }\n");
+                self.line("# [traffic.say]\n# from        = \"people\"\n# rate        = \"${rate}\"");
+                self.line("# emit        = [\"EVENT\", \"${payload}\"]");
+                self.line("# delivers_to = { event = \"EVENT\", rooms = [], except = \"sender\" }\n");
                 None
             }
         };
         self.line("[[phase]]\nname = \"steady\"\nfor  = \"${length}\"");
         if let Some(rules) = rules {
-            self.line(&format!("\n[slo]\nrules = [\n{rules}]"));
+            self.line(&format!("\n[slo]\nthresholds = [\n{rules}]"));
         }
     }
 
@@ -209,17 +209,17 @@ impl Writer<'_> {
             return None;
         }
         let (nsp, emit) = (string(self.namespace()), self.array(event.values()));
-        let _ = writeln!(self.out, "[traffic.{name}]\nby        = \"{PEOPLE}\"\nrate      = \"${{rate}}\"");
-        let _ = writeln!(self.out, "namespace = {nsp}\nemit      = {emit}");
+        let _ = writeln!(self.out, "[traffic.{name}]\nfrom        = \"{PEOPLE}\"\nrate        = \"${{rate}}\"");
+        let _ = writeln!(self.out, "namespace   = {nsp}\nemit        = {emit}");
         if let Some((size, binary)) = event.payload() {
             let binary = if binary { ", binary = true" } else { "" };
-            let _ = writeln!(self.out, "payload   = {{ size = \"{size}B\"{binary} }}");
+            let _ = writeln!(self.out, "payload     = {{ size = \"{size}B\"{binary} }}");
         }
         if let Some(back) = back.filter(|back| back.identity == Identity::Token) {
-            let _ = writeln!(self.out, "identify  = {}", string(&back.place));
+            let _ = writeln!(self.out, "identify    = {}", string(&back.place));
         }
         if acknowledged {
-            self.line("ack       = true");
+            self.line("ack         = true");
         }
         let mut rules = String::new();
         match back {
@@ -228,7 +228,7 @@ impl Writer<'_> {
                 "# It came back to nobody in a way that could be recognised: its acknowledgement is what counts.",
             ),
         }
-        for count in back.map_or(&[][..], |_| &["missing", "duplicate", "stray", "disorder"]) {
+        for count in back.map_or(&[][..], |_| &["missing", "duplicate", "misdelivered", "out_of_order"]) {
             let _ = writeln!(rules, "  \"{name}.{count} = 0\",");
         }
         if acknowledged {
@@ -247,7 +247,7 @@ impl Writer<'_> {
         if let Some(altered) = &back.altered {
             let _ = writeln!(self.out, "# The payload was not as it had been sent: {}", one_line(altered));
         }
-        let _ = writeln!(self.out, "reaches   = {{ event = {event}, rooms = [{rooms}]{except} }}");
+        let _ = writeln!(self.out, "delivers_to = {{ event = {event}, rooms = [{rooms}]{except} }}");
     }
 
     // ---- values
@@ -343,14 +343,14 @@ mod tests {
 
     use super::super::findings::{Audience, Call, Namespace, Share};
     use super::*;
-    use crate::client::{Manner, Tls};
+    use crate::client::{ConnectOptions, Tls};
     use crate::load;
     use crate::scenario::{self, source::Source};
 
     fn settings(auth: &str, joins: &[&str], event: Option<&str>) -> Settings {
         let headers = vec![("X-Key".to_owned(), "k-123456".to_owned())];
         let mut manner =
-            Manner::new(headers, "a=b".to_owned(), Tls::default(), Vec::new(), sio_protocol::Parser::default());
+            ConnectOptions::new(headers, "a=b".to_owned(), Tls::default(), Vec::new(), sio_protocol::Parser::default());
         std::sync::Arc::make_mut(&mut manner).auth = auth.to_owned();
         Settings {
             url: "http://127.0.0.1:3000".to_owned(),
@@ -420,12 +420,12 @@ mod tests {
         let text = written(&settings, &found(Some(("edited", 0, 0)), 3));
         for line in [
             r#""open(room)" = { emit = ["open", "${room}"], ack = true }"#,
-            r#"reaches   = { event = "edited", rooms = ["${room}"], except = "sender" }"#,
+            r#"delivers_to = { event = "edited", rooms = ["${room}"], except = "sender" }"#,
             r#"auth    = { token = "${env.SIO_AUTH_TOKEN}", n = 3 }"#,
             r#"headers = { X-Key = "${env.SIO_HEADER_X_KEY}" }"#,
             "path = \"/ws/\"",
-            "ack       = true",
-            r#""edit.stray = 0","#,
+            "ack         = true",
+            r#""edit.misdelivered = 0","#,
         ] {
             assert!(text.contains(line), "{line}\n{text}");
         }
@@ -437,7 +437,7 @@ mod tests {
             &settings("{}", &[r#"["open","a"]"#], Some(r#"["edit","a","${payload}"]"#)),
             &found(Some(("it's \"edited\" ${x}", 3, 3)), 0),
         );
-        assert!(text.contains(r#"reaches   = { event = "it's \"edited\" $${x}", rooms = [] }"#), "{text}");
+        assert!(text.contains(r#"delivers_to = { event = "it's \"edited\" $${x}", rooms = [] }"#), "{text}");
     }
 
     #[test]

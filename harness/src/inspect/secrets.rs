@@ -2,7 +2,7 @@
 
 use sio_protocol::Value;
 
-use crate::client::Manner;
+use crate::client::ConnectOptions;
 
 /// Shorter ones could be any word.
 const LEAST: usize = 6;
@@ -16,7 +16,7 @@ pub struct Secrets {
 
 impl Secrets {
     /// What the command line gave.
-    pub(super) fn given(manner: &Manner) -> Self {
+    pub(super) fn given(manner: &ConnectOptions) -> Self {
         let mut secrets = Self::default();
         if let Ok(auth) = serde_json::from_str(&manner.auth) {
             secrets.add_auth(&auth, "SIO_AUTH");
@@ -87,7 +87,7 @@ mod tests {
     #[test]
     fn secrets_are_hidden_and_stand_for_variables() {
         let headers = vec![("Authorization".to_owned(), "Bearer abc.def.ghi".to_owned())];
-        let mut manner: Arc<Manner> = Manner::new(
+        let mut manner: Arc<ConnectOptions> = ConnectOptions::new(
             headers,
             "key=0123456789&v=1".to_owned(),
             Tls::default(),

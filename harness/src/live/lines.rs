@@ -33,13 +33,13 @@ impl Lines {
 pub fn line(asked: u64, progress: &Progress, before: &Progress) -> String {
     let mut parts = vec![format!("{:>4.0} s  {:<12}", progress.second, progress.phase)];
     if asked > 0 {
-        parts.push(format!("users {}/{}", count(progress.open), count(asked)));
+        parts.push(format!("users {}/{}", count(progress.connected), count(asked)));
     }
     if progress.failed > 0 {
         parts.push(format!("{} failed", count(progress.failed)));
     }
-    if progress.visiting > 0 || asked == 0 {
-        parts.push(format!("visits {}", count(progress.visiting)));
+    if progress.iterating > 0 || asked == 0 {
+        parts.push(format!("iterations {}", count(progress.iterating)));
     }
     if progress.sent > 0 {
         let each = |now: u64, before: u64| count(now.saturating_sub(before));
@@ -68,7 +68,7 @@ mod tests {
         let progress = Progress {
             second: 12.0,
             phase: "steady".to_owned(),
-            open: 39,
+            connected: 39,
             failed: 1,
             sent: 1_500,
             delivered: 13_500,
@@ -81,7 +81,7 @@ mod tests {
             "  12 s  steady         users 39/40   1 failed   sent 1,500 (500/s)   delivered 13,500 (4,500/s)   \
              tell.delivery p99 2.34 ms   2 WRONG"
         );
-        let visitors = Progress { phase: "p".to_owned(), visiting: 7, ..Progress::default() };
-        assert_eq!(line(0, &visitors, &Progress::default()), "   0 s  p              visits 7");
+        let visitors = Progress { phase: "p".to_owned(), iterating: 7, ..Progress::default() };
+        assert_eq!(line(0, &visitors, &Progress::default()), "   0 s  p              iterations 7");
     }
 }

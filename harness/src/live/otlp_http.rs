@@ -15,7 +15,7 @@ use opentelemetry_http::{HttpClient, HttpError};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::client::body::collect;
-use crate::client::{Http, Manner, http_client};
+use crate::client::{ConnectOptions, Http, http_client};
 
 /// A collector that has not answered by then is not waited for.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -42,7 +42,7 @@ impl Direct {
         let (jobs, mut inbox) = mpsc::unbounded_channel::<Job>();
         let carry = move || {
             runtime.block_on(async {
-                let client = http_client(&Arc::new(Manner::default()));
+                let client = http_client(&Arc::new(ConnectOptions::default()));
                 while let Some((request, answer)) = inbox.recv().await {
                     // Nobody waits any more when the run is over.
                     let _ = answer.send(send(&client, request).await);

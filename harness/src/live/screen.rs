@@ -81,7 +81,7 @@ fn draw(canvas: &mut Canvas<'_>, area: Rect, frame: &Frame, now: &Progress, befo
         Constraint::Length(1),
         Constraint::Length(1),
     ]);
-    let [whole, users, rate, rates, latencies, wrong, ruler, cost] = rows.areas(area);
+    let [whole, users, rate, rates, latencies, wrong, generator, cost] = rows.areas(area);
     progress_bar(canvas, whole, frame, now);
     canvas.render_widget(Paragraph::new(named("users", users_text(frame, now))), users);
     let each = |now: u64, before: u64| count(now.saturating_sub(before));
@@ -95,7 +95,7 @@ fn draw(canvas: &mut Canvas<'_>, area: Rect, frame: &Frame, now: &Progress, befo
     let width = usize::from(trend.width);
     canvas.render_widget(Sparkline::default().data(last(&history.slowest, width)), trend);
     canvas.render_widget(Paragraph::new(wrong_line(now)), wrong);
-    canvas.render_widget(Paragraph::new(named("ruler", ruler_text(now))), ruler);
+    canvas.render_widget(Paragraph::new(named("generator", generator_text(now))), generator);
     canvas.render_widget(Paragraph::new(named("cost", cost_text(now, before))), cost);
 }
 
@@ -117,13 +117,13 @@ fn named(name: &'static str, text: String) -> Line<'static> {
 fn users_text(frame: &Frame, now: &Progress) -> String {
     let mut parts = Vec::new();
     if frame.asked > 0 {
-        parts.push(format!("{} open of {}", count(now.open), count(frame.asked)));
+        parts.push(format!("{} connected of {}", count(now.connected), count(frame.asked)));
     }
     if now.failed > 0 {
         parts.push(format!("{} failed", count(now.failed)));
     }
-    if now.visiting > 0 || frame.asked == 0 {
-        parts.push(format!("{} visits under way", count(now.visiting)));
+    if now.iterating > 0 || frame.asked == 0 {
+        parts.push(format!("{} iterations under way", count(now.iterating)));
     }
     parts.join("   ")
 }
@@ -137,14 +137,14 @@ fn latency_line(name: &str, summary: &Summary) -> Line<'static> {
 
 fn wrong_line(now: &Progress) -> Line<'static> {
     let text = match now.wrong {
-        0 => "nothing: no delivery lost, doubled, astray or out of order so far".to_owned(),
-        wrong => format!("{} DELIVERIES LOST, DOUBLED, ASTRAY OR OUT OF ORDER", count(wrong)),
+        0 => "nothing: no delivery lost, doubled, misdelivered or out of order so far".to_owned(),
+        wrong => format!("{} DELIVERIES LOST, DOUBLED, MISDELIVERED OR OUT OF ORDER", count(wrong)),
     };
     let line = named("wrong", text);
     if now.wrong > 0 { line.bold().red() } else { line }
 }
 
-fn ruler_text(now: &Progress) -> String {
+fn generator_text(now: &Progress) -> String {
     let value = |summary: &Summary| if summary.count > 0 { time(summary.p99 as f64) } else { "-".to_owned() };
     format!("late p99 {}   read p99 {}", value(&now.late), value(&now.read))
 }
@@ -193,9 +193,9 @@ mod tests {
         let now = Progress {
             second: 12.0,
             phase: "steady".to_owned(),
-            open: 499,
+            connected: 499,
             failed: 1,
-            visiting: 3,
+            iterating: 3,
             sent: 1_300,
             delivered: 12_000,
             latency: [("tell.delivery".to_owned(), summary), ("tell.first".to_owned(), summary)].into_iter().collect(),

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use sio_oracle::board::UNKNOWN_NODE;
 
+use super::handle::UserCommand;
 use super::local::Local;
-use super::mailbox::Order;
 use crate::clock;
 
 /// How often it is looked whether the other workers are ready.
@@ -41,7 +41,7 @@ pub(super) async fn link(local: &Rc<Local>, mine: &[u32]) {
     for (user, links) in senders(local, mine) {
         let mailbox = &local.mailboxes[&user];
         *mailbox.links.borrow_mut() = links;
-        mailbox.post(Order::Link);
+        mailbox.post(UserCommand::Link);
     }
     let linked = |local: &Local| mine.iter().filter(alive).all(|user| local.mailboxes[user].linked.get());
     let _ = tokio::time::timeout(LINK_LIMIT, local.wait_until(linked)).await;
@@ -61,7 +61,7 @@ fn senders(local: &Local, mine: &[u32]) -> Vec<(u32, Links)> {
     // Over all users, so that every worker comes to the same.
     for (number, user) in (0..).zip(&plan.users) {
         let mut links = Links::new();
-        for (index, traffic) in plan.traffic.iter().enumerate().filter(|(_, traffic)| traffic.by == user.population) {
+        for (index, traffic) in plan.traffic.iter().enumerate().filter(|(_, traffic)| traffic.from == user.population) {
             match traffic.drawn {
                 Some((first, count)) => {
                     let drawn = user.rooms.iter().filter(|room| (first..first + count).contains(*room));
@@ -116,7 +116,7 @@ fn fence_again(local: &Local, mine: &[u32]) {
     let mailboxes = mine.iter().map(|user| &local.mailboxes[user]);
     for mailbox in mailboxes.filter(|mailbox| mailbox.alive.get() && !mailbox.given_up.get()) {
         mailbox.fences.set(mailbox.fences.get() + 1);
-        mailbox.post(Order::Fence { last: false });
+        mailbox.post(UserCommand::Fence { last: false });
     }
 }
 

@@ -6,50 +6,50 @@ use sio_oracle::board::Nanos;
 
 use super::plan::Plan;
 use super::random::{Purpose, Stream};
-use crate::record::UpsetMark;
+use crate::record::DisruptionMark;
 use crate::scenario::Scenario;
-use crate::scenario::model::{Away, Upset};
+use crate::scenario::model::{Away, Disruption};
 
 /// Something that happens once.
 #[derive(Clone, Debug)]
-pub(super) struct Happening {
+pub(super) struct FaultEvent {
     /// Nanoseconds on the run's clock.
     pub(super) at: u64,
     /// Tells it from the others.
     number: usize,
     /// The population it is about; all of them, if there is none.
     of: Option<usize>,
-    pub(super) upset: Upset,
+    pub(super) upset: Disruption,
     /// How many servers there are.
     nodes: u32,
 }
 
-impl Happening {
+impl FaultEvent {
     /// Whether it is about users; otherwise it is about a process.
     pub(super) fn is_about_users(&self) -> bool {
-        matches!(self.upset, Upset::Drop { .. } | Upset::Stall { .. })
+        matches!(self.upset, Disruption::Drop { .. } | Disruption::Stall { .. })
     }
 
     /// As it is recorded.
-    pub(super) fn mark(&self, plan: &Plan) -> UpsetMark {
+    pub(super) fn mark(&self, plan: &Plan) -> DisruptionMark {
         let of = self.of.map_or_else(String::new, |of| format!(" of {}", plan.populations[of].name));
         let percent = |share: f64| format!("{:.0}%{of}", share * 100.0);
         let says = match &self.upset {
-            Upset::Drop { share, .. } => format!("drop {}", percent(*share)),
-            Upset::Stall { share, length, .. } => format!("stall {} for {length:?}", percent(*share)),
-            Upset::Freeze { length, node } => format!("freeze node {node} for {length:?}"),
-            Upset::Restart { kill: true, node, .. } => format!("kill node {node}"),
-            Upset::Restart { node, .. } => format!("restart node {node}"),
-            Upset::Roll { .. } => "every node is started again, one after the other".to_owned(),
-            Upset::Broker { how, length } => format!("{}{}", broker(how), lasting(*length)),
-            Upset::Unbalance => "the balancer drops everybody".to_owned(),
+            Disruption::Drop { share, .. } => format!("drop {}", percent(*share)),
+            Disruption::Stall { share, length, .. } => format!("stall {} for {length:?}", percent(*share)),
+            Disruption::Freeze { length, node } => format!("freeze node {node} for {length:?}"),
+            Disruption::Restart { kill: true, node, .. } => format!("kill node {node}"),
+            Disruption::Restart { node, .. } => format!("restart node {node}"),
+            Disruption::Roll { .. } => "every node is started again, one after the other".to_owned(),
+            Disruption::Broker { how, length } => format!("{}{}", broker(how), lasting(*length)),
+            Disruption::Unbalance => "the balancer drops everybody".to_owned(),
         };
-        UpsetMark { second: self.at as f64 / 1e9, says }
+        DisruptionMark { second: self.at as f64 / 1e9, says }
     }
 
     /// Whether it meets a user: with the chance that the scenario gives, and always the same ones for one seed.
     pub(super) fn meets(&self, plan: &Plan, user: u32) -> bool {
-        let (Upset::Drop { share, .. } | Upset::Stall { share, .. }) = self.upset else { return false };
+        let (Disruption::Drop { share, .. } | Disruption::Stall { share, .. }) = self.upset else { return false };
         let is_meant = self.of.is_none_or(|of| plan.users[user as usize].population == of);
         is_meant && Stream::new(plan.seed, Purpose::Chaos, self.number, user).unit() <= share
     }
@@ -61,24 +61,24 @@ const AFTERMATH: Duration = Duration::from_mins(1);
 /// So long a node may take to be there again.
 const STARTING: Duration = Duration::from_secs(5);
 
-impl Happening {
+impl FaultEvent {
     /// Whether it may be why a connection of `user` breaks at `now`, or cannot be made.
     pub(super) fn explains(&self, plan: &Plan, user: u32, now: Nanos) -> bool {
         // Behind one address nobody knows which node is whose.
         let is_its_node = |node: u32| plan.nodes == 1 || plan.users[user as usize].node == node;
         let length = match self.upset {
-            Upset::Unbalance => Duration::ZERO,
-            Upset::Roll { down, apart, .. } => (down + apart + STARTING) * self.nodes,
-            Upset::Stall { length, .. } if self.meets(plan, user) => length,
-            Upset::Freeze { length, node } if is_its_node(node) => length,
-            Upset::Restart { down, node, .. } if is_its_node(node) => down,
+            Disruption::Unbalance => Duration::ZERO,
+            Disruption::Roll { down, apart, .. } => (down + apart + STARTING) * self.nodes,
+            Disruption::Stall { length, .. } if self.meets(plan, user) => length,
+            Disruption::Freeze { length, node } if is_its_node(node) => length,
+            Disruption::Restart { down, node, .. } if is_its_node(node) => down,
             // Who was dropped can come back at once.
             // And a broker that is away breaks no connection.
-            Upset::Drop { .. }
-            | Upset::Stall { .. }
-            | Upset::Freeze { .. }
-            | Upset::Restart { .. }
-            | Upset::Broker { .. } => return false,
+            Disruption::Drop { .. }
+            | Disruption::Stall { .. }
+            | Disruption::Freeze { .. }
+            | Disruption::Restart { .. }
+            | Disruption::Broker { .. } => return false,
         };
         let began = self.at as Nanos;
         began <= now && now <= began.saturating_add((length + AFTERMATH).as_nanos() as Nanos)
@@ -103,7 +103,7 @@ pub(super) fn broker(how: &Away) -> String {
 }
 
 /// Everything that happens, in its order.
-pub(super) fn timeline(scenario: &Scenario, plan: &Plan) -> Vec<Happening> {
+pub(super) fn timeline(scenario: &Scenario, plan: &Plan) -> Vec<FaultEvent> {
     let nodes = scenario.target.nodes.unwrap_or(plan.nodes);
     let mut happenings = Vec::new();
     for chaos in &scenario.chaos {
@@ -112,14 +112,14 @@ pub(super) fn timeline(scenario: &Scenario, plan: &Plan) -> Vec<Happening> {
             None => (0, plan.length()),
         };
         let of = match &chaos.upset {
-            Upset::Drop { of, .. } | Upset::Stall { of, .. } => of.as_ref(),
+            Disruption::Drop { of, .. } | Disruption::Stall { of, .. } => of.as_ref(),
             _ => None,
         };
         let of = of.and_then(|name| plan.populations.iter().position(|crowd| crowd.name == *name));
         let mut at = start + chaos.after.as_nanos() as u64;
         while at < end {
             let number = happenings.len();
-            happenings.push(Happening { at, number, of, upset: chaos.upset.clone(), nodes });
+            happenings.push(FaultEvent { at, number, of, upset: chaos.upset.clone(), nodes });
             match chaos.every {
                 Some(every) => at += every.as_nanos() as u64,
                 None => break,
@@ -140,8 +140,8 @@ mod tests {
         let text = "name = \"x\"\n[actions]\n\"join(r)\" = { emit = [\"join\", \"${r}\"], ack = true }\n\
              [rooms.a]\ncount = 1\njoin = [\"join\", \"${room}\"]\n[users.u]\ncount = 1000\nin = { a = 1 }\n\
              [users.v]\ncount = 1000\nin = { a = 1 }\n\
-             [traffic.t]\nby = \"u\"\nrate = \"1/s\"\nemit = [\"say\", \"${payload}\"]\n\
-             reaches = { event = \"say\", rooms = [\"${room}\"] }\n\
+             [traffic.t]\nfrom = \"u\"\nrate = \"1/s\"\nemit = [\"say\", \"${payload}\"]\n\
+             delivers_to = { event = \"say\", rooms = [\"${room}\"] }\n\
              [[phase]]\nname = \"p\"\nfor = \"5s\"\n\
              [[phase]]\nname = \"q\"\nfor = \"5s\"\nat_start = { drop = \"100%\", of = \"v\" }\n\
              [[chaos]]\nin = \"q\"\nafter = \"1s\"\nevery = \"2s\"\nstall = \"25%\"\nfor = \"100ms\"\n\
@@ -152,11 +152,11 @@ mod tests {
         let seconds: Vec<_> = timeline.iter().map(|happening| happening.at / 1_000_000_000).collect();
         assert_eq!(seconds, [1, 5, 6, 8]);
         assert!(!timeline[0].is_about_users());
-        let met = |happening: &Happening| (0..2000).filter(|user| happening.meets(&plan, *user)).collect::<Vec<_>>();
+        let met = |happening: &FaultEvent| (0..2000).filter(|user| happening.meets(&plan, *user)).collect::<Vec<_>>();
         assert_eq!(met(&timeline[1]), (1000..2000).collect::<Vec<_>>());
         let (first, second) = (met(&timeline[2]), met(&timeline[3]));
         let explains =
-            |happening: &Happening, user: u32, second: i64| happening.explains(&plan, user, second * 1_000_000_000);
+            |happening: &FaultEvent, user: u32, second: i64| happening.explains(&plan, user, second * 1_000_000_000);
         assert!(explains(&timeline[0], 7, 2) && !explains(&timeline[0], 7, 0) && !explains(&timeline[0], 7, 70));
         assert!(!explains(&timeline[1], 1000, 5), "who was dropped can come back");
         assert!(explains(&timeline[2], first[0], 7) && !(0..2000).all(|user| explains(&timeline[2], user, 7)));

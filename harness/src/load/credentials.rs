@@ -8,14 +8,14 @@ use std::sync::Arc;
 
 use sio_protocol::Value;
 
-use super::manner::{Shared, manner, varies};
+use super::connect_options::{Shared, manner, varies};
 use super::message::json_of;
 use super::plan::Plan;
 use super::random::{Purpose, Stream};
-use crate::client::Manner;
+use crate::client::ConnectOptions;
 use crate::play::shown::adding;
 use crate::scenario::Loaded;
-use crate::scenario::model::{Deed, FlowStep, HandOut, Population};
+use crate::scenario::model::{FlowAction, FlowStep, HandOut, Population};
 use crate::scenario::template::{Expr, Scope, TOKEN, Template};
 use crate::secrets;
 
@@ -25,7 +25,7 @@ pub(super) struct Credentials {
     /// Sent with each CONNECT, as JSON text; empty if nothing is.
     pub(super) auth: String,
     /// How its connections are made; as all are, if it has nothing of its own.
-    pub(super) manner: Option<Arc<Manner>>,
+    pub(super) manner: Option<Arc<ConnectOptions>>,
     /// What its joins and messages name of it; empty, if they name nothing.
     pub(super) known: BTreeMap<String, Value>,
 }
@@ -55,7 +55,7 @@ pub(super) struct Issuer {
     headers: Vec<(String, Template)>,
     shared: Shared,
     /// How all connections are made.
-    usual: Arc<Manner>,
+    usual: Arc<ConnectOptions>,
     /// Feeds of which each user gets a row; of those that are handed out one after another, the first that is its.
     feeds: Vec<(String, HandOut, usize)>,
     /// Names that joins and messages use, and that are not of `[vars]`.
@@ -68,7 +68,7 @@ pub(super) struct Issuer {
 
 impl Issuer {
     /// For the population of this number. The error says what cannot be rendered.
-    pub(super) fn new(loaded: &Loaded, population: usize, usual: &Arc<Manner>) -> Result<Self, String> {
+    pub(super) fn new(loaded: &Loaded, population: usize, usual: &Arc<ConnectOptions>) -> Result<Self, String> {
         let (name, users) = &loaded.scenario.populations.get_index(population).ok_or("no such population")?;
         let wanted = wanted(loaded, name, users);
         let base = loaded.scope();
@@ -169,7 +169,7 @@ impl Issuer {
     fn saved(&self) -> Vec<String> {
         let mut names = Vec::new();
         visit(&self.enter, &mut |step| {
-            if let Deed::Http { answer, save, .. } = &step.deed {
+            if let FlowAction::Http { answer, save, .. } = &step.deed {
                 names.extend(save.iter().map(|(name, _)| name.clone()));
                 answer.visit(&mut |expr| {
                     if let Expr::Save(name) = expr {
@@ -286,7 +286,7 @@ pub(super) const CLOSES: char = '\u{f5b1}';
 fn visit<'a>(steps: &'a [FlowStep], f: &mut dyn FnMut(&'a FlowStep)) {
     for step in steps {
         f(step);
-        if let Deed::Repeat { steps, .. } = &step.deed {
+        if let FlowAction::Repeat { steps, .. } = &step.deed {
             visit(steps, f);
         }
     }
@@ -321,7 +321,7 @@ fn wanted(loaded: &Loaded, name: &str, users: &Population) -> Vec<String> {
     for (group, _) in &users.rooms {
         scenario.rooms[group].join.args.iter().for_each(|arg| look(arg, false));
     }
-    for traffic in scenario.traffic.values().filter(|traffic| traffic.by == name) {
+    for traffic in scenario.traffic.values().filter(|traffic| traffic.from == name) {
         traffic.emit.iter().for_each(|arg| look(arg, traffic.identify.is_some()));
     }
     names

@@ -4,12 +4,12 @@ use std::rc::Rc;
 
 use sio_oracle::board::Nanos;
 
-use super::chaos::Happening;
-use super::journey::{self, Visitor};
+use super::chaos::FaultEvent;
+use super::flow::{self, Iteration};
+use super::handle::UserCommand;
 use super::local::Local;
-use super::mailbox::Order;
 use crate::clock::{PreciseSleep, RunClock};
-use crate::scenario::model::Upset;
+use crate::scenario::model::Disruption;
 
 /// Senders of messages that are given out at once when the schedule lags behind, and such messages: however few send them,
 /// those who read get their turn.
@@ -20,15 +20,15 @@ const MOST_AT_ONCE: u32 = 4_096;
 enum Due {
     /// Message and sender.
     Message(u32, u32),
-    Visitor(Visitor),
-    Happening(Happening),
+    Iteration(Iteration),
+    FaultEvent(FaultEvent),
 }
 
 /// Does what the schedule says at its intended times: hands messages to their senders, lets visitors in, lets happen
 /// what happens; then waits for the end of the last phase.
 pub(super) async fn emit(local: &Rc<Local>, mine: &[u32], clock: RunClock, sleep: &mut PreciseSleep) {
     let workers = local.shared.workers;
-    let own = |visitor: &Visitor| visitor.number as usize % workers == local.number;
+    let own = |visitor: &Iteration| visitor.number as usize % workers == local.number;
     let mut visitors = local.shared.visitors.clone().filter(own).peekable();
     let mut happenings = local.shared.chaos.iter().filter(|happening| happening.is_about_users()).peekable();
     let mut index = 0;
@@ -40,8 +40,8 @@ pub(super) async fn emit(local: &Rc<Local>, mine: &[u32], clock: RunClock, sleep
         let next = [happening, visitor, message.map(|(at, _)| at)].into_iter().flatten().min();
         let Some(at) = next else { break };
         let due = match message {
-            _ if happening == next => happenings.next().cloned().map(Due::Happening),
-            _ if visitor == next => visitors.next().map(Due::Visitor),
+            _ if happening == next => happenings.next().cloned().map(Due::FaultEvent),
+            _ if visitor == next => visitors.next().map(Due::Iteration),
             message => message.map(|(_, sender)| Due::Message(index, sender)),
         };
         match due {
@@ -60,11 +60,11 @@ pub(super) async fn emit(local: &Rc<Local>, mine: &[u32], clock: RunClock, sleep
                 // Let them write before looking at the clock again: a burst must not pile up.
                 local.crew.give_way().await;
             }
-            Some(Due::Visitor(visitor)) => {
+            Some(Due::Iteration(visitor)) => {
                 local.crew.until(clock.at(at), async { _ = sleep.until(clock.at(at)).await }).await;
                 welcome(local, visitor).await;
             }
-            Some(Due::Happening(happening)) => {
+            Some(Due::FaultEvent(happening)) => {
                 let _ = sleep.until(clock.at(at)).await;
                 upset(local, mine, &happening);
             }
@@ -109,26 +109,26 @@ fn hand(local: &Local, message: u32, sender: u32, called: &mut Vec<u32>) {
         called.push(sender);
         local.crew.first(mailbox.member.get());
     }
-    mailbox.post(Order::Send(message));
+    mailbox.post(UserCommand::Send(message));
 }
 
 /// Lets somebody in who follows a flow.
-async fn welcome(local: &Rc<Local>, visitor: Visitor) {
+async fn welcome(local: &Rc<Local>, visitor: Iteration) {
     let late = (local.now() - visitor.at as Nanos).max(0) as u64;
     local.measurements.borrow_mut().came(local.plan.phase_at(visitor.at as Nanos), late);
-    local.visiting.set(local.visiting.get() + 1);
-    let member = local.crew.spawn(journey::follow(local.clone(), visitor));
+    local.iterating.set(local.iterating.get() + 1);
+    let member = local.crew.spawn(flow::follow(local.clone(), visitor));
     local.crew.first(member);
     local.crew.give_way().await;
 }
 
-fn upset(local: &Local, mine: &[u32], happening: &Happening) {
+fn upset(local: &Local, mine: &[u32], happening: &FaultEvent) {
     for user in mine {
         let mailbox = &local.mailboxes[user];
         if mailbox.alive.get() && happening.meets(&local.plan, *user) {
             match happening.upset {
-                Upset::Drop { how, .. } => mailbox.post(Order::Drop(how)),
-                Upset::Stall { length, .. } => mailbox.post(Order::Stall(length)),
+                Disruption::Drop { how, .. } => mailbox.post(UserCommand::Drop(how)),
+                Disruption::Stall { length, .. } => mailbox.post(UserCommand::Stall(length)),
                 _ => {}
             }
         }

@@ -208,10 +208,10 @@ fn stamp(incoming: &Incoming) -> Option<Reading> {
 impl Owed {
     fn new(traffic: &Traffic, loaded: &Loaded) -> Self {
         let is_token = traffic.identify.is_some();
-        let event = traffic.reaches.as_ref().map(|reaches| Event {
-            beginning: format!("[{}", Json::from(reaches.event.as_str())),
-            name: reaches.event.clone(),
-            args: reaches.args.as_ref().map(|args| {
+        let event = traffic.delivers_to.as_ref().map(|delivers_to| Event {
+            beginning: format!("[{}", Json::from(delivers_to.event.as_str())),
+            name: delivers_to.event.clone(),
+            args: delivers_to.args.as_ref().map(|args| {
                 let patterns = args.iter().map(|arg| without_identity(arg, is_token)).collect();
                 Arguments { patterns, known: loaded.scope() }
             }),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use sio_protocol::{Args, Value};
 
-use super::manner::varies;
+use super::connect_options::varies;
 use crate::scenario::Loaded;
 use crate::scenario::model::{Ack, Invocation, Population};
 use crate::scenario::template::{Scope, Template};

@@ -8,22 +8,22 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 
-use sio_oracle::board::{Fate, Nanos, Receiver};
+use sio_oracle::board::{DeliveryOutcome, Nanos, Receiver};
 use sio_protocol::ByteString;
 use tokio::sync::Notify;
 
 use super::admission::NotIn;
 use super::credentials::Credentials;
-use super::crew::Crew;
+use super::emission_log::Window;
+use super::executor::UserExecutor;
+use super::flow::FlowConfig;
 use super::goose;
+use super::handle::UserHandle;
 use super::join::{Join, Joining};
-use super::journey::Guide;
-use super::log::Window;
-use super::mailbox::Mailbox;
-use super::measure::Measurements;
+use super::measurements::Measurements;
 use super::message::Message;
 use super::plan::Plan;
-use super::shared::{Behaviour, Shared};
+use super::shared::{PopulationConfig, Shared};
 use crate::client::{Carrier, Connection, Endpoint, Jars, WireBytes};
 use crate::clock::RunClock;
 use crate::play::Stage;
@@ -49,13 +49,13 @@ pub(super) struct Local {
     pub(super) window: RefCell<Window>,
     pub(super) connect_clock: RunClock,
     pub(super) clock: Cell<Option<RunClock>>,
-    pub(super) mailboxes: HashMap<u32, Rc<Mailbox>>,
-    pub(super) crew: Crew,
+    pub(super) mailboxes: HashMap<u32, Rc<UserHandle>>,
+    pub(super) crew: UserExecutor,
     /// A user has opened, failed, been fenced or left.
     pub(super) ready: Notify,
     pub(super) gone: Cell<u64>,
-    /// Visitors that have come and not gone.
-    pub(super) visiting: Cell<u64>,
+    /// Iterations that have come and not gone.
+    pub(super) iterating: Cell<u64>,
     /// The phases are over, for those who follow a flow.
     pub(super) over: Cell<bool>,
     pub(super) ends: Notify,
@@ -70,7 +70,7 @@ pub(super) struct Local {
 }
 
 impl Local {
-    pub(super) fn mailbox(&self, user: u32) -> Rc<Mailbox> {
+    pub(super) fn mailbox(&self, user: u32) -> Rc<UserHandle> {
         self.mailboxes[&user].clone()
     }
 
@@ -120,7 +120,7 @@ impl Local {
         Carrier::Resending(self.stage.http.clone(), self.resent.clone())
     }
 
-    pub(super) fn crowd(&self, user: u32) -> &Behaviour {
+    pub(super) fn crowd(&self, user: u32) -> &PopulationConfig {
         &self.shared.crowds[self.plan.users[user as usize].population]
     }
 
@@ -256,7 +256,7 @@ impl Local {
 
     // ---- what happens to those who follow a flow
 
-    pub(super) fn guide(&self) -> &Guide {
+    pub(super) fn guide(&self) -> &FlowConfig {
         &self.shared.guide
     }
 
@@ -273,7 +273,7 @@ impl Local {
 
     /// A visitor is through.
     pub(super) fn visitor_gone(&self) {
-        self.visiting.set(self.visiting.get() - 1);
+        self.iterating.set(self.iterating.get() - 1);
         self.ready.notify_one();
     }
 
@@ -351,7 +351,7 @@ impl Local {
     }
 
     /// Where fates of a user's messages are counted.
-    pub(super) fn fates(&self, user: u32) -> impl FnMut(u32, u32, Fate) + '_ {
+    pub(super) fn fates(&self, user: u32) -> impl FnMut(u32, u32, DeliveryOutcome) + '_ {
         let node = self.mailboxes[&user].node.get();
         move |stream, seq, fate| {
             let window = self.window.borrow();
@@ -359,8 +359,8 @@ impl Local {
             let Some(entry) = window.entry(index) else { return };
             self.measurements.borrow_mut().settled(&self.plan, &window, (user, node), entry, fate);
             window.saw(index, |seen| {
-                seen.owed += u32::from(matches!(fate, Fate::Delivered | Fate::Missing(_)));
-                seen.missing += u32::from(matches!(fate, Fate::Missing(_)));
+                seen.owed += u32::from(matches!(fate, DeliveryOutcome::Delivered | DeliveryOutcome::Missing(_)));
+                seen.missing += u32::from(matches!(fate, DeliveryOutcome::Missing(_)));
             });
         }
     }

@@ -10,14 +10,14 @@ use std::time::{Duration, SystemTime};
 use hdrhistogram::Histogram;
 use indexmap::IndexMap;
 
+use super::coordinator::tag_of;
 use super::fanout::{POWERS, Places, place_tag};
-use super::measure::{Key, Measure};
+use super::measurements::{Key, Measure};
 use super::outliers;
 use super::plan::Plan;
 use super::result::{Histograms, latencies};
 use super::run::write_distributions;
 use super::slo;
-use super::watch::tag_of;
 use crate::record::histogram::{Interval, write_hlog};
 use crate::record::{
     self, CaseResult, Cost, Cpu, Entry, Growth, Header, LoadResult, Memory, Part, Progress, Recorder, ScenarioStart,
@@ -126,7 +126,7 @@ pub fn merge(paths: &[PathBuf], recorder: &mut Recorder, command: Vec<String>) -
     cases.into_iter().try_for_each(|case| add(Entry::Case(case)))?;
     progress(&pieces).into_iter().try_for_each(|second| add(Entry::Progress(second)))?;
     add(Entry::Load(Box::new(load)))?;
-    rules.into_iter().try_for_each(|rule| add(Entry::Rule(rule)))?;
+    rules.into_iter().try_for_each(|rule| add(Entry::Threshold(rule)))?;
     write_distributions(recorder.folder(), &sums.plan, &sums.histograms).map_err(unwritten)?;
     let log = recorder.folder().join(format!("{}.hlog", loaded.scenario.name));
     write_hlog(&log, SystemTime::UNIX_EPOCH, sums.intervals.into_iter()).map_err(unwritten)
@@ -136,7 +136,7 @@ pub fn merge(paths: &[PathBuf], recorder: &mut Recorder, command: Vec<String>) -
 fn load_again(start: &ScenarioStart) -> Result<Loaded, String> {
     let source = Source { name: start.file.clone(), text: start.source.clone() };
     let overrides: Vec<_> = start.vars.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
-    scenario::load(source, &overrides, Some(start.seed))
+    scenario::load_recorded(source, &overrides, Some(start.seed))
         .map_err(|problem| format!("the scenario in the record cannot be read any more:\n{problem}"))
 }
 
@@ -293,8 +293,8 @@ fn add(sum: &mut LoadResult, part: LoadResult) {
             theirs.users.into_iter().for_each(|(name, counts)| *mine.users.entry(name).or_default() += counts);
         }
     }
-    for (name, visits) in part.journeys {
-        let mine = sum.journeys.entry(name).or_default();
+    for (name, visits) in part.iterations {
+        let mine = sum.iterations.entry(name).or_default();
         *mine = *mine + visits;
     }
     for (name, flow) in &part.flows {
@@ -387,8 +387,8 @@ fn progress(pieces: &[Piece]) -> Vec<Progress> {
 
 /// Adds a part's second; `fresh` when it was not added to an earlier one already, so that its latencies count.
 fn put_together(sum: &mut Progress, part: &Progress, fresh: bool) {
-    sum.open += part.open;
-    sum.visiting += part.visiting;
+    sum.connected += part.connected;
+    sum.iterating += part.iterating;
     sum.failed += part.failed;
     sum.sent += part.sent;
     sum.delivered += part.delivered;

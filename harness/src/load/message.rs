@@ -31,7 +31,7 @@ pub fn check(loaded: &Loaded) -> Result<(), String> {
     for (name, traffic) in &loaded.scenario.traffic {
         Message::new(loaded, traffic).map_err(|problem| format!("[traffic.{name}]: {problem}"))?;
     }
-    super::journey::check(loaded)?;
+    super::flow::check(loaded)?;
     super::credentials::check(loaded)
 }
 
@@ -259,8 +259,8 @@ mod tests {
         let text = format!(
             "name = \"x\"\n[actions]\n\"join(r)\" = {{ emit = [\"join\", \"${{r}}\"] }}\n\
              [rooms.a]\ncount = 1\njoin = [\"join\", \"${{room}}\"]\n[users.u]\ncount = 1\nin = {{ a = 1 }}\n\
-             [traffic.t]\nby = \"u\"\nrate = \"1/s\"\n\
-             {what}\nreaches = {{ event = \"say\", rooms = [\"${{room}}\"] }}\n\
+             [traffic.t]\nfrom = \"u\"\nrate = \"1/s\"\n\
+             {what}\ndelivers_to = {{ event = \"say\", rooms = [\"${{room}}\"] }}\n\
              [[phase]]\nname = \"p\"\nfor = \"1s\"\n\
              [vars]\nfloor = 7\nvip = true\nratio = 0.5\n[feeds.who]\nvalues = [\"a\\\"b\", 3]\n"
         );
@@ -306,7 +306,7 @@ mod tests {
     #[test]
     fn what_cannot_be_rendered_is_not_sent_as_nothing() {
         let text = "name = \"x\"\n[users.u]\ncount = 1\nenter = [{ http = { get = \"/\" }, save = { level = \"$.l\" } }]\n\
-                    [traffic.t]\nby = \"u\"\nrate = \"1/s\"\nemit = [\"say\", \"${level + 1}\", \"${payload}\"]\n\
+                    [traffic.t]\nfrom = \"u\"\nrate = \"1/s\"\nemit = [\"say\", \"${level + 1}\", \"${payload}\"]\n\
                     ack = true\n[[phase]]\nname = \"p\"\nfor = \"1s\"\n";
         let loaded = scenario::load(Source { name: "t".to_owned(), text: text.to_owned() }, &[], None).unwrap();
         let message = Message::new(&loaded, &loaded.scenario.traffic["t"]).unwrap();

@@ -2,7 +2,7 @@
 
 use sio_oracle::board::Nanos;
 
-use super::log::{Entry, Seen};
+use super::emission_log::{Entry, FanoutProgress};
 use super::plan::Plan;
 use crate::record::Outlier;
 
@@ -24,7 +24,7 @@ pub(super) struct LastCopy {
 struct Late {
     at: u64,
     sent: Nanos,
-    seen: Seen,
+    seen: FanoutProgress,
 }
 
 /// The worst of each traffic.
@@ -37,7 +37,7 @@ impl Outliers {
     }
 
     /// A message has reached all who were owed it.
-    pub(super) fn note(&mut self, entry: &Entry, sent: Nanos, seen: Seen) {
+    pub(super) fn note(&mut self, entry: &Entry, sent: Nanos, seen: FanoutProgress) {
         let worst = &mut self.0[usize::from(entry.emission.traffic)];
         if worst.len() == KEPT && worst.last().is_some_and(|least| least.seen.last >= seen.last) {
             return;

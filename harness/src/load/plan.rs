@@ -8,7 +8,7 @@ use sio_oracle::Tri;
 
 use super::random::{Purpose, Stream};
 use crate::scenario::Scenario;
-use crate::scenario::model::{Coming, FlowStep, Journey, Phase, Population, Reach, RoomRef, Topology, Transport};
+use crate::scenario::model::{ArrivalModel, Flow, FlowStep, Phase, Population, Reach, RoomRef, Topology, Transport};
 
 /// Messages of one run: their numbers have four bytes.
 const MAX_EMISSIONS: f64 = 4e9;
@@ -18,7 +18,7 @@ const MAX_EMISSIONS: f64 = 4e9;
 pub struct Plan {
     pub seed: u64,
     pub users: Vec<User>,
-    pub populations: Vec<Crowd>,
+    pub populations: Vec<PopulationPlan>,
     pub rooms: Vec<Room>,
     pub phases: Vec<PhasePlan>,
     pub traffic: Vec<TrafficPlan>,
@@ -44,7 +44,7 @@ pub struct Plan {
 
 /// One population.
 #[derive(Clone, Debug)]
-pub struct Crowd {
+pub struct PopulationPlan {
     pub name: String,
     /// Its users have successive numbers.
     pub first: u32,
@@ -92,7 +92,7 @@ pub struct PhasePlan {
 #[expect(clippy::struct_excessive_bools, reason = "each is a key of its own")]
 pub struct TrafficPlan {
     pub name: String,
-    pub by: usize,
+    pub from: usize,
     pub namespace: String,
     /// The group its rooms are drawn from: the first, and how many there are.
     pub drawn: Option<(u32, u32)>,
@@ -134,21 +134,21 @@ impl Plan {
         plan.note_steps(scenario);
         for (name, traffic) in &scenario.traffic {
             let drawn = traffic.room_group.as_ref().map(|group| (groups[group], scenario.rooms[group].count));
-            let by = scenario.populations.get_index_of(&traffic.by).unwrap_or(0);
+            let from = scenario.populations.get_index_of(&traffic.from).unwrap_or(0);
             let first_stream = plan.streams_per_node;
             let nobody = Reach::default();
-            let reaches = traffic.reaches.as_ref().unwrap_or(&nobody);
-            plan.address(reaches, drawn, &groups);
+            let delivers_to = traffic.delivers_to.as_ref().unwrap_or(&nobody);
+            plan.address(delivers_to, drawn, &groups);
             plan.traffic.push(TrafficPlan {
                 name: name.clone(),
-                by,
+                from,
                 namespace: traffic.namespace.clone(),
                 drawn,
                 first_stream,
-                spares_sender: reaches.except_sender,
-                volatile: reaches.volatile,
-                history: reaches.history,
-                everybody: traffic.reaches.as_ref().is_some_and(|reaches| reaches.rooms.is_empty()),
+                spares_sender: delivers_to.except_sender,
+                volatile: delivers_to.volatile,
+                history: delivers_to.history,
+                everybody: traffic.delivers_to.as_ref().is_some_and(|delivers_to| delivers_to.rooms.is_empty()),
                 ack: traffic.ack,
             });
         }
@@ -296,8 +296,8 @@ impl Plan {
 }
 
 /// What the visitors of a journey may need at the same time, as far as that can be known.
-fn connections(journey: &Journey) -> u64 {
-    let Coming::Closed { count, .. } = journey.coming else { return 0 };
+fn connections(journey: &Flow) -> u64 {
+    let ArrivalModel::Closed { count, .. } = journey.coming else { return 0 };
     let each = journey.transport.iter().map(|(transport, _)| transport.connections()).max().unwrap_or(1);
     u64::from(count) * each
 }
@@ -317,13 +317,13 @@ fn rooms(scenario: &Scenario) -> (Vec<Room>, IndexMap<String, u32>) {
     (rooms, groups)
 }
 
-fn users(scenario: &Scenario, groups: &IndexMap<String, u32>, nodes: u32) -> (Vec<User>, Vec<Crowd>) {
+fn users(scenario: &Scenario, groups: &IndexMap<String, u32>, nodes: u32) -> (Vec<User>, Vec<PopulationPlan>) {
     let dealt: Vec<Deal> = scenario.rooms.keys().enumerate().map(|(index, name)| deal(scenario, index, name)).collect();
     let mut users = Vec::new();
     let mut crowds = Vec::new();
     for (population, (name, spec)) in scenario.populations.iter().enumerate() {
         let gap = 1e9 / spec.connect.per_second;
-        crowds.push(Crowd {
+        crowds.push(PopulationPlan {
             name: name.clone(),
             first: users.len() as u32,
             count: spec.count,
@@ -416,8 +416,8 @@ mod tests {
              [rooms.a]\ncount = 3\njoin = [\"join\", \"${{room}}\"]\n\
              [rooms.quiet]\ncount = 1\njoin = [\"join\", \"${{room}}\"]\n\
              [users.u]\ncount = 3\nin = {{ a = 3 }}\n[users.v]\ncount = 1\nin = {{ a = 1, quiet = 1 }}\n\
-             [traffic.t]\nby = \"u\"\nrate = \"1/s\"\nemit = [\"say\", \"${{payload}}\"]\n\
-             reaches = {{ event = \"say\", {reaches} }}\n[[phase]]\nname = \"p\"\nfor = \"1s\"\n"
+             [traffic.t]\nfrom = \"u\"\nrate = \"1/s\"\nemit = [\"say\", \"${{payload}}\"]\n\
+             delivers_to = {{ event = \"say\", {reaches} }}\n[[phase]]\nname = \"p\"\nfor = \"1s\"\n"
         );
         let loaded = scenario::load(Source { name: "t".to_owned(), text }, &[], None).unwrap();
         Plan::new(&loaded.scenario, 2).unwrap()
@@ -443,7 +443,7 @@ mod tests {
                 "name = \"x\"\n[vars]\npeople = 40\n[actions]\n\"join(r)\" = {{ emit = [\"join\", \"${{r}}\"], ack = true }}\n\
                  [rooms.a]\n{rooms}\njoin = [\"join\", \"${{room}}\"]\n[users.u]\ncount = \"${{people}}\"\nin = {{ a = 2 }}\n\
                  [users.v]\ncount = 23\nin = {{ a = 1 }}\n[users.w]\ncount = 9\n\
-                 [traffic.t]\nby = \"u\"\nrate_each = \"0.5/s\"\nemit = [\"say\", \"${{payload}}\"]\nack = true\n\
+                 [traffic.t]\nfrom = \"u\"\nrate_each = \"0.5/s\"\nemit = [\"say\", \"${{payload}}\"]\nack = true\n\
                  [[phase]]\nname = \"p\"\nfor = \"1s\"\n"
             )
         };

@@ -15,7 +15,7 @@ pub(super) enum Purpose {
     /// Whom chaos meets.
     Chaos = 6,
     /// When visitors come.
-    Coming = 7,
+    ArrivalModel = 7,
     /// What a visitor draws.
     Visit = 8,
     /// What is drawn for a message.
@@ -69,9 +69,9 @@ fn unit(bits: u64) -> f64 {
 }
 
 /// Eight bytes of randomness for one user (SplitMix64): a [`Stream`] has three hundred.
-pub(super) struct Dice(u64);
+pub(super) struct UserRng(u64);
 
-impl Dice {
+impl UserRng {
     pub(super) fn new(seed: u64, group: usize, index: u32) -> Self {
         Self(Stream::new(seed, Purpose::Life, group, index).number())
     }
@@ -118,7 +118,7 @@ mod tests {
 
     #[test]
     fn dice_are_fair_enough() {
-        let mut dice = Dice::new(7, 0, 0);
+        let mut dice = UserRng::new(7, 0, 0);
         let mean = (0..10_000).map(|_| dice.unit()).sum::<f64>() / 10_000.0;
         assert!((mean - 0.5).abs() < 0.02, "{mean}");
     }

@@ -6,15 +6,15 @@ use hdrhistogram::Histogram;
 use indexmap::IndexMap;
 
 use super::fanout::Places;
-use super::measure::{Across, Key, Measure, PhaseCounts, SoFar, Tally};
+use super::measurements::{Across, Key, Measure, PhaseCounts, SoFar, UserCounters};
 use super::outliers;
 use super::plan::Plan;
 use super::shared::Shared;
 use super::worker::WorkerResult;
 use crate::record::histogram::{empty, summary};
 use crate::record::{
-    ClusterResult, Counts, Due, FlowPhase, FlowResult, LoadResult, NodePair, PhaseResult, PlaceResult, Recovery,
-    StepPhase, StepResult, Summary, TrafficResult, Transports, Users, Visits, Wire,
+    ClusterResult, Counts, Due, FlowPhase, FlowResult, Iterations, LoadResult, NodePair, PhaseResult, PlaceResult,
+    Recovery, StepPhase, StepResult, Summary, TrafficResult, Transports, Users, Wire,
 };
 use crate::scenario::Scenario;
 
@@ -64,7 +64,7 @@ impl Histograms {
 #[derive(Clone, Copy)]
 struct Part<'a> {
     counts: &'a [Vec<PhaseCounts>],
-    tally: &'a Tally,
+    tally: &'a UserCounters,
 }
 
 /// What the workers have counted so far: users, flows and messages, without any distribution.
@@ -74,7 +74,7 @@ pub(super) fn so_far(plan: &Plan, workers: &[SoFar]) -> LoadResult {
     let mut load = LoadResult {
         users: users(plan, &parts),
         recovery: recovery(plan, &parts),
-        journeys: journeys(plan, &parts),
+        iterations: journeys(plan, &parts),
         transports: transports(&parts),
         traffic: (0..plan.traffic.len()).map(|index| traffic(index, plan, &parts, &nothing, Vec::new())).collect(),
         ..LoadResult::default()
@@ -88,12 +88,12 @@ pub(super) fn so_far(plan: &Plan, workers: &[SoFar]) -> LoadResult {
 }
 
 fn users(plan: &Plan, parts: &[Part<'_>]) -> Users {
-    let sum = |field: fn(&Tally) -> u64| parts.iter().map(|part| field(part.tally)).sum::<u64>();
+    let sum = |field: fn(&UserCounters) -> u64| parts.iter().map(|part| field(part.tally)).sum::<u64>();
     Users {
-        asked: plan.users.len() as u64,
-        open: sum(|tally| tally.open),
+        requested: plan.users.len() as u64,
+        connected: sum(|tally| tally.open),
         failed: sum(|tally| tally.failed),
-        lost: sum(|tally| tally.lost),
+        disconnected: sum(|tally| tally.lost),
         sessions: sum(|tally| tally.sessions),
         churned: sum(|tally| tally.churned),
         dropped: sum(|tally| tally.dropped),
@@ -164,7 +164,7 @@ pub(super) fn summarize(
         unsettled: sum(|worker| worker.found.tally.unsettled),
         transports: transports(&parts),
         upgrade: histograms.summary(Measure::Upgrade, 0, |_| true).unwrap_or_default(),
-        journeys: journeys(plan, &parts),
+        iterations: journeys(plan, &parts),
         flows: flows(plan, &parts),
         steps: (0..plan.steps.len()).map(|index| step(index, plan, workers, histograms)).collect(),
         problems,
@@ -217,7 +217,7 @@ fn traffics(
     let mut results: Vec<_> =
         (0..plan.traffic.len()).map(|index| traffic(index, plan, &parts, histograms, places.results(index))).collect();
     for (index, (result, spec)) in results.iter_mut().zip(scenario.traffic.values()).enumerate() {
-        result.event = spec.reaches.as_ref().map(|reaches| reaches.event.clone());
+        result.event = spec.delivers_to.as_ref().map(|delivers_to| delivers_to.event.clone());
         let outliers = workers.iter().flat_map(|worker| worker.found.outliers.results(index, plan));
         result.add_outliers(outliers, outliers::KEPT);
         result.identify = spec.identify.as_ref().map(ToString::to_string);
@@ -281,8 +281,8 @@ fn flows(plan: &Plan, parts: &[Part<'_>]) -> IndexMap<String, FlowResult> {
     plan.journeys.iter().enumerate().map(flow).collect()
 }
 
-fn journeys(plan: &Plan, parts: &[Part<'_>]) -> IndexMap<String, Visits> {
-    let sum = |journey: usize| parts.iter().fold(Visits::default(), |sum, part| sum + part.tally.visits[journey]);
+fn journeys(plan: &Plan, parts: &[Part<'_>]) -> IndexMap<String, Iterations> {
+    let sum = |journey: usize| parts.iter().fold(Iterations::default(), |sum, part| sum + part.tally.visits[journey]);
     plan.journeys.iter().enumerate().map(|(journey, name)| (name.clone(), sum(journey))).collect()
 }
 

@@ -12,25 +12,25 @@ use std::time::{Duration, SystemTime};
 use super::admission::Answers;
 use super::chaos::timeline;
 use super::control::Control;
+use super::coordinator::Watch;
 use super::credentials::Issuer;
-use super::excerpt::Scene;
+use super::emission_log::EmissionLog;
+use super::evidence;
 use super::fences::Fences;
+use super::flow::{FlowConfig, Iterations};
 use super::goose;
 use super::identity::Identities;
 use super::join::{Call, Joining};
-use super::journey::{Guide, Visitors};
-use super::log::Log;
-use super::measure::Measure;
+use super::measurements::Measure;
 use super::message::Message;
 use super::nodes::Nodes;
 use super::observe::Observer;
 use super::plan::Plan;
+use super::repro::Scene;
 use super::result::{self, Histograms, summarize};
 use super::schedule::Schedule;
-use super::shared::{Behaviour, Shared};
+use super::shared::{PopulationConfig, Shared};
 use super::signs;
-use super::watch::Watch;
-use super::witness;
 use super::worker::{self, WorkerResult};
 use super::{cases, slo};
 use crate::clock;
@@ -39,7 +39,9 @@ use crate::live::{Audience, Frame, Live};
 use crate::output;
 use crate::play::Stage;
 use crate::record::histogram::{Interval, write_hgrm, write_hlog};
-use crate::record::{CaseResult, Entry, LoadResult, LoadViolation, Recorder, RuleResult, RuleVerdict, TrafficResult};
+use crate::record::{
+    CaseResult, Entry, LoadResult, LoadViolation, Recorder, ThresholdResult, ThresholdVerdict, TrafficResult,
+};
 use crate::scenario::Loaded;
 use crate::scenario::model::CONNECT_TIMEOUT;
 use crate::target::Fleet;
@@ -119,7 +121,8 @@ pub async fn run(
     let mut rules = slo::decide(loaded, &shared.plan, &result, &histograms, &cases);
     if let Some(crossed) = crossed {
         // What ended the run was so then, whatever came while it ended.
-        let same = |rule: &&mut RuleResult| rule.place == crossed.place && rule.verdict != RuleVerdict::Unknown;
+        let same =
+            |rule: &&mut ThresholdResult| rule.place == crossed.place && rule.verdict != ThresholdVerdict::Unknown;
         rules.iter_mut().filter(same).for_each(|rule| rule.clone_from(&crossed));
     }
     let hlog = hlog_thread.join().map_err(|_| io::Error::other("the writer of the .hlog panicked"))?;
@@ -174,12 +177,12 @@ fn share(
             });
         }
     }
-    let sends_plain = |name: &str| scenario.traffic.values().any(|traffic| traffic.by == name && !traffic.ack);
+    let sends_plain = |name: &str| scenario.traffic.values().any(|traffic| traffic.from == name && !traffic.ack);
     let behaviour = |(name, users): (&String, &crate::scenario::model::Population)| {
-        Ok(Behaviour {
+        Ok(PopulationConfig {
             churn: users.churn,
             recovery: users.recovery,
-            reads: users.reads,
+            read_rate: users.read_rate,
             link: users.link,
             goose: goose::first(scenario, name),
             issuer: Issuer::new(
@@ -196,7 +199,7 @@ fn share(
     let run = rand::random();
     let first = fleet.first();
     Ok(Shared {
-        log: Arc::new(Log::new(Schedule::new(scenario, plan.clone()), workers)),
+        log: Arc::new(EmissionLog::new(Schedule::new(scenario, plan.clone()), workers)),
         chaos: timeline(scenario, &plan),
         plan,
         run,
@@ -210,8 +213,8 @@ fn share(
         answers: Answers::new(),
         may_end_early: scenario.slo.iter().any(|rule| rule.ends_run.is_some()),
         stage: Stage::new(fleet.doors()[0].clone(), first.http.clone(), fleet.is_fenced()),
-        guide: Guide::new(loaded),
-        visitors: Visitors::new(scenario),
+        guide: FlowConfig::new(loaded),
+        visitors: Iterations::new(scenario),
         cluster: Nodes::new(&scenario.target, plan_nodes),
         fences: Fences::default(),
         connected: AtomicUsize::new(0),
@@ -299,8 +302,8 @@ pub(super) fn write_distributions(folder: &Path, plan: &Plan, histograms: &Histo
             write(format!("{}.{}", traffic.name, measure.name()), histograms.sum(measure, index, measured))?;
         }
     }
-    write("ruler.late".to_owned(), histograms.sum(Measure::Late, 0, measured))?;
-    write("ruler.read".to_owned(), histograms.sum(Measure::Read, 0, measured))?;
+    write("generator.late".to_owned(), histograms.sum(Measure::Late, 0, measured))?;
+    write("generator.read_delay".to_owned(), histograms.sum(Measure::Read, 0, measured))?;
     for (index, step) in plan.steps.iter().enumerate() {
         let name = output::file_name(step).replace(' ', "-");
         let counts = |phase: usize| plan.counts(index, phase);
@@ -343,7 +346,8 @@ fn cut_out(
     let servers: Vec<_> = running.map(|node| (node.endpoint.url.clone(), node.endpoint.path.clone())).collect();
     let mut violations = Vec::new();
     let decided = |index: usize| !traffic[index].undecided;
-    for (mut violation, index, excerpt) in witness::first(workers.iter().map(|worker| &worker.found.witnesses), decided)
+    for (mut violation, index, excerpt) in
+        evidence::first(workers.iter().map(|worker| &worker.found.witnesses), decided)
     {
         let name = format!("{}-violation-{}", loaded.scenario.name, violations.len() + 1);
         let sample = workers.iter().find_map(|worker| worker.found.samples[index].as_ref());
@@ -375,10 +379,10 @@ fn cut_out(
     violations
 }
 
-fn finish(recorder: &mut Recorder, result: LoadResult, rules: Vec<RuleResult>) -> io::Result<()> {
+fn finish(recorder: &mut Recorder, result: LoadResult, rules: Vec<ThresholdResult>) -> io::Result<()> {
     recorder.add(Entry::Load(Box::new(result)))?;
     for rule in rules {
-        recorder.add(Entry::Rule(rule))?;
+        recorder.add(Entry::Threshold(rule))?;
     }
     Ok(())
 }

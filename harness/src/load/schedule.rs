@@ -132,7 +132,7 @@ impl Schedule {
             phase: 0,
         };
         for (index, traffic) in scenario.traffic.values().enumerate() {
-            let by = schedule.plan.traffic[index].by;
+            let by = schedule.plan.traffic[index].from;
             let crowd = &schedule.plan.populations[by];
             let (first, count) = (crowd.first, crowd.count);
             // The streams of different traffics must differ: the group of a stream is traffic and population.

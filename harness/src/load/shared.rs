@@ -5,15 +5,15 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use super::admission::Answers;
-use super::chaos::Happening;
+use super::chaos::FaultEvent;
 use super::control::Control;
 use super::credentials::Issuer;
+use super::emission_log::EmissionLog;
 use super::fences::Fences;
+use super::flow::{FlowConfig, Iterations};
 use super::goose;
 use super::identity::Identities;
 use super::join::Joining;
-use super::journey::{Guide, Visitors};
-use super::log::Log;
 use super::message::Message;
 use super::nodes::Nodes;
 use super::outages::Outages;
@@ -26,8 +26,8 @@ use crate::wire::Path;
 /// What all workers share; what is locked is locked once per session or rarer.
 pub(super) struct Shared {
     pub(super) plan: Arc<Plan>,
-    pub(super) log: Arc<Log>,
-    pub(super) chaos: Vec<Happening>,
+    pub(super) log: Arc<EmissionLog>,
+    pub(super) chaos: Vec<FaultEvent>,
     /// Tells this run's messages from those of others.
     pub(super) run: u32,
     pub(super) messages: Vec<Message>,
@@ -35,7 +35,7 @@ pub(super) struct Shared {
     pub(super) joins: Vec<Joining>,
     /// How messages are recognised where they arrive.
     pub(super) identities: Identities,
-    pub(super) crowds: Vec<Behaviour>,
+    pub(super) crowds: Vec<PopulationConfig>,
     pub(super) reconnect: Option<Reconnect>,
     /// Time for a connection, its CONNECTs and all its joins.
     pub(super) connect_timeout: Duration,
@@ -45,9 +45,9 @@ pub(super) struct Shared {
     /// A threshold may end the run.
     pub(super) may_end_early: bool,
     /// What those who follow a flow share.
-    pub(super) guide: Guide,
+    pub(super) guide: FlowConfig,
     /// When they come.
-    pub(super) visitors: Visitors,
+    pub(super) visitors: Iterations,
     pub(super) stage: Stage,
     /// Where each node listens; one that is started again may listen elsewhere.
     pub(super) nodes: Vec<RwLock<Endpoint>>,
@@ -82,10 +82,10 @@ impl Shared {
 
 /// What the users of a population do besides sending.
 #[derive(Debug)]
-pub(super) struct Behaviour {
+pub(super) struct PopulationConfig {
     pub(super) churn: Option<Churn>,
     pub(super) recovery: bool,
-    pub(super) reads: Option<usize>,
+    pub(super) read_rate: Option<usize>,
     pub(super) link: Option<Path>,
     /// The first of its users among those of goose, if they are.
     pub(super) goose: Option<u32>,

@@ -17,7 +17,7 @@ pub(super) fn of(fleet: &Fleet, plan: &Plan, load: &LoadResult) -> Vec<String> {
     }
     if plan.nodes > 1 {
         // The scenario says that there are several and that they are on their own; or so it seems.
-        let crossed: u64 = load.traffic.iter().map(|traffic| traffic.counts.stray_across).sum();
+        let crossed: u64 = load.traffic.iter().map(|traffic| traffic.counts.misdelivered_across).sum();
         let deliveries = plural(crossed, "delivery");
         let sign = (crossed > 0)
             .then(|| format!("{deliveries} came from a user of another of the `urls`: they are one cluster"));
@@ -41,13 +41,13 @@ pub(super) fn mark(load: &mut LoadResult) {
     let sum = |field: fn(&crate::record::Counts) -> u64| {
         load.traffic.iter().map(|traffic| field(&traffic.counts)).sum::<u64>()
     };
-    let disorder = sum(|counts| counts.disorder) == sum(|counts| counts.disorder_across);
-    let stray = sum(|counts| counts.stray) == sum(|counts| counts.stray_across);
+    let out_of_order = sum(|counts| counts.out_of_order) == sum(|counts| counts.out_of_order_across);
+    let misdelivered = sum(|counts| counts.misdelivered) == sum(|counts| counts.misdelivered_across);
     for violation in &mut load.violations {
         let undecided = match violation.measure.as_str() {
             "missing" => true,
-            "disorder" => disorder,
-            "stray" => stray,
+            "out_of_order" => out_of_order,
+            "misdelivered" => misdelivered,
             _ => false,
         };
         if undecided {

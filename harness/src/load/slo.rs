@@ -4,12 +4,14 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
-use super::measure::Measure;
+use super::measurements::Measure;
 use super::plan::Plan;
 use super::result::Histograms;
-use crate::record::{CaseResult, CaseVerdict, Counts, LoadResult, RuleResult, RuleVerdict, Visits, WorkerTime};
+use crate::record::{
+    CaseResult, CaseVerdict, Counts, Iterations, LoadResult, ThresholdResult, ThresholdVerdict, WorkerTime,
+};
 use crate::scenario::Loaded;
-use crate::scenario::model::{Count, Latency, Limit, Metric, Rule, Stat};
+use crate::scenario::model::{Count, Latency, Limit, Metric, Stat, Threshold};
 use crate::vocab::{samples, text};
 
 /// Decides every rule of a scenario.
@@ -19,19 +21,19 @@ pub(super) fn decide(
     load: &LoadResult,
     histograms: &Histograms,
     cases: &[CaseResult],
-) -> Vec<RuleResult> {
+) -> Vec<ThresholdResult> {
     let judge = Judge { plan, load, histograms, cases };
     // What a run alone has no measure for is for those to decide that have.
-    let alone = |rule: &&Rule| rule.metric != Metric::Capacity && matches!(rule.limit, Limit::Bound(..));
+    let alone = |rule: &&Threshold| rule.metric != Metric::Capacity && matches!(rule.limit, Limit::Bound(..));
     loaded.scenario.slo.iter().filter(alone).map(|rule| judge.decide(loaded, rule)).collect()
 }
 
 impl Loaded {
     /// What came of a rule, as it is recorded.
-    pub fn rule_result(&self, rule: &Rule, observed: String, verdict: RuleVerdict) -> RuleResult {
-        RuleResult {
+    pub fn threshold_result(&self, rule: &Threshold, observed: String, verdict: ThresholdVerdict) -> ThresholdResult {
+        ThresholdResult {
             scenario: self.scenario.name.clone(),
-            rule: rule.text.clone(),
+            threshold: rule.text.clone(),
             place: format!("{}:{}:{}", self.source.name, rule.place.0, rule.place.1),
             observed,
             verdict,
@@ -47,9 +49,9 @@ pub(super) fn crossed(
     load: &LoadResult,
     histograms: &Histograms,
     after: Duration,
-) -> Option<RuleResult> {
+) -> Option<ThresholdResult> {
     let judge = Judge { plan, load, histograms, cases: &[] };
-    let due = |rule: &&Rule| rule.ends_run.is_some_and(|from| after >= from);
+    let due = |rule: &&Threshold| rule.ends_run.is_some_and(|from| after >= from);
     loaded.scenario.slo.iter().filter(due).find_map(|rule| {
         let value = judge.value(rule).ok()?;
         let crossed = rule.limit.holds(value.number) == Some(false) && value.remark.is_none();
@@ -84,29 +86,29 @@ const NO_SAMPLES: Nothing = "no samples";
 const NOT_KNOWN: Nothing = "not known";
 
 impl Judge<'_> {
-    fn decide(&self, loaded: &Loaded, rule: &Rule) -> RuleResult {
+    fn decide(&self, loaded: &Loaded, rule: &Threshold) -> ThresholdResult {
         let (mut verdict, mut observed) = match self.value(rule) {
-            Err(why) => (RuleVerdict::Unknown, why.to_owned()),
+            Err(why) => (ThresholdVerdict::Unknown, why.to_owned()),
             Ok(Value { number, remark }) => {
                 let holds = rule.limit.holds(number) == Some(true);
                 let remark = remark.map_or_else(String::new, |remark| format!(" ({remark})"));
-                let verdict = if holds { RuleVerdict::Holds } else { RuleVerdict::Broken };
+                let verdict = if holds { ThresholdVerdict::Holds } else { ThresholdVerdict::Broken };
                 (verdict, show(&rule.metric, number) + &remark)
             }
         };
-        if let Some(certain) = self.certain(rule).filter(|_| verdict == RuleVerdict::Broken) {
+        if let Some(certain) = self.certain(rule).filter(|_| verdict == ThresholdVerdict::Broken) {
             if rule.limit.holds(certain) == Some(true) {
-                verdict = RuleVerdict::Unknown;
+                verdict = ThresholdVerdict::Unknown;
             }
             observed = format!("{observed}, of which {} whatever servers there are", show(&rule.metric, certain));
         }
-        loaded.rule_result(rule, observed, verdict)
+        loaded.threshold_result(rule, observed, verdict)
     }
 
     /// What is certain of a count where there are signs of several servers: what one of them owes whatever the others do.
     /// That is the order of one sender's messages and that nothing comes twice; what other servers have to pass on may still
     /// be on its way.
-    fn certain(&self, rule: &Rule) -> Option<f64> {
+    fn certain(&self, rule: &Threshold) -> Option<f64> {
         let Metric::Count { traffic, of } = &rule.metric else { return None };
         let counts = self.counts(traffic, rule.phase.as_deref(), rule.users.as_deref())?;
         if self.load.signs.is_empty() {
@@ -114,25 +116,25 @@ impl Judge<'_> {
         }
         match of {
             Count::Missing => Some(0.0),
-            Count::Disorder => Some(counts.disorder.saturating_sub(counts.disorder_across) as f64),
-            Count::Stray => Some(counts.stray.saturating_sub(counts.stray_across) as f64),
+            Count::OutOfOrder => Some(counts.out_of_order.saturating_sub(counts.out_of_order_across) as f64),
+            Count::Misdelivered => Some(counts.misdelivered.saturating_sub(counts.misdelivered_across) as f64),
             _ => None,
         }
     }
 
-    fn value(&self, rule: &Rule) -> Result<Value, Nothing> {
+    fn value(&self, rule: &Threshold) -> Result<Value, Nothing> {
         let phase = rule.phase.as_deref();
         let alone = match &rule.metric {
             Metric::Count { traffic, of } => return self.count(traffic, *of, phase, rule.users.as_deref()),
-            Metric::RulerBusy => self.worst(|time| time.busy).ok_or(NOT_KNOWN),
-            Metric::RulerWait => self.worst(|time| time.waited).ok_or(NOT_KNOWN),
+            Metric::GeneratorCpu => self.worst(|time| time.busy).ok_or(NOT_KNOWN),
+            Metric::GeneratorCpuWait => self.worst(|time| time.waited).ok_or(NOT_KNOWN),
             Metric::Errors => self.errors().ok_or("nobody came"),
             Metric::Upgraded => self.load.transports.share().ok_or("nobody was to upgrade"),
             Metric::Recovered => self.recovered(phase).ok_or("no session was asked back"),
-            Metric::Strength => self.load.strength().ok_or("nothing was owed"),
+            Metric::Certainty => self.load.certainty().ok_or("nothing was owed"),
             Metric::Case(rule) => self.passed(rule).ok_or("no such case was played"),
             Metric::TargetCpu => self.load.target_cpu_each().map(|seconds| seconds * 1e9).ok_or(NOT_KNOWN),
-            Metric::TargetMemory => self.load.memory.target.per_user(self.load.users.open).ok_or(NOT_KNOWN),
+            Metric::TargetMemory => self.load.memory.target.per_user(self.load.users.connected).ok_or(NOT_KNOWN),
             Metric::Capacity => Err(NOT_KNOWN),
             _ => {
                 let distribution = self.distribution(rule).filter(|found| !found.is_empty()).ok_or(NO_SAMPLES)?;
@@ -143,7 +145,7 @@ impl Judge<'_> {
     }
 
     /// What a rule over times is about.
-    fn distribution(&self, rule: &Rule) -> Option<Histogram<u64>> {
+    fn distribution(&self, rule: &Threshold) -> Option<Histogram<u64>> {
         let named = rule.phase.as_ref().and_then(|name| self.plan.phases.iter().position(|phase| phase.name == *name));
         // A rule that names no phase is about all that are measured.
         let wanted = |phase: usize| named.map_or_else(|| self.plan.phases[phase].measured, |named| phase == named);
@@ -173,9 +175,9 @@ impl Judge<'_> {
             }
             Metric::Reconnect => self.histograms.sum(Measure::Reconnect, 0, wanted),
             Metric::Connect => self.histograms.sum(Measure::Connect, 0, |_| true),
-            Metric::RulerRead => self.histograms.sum(Measure::Read, 0, wanted),
+            Metric::GeneratorReadDelay => self.histograms.sum(Measure::Read, 0, wanted),
             // Users of a flow may all have come ahead of what is measured.
-            Metric::RulerLate => {
+            Metric::GeneratorLate => {
                 let all = || self.histograms.sum(Measure::Late, 0, |_| named.is_none());
                 self.histograms.sum(Measure::Late, 0, wanted).or_else(all)
             }
@@ -217,11 +219,11 @@ impl Judge<'_> {
         let (value, all, nothing) = match of {
             Count::Missing => (counts.missing, counts.owed, "nothing was owed"),
             Count::Duplicate => (counts.duplicate, came, "nothing was delivered"),
-            Count::Disorder => (counts.disorder, came, "nothing was delivered"),
+            Count::OutOfOrder => (counts.out_of_order, came, "nothing was delivered"),
             Count::Altered => (counts.altered, came, "nothing was delivered"),
             Count::Unidentified => (counts.unidentified, sent, "nothing was sent"),
-            Count::Stray => (counts.stray, sent, "nothing was sent"),
-            Count::Missed => (counts.missed, sent, "nothing was sent"),
+            Count::Misdelivered => (counts.misdelivered, sent, "nothing was sent"),
+            Count::MissedOffline => (counts.missed_offline, sent, "nothing was sent"),
             Count::Unanswered if !self.plan.traffic[index].ack => (0, 0, "no acknowledgement was asked for"),
             Count::Unanswered => (counts.unanswered, sent, "nothing was sent"),
         };
@@ -241,13 +243,13 @@ impl Judge<'_> {
 
     fn errors(&self) -> Option<f64> {
         let users = &self.load.users;
-        let visits = self.load.journeys.values().fold(Visits::default(), |sum, visits| sum + *visits);
-        let all = users.asked + visits.begun;
-        (all > 0).then(|| (users.failed + users.lost + users.interrupted + visits.failed) as f64 / all as f64)
+        let visits = self.load.iterations.values().fold(Iterations::default(), |sum, visits| sum + *visits);
+        let all = users.requested + visits.begun;
+        (all > 0).then(|| (users.failed + users.disconnected + users.interrupted + visits.failed) as f64 / all as f64)
     }
 
     fn passed(&self, rule: &str) -> Option<f64> {
-        let cases: Vec<_> = self.cases.iter().filter(|case| case.rule.as_deref() == Some(rule)).collect();
+        let cases: Vec<_> = self.cases.iter().filter(|case| case.requirement.as_deref() == Some(rule)).collect();
         let passed = cases.iter().filter(|case| case.verdict == CaseVerdict::Pass).count();
         (!cases.is_empty()).then(|| passed as f64 / cases.len() as f64)
     }
@@ -281,19 +283,20 @@ mod tests {
     use crate::scenario::{self, source::Source};
 
     /// What comes of the rules of a load with these counts, and so many deliveries of a millisecond.
-    fn decided(rules: &str, counts: Counts, deliveries: u64) -> Vec<(RuleVerdict, String)> {
+    fn decided(rules: &str, counts: Counts, deliveries: u64) -> Vec<(ThresholdVerdict, String)> {
         let text = format!(
-            "name = \"x\"\n[users.u]\ncount = 2\n[traffic.t]\nby = \"u\"\nrate = \"1/s\"\nemit = [\"say\", \"${{payload}}\"]\n\
-             reaches = {{ event = \"say\", rooms = [] }}\n[[phase]]\nname = \"p\"\nfor = \"1s\"\n[slo]\nrules = [{rules}]\n"
+            "name = \"x\"\n[users.u]\ncount = 2\n[traffic.t]\nfrom = \"u\"\nrate = \"1/s\"\nemit = [\"say\", \"${{payload}}\"]\n\
+             delivers_to = {{ event = \"say\", rooms = [] }}\n[[phase]]\nname = \"p\"\nfor = \"1s\"\n[slo]\nthresholds = [{rules}]\n"
         );
         let loaded = scenario::load(Source { name: "t".to_owned(), text }, &[], None).unwrap();
         let plan = Plan::new(&loaded.scenario, 1).unwrap();
         let mut histograms = Histograms::default();
         let mut times = empty();
         (0..deliveries).for_each(|_| record(&mut times, 1_000_000));
-        histograms.add(super::super::measure::Key { measure: Measure::Delivery, of: 0, phase: 0, users: 0 }, &times);
+        histograms
+            .add(super::super::measurements::Key { measure: Measure::Delivery, of: 0, phase: 0, users: 0 }, &times);
         let traffic = vec![TrafficResult { name: "t".to_owned(), counts, ..TrafficResult::default() }];
-        let users = Users { asked: 2, ..Users::default() };
+        let users = Users { requested: 2, ..Users::default() };
         let load = LoadResult { users, traffic, ..LoadResult::default() };
         let decided = decide(&loaded, &plan, &load, &histograms, &[]);
         decided.into_iter().map(|rule| (rule.verdict, rule.observed)).collect()
@@ -301,10 +304,10 @@ mod tests {
 
     #[test]
     fn nothing_is_not_none() {
-        let rules = r#""t.missing = 0", "t.duplicate = 0", "t.stray = 0", "t.disorder = 0", "t.unanswered = 0", "t.delivery p50 < 1s""#;
+        let rules = r#""t.missing = 0", "t.duplicate = 0", "t.misdelivered = 0", "t.out_of_order = 0", "t.unanswered = 0", "t.delivery p50 < 1s""#;
         let observed = |counts, deliveries| {
             let decided = decided(rules, counts, deliveries).into_iter();
-            decided.map(|(verdict, observed)| (verdict == RuleVerdict::Unknown, observed)).collect::<Vec<_>>()
+            decided.map(|(verdict, observed)| (verdict == ThresholdVerdict::Unknown, observed)).collect::<Vec<_>>()
         };
         let all = observed(Counts::default(), 0);
         assert!(all.iter().all(|(unknown, _)| *unknown), "{all:?}");

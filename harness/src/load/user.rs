@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use super::admission::NotIn;
 use super::credentials::Credentials;
-use super::journey;
+use super::flow;
+use super::handle::{UserCommand, UserHandle};
 use super::local::Local;
-use super::mailbox::{Mailbox, Order};
+use super::membership::NamespaceMembership;
 use super::outages::Cut;
-use super::place::Place;
-use super::random::Dice;
-use super::talk::{End, Talk};
+use super::random::UserRng;
+use super::session::{End, UserSession};
 use crate::scenario::model::{Drop as Dropping, Leaving};
 
 /// The life of user `number`: one session after the other, until it is told to quit.
@@ -22,8 +22,8 @@ pub(super) async fn live(local: Rc<Local>, number: u32) {
     let namespaces = &local.plan.populations[user.population].namespaces;
     local.asks(number);
     let life = Life {
-        dice: Dice::new(local.plan.seed, user.population, number),
-        places: namespaces.iter().map(|name| Place::new(name)).collect(),
+        dice: UserRng::new(local.plan.seed, user.population, number),
+        places: namespaces.iter().map(|name| NamespaceMembership::new(name)).collect(),
         credentials: Arc::default(),
         known: false,
         entered_at: None,
@@ -42,10 +42,10 @@ pub(super) async fn live(local: Rc<Local>, number: u32) {
 
 struct Life<'a> {
     local: &'a Rc<Local>,
-    mailbox: &'a Mailbox,
+    mailbox: &'a UserHandle,
     number: u32,
-    dice: Dice,
-    places: Vec<Place>,
+    dice: UserRng,
+    places: Vec<NamespaceMembership>,
     credentials: Arc<Credentials>,
     /// It has got them.
     known: bool,
@@ -79,7 +79,8 @@ impl Life<'_> {
         let (local, credentials) = (self.local, &*self.credentials);
         let talk = match entered {
             Ok(()) => {
-                let opening = Talk::open(local, self.mailbox, self.number, credentials, &mut self.places, self.lost_at);
+                let opening =
+                    UserSession::open(local, self.mailbox, self.number, credentials, &mut self.places, self.lost_at);
                 Box::pin(opening).await
             }
             Err(refusal) => Err(refusal),
@@ -135,7 +136,7 @@ impl Life<'_> {
         let mut scope = None;
         if !issuer.enter.is_empty() {
             let known = issuer.scope(user).map_err(own)?;
-            scope = Some(journey::enter(self.local, self.number, known, &issuer.enter).await?);
+            scope = Some(flow::enter(self.local, self.number, known, &issuer.enter).await?);
             self.entered_at.get_or_insert(self.local.now());
         }
         self.credentials = match (issuer.same(), scope) {
@@ -185,7 +186,7 @@ impl Life<'_> {
         if pause.is_some() && self.lost_at.is_some() && self.mailbox.away_from.get() == u32::MAX {
             self.mailbox.away_from.set(self.local.due_now());
         }
-        let may_recover = pause.is_some() && self.places.iter().any(Place::may_recover);
+        let may_recover = pause.is_some() && self.places.iter().any(NamespaceMembership::may_recover);
         if !may_recover {
             self.close_accounts(quit);
         }
@@ -209,10 +210,10 @@ impl Life<'_> {
         loop {
             while let Some(order) = self.mailbox.next() {
                 match order {
-                    Order::Send(index) => self.local.skip(index),
-                    Order::Fence { .. } => self.mailbox.answered(),
-                    Order::Drop(_) | Order::Stall(_) | Order::Link => {}
-                    Order::Quit => return false,
+                    UserCommand::Send(index) => self.local.skip(index),
+                    UserCommand::Fence { .. } => self.mailbox.answered(),
+                    UserCommand::Drop(_) | UserCommand::Stall(_) | UserCommand::Link => {}
+                    UserCommand::Quit => return false,
                 }
             }
             tokio::select! {

@@ -12,14 +12,14 @@ use tokio::task::LocalSet;
 
 use super::across;
 use super::control::Aborted;
-use super::crew::Crew;
+use super::emission_log::Window;
 use super::emit::emit;
+use super::executor::UserExecutor;
+use super::handle::{UserCommand, UserHandle};
 use super::local::Local;
-use super::log::Window;
-use super::mailbox::{Mailbox, Order};
-use super::measure::{Findings, Measurements, Snapshot};
-use super::ruler::ThreadTimes;
+use super::measurements::{Findings, Measurements, Snapshot};
 use super::shared::Shared;
+use super::thread_times::ThreadTimes;
 use super::user;
 use crate::client::{Jars, WireBytes, http_client};
 use crate::clock::{PreciseSleep, RunClock};
@@ -83,10 +83,10 @@ async fn work(shared: Arc<Shared>, number: usize) -> std::io::Result<WorkerResul
         connect_clock: RunClock::starting_at(shared.connect_from),
         clock: Cell::new(None),
         mailboxes: mine.iter().map(|user| (*user, Rc::default())).collect(),
-        crew: Crew::default(),
+        crew: UserExecutor::default(),
         ready: Notify::new(),
         gone: Cell::new(0),
-        visiting: Cell::new(0),
+        iterating: Cell::new(0),
         over: Cell::new(false),
         ends: Notify::new(),
         cursor: Cell::new(0),
@@ -101,7 +101,7 @@ async fn work(shared: Arc<Shared>, number: usize) -> std::io::Result<WorkerResul
     let outcome = local.crew.run(conduct(&local, &mine, &mut sleep)).await;
     ticker.abort();
     // They hold what they share with the crew.
-    local.crew.disband();
+    local.crew.clear();
     outcome
 }
 
@@ -198,7 +198,7 @@ async fn roll(local: &Local, mine: &[u32]) {
             place += 1;
             if mailbox.alive.get() && mailbox.wants_fence.get() && mailbox.fences.get() == 0 {
                 mailbox.fences.set(1);
-                mailbox.post(Order::Fence { last: false });
+                mailbox.post(UserCommand::Fence { last: false });
             }
         }
     }
@@ -209,7 +209,7 @@ async fn fence(local: &Rc<Local>, mine: &[u32]) {
     if !local.stage.fence {
         tokio::time::sleep(QUIET).await;
     }
-    let asked = |mailbox: &Rc<Mailbox>| mailbox.alive.get() && !mailbox.given_up.get();
+    let asked = |mailbox: &Rc<UserHandle>| mailbox.alive.get() && !mailbox.given_up.get();
     let open: Vec<_> = mine.iter().map(|user| local.mailbox(*user)).filter(asked).collect();
     open.iter().for_each(|mailbox| mailbox.ask());
     let all = local.wait_until(|_| open.iter().all(|mailbox| mailbox.fenced.get() || mailbox.slow.get()));
@@ -220,7 +220,7 @@ async fn fence(local: &Rc<Local>, mine: &[u32]) {
 
 /// Whose target has said nothing of this run while its fence was waited for is not asked again. Where answers or messages still
 /// come, a backlog shrinks, and the next fence may get through.
-fn give_up(local: &Local, open: &[Rc<Mailbox>]) {
+fn give_up(local: &Local, open: &[Rc<UserHandle>]) {
     let (within, many) = (FENCE_LIMIT.as_secs(), count(FLOOD));
     for mailbox in open.iter().filter(|mailbox| mailbox.waits() && !mailbox.heard.get()) {
         mailbox.given_up.set(true);
@@ -234,8 +234,8 @@ fn give_up(local: &Local, open: &[Rc<Mailbox>]) {
 
 async fn leave(local: &Rc<Local>, mine: &[u32]) {
     send_visitors_away(local);
-    mine.iter().for_each(|user| local.mailboxes[user].post(Order::Quit));
-    let all = local.wait_until(|local| local.gone.get() >= mine.len() as u64 && local.visiting.get() == 0);
+    mine.iter().for_each(|user| local.mailboxes[user].post(UserCommand::Quit));
+    let all = local.wait_until(|local| local.gone.get() >= mine.len() as u64 && local.iterating.get() == 0);
     let limit = if local.shared.control.ending().is_some() { CUT_LIMIT } else { LEAVE_LIMIT };
     let _ = tokio::time::timeout(limit, all).await;
 }

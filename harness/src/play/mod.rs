@@ -6,11 +6,11 @@ mod client;
 
 mod http;
 mod journal;
+mod order_tracker;
 mod packets;
 mod player;
 mod raw;
 mod rows;
-mod senders;
 mod server;
 pub(crate) mod shown;
 mod transcript;
@@ -139,10 +139,10 @@ fn tell(result: &mut CaseResult, stop: Stop, loaded: &Loaded, span: Span, row: O
             return;
         }
     };
-    let message = match (row, &result.rule) {
+    let message = match (row, &result.requirement) {
         (Some(row), Some(rule)) if verdict == CaseVerdict::Fail => {
             let message = format!("ahead of what the case is about ({rule}): {message}");
-            (result.rule, result.class, result.origin) = (Some(row.to_owned()), None, None);
+            (result.requirement, result.class, result.origin) = (Some(row.to_owned()), None, None);
             message
         }
         _ => message,
@@ -161,7 +161,7 @@ pub fn blank(loaded: &Loaded, case: &Case) -> CaseResult {
         scenario: loaded.scenario.name.clone(),
         title: case.title(),
         place: loaded.place(case.span.start),
-        rule: case.rule.clone(),
+        requirement: case.rule.clone(),
         class: case.class,
         origin: case.origin,
         verdict: CaseVerdict::Pass,

@@ -15,8 +15,8 @@ use sio_protocol::{Parser, Value};
 use super::chatter::Chatter;
 use super::client::{Client, Wire};
 use super::http::Pending;
+use super::order_tracker::OrderTracker;
 use super::packets::Expected;
-use super::senders::Senders;
 use super::shown::adding;
 use super::transcript::Transcript;
 use super::{ANSWER, EVENT, SERVER, Stage, Stop, rows};
@@ -42,7 +42,7 @@ pub(crate) struct Player<'a> {
     /// Requests that a later step looks at, by client and name.
     pub(super) exchanges: HashMap<(usize, String), Pending>,
     pub(super) scope: Scope,
-    pub(super) senders: Senders,
+    pub(super) senders: OrderTracker,
     /// Entries of the target's journal up to here are not this case's.
     pub(super) journal_from: u64,
     pub(super) log: Transcript,
@@ -96,7 +96,7 @@ impl<'a> Player<'a> {
             clients: Vec::new(),
             exchanges: HashMap::new(),
             scope,
-            senders: Senders::default(),
+            senders: OrderTracker::default(),
             journal_from: stage.journal.load(Ordering::Relaxed),
             log: Transcript::new(clock::now()),
             row: None,
@@ -145,7 +145,7 @@ impl<'a> Player<'a> {
         self.row = None;
         self.steps(&self.case.steps).await?;
         self.row = None;
-        if self.case.settle {
+        if !self.case.allow_unexpected {
             self.settle().await.map_err(|stop| (stop, whole.clone()))?;
         }
         if self.case.hostile {
@@ -543,7 +543,7 @@ impl<'a> Player<'a> {
             Verb::Http { .. } | Verb::Answer { .. } | Verb::Pending(_) | Verb::Abort(_) | Verb::Finish(_) => {
                 self.http_step(client, step).await
             }
-            Verb::Open { .. } | Verb::Receive { .. } | Verb::Closed { .. } | Verb::Harmless => {
+            Verb::Open { .. } | Verb::Receive { .. } | Verb::Closed { .. } | Verb::ClosedOrIgnored => {
                 self.raw_step(client, step).await
             }
             Verb::Drop(_)

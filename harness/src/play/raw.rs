@@ -188,7 +188,7 @@ impl Player<'_> {
                 self.receive(client, packets, json.as_ref(), step.after, within(EVENT)).await
             }
             Verb::Closed { codes, drain } => self.closed(client, codes, *drain, step.after, within(CLOSE)).await,
-            Verb::Harmless => self.harmless(client).await,
+            Verb::ClosedOrIgnored => self.harmless(client).await,
             _ => Ok(()),
         }
     }

@@ -35,7 +35,7 @@ mod tests {
     fn every_row_is_in_the_register() {
         let register = Register::load().unwrap();
         for row in [HANDSHAKE, OPEN, UPGRADE, CONNECT, CONNECT_ELSEWHERE, GREETING, ACK] {
-            assert!(register.rules.contains_key(row), "{row}");
+            assert!(register.requirements.contains_key(row), "{row}");
         }
     }
 

@@ -5,17 +5,17 @@ use std::sync::Arc;
 use http::{HeaderName, HeaderValue};
 use sio_protocol::Value;
 
-use crate::client::Manner;
+use crate::client::ConnectOptions;
 use crate::scenario::template::{Scope, Template};
 use crate::secrets;
 
 /// The same, and headers and a query of somebody's own, ahead of headers of the same name.
 pub fn adding(
-    manner: &Manner,
+    manner: &ConnectOptions,
     own_headers: &[(String, Template)],
     own_query: &[(String, Template)],
     scope: &mut Scope,
-) -> Result<Arc<Manner>, String> {
+) -> Result<Arc<ConnectOptions>, String> {
     let mut all = manner.headers.clone();
     replace(&mut all, headers(own_headers, scope)?);
     let own = encoded(own_query, scope).map_err(|problem| format!("`query`: {problem}"))?;

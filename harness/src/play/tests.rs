@@ -6,7 +6,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
 use super::*;
-use crate::client::{Manner, http_client};
+use crate::client::{ConnectOptions, http_client};
 use crate::scenario::source::Source;
 
 /// A server that answers the n-th request with the n-th of these, and hangs up; the last answers all that follow.
@@ -21,13 +21,13 @@ async fn server(answers: &'static [(u16, &'static str)]) -> Stage {
             let _ = stream.write_all(format!("{head}{body}").as_bytes()).await;
         }
     });
-    let manner = Arc::new(Manner::default());
+    let manner = Arc::new(ConnectOptions::default());
     let endpoint = Endpoint::resolve(&url, None, manner.clone()).await.unwrap();
     Stage::new(endpoint, http_client(&manner), true)
 }
 
 async fn played(case: &str, answers: &'static [(u16, &'static str)]) -> CaseResult {
-    let text = format!("name = 'own'\n[[case]]\nname = 'x'\nrule = 'RM-01'\nsettle = false\n{case}\n");
+    let text = format!("name = 'own'\n[[case]]\nname = 'x'\nrequirement = 'RM-01'\nallow_unexpected = true\n{case}\n");
     let loaded = crate::scenario::load(Source { name: "own.toml".to_owned(), text }, &[], None).unwrap();
     let stage = server(answers).await;
     play(&loaded, &loaded.scenario.cases[0], &stage).await
@@ -52,18 +52,18 @@ async fn a_ping_that_answers_a_waiting_get_is_shown_and_the_case_is_not_decided(
 async fn who_does_not_get_in_violates_another_row() {
     let steps = "steps = [{ at = 'a', emit = ['x'] }]";
     let plain = played(&format!("clients = {{ a = {{}} }}\n{steps}"), &[(400, "no")]).await;
-    assert_eq!((plain.verdict, plain.rule.as_deref()), (CaseVerdict::Fail, Some("EIO-HS-04")));
+    assert_eq!((plain.verdict, plain.requirement.as_deref()), (CaseVerdict::Fail, Some("EIO-HS-04")));
     let failure = plain.failure.unwrap().message;
     assert!(failure.starts_with("ahead of what the case is about (RM-01): a could not connect"), "{failure}");
     // Unless the client is what the case is about.
     let odd = format!("clients = {{ a = {{ headers = {{ X-Odd = '1' }} }} }}\n{steps}");
-    assert_eq!(played(&odd, &[(400, "no")]).await.rule.as_deref(), Some("RM-01"));
+    assert_eq!(played(&odd, &[(400, "no")]).await.requirement.as_deref(), Some("RM-01"));
 }
 
 /// A deadline is known to whoever asks whether it could be kept.
 #[tokio::test]
 async fn a_deadline_that_was_missed_is_told() {
-    let text = "name = 'own'\n[[case]]\nname = 'x'\nrule = 'RM-01'\nclients = { h = { raw = 'http' } }\nsteps = [\n\
+    let text = "name = 'own'\n[[case]]\nname = 'x'\nrequirement = 'RM-01'\nclients = { h = { raw = 'http' } }\nsteps = [\n\
         { at = 'h', http = { get = '?EIO=4&transport=polling' }, status = 404, until = true, within = '50ms' }]\n";
     let source = Source { name: "own.toml".to_owned(), text: text.to_owned() };
     let loaded = crate::scenario::load(source, &[], None).unwrap();

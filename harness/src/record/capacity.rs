@@ -34,7 +34,7 @@ pub struct Trial {
 /// A threshold, and what a trial had.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Judged {
-    pub rule: String,
+    pub threshold: String,
     pub observed: String,
     pub holds: bool,
 }
@@ -61,7 +61,7 @@ pub enum TrialVerdict {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Capacity {
     /// The variable that was raised, and the unit of its values.
-    pub raise: String,
+    pub vary: String,
     pub unit: String,
     pub range: (f64, f64),
     /// A share: how exactly each search knows its answer.

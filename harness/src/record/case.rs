@@ -18,12 +18,12 @@ pub struct SuiteInfo {
     /// Whether everything was asked for.
     pub whole: bool,
     /// The rows the cases cite.
-    pub rules: IndexMap<String, RuleInfo>,
+    pub requirements: IndexMap<String, RequirementInfo>,
 }
 
 /// One row of the register.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct RuleInfo {
+pub struct RequirementInfo {
     pub area: String,
     pub says: String,
     pub class: Class,
@@ -118,7 +118,7 @@ pub struct CaseResult {
     pub title: String,
     /// File and line of the case.
     pub place: String,
-    pub rule: Option<String>,
+    pub requirement: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub class: Option<Class>,
     #[serde(skip_serializing_if = "Option::is_none", default)]

@@ -8,7 +8,7 @@ use super::capacity::{Capacity, Trial};
 use super::case::{CapabilityResult, CaseResult, SuiteInfo};
 use super::load::LoadResult;
 use super::progress::Progress;
-use super::rule::{Baseline, Change, RuleResult};
+use super::threshold::{Baseline, Change, ThresholdResult};
 
 /// One line.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -24,7 +24,7 @@ pub enum Entry {
     /// One second of a load, summed over workers.
     Progress(Progress),
     Load(Box<LoadResult>),
-    Rule(RuleResult),
+    Threshold(ThresholdResult),
     /// An earlier run that this one is held against.
     Baseline(Baseline),
     /// How a measure differs from that of the earlier runs.

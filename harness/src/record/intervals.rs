@@ -11,6 +11,8 @@ use hdrhistogram::Histogram;
 use hdrhistogram::serialization::Deserializer;
 use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry};
 
+use super::legacy;
+
 /// What a histogram of a log is of.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Interval<'a> {
@@ -46,7 +48,8 @@ pub fn visit(
         let LogEntry::Interval(line) = entry else { continue };
         let Some(tag) = line.tag() else { continue };
         let (measure, phase) = tag.as_str().rsplit_once('@').unwrap_or((tag.as_str(), ""));
-        let interval = Interval { measure, phase, start: line.start_timestamp().as_secs_f64() };
+        let measure = legacy::renamed_measure(measure);
+        let interval = Interval { measure: &measure, phase, start: line.start_timestamp().as_secs_f64() };
         if !wanted(&interval) {
             continue;
         }

@@ -22,7 +22,7 @@ pub struct LoadResult {
     pub traffic: Vec<TrafficResult>,
     /// Visits of the populations that follow a flow.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
-    pub journeys: IndexMap<String, Visits>,
+    pub iterations: IndexMap<String, Iterations>,
     /// The same, phase by phase.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     pub flows: IndexMap<String, FlowResult>,
@@ -100,7 +100,7 @@ pub struct LoadResult {
     pub ended_by: EndedBy,
     /// What the scenario made go wrong, and when.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub upsets: Vec<UpsetMark>,
+    pub upsets: Vec<DisruptionMark>,
     /// The first deliveries that were wrong, with their proof.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub violations: Vec<LoadViolation>,
@@ -121,7 +121,7 @@ pub enum EndedBy {
 
 /// Something that the scenario made go wrong.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct UpsetMark {
+pub struct DisruptionMark {
     /// Seconds since the first phase began.
     pub second: f64,
     /// Such as `drop 10% of people`.
@@ -141,11 +141,11 @@ pub struct DriverRequests {
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Users {
-    pub asked: u64,
-    pub open: u64,
+    pub requested: u64,
+    pub connected: u64,
     pub failed: u64,
     /// Open at first, gone before the end, and not to come back.
-    pub lost: u64,
+    pub disconnected: u64,
     /// Connections that got as far as being in all rooms.
     #[serde(default)]
     pub sessions: u64,
@@ -169,10 +169,10 @@ pub struct Users {
 
 impl std::ops::AddAssign for Users {
     fn add_assign(&mut self, other: Self) {
-        self.asked += other.asked;
-        self.open += other.open;
+        self.requested += other.requested;
+        self.connected += other.connected;
         self.failed += other.failed;
-        self.lost += other.lost;
+        self.disconnected += other.disconnected;
         self.sessions += other.sessions;
         self.churned += other.churned;
         self.dropped += other.dropped;
@@ -184,7 +184,7 @@ impl std::ops::AddAssign for Users {
 
 /// Visits of one population that follows a flow.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Visits {
+pub struct Iterations {
     pub begun: u64,
     /// Through the whole flow.
     pub finished: u64,
@@ -196,14 +196,14 @@ pub struct Visits {
     pub cut: u64,
 }
 
-impl Visits {
+impl Iterations {
     /// Those that have begun and not ended.
     pub fn under_way(&self) -> u64 {
         self.begun.saturating_sub(self.finished + self.failed + self.starved + self.cut)
     }
 }
 
-impl std::ops::Add for Visits {
+impl std::ops::Add for Iterations {
     type Output = Self;
 
     fn add(self, other: Self) -> Self {
@@ -340,7 +340,7 @@ impl LoadResult {
 
     /// Of the pairs of message and user that could have been owed, those of which it is certain whether they were,
     /// as a share; `None` when there were none.
-    pub fn strength(&self) -> Option<f64> {
+    pub fn certainty(&self) -> Option<f64> {
         let mut counts = Counts::default();
         let decided = self.traffic.iter().filter(|traffic| !traffic.undecided);
         decided.for_each(|traffic| counts += traffic.counts);
@@ -412,14 +412,14 @@ pub struct Counts {
     pub delivered: u64,
     pub missing: u64,
     pub duplicate: u64,
-    pub stray: u64,
-    pub disorder: u64,
+    pub misdelivered: u64,
+    pub out_of_order: u64,
     /// Those of them whose order among messages of one sender is as it should be.
     #[serde(default)]
-    pub disorder_across: u64,
-    /// Those of `stray` that came from a user of another server than the receiver's.
+    pub out_of_order_across: u64,
+    /// Those of `misdelivered` that came from a user of another server than the receiver's.
     #[serde(default)]
-    pub stray_across: u64,
+    pub misdelivered_across: u64,
     /// Copies that are not as they were sent: cut, or changed.
     #[serde(default)]
     pub altered: u64,
@@ -436,7 +436,7 @@ pub struct Counts {
     pub undecided: u64,
     /// Sent while the receiver was between two sessions, and in no later one: nobody owed it, and it is lost to them.
     #[serde(default)]
-    pub missed: u64,
+    pub missed_offline: u64,
     /// Not sent, since the sender was not there.
     #[serde(default)]
     pub skipped: u64,
@@ -474,16 +474,16 @@ impl std::ops::AddAssign for Counts {
         self.delivered += other.delivered;
         self.missing += other.missing;
         self.duplicate += other.duplicate;
-        self.stray += other.stray;
-        self.disorder += other.disorder;
-        self.disorder_across += other.disorder_across;
-        self.stray_across += other.stray_across;
+        self.misdelivered += other.misdelivered;
+        self.out_of_order += other.out_of_order;
+        self.out_of_order_across += other.out_of_order_across;
+        self.misdelivered_across += other.misdelivered_across;
         self.altered += other.altered;
         self.unidentified += other.unidentified;
         self.history += other.history;
         self.excused += other.excused;
         self.undecided += other.undecided;
-        self.missed += other.missed;
+        self.missed_offline += other.missed_offline;
         self.skipped += other.skipped;
         self.unanswered += other.unanswered;
         self.volatile += other.volatile;

@@ -12,39 +12,41 @@ mod due;
 mod entry;
 pub mod histogram;
 pub mod intervals;
+mod legacy;
 mod load;
 mod outlier;
 mod pick;
 mod progress;
 mod reader;
-mod rule;
 pub mod schema;
+mod threshold;
 mod violation;
 mod writer;
 
 pub use capacity::{Capacity, Judged, Trial, TrialVerdict, Usl};
-pub use case::{CapabilityResult, CaseResult, CaseVerdict, Failure, RuleInfo, SuiteInfo};
+pub use case::{CapabilityResult, CaseResult, CaseVerdict, Failure, RequirementInfo, SuiteInfo};
 pub use cluster::{ClusterResult, NodePair};
 pub use copies::copies;
 pub use due::Due;
 pub use entry::{Entry, Footer, Header, Host, Part, ScenarioStart, TargetInfo};
 pub use intervals::fuzz as fuzz_hlog;
 pub use load::{
-    Counts, Cpu, DriverRequests, EndedBy, FlowPhase, FlowResult, Growth, LoadResult, Memory, PhaseResult, PlaceResult,
-    Recovery, StepPhase, StepResult, TrafficResult, Transports, UpsetMark, Users, Visits, Wire, WorkerTime,
+    Counts, Cpu, DisruptionMark, DriverRequests, EndedBy, FlowPhase, FlowResult, Growth, Iterations, LoadResult,
+    Memory, PhaseResult, PlaceResult, Recovery, StepPhase, StepResult, TrafficResult, Transports, Users, Wire,
+    WorkerTime,
 };
 pub use outlier::Outlier;
 pub use pick::{header, loads, seconds, seconds_by_load};
 pub use progress::{Cost, Progress, Summary};
 pub use reader::{Tail, read, read_bytes, read_for_report};
-pub use rule::{Baseline, Change, RuleResult, RuleVerdict};
+pub use threshold::{Baseline, Change, ThresholdResult, ThresholdVerdict};
 
-pub use crate::vocab::RuleAbout;
+pub use crate::vocab::ThresholdKind;
 pub use violation::{Lane, LaneAct, LaneStay, LoadViolation};
 pub use writer::Recorder;
 
 /// Version of the record's shape; raised when a reader of older ones would go wrong. Older ones are read: what they do not
 /// have is as if it had not been measured.
 ///
-/// 2: `baseline` and `change`.
-pub const SCHEMA: u32 = 2;
+/// 2: `baseline` and `change`. 3: other names, such as `threshold` for `rule`; those of before are understood.
+pub const SCHEMA: u32 = 3;

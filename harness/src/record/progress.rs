@@ -10,10 +10,10 @@ pub struct Progress {
     /// Seconds since the first phase began; negative while users connect.
     pub second: f64,
     pub phase: String,
-    pub open: u64,
-    /// Visits under way.
+    pub connected: u64,
+    /// Iterations of flows under way.
     #[serde(default)]
-    pub visiting: u64,
+    pub iterating: u64,
     pub failed: u64,
     pub sent: u64,
     pub delivered: u64,

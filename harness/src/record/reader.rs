@@ -11,6 +11,7 @@ use indexmap::map::Entry as Slot;
 
 use super::case::CaseVerdict;
 use super::entry::Entry;
+use super::legacy;
 use super::progress::{Progress, Summary};
 use super::writer::LOG;
 
@@ -138,6 +139,8 @@ fn worst(before: Progress, now: Progress) -> Progress {
 pub struct Tail {
     file: PathBuf,
     reader: BufReader<File>,
+    /// Whether its names are those of an earlier schema.
+    old: bool,
     /// The beginning of a line whose end is not written yet.
     line: Vec<u8>,
     number: usize,
@@ -148,7 +151,7 @@ impl Tail {
     pub fn open(path: &Path) -> Result<Self, String> {
         let file = file_of(path);
         let reader = BufReader::with_capacity(BUFFER, File::open(&file).map_err(|error| unreadable(&file, &error))?);
-        Ok(Self { file, reader, line: Vec::new(), number: 0 })
+        Ok(Self { file, reader, old: false, line: Vec::new(), number: 0 })
     }
 
     /// What has been written since the last time.
@@ -161,8 +164,11 @@ impl Tail {
                 return Ok(entries);
             }
             self.number += 1;
-            let entry = parse(&self.line).map_err(|error| no_line(&self.file, self.number, &error))?;
-            entries.push(if self.number == 1 { checked(entry, &self.file)? } else { entry });
+            let entry = parse(&self.line, self.old).map_err(|error| no_line(&self.file, self.number, &error))?;
+            if self.number == 1 {
+                self.old = is_old(&entry, &self.file)?;
+            }
+            entries.push(entry);
             self.line.clear();
         }
     }
@@ -207,12 +213,16 @@ pub fn read_bytes(bytes: &[u8]) -> Result<Vec<Entry>, String> {
 fn lines_of(mut reader: impl io::BufRead, file: &Path, mut take: impl FnMut(Entry)) -> Result<(), String> {
     let cannot = |error| unreadable(file, &error);
     let mut line = Vec::new();
-    let mut number = 0;
+    let (mut number, mut old) = (0, false);
     while reader.read_until(b'\n', &mut line).map_err(cannot)? > 0 {
         number += 1;
-        match parse(&line) {
-            Ok(entry) if number > 1 => take(entry),
-            Ok(entry) => take(checked(entry, file)?),
+        match parse(&line, old) {
+            Ok(entry) => {
+                if number == 1 {
+                    old = is_old(&entry, file)?;
+                }
+                take(entry);
+            }
             // What was being written when the run was killed.
             Err(_) if number > 1 && reader.fill_buf().map_err(cannot)?.is_empty() => break,
             Err(error) => return Err(no_line(file, number, &error)),
@@ -222,7 +232,10 @@ fn lines_of(mut reader: impl io::BufRead, file: &Path, mut take: impl FnMut(Entr
     if number == 0 { Err(no_record(file)) } else { Ok(()) }
 }
 
-fn parse(line: &[u8]) -> serde_json::Result<Entry> {
+fn parse(line: &[u8], old: bool) -> serde_json::Result<Entry> {
+    if old {
+        return serde_json::from_value(legacy::renamed(serde_json::from_slice(line)?));
+    }
     // Nearly all lines are seconds, and those need not be read twice to find out what they are.
     if line.starts_with(br#"{"type":"progress","#) {
         return serde_json::from_slice(line).map(Entry::Progress);
@@ -230,9 +243,9 @@ fn parse(line: &[u8]) -> serde_json::Result<Entry> {
     serde_json::from_slice(line)
 }
 
-/// The first line: a header that this version can read.
-fn checked(entry: Entry, file: &Path) -> Result<Entry, String> {
-    match &entry {
+/// Whether what follows the first line, a header that this version can read, has the names of an earlier schema.
+fn is_old(entry: &Entry, file: &Path) -> Result<bool, String> {
+    match entry {
         Entry::Header(header) if header.schema > super::SCHEMA => Err(format!(
             "{} was written by sio-bench {} with record schema {}; this one reads up to {}",
             file.display(),
@@ -240,7 +253,7 @@ fn checked(entry: Entry, file: &Path) -> Result<Entry, String> {
             header.schema,
             super::SCHEMA
         )),
-        Entry::Header(_) => Ok(entry),
+        Entry::Header(header) => Ok(header.schema < legacy::RENAMED_IN),
         _ => Err(no_record(file)),
     }
 }
@@ -319,7 +332,7 @@ mod tests {
         let case = |number: u64| {
             let verdict = if number % 1_000 == 999 { "fail" } else { "pass" };
             let case = serde_json::json!({"type": "case", "id": "s/a", "scenario": "s", "title": "a", "place": "s.toml:1",
-                "rule": null, "verdict": verdict, "millis": number as f64});
+                "requirement": null, "verdict": verdict, "millis": number as f64});
             serde_json::from_value::<Entry>(case).unwrap()
         };
         let file = written(std::iter::once(header(SCHEMA)).chain((0..50_000).map(case)), "");

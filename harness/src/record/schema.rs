@@ -27,8 +27,8 @@ mod tests {
     fn records_are_valid_and_nonsense_is_not() {
         let schema: serde_json::Value = serde_json::from_str(&text()).unwrap();
         let validator = jsonschema::validator_for(&schema).unwrap();
-        for record in ["load", "cases"] {
-            let file = format!("{}/tests/records/schema-1/{record}/run.jsonl", env!("CARGO_MANIFEST_DIR"));
+        for record in ["load", "flow", "cases"] {
+            let file = format!("{}/tests/records/schema-3/{record}/run.jsonl", env!("CARGO_MANIFEST_DIR"));
             for (number, line) in std::fs::read_to_string(&file).unwrap().lines().enumerate() {
                 let line: serde_json::Value = serde_json::from_str(line).unwrap();
                 let errors: Vec<_> = validator.iter_errors(&line).map(|error| error.to_string()).collect();

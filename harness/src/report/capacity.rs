@@ -21,7 +21,7 @@ pub fn trial_line(trial: &Trial) -> String {
         share(trial.target_cpu),
         share(trial.own_cpu),
     );
-    let judged = trial.decisive().map(|judged| format!("{}: {}", judged.rule, judged.observed));
+    let judged = trial.decisive().map(|judged| format!("{}: {}", judged.threshold, judged.observed));
     match (&judged, trial.why.first()) {
         // What it did not reach outweighs what it had; what was broken says so itself.
         (Some(judged), None) => _ = write!(line, "   {judged}"),
@@ -59,13 +59,13 @@ pub fn capacity_text(capacity: &Capacity) -> String {
 pub fn answer(capacity: &Capacity) -> String {
     let show = |value: f64| setting(value, &capacity.unit);
     let Some(median) = capacity.median() else {
-        return format!("none: {} = {} did not meet the rules", capacity.raise, show(capacity.range.0));
+        return format!("none: {} = {} did not meet the thresholds", capacity.vary, show(capacity.range.0));
     };
     let (least, most) = capacity.spread();
     let more = if capacity.is_bounded() { "" } else { "at least " };
     format!(
         "{} = {more}{} ({} to {} in {}, to {:.0} %)",
-        capacity.raise,
+        capacity.vary,
         show(median),
         show(least),
         show(most),

@@ -7,7 +7,7 @@ use indexmap::IndexMap;
 
 use super::conformance::tally;
 use super::coverage;
-use crate::record::{CaseResult, CaseVerdict, Entry, RuleInfo};
+use crate::record::{CaseResult, CaseVerdict, Entry, RequirementInfo};
 use crate::vocab::pattern;
 
 /// What is compared.
@@ -16,7 +16,7 @@ pub struct Comparison<'a> {
     /// Ids in the order of the suite.
     pub(super) ids: Vec<&'a str>,
     /// The rows that the cases cite.
-    pub(super) rules: &'a IndexMap<String, RuleInfo>,
+    pub(super) rules: &'a IndexMap<String, RequirementInfo>,
 }
 
 /// One server.
@@ -46,7 +46,7 @@ impl<'a> Comparison<'a> {
             let Some(suite) = coverage::suite(entries) else {
                 return Err(format!("the record of {} is not one of a conformance run", header.target.name));
             };
-            rules = rules.or(Some(&suite.rules));
+            rules = rules.or(Some(&suite.requirements));
             let cases = coverage::cases(entries);
             if cases.len() > ids.len() {
                 ids.clone_from(&cases);
@@ -163,8 +163,11 @@ impl<'a> Comparison<'a> {
         let _ = writeln!(out, "| case | row | {} |\n|---{rule}|", names.join(" | "));
         for id in listed {
             let cells: Vec<String> = self.columns.iter().map(|column| letter(column, id).to_string()).collect();
-            let rule =
-                self.columns.iter().find_map(|column| column.cases.get(id)).and_then(|case| case.rule.as_deref());
+            let rule = self
+                .columns
+                .iter()
+                .find_map(|column| column.cases.get(id))
+                .and_then(|case| case.requirement.as_deref());
             let cell = id.replace('|', "\\|");
             let _ = writeln!(out, "| `{cell}` | {} | {} |", rule.unwrap_or(""), cells.join(" | "));
         }

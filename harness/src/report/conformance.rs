@@ -147,9 +147,9 @@ fn way_in(command: &[String]) -> String {
 /// What was expected and by which row, what happened, and how to see it again.
 pub fn explain(case: &CaseResult, suite: &SuiteInfo, target: &str) -> String {
     let mut out = String::new();
-    let rule = case.rule.as_deref().unwrap_or("-");
+    let rule = case.requirement.as_deref().unwrap_or("-");
     let _ = writeln!(out, "{} {}   {rule}   {:.0} ms", case.verdict.word(), case.id, case.millis);
-    if let Some(info) = suite.rules.get(rule) {
+    if let Some(info) = suite.requirements.get(rule) {
         let _ = writeln!(out, "  row      {} ({:?}, {})", info.says, info.class, info.cites);
     }
     if let Some(failure) = &case.failure {

@@ -23,13 +23,13 @@ pub fn of(suite: &SuiteInfo, entries: &[Entry]) -> Coverage {
     let mut judged = BTreeSet::new();
     let mut skipped = BTreeSet::new();
     for case in cases(entries) {
-        if let Some(rule) = &case.rule {
+        if let Some(rule) = &case.requirement {
             let list = if case.verdict == CaseVerdict::Skip { &mut skipped } else { &mut judged };
             list.insert(rule.as_str());
         }
     }
-    let mut coverage = Coverage { rows: suite.rules.len(), ..Coverage::default() };
-    for (id, rule) in &suite.rules {
+    let mut coverage = Coverage { rows: suite.requirements.len(), ..Coverage::default() };
+    for (id, rule) in &suite.requirements {
         match &rule.uncovered {
             _ if judged.contains(id.as_str()) => coverage.checked += 1,
             _ if skipped.contains(id.as_str()) => coverage.not_observable.push(id.clone()),
@@ -80,11 +80,11 @@ pub fn suite(entries: &[Entry]) -> Option<&SuiteInfo> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::RuleInfo;
+    use crate::record::RequirementInfo;
     use crate::scenario::model::{Class, Origin};
 
-    fn rule(uncovered: Option<&str>) -> RuleInfo {
-        RuleInfo {
+    fn rule(uncovered: Option<&str>) -> RequirementInfo {
+        RequirementInfo {
             area: String::new(),
             says: String::new(),
             class: Class::Must,
@@ -101,7 +101,7 @@ mod tests {
             scenario: "a".to_owned(),
             title: String::new(),
             place: place.to_owned(),
-            rule: Some(rule.to_owned()),
+            requirement: Some(rule.to_owned()),
             class: None,
             origin: None,
             verdict,
@@ -119,7 +119,7 @@ mod tests {
     fn every_row_is_counted_once() {
         let rules = [("A-1", None), ("A-2", None), ("A-3", Some("no way to see it")), ("A-4", None)];
         let rules = rules.into_iter().map(|(id, reason)| (id.to_owned(), rule(reason))).collect();
-        let suite = SuiteInfo { hash: String::new(), cases: 3, of: 3, whole: true, rules };
+        let suite = SuiteInfo { hash: String::new(), cases: 3, of: 3, whole: true, requirements: rules };
         let entries = [
             case("A-2", CaseVerdict::Skip, "f.toml:20"),
             case("A-1", CaseVerdict::Skip, "f.toml:10"),

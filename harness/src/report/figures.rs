@@ -44,7 +44,7 @@ static LATENCY: Metric = gauge(
     "Latency from the intended time: within the last second, or over the measured phases of a run that has ended.",
 );
 static LATE: Metric =
-    gauge("sio_bench_ruler_late_seconds", "seconds", "How late sio-bench sent within the last second.");
+    gauge("sio_bench_generator_late_seconds", "seconds", "How late sio-bench sent within the last second.");
 static READ: Metric =
     gauge("sio_bench_ruler_read_seconds", "seconds", "How long what had arrived waited for sio-bench to read it.");
 static CPU: Metric = counter("sio_bench_cpu_seconds", "seconds", "CPU time of a side since its start.");
@@ -60,9 +60,9 @@ pub(crate) fn figures(scenario: &str, asked: u64, progress: &Progress) -> Vec<Fi
     let plain = |metric, value| Figure { metric, labels: run(), value };
     let mut all = vec![
         plain(&ASKED, asked as f64),
-        plain(&OPEN, progress.open as f64),
+        plain(&OPEN, progress.connected as f64),
         plain(&FAILED, progress.failed as f64),
-        plain(&VISITS, progress.visiting as f64),
+        plain(&VISITS, progress.iterating as f64),
     ];
     // What grows must not begin anew with each phase.
     let whole = || vec![("scenario", scenario.to_owned())];
@@ -157,6 +157,9 @@ mod tests {
         let wanted = "sio_bench_latency_seconds{scenario=\"x\",phase=\"a \\\"b\\\"\",measure=\"tell.delivery\",quantile=\"0.5\"} 0.0015\n";
         assert!(text.contains(wanted), "{text}");
         assert!(text.contains("sio_bench_cpu_seconds_total{scenario=\"x\",side=\"target\"} 1.25\n"), "{text}");
-        assert!(!text.contains("ruler_late") && text.ends_with("# EOF\n"), "what was not measured is not told: {text}");
+        assert!(
+            !text.contains("generator_late") && text.ends_with("# EOF\n"),
+            "what was not measured is not told: {text}"
+        );
     }
 }

@@ -24,7 +24,7 @@ pub(super) fn remarks(traffic: &TrafficResult) -> Vec<String> {
     if traffic.counts.history > 0 {
         lines.push(format!(
             "{name}: {} of what was sent before reached users who had joined since, which the application may have meant as \
-             history; with `history = false` in `reaches` each is a stray",
+             history; with `history = false` in `delivers_to` each counts as misdelivered",
             copies(traffic.counts.history)
         ));
     }

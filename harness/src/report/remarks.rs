@@ -14,7 +14,7 @@ pub(super) fn remarks(load: &LoadResult) -> Vec<String> {
     if waited > WAITED {
         lines.push(format!(
             "sio-bench waited for a core in {:.0} % of the time, and its latencies include that: leave it one, or have \
-             `ruler.wait` judged",
+             `generator.cpu_wait` judged",
             waited * 100.0
         ));
     }

@@ -8,8 +8,8 @@ use super::remarks::remarks;
 use super::samples::{FEW_SAYS, has_few, marked};
 use super::text::{bytes, count, plural, time};
 use crate::record::{
-    Baseline, CaseResult, Change, Counts, Cpu, Entry, Growth, Header, LoadResult, RuleResult, RuleVerdict,
-    ScenarioStart, Summary, TrafficResult, Users, WorkerTime,
+    Baseline, CaseResult, Change, Counts, Cpu, Entry, Growth, Header, LoadResult, ScenarioStart, Summary,
+    ThresholdResult, ThresholdVerdict, TrafficResult, Users, WorkerTime,
 };
 
 /// Renders a whole record. The same text comes out at the end of a run and of `sio-bench report`.
@@ -21,7 +21,7 @@ pub fn render(entries: &[Entry]) -> String {
             Entry::Scenario(start) => render_start(&mut out, start),
             Entry::Case(case) => render_case(&mut out, case),
             Entry::Load(load) => out.push_str(&load_table(load)),
-            Entry::Rule(rule) => render_rule(&mut out, rule),
+            Entry::Threshold(rule) => render_rule(&mut out, rule),
             Entry::Baseline(baseline) => render_baseline(&mut out, baseline),
             Entry::Change(change) => render_change(&mut out, change),
             Entry::Trial(trial) => line(&mut out, &trial_line(trial)),
@@ -86,7 +86,7 @@ fn render_change(out: &mut String, change: &Change) {
 
 fn render_case(out: &mut String, case: &CaseResult) {
     let word = case.verdict.word();
-    let rule = case.rule.as_deref().unwrap_or("-");
+    let rule = case.requirement.as_deref().unwrap_or("-");
     let times = if case.times > 1 { format!(", {} times", count(case.times)) } else { String::new() };
     line(out, &format!("  {word:<5} {rule:<9} {}   {:.0} ms{times}", case.title, case.millis));
     if let Some(failure) = &case.failure {
@@ -103,7 +103,7 @@ pub fn load_table(load: &LoadResult) -> String {
     let mut out = String::new();
     let users = &load.users;
     out.push('\n');
-    if users.asked > 0 {
+    if users.requested > 0 {
         render_users(&mut out, users);
     }
     render_upgrades(&mut out, load);
@@ -124,13 +124,13 @@ pub fn load_table(load: &LoadResult) -> String {
     if load.fence.count > 0 {
         render_latency(&mut out, "fence round trip", &load.fence);
     }
-    render_latency(&mut out, "ruler late", &load.late);
+    render_latency(&mut out, "generator late", &load.late);
     if load.read.count > 0 {
-        render_latency(&mut out, "ruler read", &load.read);
+        render_latency(&mut out, "generator read delay", &load.read);
     }
     if load.queue.count > 0 {
         let queue = &load.queue;
-        let _ = write!(out, "  {:<22}", "ruler queue");
+        let _ = write!(out, "  {:<22}", "generator recv queue");
         for value in [queue.p50, queue.p90, queue.p99, queue.p999, queue.max] {
             let _ = write!(out, "{:>10}", bytes(value as f64));
         }
@@ -167,11 +167,11 @@ fn distributions(load: &LoadResult) -> impl Iterator<Item = &Summary> {
 fn render_users(out: &mut String, users: &Users) {
     let _ = writeln!(
         out,
-        "  users       {} asked   {} open   {} failed   {} lost",
-        count(users.asked),
-        count(users.open),
+        "  users       {} requested   {} connected   {} failed   {} disconnected",
+        count(users.requested),
+        count(users.connected),
         count(users.failed),
-        count(users.lost)
+        count(users.disconnected)
     );
 }
 
@@ -221,14 +221,14 @@ fn render_lives(out: &mut String, load: &LoadResult) {
 
 /// Visits of those that follow a flow, and what its steps took.
 fn render_journeys(out: &mut String, load: &LoadResult) {
-    for (name, visits) in &load.journeys {
+    for (name, visits) in &load.iterations {
         let starved = match visits.starved {
             0 => String::new(),
             starved => format!("   {} not possible here", count(starved)),
         };
         let _ = writeln!(
             out,
-            "  {name:<11} {} visits   {} finished   {} failed   {} under way at the end{starved}",
+            "  {name:<11} {} iterations   {} finished   {} failed   {} under way at the end{starved}",
             count(visits.begun),
             count(visits.finished),
             count(visits.failed),
@@ -252,11 +252,11 @@ fn render_journeys(out: &mut String, load: &LoadResult) {
 
 /// How much the counts are worth.
 fn render_strength(out: &mut String, load: &LoadResult) {
-    let Some(strength) = load.strength() else { return };
+    let Some(certainty) = load.certainty() else { return };
     let may: u64 = load.traffic.iter().map(|traffic| traffic.counts.may).sum();
     if may > 0 {
         let _ =
-            writeln!(out, "  strength    {:.1} %: {} may or may not have come", strength * 100.0, plural(may, "pair"));
+            writeln!(out, "  certainty   {:.1} %: {} may or may not have come", certainty * 100.0, plural(may, "pair"));
     }
 }
 
@@ -279,7 +279,7 @@ fn render_traffic(out: &mut String, traffic: &TrafficResult) {
     }
     if traffic.undecided {
         let _ = writeln!(out, "  deliveries  not decided: none could be identified");
-    } else if counts.owed + counts.may + counts.stray > 0 {
+    } else if counts.owed + counts.may + counts.misdelivered > 0 {
         let _ = writeln!(out, "  deliveries  {}", deliveries(&counts));
     }
     if traffic.latency.contains_key("ack") {
@@ -314,17 +314,17 @@ fn deliveries(counts: &Counts) -> String {
         optional(counts.history, "history"),
         optional(counts.excused, "excused"),
         optional(counts.undecided, "undecided"),
-        optional(counts.missed, "missed while away"),
+        optional(counts.missed_offline, "missed while disconnected"),
     ]
     .concat();
     format!(
-        "{} owed   {} delivered   {} missing   {} duplicate   {} stray   {} out of order{excused}",
+        "{} owed   {} delivered   {} missing   {} duplicate   {} misdelivered   {} out of order{excused}",
         count(counts.owed),
         count(counts.delivered),
         count(counts.missing),
         count(counts.duplicate),
-        count(counts.stray),
-        count(counts.disorder)
+        count(counts.misdelivered),
+        count(counts.out_of_order)
     )
 }
 
@@ -367,7 +367,7 @@ fn render_cpu(out: &mut String, cpu: &Cpu, load: &LoadResult) {
     let worst = |share: fn(&WorkerTime) -> f64| load.worker_time.iter().map(share).reduce(f64::max);
     if let (Some(busy), Some(waited)) = (worst(|time| time.busy), worst(|time| time.waited)) {
         let (busy, waited) = (busy * 100.0, waited * 100.0);
-        let _ = writeln!(out, "  ruler       busiest worker {busy:.0} % of a core   {waited:.0} % waiting for one");
+        let _ = writeln!(out, "  generator   busiest worker {busy:.0} % of a core   {waited:.0} % waiting for one");
     }
     // Less is the noise of every virtual machine.
     if cpu.stolen.is_some_and(|stolen| stolen > 0.01 * cpu.seconds) {
@@ -381,7 +381,7 @@ const ENOUGH_USERS: u64 = 100;
 fn render_memory(out: &mut String, load: &LoadResult) {
     let side = |growth: &Growth| {
         let bytes = growth.end.or(growth.open)?;
-        let each = growth.per_user(load.users.open).filter(|_| load.users.open >= ENOUGH_USERS);
+        let each = growth.per_user(load.users.connected).filter(|_| load.users.connected >= ENOUGH_USERS);
         let each = each.map_or_else(String::new, |each| format!(" ({:.1} KiB per user)", each / 1024.0));
         Some(format!("{:.1} MiB{each}", bytes as f64 / f64::from(1 << 20)))
     };
@@ -429,11 +429,11 @@ fn render_remarks(out: &mut String, load: &LoadResult) {
     out.push('\n');
 }
 
-fn render_rule(out: &mut String, rule: &RuleResult) {
+fn render_rule(out: &mut String, rule: &ThresholdResult) {
     let word = match rule.verdict {
-        RuleVerdict::Holds => "ok    ",
-        RuleVerdict::Broken => "BROKEN",
-        RuleVerdict::Unknown => "?     ",
+        ThresholdVerdict::Holds => "ok    ",
+        ThresholdVerdict::Broken => "BROKEN",
+        ThresholdVerdict::Unknown => "?     ",
     };
-    line(out, &format!("  {word} {:<44} {}", rule.rule, rule.observed));
+    line(out, &format!("  {word} {:<44} {}", rule.threshold, rule.observed));
 }

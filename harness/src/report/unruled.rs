@@ -32,8 +32,8 @@ type Measure = (&'static str, &'static str, fn(&Counts) -> u64, fn(&Counts) -> u
 const MEASURES: [Measure; 5] = [
     ("missing", "missing", |counts| counts.missing, |counts| counts.missing),
     ("duplicate", "duplicate", |counts| counts.duplicate, |_| 0),
-    ("stray", "stray", |counts| counts.stray, |counts| counts.stray_across),
-    ("disorder", "out of order", |counts| counts.disorder, |counts| counts.disorder_across),
+    ("misdelivered", "misdelivered", |counts| counts.misdelivered, |counts| counts.misdelivered_across),
+    ("out_of_order", "out of order", |counts| counts.out_of_order, |counts| counts.out_of_order_across),
     ("altered", "altered", |counts| counts.altered, |_| 0),
 ];
 

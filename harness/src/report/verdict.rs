@@ -6,7 +6,9 @@ use super::identity;
 use super::text::{count, plural};
 use super::unruled::{Unruled, unruled};
 use crate::exit::Exit;
-use crate::record::{CaseVerdict, EndedBy, Entry, LoadResult, RuleAbout, RuleResult, RuleVerdict, WorkerTime, loads};
+use crate::record::{
+    CaseVerdict, EndedBy, Entry, LoadResult, ThresholdKind, ThresholdResult, ThresholdVerdict, WorkerTime, loads,
+};
 use crate::vocab::INTERRUPTED;
 
 /// The end of a run.
@@ -64,7 +66,7 @@ fn judge_all(entries: &[Entry]) -> Verdict {
 fn nothing(entries: &[Entry]) -> Option<String> {
     let asked = |entry: &Entry| match entry {
         Entry::Case(case) => case.verdict != CaseVerdict::Skip,
-        Entry::Load(_) | Entry::Rule(_) => true,
+        Entry::Load(_) | Entry::Threshold(_) => true,
         _ => false,
     };
     if entries.iter().any(asked) {
@@ -98,8 +100,8 @@ const STOLEN: f64 = 0.05;
 const BUSY: f64 = 0.85;
 /// A schedule that is kept worse than this is none, unless the scenario says what is fine.
 const LATEST: Duration = Duration::from_millis(50);
-/// Below this strength, a clean run says too little.
-const WEAKEST: f64 = 0.5;
+/// Below this certainty, a clean run says too little.
+const LEAST_CERTAIN: f64 = 0.5;
 
 /// Whether sio-bench was so late, in sending or in reading, that it shows.
 pub fn suffers(load: &LoadResult) -> bool {
@@ -122,14 +124,14 @@ fn validity_problems(entries: &[Entry]) -> Vec<String> {
             continue;
         }
         if load.users.failed > 0 {
-            let asked = plural(load.users.asked, "user");
+            let asked = plural(load.users.requested, "user");
             problems.push(format!("{} of {asked} could not be opened", count(load.users.failed)));
         }
-        let starved: u64 = load.journeys.values().map(|visits| visits.starved).sum();
+        let starved: u64 = load.iterations.values().map(|visits| visits.starved).sum();
         if starved > 0 {
             problems.push(format!(
                 "{} could not be made, for want of descriptors, ports or rows on this side",
-                plural(starved, "visit")
+                plural(starved, "iteration")
             ));
         }
         if load.unsettled > 0 {
@@ -143,8 +145,8 @@ fn validity_problems(entries: &[Entry]) -> Vec<String> {
             problems.push("nothing was sent".to_owned());
         }
         problems.extend(load.traffic.iter().filter_map(identity::undecided));
-        if let Some(strength) = load.strength().filter(|strength| *strength < WEAKEST) {
-            problems.push(weakness(load, strength));
+        if let Some(certainty) = load.certainty().filter(|certainty| *certainty < LEAST_CERTAIN) {
+            problems.push(weakness(load, certainty));
         }
         // A worker that is busy and on time has no time to spare, and spoils nothing.
         let suffers = suffers(load);
@@ -156,13 +158,13 @@ fn validity_problems(entries: &[Entry]) -> Vec<String> {
             ));
         }
         let late = Duration::from_nanos(load.late.p99);
-        if late > LATEST && !has_rule(entries, &load.scenario, "ruler.late ") {
+        if late > LATEST && !has_rule(entries, &load.scenario, "generator.late ") {
             problems.push(format!(
                 "sio-bench was late: 1 % of the messages were sent {late:.1?} or more behind their time; use more `--workers`, \
-                 or less load, or say with a rule over `ruler.late` how late is fine"
+                 or less load, or say with a threshold over `generator.late` how late is fine"
             ));
             problems.extend(cause(load));
-        } else if broken(entries, RuleAbout::Ruler).next().is_some() {
+        } else if broken(entries, ThresholdKind::Generator).next().is_some() {
             problems.extend(cause(load));
         }
         if load.negative > 0 {
@@ -170,10 +172,10 @@ fn validity_problems(entries: &[Entry]) -> Vec<String> {
         }
     }
     problems.extend(undecided(entries));
-    problems.extend(broken(entries, RuleAbout::Ruler));
+    problems.extend(broken(entries, ThresholdKind::Generator));
     let unknown = entries.iter().filter_map(|entry| match entry {
-        Entry::Rule(rule) if rule.verdict == RuleVerdict::Unknown && !was_cut(entries, &rule.scenario) => {
-            Some(format!("`{}` is not decided: {} ({})", rule.rule, rule.observed, rule.place))
+        Entry::Threshold(rule) if rule.verdict == ThresholdVerdict::Unknown && !was_cut(entries, &rule.scenario) => {
+            Some(format!("`{}` is not decided: {} ({})", rule.threshold, rule.observed, rule.place))
         }
         _ => None,
     });
@@ -200,10 +202,12 @@ fn was_cut(entries: &[Entry], scenario: &str) -> bool {
 
 /// Why a fact is not decided where several servers may be behind the address, and what would decide it.
 fn across_servers(entries: &[Entry], load: &LoadResult) -> Option<String> {
-    let is_undecided = |rule: &RuleResult| {
-        rule.scenario == load.scenario && rule.about == RuleAbout::Facts && rule.verdict == RuleVerdict::Unknown
+    let is_undecided = |rule: &ThresholdResult| {
+        rule.scenario == load.scenario
+            && rule.about == ThresholdKind::Facts
+            && rule.verdict == ThresholdVerdict::Unknown
     };
-    let any = entries.iter().any(|entry| matches!(entry, Entry::Rule(rule) if is_undecided(rule)))
+    let any = entries.iter().any(|entry| matches!(entry, Entry::Threshold(rule) if is_undecided(rule)))
         || unruled_of(entries, load).iter().any(Unruled::is_undecided);
     (any && !load.signs.is_empty()).then(|| {
         format!(
@@ -245,18 +249,18 @@ fn cause(load: &LoadResult) -> Option<String> {
 
 /// Whether a rule of the scenario is about that measure; `measure` ends in a space.
 fn has_rule(entries: &[Entry], scenario: &str, measure: &str) -> bool {
-    let is_about = |rule: &RuleResult| rule.scenario == scenario && rule.rule.starts_with(measure);
-    entries.iter().any(|entry| matches!(entry, Entry::Rule(rule) if is_about(rule)))
+    let is_about = |rule: &ThresholdResult| rule.scenario == scenario && rule.threshold.starts_with(measure);
+    entries.iter().any(|entry| matches!(entry, Entry::Threshold(rule) if is_about(rule)))
 }
 
 fn unruled_of<'a>(entries: &[Entry], load: &'a LoadResult) -> Vec<Unruled<'a>> {
     unruled(load, |measure| has_rule(entries, &load.scenario, measure))
 }
 
-fn broken(entries: &[Entry], about: RuleAbout) -> impl Iterator<Item = String> {
+fn broken(entries: &[Entry], about: ThresholdKind) -> impl Iterator<Item = String> {
     entries.iter().filter_map(move |entry| match entry {
-        Entry::Rule(rule) if rule.verdict == RuleVerdict::Broken && rule.about == about => {
-            Some(format!("`{}` is broken: {} ({})", rule.rule, rule.observed, rule.place))
+        Entry::Threshold(rule) if rule.verdict == ThresholdVerdict::Broken && rule.about == about => {
+            Some(format!("`{}` is broken: {} ({})", rule.threshold, rule.observed, rule.place))
         }
         _ => None,
     })
@@ -271,8 +275,8 @@ fn cases(entries: &[Entry], verdict: CaseVerdict) -> u64 {
 }
 
 /// Why so little is certain of a load.
-fn weakness(load: &LoadResult, strength: f64) -> String {
-    let share = strength * 100.0;
+fn weakness(load: &LoadResult, certainty: f64) -> String {
+    let share = certainty * 100.0;
     let known = format!("of only {share:.0} % of the pairs it is certain whether they were owed");
     let sent: u64 = load.traffic.iter().map(|traffic| traffic.counts.sent).sum();
     let unanswered: u64 = load.traffic.iter().map(|traffic| traffic.counts.unanswered).sum();
@@ -286,10 +290,10 @@ fn weakness(load: &LoadResult, strength: f64) -> String {
 
 /// What is wrong however well sio-bench did.
 fn proven(entries: &[Entry]) -> Vec<String> {
-    let mut failures: Vec<String> = broken(entries, RuleAbout::Facts).collect();
+    let mut failures: Vec<String> = broken(entries, ThresholdKind::Facts).collect();
     for load in loads(entries) {
         let certain = unruled_of(entries, load).into_iter().filter(|wrong| wrong.certain > 0);
-        failures.extend(certain.map(|wrong| format!("{wrong}, and no rule says how many may be")));
+        failures.extend(certain.map(|wrong| format!("{wrong}, and no threshold says how many may be")));
     }
     let (failed, errors) = (cases(entries, CaseVerdict::Fail), cases(entries, CaseVerdict::Error));
     if failed > 0 {
@@ -310,14 +314,14 @@ fn proven(entries: &[Entry]) -> Vec<String> {
 
 /// What is wrong if sio-bench was up to its task.
 fn weak(entries: &[Entry]) -> Vec<String> {
-    let mut failures: Vec<String> = broken(entries, RuleAbout::Figures).collect();
+    let mut failures: Vec<String> = broken(entries, ThresholdKind::Figures).collect();
     for load in loads(entries) {
-        if load.users.lost > 0 {
-            failures.push(format!("{} lost the connection", plural(load.users.lost, "user")));
+        if load.users.disconnected > 0 {
+            failures.push(format!("{} lost the connection", plural(load.users.disconnected, "user")));
         }
-        let failed: u64 = load.journeys.values().map(|visits| visits.failed).sum();
+        let failed: u64 = load.iterations.values().map(|visits| visits.failed).sum();
         if failed > 0 && !has_rule(entries, &load.scenario, "errors ") {
-            failures.push(format!("{} failed", plural(failed, "visit")));
+            failures.push(format!("{} failed", plural(failed, "iteration")));
         }
     }
     failures
@@ -334,12 +338,12 @@ fn successes(entries: &[Entry]) -> Vec<String> {
         successes.push(plural(known, "known deviation"));
     }
     for load in loads(entries) {
-        for (name, visits) in &load.journeys {
+        for (name, visits) in &load.iterations {
             let (finished, failed) = (count(visits.finished), count(visits.failed));
-            successes.push(format!("{finished} visits of {name} finished, {failed} failed"));
+            successes.push(format!("{finished} iterations of {name} finished, {failed} failed"));
         }
-        if load.traffic.is_empty() && load.users.asked > 0 {
-            successes.push(format!("{} held", plural(load.users.open, "user")));
+        if load.traffic.is_empty() && load.users.requested > 0 {
+            successes.push(format!("{} held", plural(load.users.connected, "user")));
         }
         for traffic in &load.traffic {
             let counts = traffic.counts;
@@ -359,18 +363,22 @@ fn successes(entries: &[Entry]) -> Vec<String> {
                 continue;
             }
             successes.push(format!(
-                "{} of {} owed deliveries, {} duplicate, {} stray, {} out of order",
+                "{} of {} owed deliveries, {} duplicate, {} misdelivered, {} out of order",
                 count(counts.delivered),
                 count(counts.owed),
                 count(counts.duplicate),
-                count(counts.stray),
-                count(counts.disorder)
+                count(counts.misdelivered),
+                count(counts.out_of_order)
             ));
         }
     }
-    let rules = entries.iter().filter(|entry| matches!(entry, Entry::Rule(_))).count() as u64;
-    if rules > 0 {
-        successes.push(format!("{} {}", plural(rules, "rule"), if rules == 1 { "holds" } else { "hold" }));
+    let thresholds = entries.iter().filter(|entry| matches!(entry, Entry::Threshold(_))).count() as u64;
+    if thresholds > 0 {
+        successes.push(format!(
+            "{} {}",
+            plural(thresholds, "threshold"),
+            if thresholds == 1 { "holds" } else { "hold" }
+        ));
     }
     let unjudged = cases(entries, CaseVerdict::Info);
     if successes.is_empty() && unjudged > 0 {
@@ -387,14 +395,14 @@ mod tests {
     fn load(counts: Counts, busy: f64) -> Vec<Entry> {
         let traffic = TrafficResult { name: "t".to_owned(), counts, ..TrafficResult::default() };
         let worker_time = vec![WorkerTime { busy: 0.2, waited: 0.0 }, WorkerTime { busy, waited: 0.1 }];
-        let users = Users { asked: 5, open: 5, ..Users::default() };
+        let users = Users { requested: 5, connected: 5, ..Users::default() };
         let load = LoadResult { traffic: vec![traffic], worker_time, users, ..LoadResult::default() };
         vec![Entry::Load(Box::new(load))]
     }
 
     const GOOD: Counts = Counts {
-        disorder_across: 0,
-        stray_across: 0,
+        out_of_order_across: 0,
+        misdelivered_across: 0,
         scheduled: 9,
         sent: 9,
         owed: 30,
@@ -403,14 +411,14 @@ mod tests {
         sent_late: 0,
         missing: 0,
         duplicate: 0,
-        stray: 0,
-        disorder: 0,
+        misdelivered: 0,
+        out_of_order: 0,
         altered: 0,
         unidentified: 0,
         history: 0,
         excused: 0,
         undecided: 0,
-        missed: 0,
+        missed_offline: 0,
         skipped: 0,
         unanswered: 0,
         volatile: 0,
@@ -459,17 +467,17 @@ mod tests {
     /// A scenario without rules is no permission to lose messages.
     #[test]
     fn what_is_wrong_is_wrong_without_a_rule() {
-        let wrong = Counts { missing: 4, duplicate: 1, stray: 2, stray_across: 2, ..GOOD };
+        let wrong = Counts { missing: 4, duplicate: 1, misdelivered: 2, misdelivered_across: 2, ..GOOD };
         let mut entries = load(wrong, 0.5);
         let verdict = judge(&entries);
         assert_eq!(verdict.exit, Exit::Failed);
-        assert!(verdict.sentence.contains("4 missing of t, and no rule says"), "{}", verdict.sentence);
-        let mut holds = rule("t.missing = 0", RuleAbout::Facts, RuleVerdict::Holds);
-        if let Entry::Rule(rule) = &mut holds {
+        assert!(verdict.sentence.contains("4 missing of t, and no threshold says"), "{}", verdict.sentence);
+        let mut holds = rule("t.missing = 0", ThresholdKind::Facts, ThresholdVerdict::Holds);
+        if let Entry::Threshold(rule) = &mut holds {
             rule.scenario.clear();
         }
         entries.push(holds);
-        assert!(!judge(&entries).sentence.contains("missing"), "a rule says how many may be");
+        assert!(!judge(&entries).sentence.contains("missing"), "a threshold says how many may be");
         // What several servers owe each other is not decided; that something came twice is.
         let mut cluster = load(wrong, 0.5);
         let mut apart = load(Counts { duplicate: 0, ..wrong }, 0.5);
@@ -491,7 +499,7 @@ mod tests {
                 scenario: "a".to_owned(),
                 title: "b".to_owned(),
                 place: "a.toml:1".to_owned(),
-                rule: None,
+                requirement: None,
                 class: None,
                 origin: None,
                 verdict,
@@ -513,14 +521,14 @@ mod tests {
         assert_eq!(judge(&[skipped, case(CaseVerdict::Info, "")]).exit, Exit::Passed);
     }
 
-    fn broken_rule(text: &str, about: RuleAbout) -> Entry {
-        rule(text, about, RuleVerdict::Broken)
+    fn broken_rule(text: &str, about: ThresholdKind) -> Entry {
+        rule(text, about, ThresholdVerdict::Broken)
     }
 
-    fn rule(text: &str, about: RuleAbout, verdict: RuleVerdict) -> Entry {
-        Entry::Rule(RuleResult {
+    fn rule(text: &str, about: ThresholdKind, verdict: ThresholdVerdict) -> Entry {
+        Entry::Threshold(ThresholdResult {
             scenario: "s".to_owned(),
-            rule: text.to_owned(),
+            threshold: text.to_owned(),
             place: "s.toml:1:1".to_owned(),
             observed: "much".to_owned(),
             verdict,
@@ -531,9 +539,9 @@ mod tests {
     /// A tester that is late cannot make a server lose messages.
     #[test]
     fn what_is_proven_fails_however_late_the_tester_was() {
-        let late = broken_rule("ruler.late p99 < 1ms", RuleAbout::Ruler);
-        let slow = broken_rule("t.delivery p99 < 1ms", RuleAbout::Figures);
-        let lost = broken_rule("t.missing = 0", RuleAbout::Facts);
+        let late = broken_rule("generator.late p99 < 1ms", ThresholdKind::Generator);
+        let slow = broken_rule("t.delivery p99 < 1ms", ThresholdKind::Figures);
+        let lost = broken_rule("t.missing = 0", ThresholdKind::Facts);
         let exit = |rules: &[&Entry]| {
             let mut entries = load(GOOD, 0.5);
             entries.extend(rules.iter().map(|rule| (*rule).clone()));
@@ -571,9 +579,9 @@ mod tests {
         let verdict = judge(&entries);
         assert_eq!(verdict.exit, Exit::NotValid);
         assert!(verdict.sentence.contains("sent 60.0ms or more behind their time"), "{}", verdict.sentence);
-        let mut fine = broken_rule("ruler.late p99 < 1s", RuleAbout::Ruler);
-        if let Entry::Rule(rule) = &mut fine {
-            (rule.verdict, rule.scenario) = (RuleVerdict::Holds, String::new());
+        let mut fine = broken_rule("generator.late p99 < 1s", ThresholdKind::Generator);
+        if let Entry::Threshold(rule) = &mut fine {
+            (rule.verdict, rule.scenario) = (ThresholdVerdict::Holds, String::new());
         }
         entries.push(fine);
         assert_eq!(judge(&entries).exit, Exit::Passed);

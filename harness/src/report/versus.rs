@@ -62,7 +62,7 @@ impl From<&LoadResult> for Block {
         Self {
             latencies,
             cpu: load.target_cpu_each().map(|seconds| seconds * 1e6),
-            memory: load.memory.target.per_user(load.users.open).filter(|bytes| *bytes > 0.0),
+            memory: load.memory.target.per_user(load.users.connected).filter(|bytes| *bytes > 0.0),
             counts,
         }
     }
@@ -95,7 +95,7 @@ impl Contender {
     pub fn account(&self) -> Option<String> {
         let mut sum = Counts::default();
         self.blocks.iter().for_each(|block| sum += block.counts);
-        if sum.owed + sum.may + sum.stray == 0 {
+        if sum.owed + sum.may + sum.misdelivered == 0 {
             let answered = sum.sent.saturating_sub(sum.unanswered);
             let line = format!("{} sent, {} of them acknowledged", count(sum.sent), count(answered));
             return (sum.sent > 0).then_some(line);
@@ -103,8 +103,8 @@ impl Contender {
         let wrong = [
             (sum.missing, "lost"),
             (sum.duplicate, "duplicate"),
-            (sum.stray, "astray"),
-            (sum.disorder, "out of order"),
+            (sum.misdelivered, "misdelivered"),
+            (sum.out_of_order, "out of order"),
         ];
         let wrong: Vec<_> = wrong.iter().map(|(number, what)| format!("{} {what}", count(*number))).collect();
         let mut line = format!("{} deliveries owed: {}", count(sum.owed), wrong.join(", "));
@@ -282,7 +282,7 @@ mod tests {
         assert!(text.contains("| 10.0 us, no difference within 3 % |\n"), "{text}");
         assert!(!text.contains("memory"), "nobody knows it: {text}");
         assert!(
-            text.contains("  - 2,000 deliveries owed: 4 lost, 0 duplicate, 0 astray, 0 out of order; 8 more may"),
+            text.contains("  - 2,000 deliveries owed: 4 lost, 0 duplicate, 0 misdelivered, 0 out of order; 8 more may"),
             "{text}"
         );
     }

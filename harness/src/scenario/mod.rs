@@ -4,6 +4,7 @@
 //! ([`model`]) while every problem is collected ([`diagnostic`]), and only then run. Unknown keys are errors.
 
 pub mod diagnostic;
+mod legacy;
 mod lower;
 pub mod model;
 pub mod node;
@@ -56,9 +57,31 @@ impl Loaded {
 
 /// Parses and checks a file. The error is the text to show; nothing has been sent.
 pub fn load(source: Source, overrides: &[Override], seed: Option<u64>) -> Result<Loaded, String> {
-    secrets::learn_scenario(&source.text);
     let mut diagnostics = Diagnostics::of(source.text.as_str());
     let lowered = parse(&source, overrides, &mut diagnostics);
+    checked(source, lowered, diagnostics, seed)
+}
+
+/// As [`load`], of the file inside of a record: names that it had when it was run are understood.
+pub fn load_recorded(source: Source, overrides: &[Override], seed: Option<u64>) -> Result<Loaded, String> {
+    let mut diagnostics = Diagnostics::of(source.text.as_str());
+    let lowered = match node::parse(&source.text, &mut diagnostics) {
+        Some(mut root) => {
+            legacy::accept(&mut root);
+            lower::lower(&root, &source, overrides, &mut diagnostics)
+        }
+        None => Lowered::nothing(),
+    };
+    checked(source, lowered, diagnostics, seed)
+}
+
+fn checked(
+    source: Source,
+    lowered: Lowered,
+    mut diagnostics: Diagnostics,
+    seed: Option<u64>,
+) -> Result<Loaded, String> {
+    secrets::learn_scenario(&source.text);
     if diagnostics.is_empty() {
         for (problem, span) in &lowered.not_yet {
             diagnostics.error(span.clone(), problem);
@@ -81,7 +104,10 @@ pub fn load(source: Source, overrides: &[Override], seed: Option<u64>) -> Result
 /// Parses and lowers a file; `diagnostics` are of its text.
 pub fn parse(source: &Source, overrides: &[Override], diagnostics: &mut Diagnostics) -> Lowered {
     match node::parse(&source.text, diagnostics) {
-        Some(root) => lower::lower(&root, source, overrides, diagnostics),
+        Some(mut root) => {
+            legacy::refuse(&mut root, diagnostics);
+            lower::lower(&root, source, overrides, diagnostics)
+        }
         None => Lowered::nothing(),
     }
 }

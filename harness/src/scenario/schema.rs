@@ -63,7 +63,7 @@ mod tests {
             "name = 'x'\nnmae = 'y'",
             "name = 'x'\n[[case]]\nname = 'c'\nsteps = [{ at = 'a', expct = ['e'] }]",
             "name = 'x'\n[[case]]\nname = 'c'",
-            "name = 'x'\n[traffic.t]\nby = 'u'\nrate = '1/s'\narrivals = 'possion'",
+            "name = 'x'\n[traffic.t]\nfrom = 'u'\nrate = '1/s'\narrivals = 'possion'",
         ] {
             let file: toml::Table = toml::from_str(mistake).unwrap();
             assert!(!validator.is_valid(&serde_json::to_value(file).unwrap()), "{mistake}");

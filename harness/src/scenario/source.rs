@@ -93,7 +93,8 @@ fn read(path: &Path) -> Result<Source, String> {
 /// Files of a suite that hold no cases of its own: the register of its rows, the probes of capabilities, and the contract of
 /// the fixture.
 fn is_part_of_a_suite(path: &Path) -> bool {
-    path.file_name().is_some_and(|name| name == "rules.toml" || name == "capabilities.toml" || name == "fixture.toml")
+    path.file_name()
+        .is_some_and(|name| name == "requirements.toml" || name == "capabilities.toml" || name == "fixture.toml")
 }
 
 /// The text of a file below `scenarios/` that comes with the program.

@@ -96,7 +96,7 @@ fn mistakes_in_flows_are_said() {
         (format!("{arrive}flow = []"), "a flow needs at least one step"),
         (format!("{arrive}in = {{ a = 1 }}\nflow = [{{ connect = \"/\" }}]"), "users with a flow have no `in`"),
         (format!("{arrive}flow = [{{ conect = \"/\" }}]"), "did you mean `connect`?"),
-        (format!("{arrive}flow = [{{ at = \"a\", connect = \"/\" }}]"), "a flow has one visitor"),
+        (format!("{arrive}flow = [{{ at = \"a\", connect = \"/\" }}]"), "a flow has one user"),
         (format!("{arrive}flow = [{{ silent = true }}]"), "`silent` is for cases, not for flows"),
         (format!("{arrive}flow = [{{ think = \"2s\", name = \"pause\" }}]"), "`pause` has no time of its own"),
         (format!("{arrive}flow = [{{ think = \"5s..2s\" }}]"), "`5s..2s` runs backwards"),
@@ -130,7 +130,7 @@ fn a_rule_may_name_a_step_of_several_words() {
         format!(
             "name = \"x\"\n[users.v]\narrive = \"5/s\"\nflow = [\n{{ connect = \"/\" }},\n\
              {{ emit = [\"ask\"], ack = true, name = \"first\" }},\n{{ expect = [\"price\"], name = \"first price\" }},\n]\n\
-             [[phase]]\nname = \"p\"\nfor = \"1s\"\n[slo]\nrules = [\"{rule}\"]\n"
+             [[phase]]\nname = \"p\"\nfor = \"1s\"\n[slo]\nthresholds = [\"{rule}\"]\n"
         )
     };
     let metric = |rule: &str| load(named(&text(rule)), &[], None).unwrap().scenario.slo.remove(0).metric;
@@ -141,7 +141,7 @@ fn a_rule_may_name_a_step_of_several_words() {
     let wrong = errors(&text("frist p99 < 1s"));
     assert!(wrong.contains("did you mean `first`?"), "{wrong}");
     let wrong = errors(&text("first price p99 > soon"));
-    assert!(wrong.contains("t.toml:13:29"), "the bound is pointed at: {wrong}");
+    assert!(wrong.contains("t.toml:13:34"), "the bound is pointed at: {wrong}");
 }
 
 #[test]
@@ -177,7 +177,7 @@ fn is_borne(text: &str) -> Result<(), TestCaseError> {
 fn shipped_texts() -> &'static [String] {
     static TEXTS: std::sync::OnceLock<Vec<String>> = std::sync::OnceLock::new();
     TEXTS.get_or_init(|| {
-        let parts = ["conformance/capabilities", "conformance/rules"].map(ToOwned::to_owned);
+        let parts = ["conformance/capabilities", "conformance/requirements"].map(ToOwned::to_owned);
         let names = source::embedded_names().into_iter().chain(parts);
         names.map(|name| source::shipped(&format!("{name}.toml")).unwrap()).collect()
     })
@@ -200,7 +200,7 @@ fn edited() -> impl Strategy<Value = String> {
 #[test]
 fn a_syntax_error_stands_alone_and_where_it_is() {
     for (text, line, says) in [
-        ("name = \"x\"\n[slo]\nrules = [\n  \"a\"\n\nj", 6, "array"),
+        ("name = \"x\"\n[slo]\nthresholds = [\n  \"a\"\n\nj", 6, "array"),
         ("name = \"x\"\nseed = 1 2\ncolour = 3\n", 2, ""),
         ("name = \"x\nseed = 1\n", 1, "string"),
         ("name = \"x\"\n[users.a\ncount = 1\n", 2, "table"),
@@ -259,7 +259,7 @@ fn quantities_are_calculated_from_variables() {
         format!(
             "name = \"x\"\n[vars]\neditors = 20\nreaders = \"${{editors * 4}}\"\nrate = \"${{readers / 2}}/s\"\n\
              [users.editors]\ncount = \"${{editors}}\"\n[users.readers]\ncount = \"${{readers}}\"\n\
-             [traffic.t]\nby = \"editors\"\nrate = \"{rate}\"\nemit = [\"say\", \"${{payload}}\"]\nack = true\n\
+             [traffic.t]\nfrom = \"editors\"\nrate = \"{rate}\"\nemit = [\"say\", \"${{payload}}\"]\nack = true\n\
              [[phase]]\nname = \"p\"\nfor = \"1s\"\n"
         )
     };
@@ -300,7 +300,7 @@ proptest! {
 fn the_name_of_a_field_is_the_same_in_all_messages() {
     let with = |key: &str| {
         let text = format!(
-            "name = \"x\"\n[vars]\nfield = \"f\"\n[users.a]\ncount = 5\n[traffic.t]\nby = \"a\"\nrate = \"1/s\"\nack = true\n\
+            "name = \"x\"\n[vars]\nfield = \"f\"\n[users.a]\ncount = 5\n[traffic.t]\nfrom = \"a\"\nrate = \"1/s\"\nack = true\n\
              emit = [\"say\", {{ \"{key}\" = \"${{payload}}\" }}]\n[[phase]]\nname = \"p\"\nfor = \"1s\"\n"
         );
         load(named(&text), &[], None)

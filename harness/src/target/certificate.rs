@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::{Error, Launch};
-use crate::client::{Manner, Tls};
+use crate::client::{ConnectOptions, Tls};
 use crate::output;
 use crate::vocab::Trust;
 
@@ -33,6 +33,7 @@ pub(super) fn make(launch: &mut Launch) -> Result<(), Error> {
     write(&key, made.signing_key.serialize_pem())?;
     launch.env.insert(CERTIFICATE.to_owned(), certificate.display().to_string());
     launch.env.insert(KEY.to_owned(), key.display().to_string());
-    launch.manner = Arc::new(Manner { tls: Tls::new(Trust::File(certificate)), ..Manner::clone(&launch.manner) });
+    launch.manner =
+        Arc::new(ConnectOptions { tls: Tls::new(Trust::File(certificate)), ..ConnectOptions::clone(&launch.manner) });
     Ok(())
 }

@@ -24,7 +24,7 @@ use std::sync::Arc;
 use sio_protocol::Parser;
 
 use self::probe::Found;
-use crate::client::{Endpoint, Http, Manner, without_password};
+use crate::client::{ConnectOptions, Endpoint, Http, without_password};
 use crate::record::TargetInfo;
 use crate::vocab::{Adapter, Cluster, target_url};
 
@@ -48,7 +48,7 @@ pub struct Launch {
     /// Whether the target is taken for what it says it is, so that nothing is sent to it at the start.
     pub trust: bool,
     /// How it is talked to.
-    pub manner: Arc<Manner>,
+    pub manner: Arc<ConnectOptions>,
 }
 
 /// A server that answers.

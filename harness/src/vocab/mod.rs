@@ -13,7 +13,7 @@ pub mod text;
 mod transport;
 mod trust;
 
-pub use about::RuleAbout;
+pub use about::ThresholdKind;
 pub use class::{Class, Origin};
 pub use cluster::{Adapter, Balancer, Broker, Cluster};
 pub use transport::Transport;

@@ -65,7 +65,7 @@ count     = 16
 connect   = "40/s"
 transport = "{transport}"
 [traffic.echo]
-by   = "people"
+from = "people"
 rate = "20/s"
 emit = ["echo", "${{payload}}"]
 ack  = true
@@ -73,7 +73,7 @@ ack  = true
 name = "steady"
 for  = "2s"
 [slo]
-rules = ["echo.unanswered = 0", "ruler.late p99 < 1m"]
+thresholds = ["echo.unanswered = 0", "generator.late p99 < 1m"]
 "#
     )
 }
@@ -101,7 +101,7 @@ fn haproxy_that_goes_by_a_cookie_lets_everybody_through() {
     for transport in ["polling", "upgrade", "websocket"] {
         let (exit, said) = place.attempt(&echo(transport), &["--target", &proxy.url()]);
         assert_eq!(exit, 0, "{transport}: {said}");
-        assert_eq!(place.entry("load")["users"]["open"], 16, "{said}");
+        assert_eq!(place.entry("load")["users"]["connected"], 16, "{said}");
         let (_, signs) = told(&place);
         assert!(signs.to_string().contains("SERVERID"), "{signs}");
     }
@@ -152,21 +152,21 @@ join  = ["join", "${room}"]
 count = 16
 in    = { room = 1 }
 [traffic.say]
-by      = "people"
-rate    = "100/s"
-emit    = ["say", "${room}", "${payload}"]
-ack     = true
-reaches = { event = "message", rooms = ["${room}"], except = "sender" }
+from        = "people"
+rate        = "100/s"
+emit        = ["say", "${room}", "${payload}"]
+ack         = true
+delivers_to = { event = "message", rooms = ["${room}"], except = "sender" }
 [[phase]]
 name = "steady"
 for  = "2s"
 [slo]
-rules = ["say.missing = 0", "say.duplicate = 0", "say.stray = 0", "say.disorder = 0", "ruler.late p99 < 1m"]
+thresholds = ["say.missing = 0", "say.duplicate = 0", "say.misdelivered = 0", "say.out_of_order = 0", "generator.late p99 < 1m"]
 "#;
 
 fn rule(place: &Place, name: &str) -> Value {
-    let rules = place.record().into_iter().filter(|entry| entry["type"] == "rule");
-    rules.into_iter().find(|rule| rule["rule"].as_str().unwrap().starts_with(name)).unwrap()
+    let rules = place.record().into_iter().filter(|entry| entry["type"] == "threshold");
+    rules.into_iter().find(|rule| rule["threshold"].as_str().unwrap().starts_with(name)).unwrap()
 }
 
 #[test]
@@ -176,10 +176,10 @@ fn a_cluster_that_nobody_spoke_of_is_not_accused_of_what_only_one_server_owes() 
     if let Some(app) = App::start("mesh", &[("MODE", "slow")]) {
         let (exit, said) = place.attempt(CHAT, &["--target", &app.url()]);
         assert_eq!(exit, 4, "{said}");
-        assert_eq!(rule(&place, "say.disorder")["verdict"], "unknown", "{said}");
+        assert_eq!(rule(&place, "say.out_of_order")["verdict"], "unknown", "{said}");
         let counts = &place.entry("load")["traffic"][0]["counts"];
         assert!(
-            counts["disorder"].as_u64().unwrap() > 0 && counts["disorder"] == counts["disorder_across"],
+            counts["out_of_order"].as_u64().unwrap() > 0 && counts["out_of_order"] == counts["out_of_order_across"],
             "{counts}"
         );
         assert!(said.contains("signs of a cluster") && said.contains("--target"), "{said}");
@@ -203,6 +203,6 @@ fn what_is_wrong_on_any_number_of_servers_stays_a_fact() {
     if let Some(app) = App::start("mesh", &[("MODE", "swap")]) {
         let (exit, said) = place.attempt(CHAT, &["--target", &app.url()]);
         assert_eq!(exit, 1, "{said}");
-        assert_eq!(rule(&place, "say.disorder")["verdict"], "broken", "{said}");
+        assert_eq!(rule(&place, "say.out_of_order")["verdict"], "broken", "{said}");
     }
 }

@@ -12,7 +12,7 @@ rate = "50/s"
 [users.u]
 count = 4
 [traffic.t]
-by = "u"
+from = "u"
 rate = "${rate}"
 arrivals = "even"
 emit = ["message-with-ack", "${payload}"]
@@ -21,13 +21,13 @@ ack = true
 name = "hold"
 for = "1s"
 [search]
-raise = "rate"
+vary = "rate"
 range = "RANGE"
 until = ["t.ack p90 >= 60ms in hold"]
 resolution = "25%"
 repeat = 2
 [slo]
-rules = ["errors <= 0%", "capacity >= 60/s", "ruler.late p99 < 1m"]
+thresholds = ["errors <= 0%", "capacity >= 60/s", "generator.late p99 < 1m"]
 "#;
 
 /// Answers one event each ten milliseconds, in their order: a hundred a second is all it has.
@@ -79,7 +79,7 @@ fn a_load_that_is_always_too_much_and_one_that_never_is() {
     let url = slow();
     let (code, text) = search(&place, "400/s..500/s", &url);
     assert_eq!(code, 1, "{text}");
-    assert!(text.contains("none: rate = 400/s did not meet the rules"), "{text}");
+    assert!(text.contains("none: rate = 400/s did not meet the thresholds"), "{text}");
     let (code, text) = search(&place, "20/s..30/s", &url);
     assert_eq!(code, 1, "the rule wants more: {text}");
     assert!(text.contains("rate = at least 30/s") && text.contains("BROKEN capacity >= 60/s"), "{text}");
@@ -89,7 +89,7 @@ fn a_load_that_is_always_too_much_and_one_that_never_is() {
 fn what_cannot_be_searched() {
     let place = Place::new();
     for (args, problem) in [
-        (&["--raise", "rat"][..], "[vars] has no `rat` to raise; there are: rate"),
+        (&["--vary", "rat"][..], "[vars] has no `rat` to raise; there are: rate"),
         (&["--range", "10/s..5/s"], "not end before it begins"),
         (&["--range", "10/m..50/s"], "two numbers of one unit"),
         (&["--range", "0.00001..5"], "has no unit"),
@@ -117,8 +117,8 @@ fn seats(place: &Place, app: &App, users: &str, range: &str, more: &str) -> (i32
     let many = if range.contains("/s") { "\"5/s\"" } else { "5" };
     let text = format!(
         "name = \"seats\"\n[vars]\nmany = {many}\n{users}\n{more}[[phase]]\nname = \"hold\"\nfor = \"3s\"\n\
-         [search]\nraise = \"many\"\nrange = \"{range}\"\nresolution = \"20%\"\nrepeat = 1\n\
-         [slo]\nrules = [\"errors <= 0%\", \"ruler.late p99 < 1m\"]\n"
+         [search]\nvary = \"many\"\nrange = \"{range}\"\nresolution = \"20%\"\nrepeat = 1\n\
+         [slo]\nthresholds = [\"errors <= 0%\", \"generator.late p99 < 1m\"]\n"
     );
     std::fs::write(place.path().join("seats.toml"), text).unwrap();
     let output = place.run(&["capacity", "seats.toml", "--target", &app.url(), "--out", "out", "-q"]);
@@ -137,7 +137,7 @@ fn found(place: &Place) -> f64 {
 fn users_are_all_in_before_they_are_judged_or_it_was_another_load() {
     let Some(app) = App::start("seats", &[("SEATS", "24")]) else { return };
     let place = Place::new();
-    let work = "[traffic.work]\nby = \"people\"\nrate = \"20/s\"\nemit = [\"work\", \"${payload}\"]\nack = true\n";
+    let work = "[traffic.work]\nfrom = \"people\"\nrate = \"20/s\"\nemit = [\"work\", \"${payload}\"]\nack = true\n";
     let (code, text) = seats(&place, &app, "[users.people]\ncount = \"${many}\"", "5..100", work);
     assert_eq!(code, 0, "{text}");
     assert!((18.0..=25.0).contains(&found(&place)), "{text}");

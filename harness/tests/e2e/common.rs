@@ -257,7 +257,7 @@ pub fn redactions() -> insta::Settings {
         (r"linux \w+,", "[system],"),
         (r"  stolen .*\n", ""),
         (r"[\d.]+ MiB( \([\d.]+ KiB per user\))?", "[size]"),
-        (r"  ruler queue .*\n", ""),
+        (r"  generator recv queue .*\n", ""),
         (r"(?m)^  wire .*\n", ""),
         (r"(?m)^  outlier .*\n", ""),
         (r"[\d,]+ sent late", "[n] sent late"),

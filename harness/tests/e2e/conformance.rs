@@ -96,7 +96,7 @@ fn a_deviation_is_accepted_kept_and_noticed_when_it_is_gone() {
     let file = place.path().join("known.toml");
     let suite = |word: &str| {
         let text = format!(
-            "name = 'own'\n[[case]]\nname = 'it answers'\nrule = 'SIO-AK-01'\nclients = {{ a = {{}} }}\n\
+            "name = 'own'\n[[case]]\nname = 'it answers'\nrequirement = 'SIO-AK-01'\nclients = {{ a = {{}} }}\n\
              steps = [{{ at = 'a', emit = ['message-with-ack', 'yes'], ack = ['{word}'] }}]\n"
         );
         fs::write(place.path().join("own.toml"), text).unwrap();
@@ -242,7 +242,7 @@ fn what_a_target_cannot_do_and_does_not_deny() {
         let mut command = place.command(&[&["conform", "--target", "lame", "--quiet", "--out", "out"], rules].concat());
         command.env("SIO_BENCH_TARGETS", place.path().join("targets")).output().unwrap()
     };
-    let rooms = ["--rule", "RM-08", "--rule", "RM-01"];
+    let rooms = ["--requirement", "RM-08", "--requirement", "RM-01"];
     let output = conform("own-room-missing", "", &rooms);
     let text = stdout(&output);
     assert_eq!(code(&output), 1, "{text}{}", stderr(&output));
@@ -253,7 +253,7 @@ fn what_a_target_cannot_do_and_does_not_deny() {
     assert_eq!(code(&output), 0, "{}{}", stdout(&output), stderr(&output));
 
     // A fixture that runs and acknowledges nothing is no other application.
-    let output = conform("ack-missing", "", &["--rule", "SIO-AK-01"]);
+    let output = conform("ack-missing", "", &["--requirement", "SIO-AK-01"]);
     let text = stdout(&output);
     assert_eq!(code(&output), 1, "{text}{}", stderr(&output));
     assert!(text.contains("capabilities/acknowledgements") && failed("acks/"), "{text}");

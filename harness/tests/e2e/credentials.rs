@@ -63,16 +63,16 @@ count = 50
 in    = {{ lobby = 1 }}
 {users}
 [traffic.say]
-by      = "people"
-rate    = "40/s"
-emit    = {emit}
-ack     = true
-reaches = {{ event = "message", rooms = ["${{room}}"], except = "sender" }}
+from        = "people"
+rate        = "40/s"
+emit        = {emit}
+ack         = true
+delivers_to = {{ event = "message", rooms = ["${{room}}"], except = "sender" }}
 [[phase]]
 name = "steady"
 for  = "2s"
 [slo]
-rules = ["say.missing = 0", "say.duplicate = 0", "say.stray = 0", "ruler.late p99 < 1m", "errors = 0%"]
+thresholds = ["say.missing = 0", "say.duplicate = 0", "say.misdelivered = 0", "generator.late p99 < 1m", "errors = 0%"]
 "#
     )
 }
@@ -99,9 +99,9 @@ values = [1, 2, 3]
 [users.visitors]
 arrive = "5/s"
 flow = [
-  { connect = "/", auth = { level = "${level}", vip = "${vip}", who = "${visitor}" } },
+  { connect = "/", auth = { level = "${level}", vip = "${vip}", who = "${iteration}" } },
   { emit = ["types", "${level}", "${ratio}", "${vip}", "${name}"], ack = [["number", "number", "boolean", "string"], [3, 0.5, true, "ann"]] },
-  { emit = ["types", "${numbers}", "${int 1..9}", "${visitor}", "${accounts.id}"], ack = [["number", "number", "number", "string"], "${any}"] },
+  { emit = ["types", "${numbers}", "${int 1..9}", "${iteration}", "${accounts.id}"], ack = [["number", "number", "number", "string"], "${any}"] },
   { emit = ["types", "${level * 2 - 1}", "${(level + 1) / 8}", "${more}"], ack = [["number", "number", "number"], [5, 0.5, 4]] },
   { do = ["types", 7] },
 ]
@@ -109,14 +109,14 @@ flow = [
 name = "steady"
 for  = "2s"
 [slo]
-rules = ["errors = 0%", "ruler.late p99 < 1m"]
+thresholds = ["errors = 0%", "generator.late p99 < 1m"]
 [[case]]
-name    = "in cases"
-each    = { value = [3, true, 0.5] }
-clients = { c = {} }
-needs   = ["wire"]
-settle  = false
-steps   = [
+name             = "in cases"
+each             = { value = [3, true, 0.5] }
+clients          = { c = {} }
+needs            = ["wire"]
+allow_unexpected = true
+steps            = [
   { emit = ["types", "${level}", "${value}", "${level + 1}"], ack = ["${any}", ["${level}", "${value}", 4]], at = "c" },
 ]
 "#;
@@ -237,7 +237,7 @@ name = "flow"
 arrive    = "10/s"
 transport = {{ websocket = 1, polling = 1 }}
 flow = [
-  {{ http = {{ post = "/token", json = {{ name = "v${{visitor}}", password = "pw-v${{visitor}}" }} }}, status = 200, save = {{ token = "$.user.token" }} }},
+  {{ http = {{ post = "/token", json = {{ name = "v${{iteration}}", password = "pw-v${{iteration}}" }} }}, status = 200, save = {{ token = "$.user.token" }} }},
   {{ connect = "/", {connect} }},
   {{ disconnect = true }},
 ]
@@ -245,7 +245,7 @@ flow = [
 name = "steady"
 for  = "2s"
 [slo]
-rules = ["errors = 0%", "ruler.late p99 < 1m"]
+thresholds = ["errors = 0%", "generator.late p99 < 1m"]
 "#
         )
     };
@@ -263,11 +263,11 @@ rules = ["errors = 0%", "ruler.late p99 < 1m"]
     let case = r#"
 name = "case"
 [[case]]
-name    = "connects with a query and headers"
-needs   = ["wire"]
-settle  = false
-clients = { a = { open = false }, b = { headers = { Authorization = "Bearer b" } } }
-steps   = [ { at = "a", connect = "/", query = { token = "q a" }, headers = { Authorization = "Bearer a" } } ]
+name             = "connects with a query and headers"
+needs            = ["wire"]
+allow_unexpected = true
+clients          = { a = { open = false }, b = { headers = { Authorization = "Bearer b" } } }
+steps            = [ { at = "a", connect = "/", query = { token = "q a" }, headers = { Authorization = "Bearer a" } } ]
 "#;
     let case = run(case, &[], &[]).unwrap();
     assert_eq!(case.exit, 0, "{}", case.said);
@@ -350,7 +350,7 @@ flow = [
 name = "steady"
 for  = "8s"
 [slo]
-rules = ["errors = 0%", "ruler.late p99 < 1m"]
+thresholds = ["errors = 0%", "generator.late p99 < 1m"]
 "#
     )
 }

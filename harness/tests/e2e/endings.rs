@@ -11,7 +11,7 @@ fn a_server_at_a_url_is_not_ended() {
     assert!(text.contains("needs one server that sio-bench starts, since the case ends it"), "{text}");
     assert!(text.contains("cases were skipped, the first since needs"), "{text}");
     // It is still there.
-    let output = place.run(&["conform", "--rule", "SIO-CN-01", "--target", &server.url(), "--quiet"]);
+    let output = place.run(&["conform", "--requirement", "SIO-CN-01", "--target", &server.url(), "--quiet"]);
     assert_eq!(code(&output), 0, "{}", stdout(&output));
 }
 

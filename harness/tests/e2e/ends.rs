@@ -20,15 +20,15 @@ count   = 40
 in      = { lobby = 1 }
 connect = "20/s"
 [traffic.say]
-by    = "people"
-rate  = "10/s"
-emit  = ["say", "${room}", "${payload}"]
-ack   = true
+from = "people"
+rate = "10/s"
+emit = ["say", "${room}", "${payload}"]
+ack  = true
 [[phase]]
 name = "steady"
 for  = "2s"
 [slo]
-rules = ["say.unanswered = 0", "ruler.late p99 < 1m"]
+thresholds = ["say.unanswered = 0", "generator.late p99 < 1m"]
 "#;
 
 /// What a run came to.
@@ -72,7 +72,7 @@ fn who_is_kept_out_is_told_why_and_at_once() {
             assert!(ended.verdict.contains(word), "{refuse}: {word}: {}", ended.verdict);
         }
         assert_eq!(ended.load["ended_by"], "refusal", "{refuse}");
-        assert_eq!(ended.load["users"]["open"], 0, "{refuse}");
+        assert_eq!(ended.load["users"]["connected"], 0, "{refuse}");
         assert!(ended.took < Duration::from_secs(28), "{refuse}: {:?}", ended.took);
     }
 }
@@ -85,7 +85,7 @@ fn a_run_in_which_somebody_gets_in_goes_on() {
     let ended = run(&place, JUDGED, &app.url(), &[]);
     assert!(ended.load["aborted"].is_null(), "{}", ended.said);
     assert!(ended.load["users"]["failed"].as_u64().unwrap() >= 5, "{}", ended.said);
-    assert!(ended.load["users"]["open"].as_u64().unwrap() > 0, "{}", ended.said);
+    assert!(ended.load["users"]["connected"].as_u64().unwrap() > 0, "{}", ended.said);
 }
 
 /// A server that is slow to begin with is waited for as long as the scenario says.
@@ -112,7 +112,7 @@ flow = [
 name = "steady"
 for  = "5m"
 [slo]
-rules = ["errors < 5%", "ruler.late p99 < 1m"]
+thresholds = ["errors < 5%", "generator.late p99 < 1m"]
 "#;
 
 /// Visits that never get through their connect end a run as well, however they come.
@@ -141,16 +141,16 @@ join  = ["join", "${room}"]
 count = 1
 in    = { room = 1 }
 [traffic.say]
-by      = "people"
-rate    = "20/s"
-emit    = ["say", "${room}", "${payload}"]
-ack     = true
-reaches = { event = "message", rooms = ["${room}"], except = "sender" }
+from        = "people"
+rate        = "20/s"
+emit        = ["say", "${room}", "${payload}"]
+ack         = true
+delivers_to = { event = "message", rooms = ["${room}"], except = "sender" }
 [[phase]]
 name = "steady"
 for  = "1s"
 [slo]
-rules = ["say.missing = 0", "say.ack p99 < 1m", "ruler.late p99 < 1m"]
+thresholds = ["say.missing = 0", "say.ack p99 < 1m", "generator.late p99 < 1m"]
 "#;
 
 /// Somebody alone in a room is owed nothing, so that nothing is missing says nothing.
@@ -160,7 +160,7 @@ fn none_of_nothing_is_not_ok() {
     let place = Place::new();
     let ended = run(&place, CHAT, &app.url(), &[]);
     assert_eq!(ended.exit, 4, "{}", ended.said);
-    let rules: Vec<_> = place.record().into_iter().filter(|entry| entry["type"] == "rule").collect();
+    let rules: Vec<_> = place.record().into_iter().filter(|entry| entry["type"] == "threshold").collect();
     assert_eq!((&rules[0]["verdict"], &rules[0]["observed"]), (&"unknown".into(), &"nothing was owed".into()));
     // Twenty answers are no 99th percentile; the table and the rule say so.
     assert_eq!(rules[1]["verdict"], "holds");
@@ -178,7 +178,7 @@ fn a_threshold_ends_a_run_early() {
     let flow = FLOW
         .replace("COMING", "count = 3")
         .replace("{ think = \"10ms\" }", "{ emit = [\"unknown\"], ack = true, within = \"50ms\" }");
-    let early = flow.replace("\"errors < 5%\"", "{ rule = \"errors < 5%\", abort = true, after = \"2s\" }");
+    let early = flow.replace("\"errors < 5%\"", "{ threshold = \"errors < 5%\", abort = true, after = \"2s\" }");
     let ended = run(&place, &early, &app.url(), &[]);
     assert_eq!(ended.exit, 1, "{}", ended.said);
     assert_eq!(ended.load["ended_by"], "threshold");
@@ -195,7 +195,7 @@ fn a_fact_that_ends_a_run_is_counted_and_proven() {
     let server = place.serve(&["--fault", "union-dup", "--fault-rate", "1"]);
     let union = std::fs::read_to_string(crate::common::scenario("union.toml")).unwrap();
     let early = union
-        .replace("\"tell.duplicate = 0\"", "{ rule = \"tell.duplicate = 0\", abort = true }")
+        .replace("\"tell.duplicate = 0\"", "{ threshold = \"tell.duplicate = 0\", abort = true }")
         .replace("for  = \"2s\"", "for  = \"5m\"");
     let ended = run(&place, &early, &server.url(), &[]);
     assert_eq!(ended.exit, 1, "{}", ended.said);
@@ -213,10 +213,10 @@ fn a_fact_that_ends_a_run_is_counted_and_proven() {
 fn what_is_known_only_at_the_end_ends_nothing() {
     let place = Place::new();
     for (rule, problem) in [
-        ("{ rule = \"ruler.busy < 90%\", abort = true }", "known only when the run is over"),
-        ("{ rule = \"errors < 5%\", after = \"10s\" }", "`after` goes with `abort = true`"),
-        ("{ rule = \"errors < 5%\", abrt = true }", "abort"),
-        ("{ abort = true }", "needs `rule`"),
+        ("{ threshold = \"generator.cpu < 90%\", abort = true }", "known only when the run is over"),
+        ("{ threshold = \"errors < 5%\", after = \"10s\" }", "`after` goes with `abort = true`"),
+        ("{ threshold = \"errors < 5%\", abrt = true }", "abort"),
+        ("{ abort = true }", "needs `threshold`"),
     ] {
         std::fs::write(place.path().join("scenario.toml"), CHAT.replace("\"say.missing = 0\"", rule)).unwrap();
         let output = place.run(&["run", "scenario.toml", "--target", "http://127.0.0.1:9"]);

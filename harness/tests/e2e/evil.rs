@@ -149,7 +149,8 @@ fn a_target_that_floods() {
             });
         }
     });
-    let (code, said) = conform(&url, &["--rule", "RM-01", "--rule", "SIO-CN-05", "--rule", "EIO-HS-01"]);
+    let (code, said) =
+        conform(&url, &["--requirement", "RM-01", "--requirement", "SIO-CN-05", "--requirement", "EIO-HS-01"]);
     // Whatever an application says by itself, some things can be seen on the wire, and they may well be right.
     assert!(matches!(code, 0 | 1 | 3 | 4), "{code}: {said}");
 }

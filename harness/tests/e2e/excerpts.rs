@@ -54,7 +54,7 @@ fn tells_apart(place: &Place, case: &str, (faulty, sound): (&str, &str), more: &
 fn what_goes_wrong_with_a_restored_session_goes_wrong_in_its_case() {
     let place = Place::new();
     let sound = place.serve(&["--recovery", "60000"]);
-    for (fault, kind) in [("recover-gap", "missing"), ("recover-dup", "duplicate"), ("recover-order", "disorder")] {
+    for (fault, kind) in [("recover-gap", "missing"), ("recover-dup", "duplicate"), ("recover-order", "out_of_order")] {
         let _ = std::fs::remove_dir_all(place.out());
         let server = place.serve(&["--recovery", "60000", "--fault", fault]);
         let args = ["--set", "people=60", "--set", "long=5s", "--target", &server.url()];
@@ -144,11 +144,11 @@ churn = { stay = "1s", leave = "disconnect", away = "50ms..200ms" }
 count = 6
 in    = { flat = 1 }
 [traffic.tell]
-by      = "steady"
-rate    = "60/s"
-emit    = ["tell", "${room}", "${payload}"]
-ack     = true
-reaches = { event = "msg", rooms = ["${room}"] }
+from        = "steady"
+rate        = "60/s"
+emit        = ["tell", "${room}", "${payload}"]
+ack         = true
+delivers_to = { event = "msg", rooms = ["${room}"] }
 [[phase]]
 name = "all"
 for  = "4s"
@@ -161,7 +161,7 @@ fn who_inherits_the_rooms_of_somebody_else_does_so_in_the_case() {
     let place = Place::new();
     std::fs::write(place.path().join("lodgers.toml"), LODGERS).unwrap();
     let found = Found::by(&place, &["lodgers.toml", "--target", &faulty]);
-    tells_apart(&place, found.case("stray"), (&faulty, &sound), &[]);
+    tells_apart(&place, found.case("misdelivered"), (&faulty, &sound), &[]);
 }
 
 const PICTURES: &str = r#"
@@ -176,12 +176,12 @@ join  = ["join", "${room}"]
 count = 9
 in    = { album = 1 }
 [traffic.show]
-by      = "people"
-rate    = "40/s"
-emit    = ["emit", { to = ["${room}"], event = "picture", args = [{ name = "a", bytes = "${payload}" }] }]
-payload = { size = "2KB", binary = true }
-ack     = true
-reaches = { event = "picture", rooms = ["${room}"] }
+from        = "people"
+rate        = "40/s"
+emit        = ["emit", { to = ["${room}"], event = "picture", args = [{ name = "a", bytes = "${payload}" }] }]
+payload     = { size = "2KB", binary = true }
+ack         = true
+delivers_to = { event = "picture", rooms = ["${room}"] }
 [[phase]]
 name = "all"
 for  = "2s"
@@ -217,12 +217,12 @@ enter = [
 ]
 auth  = { token = "${token}" }
 [traffic.edit]
-by      = "editors"
-rate    = "40/s"
-payload = { size = "100B" }
-emit    = ["edit", "${room}", { text = "${payload}" }]
-ack     = true
-reaches = { event = "edited", rooms = ["${room}"], except = "sender" }
+from        = "editors"
+rate        = "40/s"
+payload     = { size = "100B" }
+emit        = ["edit", "${room}", { text = "${payload}" }]
+ack         = true
+delivers_to = { event = "edited", rooms = ["${room}"], except = "sender" }
 [[phase]]
 name = "steady"
 for  = "2s"

@@ -13,7 +13,7 @@ fn nothing_is_found_on_the_reference_server() {
     let output = place.run(&["explore", "--time", "5s", "--seed", "3", "--out", "out"]);
     let text = stdout(&output);
     assert_eq!(code(&output), 0, "{text}\n{}", stderr(&output));
-    for part in ["strength 0.9", "must not", "join-overlapped-emit", "room-told", "PASSED: nothing was found"] {
+    for part in ["certainty 0.9", "must not", "join-overlapped-emit", "room-told", "PASSED: nothing was found"] {
         assert!(text.contains(part), "no {part:?} in {text}");
     }
 }

@@ -154,7 +154,7 @@ fn run(fault: Fault) -> (Value, u64, Option<i32>) {
     }
     let proven =
         |kind: &str| load["violations"].as_array().is_some_and(|all| all.iter().any(|one| one["measure"] == kind));
-    for kind in ["missing", "duplicate", "stray", "disorder"] {
+    for kind in ["missing", "duplicate", "misdelivered", "out_of_order"] {
         assert_eq!(proven(kind), counts[kind].as_u64() > Some(0), "{kind} in {load}");
     }
     (counts, faulty.wrong.load(Ordering::Relaxed), output.status.code())
@@ -163,7 +163,7 @@ fn run(fault: Fault) -> (Value, u64, Option<i32>) {
 fn is_counted_as(fault: Fault, name: &str) {
     let (counts, wrong, code) = run(fault);
     assert!(wrong > 10, "the fault occurred: {wrong}");
-    for kind in ["missing", "duplicate", "stray", "disorder"] {
+    for kind in ["missing", "duplicate", "misdelivered", "out_of_order"] {
         let expected = if kind == name { wrong } else { 0 };
         assert_eq!(counts[kind].as_u64(), Some(expected), "{kind} with {fault:?}: {counts}");
     }
@@ -189,15 +189,15 @@ fn a_second_copy_is_a_duplicate() {
 
 #[test]
 fn a_delivery_outside_the_room_is_stray() {
-    is_counted_as(Fault::Leak, "stray");
+    is_counted_as(Fault::Leak, "misdelivered");
 }
 
 #[test]
 fn a_delivery_to_the_excluded_sender_is_stray() {
-    is_counted_as(Fault::Echo, "stray");
+    is_counted_as(Fault::Echo, "misdelivered");
 }
 
 #[test]
 fn a_message_that_was_overtaken_is_out_of_order() {
-    is_counted_as(Fault::Overtake, "disorder");
+    is_counted_as(Fault::Overtake, "out_of_order");
 }

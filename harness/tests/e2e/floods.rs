@@ -144,7 +144,7 @@ const LOAD: &str = r#"name = "flooded"
 [users.people]
 count = 10
 [traffic.echo]
-by = "people"
+from = "people"
 rate = "20/s"
 emit = ["message-with-ack", "${payload}"]
 ack = true
@@ -214,7 +214,7 @@ const GREETING: &str = r#"name = "greeting"
 [users.people]
 count = 1
 [traffic.hello]
-by = "people"
+from = "people"
 rate = "20/s"
 emit = ["hello", "${payload}"]
 ack = true
@@ -270,9 +270,9 @@ fn bodies_that_do_not_end() {
     let numbers = (0..ASKED).map(|number| number.to_string()).collect::<Vec<_>>().join(", ");
     let cases = format!(
         "name = \"bodies\"\n[defaults]\nneeds = [\"wire\"]\n[clients]\nh = {{ raw = \"http\" }}\n\
-         [[case]]\nname = \"endless\"\neach = {{ n = [{numbers}] }}\nsettle = false\n\
+         [[case]]\nname = \"endless\"\neach = {{ n = [{numbers}] }}\nallow_unexpected = true\n\
          steps = [{{ at = \"h\", http = {{ get = \"/endless\" }}, status = 200, within = \"4s\" }}]\n\
-         [[case]]\nname = \"long\"\nsettle = false\nsteps = [{{ wait = \"20s\" }}]\n"
+         [[case]]\nname = \"long\"\nallow_unexpected = true\nsteps = [{{ wait = \"20s\" }}]\n"
     );
     std::fs::write(place.path().join("bodies.toml"), cases).unwrap();
     let run = place.start(&["conform", "bodies.toml", "-j", "17", "--target", &url, "--out", "out"]);

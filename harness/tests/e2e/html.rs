@@ -246,7 +246,7 @@ fn a_tenth_is_found_and_nothing_is_made_up() {
     for (name, delay) in [("first", "20ms"), ("same", "20ms"), ("slower", "22ms")] {
         let folder = place.path().join("targets").join(name);
         std::fs::create_dir_all(&folder).unwrap();
-        let start = [env!("CARGO_BIN_EXE_sio-bench"), "null", "--delay", delay];
+        let start = [env!("CARGO_BIN_EXE_sio-bench"), "delay-server", "--delay", delay];
         std::fs::write(
             folder.join("target.toml"),
             format!("about = \"null\"\nsettings = \"{delay}\"\nstart = {start:?}\n"),
@@ -303,7 +303,7 @@ fn a_block_whose_server_does_not_start_is_run_again() {
     let folder = place.path().join("targets/shy");
     std::fs::create_dir_all(&folder).unwrap();
     let program = env!("CARGO_BIN_EXE_sio-bench");
-    let start = format!("if mkdir tried; then exit 1; fi; exec {program} null");
+    let start = format!("if mkdir tried; then exit 1; fi; exec {program} delay-server");
     let manifest = format!("about = 'shy'\nstart = ['sh', '-c', '{start}']\n");
     std::fs::write(folder.join("target.toml"), manifest).unwrap();
     let load = scenario("ask.toml");
@@ -345,7 +345,7 @@ fn loads_are_compared_in_turns() {
     assert!(matches!(code(&output), 0 | 4), "{said}{}", stderr(&output));
     assert!(said.contains("4 blocks, in turns; the same schedule (seed 5)"), "{said}");
     assert!(said.contains(".delivery p50 |") && said.contains("| CPU for each delivery |"), "{said}");
-    assert!(said.contains(" deliveries owed: 0 lost, 0 duplicate, 0 astray, 0 out of order"), "{said}");
+    assert!(said.contains(" deliveries owed: 0 lost, 0 duplicate, 0 misdelivered, 0 out of order"), "{said}");
     let turns: Vec<_> =
         stderr(&output).lines().map(ToOwned::to_owned).filter(|line| line.starts_with("block ")).collect();
     assert_eq!(turns.len(), 8);

@@ -7,7 +7,7 @@ use crate::common::{Place, code, stderr, stdout};
 
 /// What is sent, and who gets it.
 const BY_STAMP: &str = r#"emit    = ["say", "${room}", "${payload}"]
-reaches = { event = "message", rooms = ["${room}"], except = "sender" }"#;
+delivers_to = { event = "message", rooms = ["${room}"], except = "sender" }"#;
 
 fn scenario(traffic: &str) -> String {
     format!(
@@ -23,16 +23,16 @@ join  = ["join", "${{room}}"]
 count = 36
 in    = {{ room = 1 }}
 [traffic.say]
-by      = "people"
-rate    = "200/s"
-ack     = true
+from = "people"
+rate = "200/s"
+ack  = true
 {traffic}
 [[phase]]
 name = "steady"
 for  = "2s"
 [slo]
-rules = [
-  "say.missing = 0", "say.duplicate = 0", "say.stray = 0", "say.disorder = 0", "say.altered = 0", "ruler.late p99 < 1m",
+thresholds = [
+  "say.missing = 0", "say.duplicate = 0", "say.misdelivered = 0", "say.out_of_order = 0", "say.altered = 0", "generator.late p99 < 1m",
 ]
 "#
     )
@@ -63,7 +63,7 @@ impl Run {
 
     /// Counts of everything that is wrong, as (name, number), zeroes left out.
     fn wrong(&self) -> Vec<(&'static str, u64)> {
-        let all = ["missing", "duplicate", "stray", "disorder", "altered", "unidentified"];
+        let all = ["missing", "duplicate", "misdelivered", "out_of_order", "altered", "unidentified"];
         all.into_iter().map(|name| (name, self.count(name))).filter(|(_, number)| *number > 0).collect()
     }
 }
@@ -105,15 +105,15 @@ fn an_event_with_another_name_is_no_delivery() {
 #[test]
 fn arguments_can_be_a_part_of_what_is_owed() {
     let by_args = r#"emit    = ["say", "${room}", "${payload}"]
-reaches = { event = "message", args = [{ room = "${room}", ".." = "${any}" }], rooms = ["${room}"], except = "sender" }"#;
+delivers_to = { event = "message", args = [{ room = "${room}", ".." = "${any}" }], rooms = ["${room}"], except = "sender" }"#;
     let Some(good) = run(&[("MODE", "mirror")], by_args) else { return };
     assert_eq!(good.exit, 0, "{}", good.said);
     assert_eq!(good.load["traffic"][0]["others"]["message with other arguments"], good.stat("others"));
     let Some(bad) = run(&[("MODE", "mirror")], BY_STAMP) else { return };
-    assert_eq!((bad.exit, bad.wrong()), (1, vec![("stray", bad.stat("others"))]), "{}", bad.said);
-    let proof = bad.violations("stray")[0].to_string();
+    assert_eq!((bad.exit, bad.wrong()), (1, vec![("misdelivered", bad.stat("others"))]), "{}", bad.said);
+    let proof = bad.violations("misdelivered")[0].to_string();
     assert!(proof.contains("which it had sent itself") && proof.contains("leaves the sender out"), "{proof}");
-    let lanes = &bad.violations("stray")[0]["lanes"][0]["stays"];
+    let lanes = &bad.violations("misdelivered")[0]["lanes"][0]["stays"];
     assert!(
         lanes.as_array().unwrap().iter().all(|stay| stay["inside"] == false),
         "nobody says that it must get it: {lanes}"
@@ -123,11 +123,11 @@ reaches = { event = "message", args = [{ room = "${room}", ".." = "${any}" }], r
 #[test]
 fn seeded_faults_are_found_counted_and_proved() {
     let faults = [
-        ("echo", "stray", "100"),
+        ("echo", "misdelivered", "100"),
         ("lost", "missing", "1000"),
         ("doubled", "duplicate", "1000"),
-        ("wrong-room", "stray", "1000"),
-        ("swap", "disorder", "1000"),
+        ("wrong-room", "misdelivered", "1000"),
+        ("swap", "out_of_order", "1000"),
         ("cut", "altered", "500"),
         ("cut-short", "altered", "500"),
         ("upper", "altered", "500"),
@@ -177,7 +177,7 @@ fn a_token_identifies_what_the_application_changes() {
         for (payload, fault) in [("hello", ""), ("${payload}", "all-upper"), ("${payload}", "all-gone")] {
             let traffic = format!(
                 "emit = [\"say\", \"${{room}}\", \"{payload}\", \"{token}\"]\nidentify = \"$.id\"\n\
-                 reaches = {{ event = \"message\", rooms = [\"${{room}}\"], except = \"sender\" }}"
+                 delivers_to = {{ event = \"message\", rooms = [\"${{room}}\"], except = \"sender\" }}"
             );
             let Some(good) = run(&[("FAULT", fault)], &traffic) else { return };
             assert_eq!((good.exit, good.wrong()), (0, vec![]), "{token} {fault}: {}", good.said);
@@ -186,7 +186,7 @@ fn a_token_identifies_what_the_application_changes() {
         }
         let traffic = format!(
             "emit = [\"say\", \"${{room}}\", \"hello\", \"{token}\"]\nidentify = \"$.id\"\n\
-             reaches = {{ event = \"message\", rooms = [\"${{room}}\"], except = \"sender\" }}"
+             delivers_to = {{ event = \"message\", rooms = [\"${{room}}\"], except = \"sender\" }}"
         );
         let Some(bad) = run(&[("FAULT", "lost")], &traffic) else { return };
         assert_eq!((bad.exit, bad.wrong()), (1, vec![("missing", bad.stat("faults"))]), "{}", bad.said);

@@ -244,6 +244,6 @@ fn a_token_tells_where_a_text_does_not_come_back() {
     let back = |identity| find(&found["trace"]["returns"], "identity", identity);
     assert!(back("stamp")["altered"].as_str().unwrap().contains("case"), "{said}");
     assert_eq!((&back("token")["place"], &back("token")["to"]["others"]["got"]), (&"$.id".into(), &6.into()), "{said}");
-    assert!(found["scenario"].as_str().unwrap().contains("identify  = \"$.id\""), "{said}");
+    assert!(found["scenario"].as_str().unwrap().contains("identify    = \"$.id\""), "{said}");
     runs(&place, &[], &[]);
 }

@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::common::{Place, code, has_node, is_sound, listen, stderr, stdout};
 
 const REST: &str = "[[phase]]\nname = \"p\"\nfor = \"2s\"\n";
-const FINE: &str = "[slo]\nrules = [\"ruler.late p99 < 1m\"]\n";
+const FINE: &str = "[slo]\nthresholds = [\"generator.late p99 < 1m\"]\n";
 
 /// Runs a scenario with these users; returns exit code and everything that was said.
 fn run(place: &Place, users: &str, rules: &str, url: &str) -> (i32, String) {
@@ -22,7 +22,7 @@ fn run(place: &Place, users: &str, rules: &str, url: &str) -> (i32, String) {
 }
 
 fn visits(place: &Place, users: &str) -> [u64; 5] {
-    let visits = &place.entry("load")["journeys"][users];
+    let visits = &place.entry("load")["iterations"][users];
     ["begun", "finished", "failed", "starved", "cut"].map(|name| visits[name].as_u64().unwrap())
 }
 
@@ -116,11 +116,12 @@ fn wrong_answers_are_counted() {
     assert_eq!(step(&place, "ask")["phases"][0]["failed"], failed);
     assert!(
         said.contains(
-            "x   a visit failed: ask: the acknowledgement differs: argument 1: expected \"yes\", found \"no\""
+            "x   an iteration failed: ask: the acknowledgement differs: argument 1: expected \"yes\", found \"no\""
         ),
         "{said}"
     );
-    let (exit, said) = run(&place, users, "[slo]\nrules = [\"errors <= 20%\", \"ruler.late p99 < 1m\"]\n", &url);
+    let (exit, said) =
+        run(&place, users, "[slo]\nthresholds = [\"errors <= 20%\", \"generator.late p99 < 1m\"]\n", &url);
     assert_eq!(exit, 0, "{said}");
     assert!(said.contains("errors <= 20%"), "{said}");
 }

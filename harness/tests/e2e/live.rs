@@ -67,7 +67,7 @@ fn a_collector_is_told() {
     assert!(is_sound(output.status.code(), &String::from_utf8_lossy(&output.stdout)), "{}", stderr(&output));
     let last = heard.try_iter().last().unwrap();
     assert!(last.starts_with("POST /v1/metrics "), "{last}");
-    for name in ["sio_bench_sent", "sio_bench_delivered", "sio_bench_ruler_late_seconds", "sio_bench_cpu_seconds"] {
+    for name in ["sio_bench_sent", "sio_bench_delivered", "sio_bench_generator_late_seconds", "sio_bench_cpu_seconds"] {
         assert!(last.contains(&format!("\"{name}\"")), "{name}: {last}");
     }
 }

@@ -23,17 +23,17 @@ count = 32
 in    = { doc = 1 }
 auth  = { token = "${token}" }
 [traffic.edit]
-by      = "editors"
-rate    = "100/s"
-payload = { size = "100B" }
-emit    = ["edit", "${room}", { text = "${payload}" }]
-ack     = true
-reaches = { event = "edited", rooms = ["${room}"], except = "sender" }
+from        = "editors"
+rate        = "100/s"
+payload     = { size = "100B" }
+emit        = ["edit", "${room}", { text = "${payload}" }]
+ack         = true
+delivers_to = { event = "edited", rooms = ["${room}"], except = "sender" }
 [[phase]]
 name = "steady"
 for  = "3s"
 [slo]
-rules = ["edit.missing = 0", "edit.duplicate = 0", "edit.stray = 0", "edit.disorder = 0", "ruler.late p99 < 1m"]
+thresholds = ["edit.missing = 0", "edit.duplicate = 0", "edit.misdelivered = 0", "edit.out_of_order = 0", "generator.late p99 < 1m"]
 "#;
 
 /// Exit code, what was said, what the scoreboard counted, and what the application did.
@@ -63,7 +63,7 @@ fn is_counted_as(fault: &str, kind: &str) {
     let Some((exit, said, counts, stats)) = run(fault) else { return };
     assert_eq!(exit, 1, "{said}");
     assert!(stats["faults"].as_u64() > Some(0), "{stats}");
-    for each in ["missing", "duplicate", "stray", "disorder"] {
+    for each in ["missing", "duplicate", "misdelivered", "out_of_order"] {
         let expected = if each == kind { stats["faults"].clone() } else { 0.into() };
         assert_eq!(counts[each], expected, "{each}: {said}");
     }
@@ -71,7 +71,7 @@ fn is_counted_as(fault: &str, kind: &str) {
 
 #[test]
 fn an_edit_that_also_goes_to_its_sender_is_a_stray() {
-    is_counted_as("echo", "stray");
+    is_counted_as("echo", "misdelivered");
 }
 
 #[test]
@@ -86,7 +86,7 @@ fn an_edit_that_comes_twice_is_a_duplicate() {
 
 #[test]
 fn an_edit_that_goes_to_another_room_is_a_stray() {
-    is_counted_as("wrong-room", "stray");
+    is_counted_as("wrong-room", "misdelivered");
 }
 
 /// People come late and are told what was edited before, under the name by which edits are owed.
@@ -105,7 +105,7 @@ fn number(counts: &Value, name: &str) -> u64 {
 fn history_under_the_owed_name_accuses_nobody() {
     let Some((exit, said, counts, _)) = late("except = \"sender\"", "") else { return };
     assert_eq!(exit, 0, "{said}");
-    for wrong in ["missing", "duplicate", "stray", "disorder"] {
+    for wrong in ["missing", "duplicate", "misdelivered", "out_of_order"] {
         assert_eq!(number(&counts, wrong), 0, "{said}");
     }
     assert!(number(&counts, "history") > 50, "{said}");
@@ -117,19 +117,20 @@ fn history_under_the_owed_name_accuses_nobody() {
 fn without_history_what_was_before_is_a_stray() {
     let Some((exit, said, counts, _)) = late("except = \"sender\", history = false", "") else { return };
     assert_eq!(exit, 1, "{said}");
-    assert!(number(&counts, "stray") > 50 && number(&counts, "history") == 0, "{said}");
+    assert!(number(&counts, "misdelivered") > 50 && number(&counts, "history") == 0, "{said}");
 }
 
 /// Beside history, what nobody can have meant is still found. Only who is just coming is in doubt.
 #[test]
 fn mistakes_are_found_beside_history() {
-    for (fault, kind) in [("wrong-room", "stray"), ("doubled", "duplicate")] {
+    for (fault, kind) in [("wrong-room", "misdelivered"), ("doubled", "duplicate")] {
         let Some((exit, said, counts, stats)) = late("except = \"sender\"", fault) else { return };
         assert_eq!(exit, 1, "{said}");
         let faults = number(&stats, "faults");
         let found = number(&counts, kind);
         assert!(found <= faults && found * 10 >= faults * 8, "{found} of {faults}: {said}");
-        let others = ["missing", "duplicate", "stray", "disorder"].into_iter().filter(|other| *other != kind);
+        let others =
+            ["missing", "duplicate", "misdelivered", "out_of_order"].into_iter().filter(|other| *other != kind);
         for other in others {
             assert_eq!(number(&counts, other), 0, "{other}: {said}");
         }

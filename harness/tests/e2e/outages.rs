@@ -16,7 +16,7 @@ fn there_are_clusters() -> bool {
 fn load(target: &str, more: &str) -> String {
     let text = std::fs::read_to_string(crate::common::scenario("small.toml")).unwrap();
     let (load, _) = text.split_once("[slo]").unwrap();
-    format!("{load}\n[target]\n{target}\n{more}\n[slo]\nrules = [\"errors <= 0%\", \"ruler.late p99 < 1m\"]\n")
+    format!("{load}\n[target]\n{target}\n{more}\n[slo]\nthresholds = [\"errors <= 0%\", \"generator.late p99 < 1m\"]\n")
 }
 
 /// Plays a load; returns what was recorded of it.
@@ -35,8 +35,8 @@ fn number(value: &Value) -> u64 {
 /// Whoever was in stayed in, and the servers with them.
 fn nobody_was_lost(load: &Value) {
     assert_eq!(load["aborted"], Value::Null, "{load}");
-    assert_eq!((number(&load["users"]["failed"]), number(&load["users"]["lost"])), (0, 0), "{}", load["users"]);
-    assert!(number(&load["users"]["open"]) > 0);
+    assert_eq!((number(&load["users"]["failed"]), number(&load["users"]["disconnected"])), (0, 0), "{}", load["users"]);
+    assert!(number(&load["users"]["connected"]) > 0);
 }
 
 #[test]

@@ -19,16 +19,16 @@ transport = { TRANSPORT = 1 }
 count = 1
 in = { hall = 1 }
 [traffic.say]
-by = "speaker"
+from = "speaker"
 rate = "50/s"
 ack = true
 emit = ["emit", { via = "socket", to = ["${room}"], event = "msg", args = ["${payload}"] }]
-reaches = { event = "msg", rooms = ["${room}"], except = "sender" }
+delivers_to = { event = "msg", rooms = ["${room}"], except = "sender" }
 [[phase]]
 name = "all"
 for = "6s"
 [slo]
-rules = ["say.missing = 0", "ruler.late p99 < 1m"]
+thresholds = ["say.missing = 0", "generator.late p99 < 1m"]
 "#;
 
 /// The worst messages of a load against a server that holds some copies back until its next ping.

@@ -16,7 +16,7 @@ count     = {count}
 connect   = "40/s"
 transport = {transport}
 [traffic.echo]
-by   = "people"
+from = "people"
 rate = "20/s"
 emit = ["echo", "${{payload}}"]
 ack  = true
@@ -24,7 +24,7 @@ ack  = true
 name = "steady"
 for  = "2s"
 [slo]
-rules = ["echo.unanswered = 0", "ruler.late p99 < 1m"]
+thresholds = ["echo.unanswered = 0", "generator.late p99 < 1m"]
 "#
     )
 }
@@ -40,7 +40,7 @@ fn a_balancer_that_goes_by_a_cookie_is_satisfied_over_every_transport() {
     for transport in ["\"polling\"", "\"upgrade\"", "\"websocket\""] {
         let (exit, said) = place.attempt(&echo(20, transport), &["--target", &app.url()]);
         assert_eq!(exit, 0, "{transport}: {said}");
-        assert_eq!(open(&place)["open"], 20, "{transport}: {said}");
+        assert_eq!(open(&place)["connected"], 20, "{transport}: {said}");
     }
     let stats = app.stats();
     assert_eq!(stats["unknown"], 0, "{stats}");
@@ -60,9 +60,9 @@ count     = 4
 transport = { websocket = 1, polling = 1, upgrade = 1 }
 flow = [
   { http = { get = "/login" }, status = 200, body = '${any}name="_csrf" value="${save csrf}"><input${any}' },
-  { http = { post = "/login", headers = { Content-Type = "application/x-www-form-urlencoded" }, body = "_csrf=${csrf}&user=v${visitor}" }, status = 302 },
+  { http = { post = "/login", headers = { Content-Type = "application/x-www-form-urlencoded" }, body = "_csrf=${csrf}&user=v${iteration}" }, status = 302 },
   { connect = "/app" },
-  { emit = ["hello", "v${visitor}"], ack = ["hello v${visitor}"] },
+  { emit = ["hello", "v${iteration}"], ack = ["hello v${iteration}"] },
   { disconnect = true },
   { connect = "/app" },
   { disconnect = true },
@@ -72,7 +72,7 @@ flow = [
 name = "steady"
 for  = "2s"
 [slo]
-rules = ["errors = 0%"]
+thresholds = ["errors = 0%"]
 "#;
     let (exit, said) = place.attempt(scenario, &["--target", &app.url()]);
     assert_eq!(exit, 0, "{said}");
@@ -95,7 +95,7 @@ steps   = [
   { at = ["a", "b", "c"], emit = ["echo", "x"], ack = ["x"] },
   { at = ["a", "b", "c"], emit = ["echo", "y"], ack = ["y"] },
 ]
-settle  = false
+allow_unexpected  = true
 "#;
     let (exit, said) = place.attempt(scenario, &["--target", &app.url()]);
     assert_eq!(exit, 0, "{said}");
@@ -109,7 +109,7 @@ fn users_that_show_what_is_wanted_get_in_though_the_main_namespace_refuses() {
     let place = Place::new();
     let own = echo(5, "\"websocket\"")
         .replace("count ", "namespace = \"/app\"\nauth = { token = \"let-me-in\" }\ncount ")
-        .replace("by   =", "namespace = \"/app\"\nby   =");
+        .replace("from =", "namespace = \"/app\"\nfrom =");
     let (exit, said) = place.attempt(&own, &["--target", &app.url()]);
     assert_eq!(exit, 0, "{said}");
     assert_eq!(place.entry("header")["target"]["fence"], false);
@@ -133,7 +133,7 @@ fn cases_get_in_where_nobody_is_let_in_bare() {
     let place = Place::new();
     let case = |step: &str| {
         format!(
-            "name = \"case\"\n[[case]]\nname = \"in\"\nneeds = [\"wire\"]\nclients = {{ c = {{ open = false }} }}\nsettle = false\n\
+            "name = \"case\"\n[[case]]\nname = \"in\"\nneeds = [\"wire\"]\nclients = {{ c = {{ open = false }} }}\nallow_unexpected = true\n\
              steps = [ {step} ]\n"
         )
     };
@@ -260,7 +260,7 @@ fn a_message_that_is_too_large_is_called_so() {
 fn who_does_not_get_a_websocket_is_counted() {
     let place = Place::new();
     let scenario = echo(5, "{ upgrade = 2, polling = 1 }");
-    let with_rule = scenario.replace("rules = [", "rules = [\"upgraded >= 100%\", ");
+    let with_rule = scenario.replace("thresholds = [", "thresholds = [\"upgraded >= 100%\", ");
     if let Some(app) = App::start("way-in", &[("TRANSPORTS", "polling")]) {
         let (exit, said) = place.attempt(&scenario, &["--target", &app.url()]);
         assert_eq!(exit, 0, "{said}");
@@ -285,7 +285,7 @@ fn every_command_shows_what_the_command_line_says() {
     let Some(lodge) = App::start("lodge", &[("UPSTREAM", &port)]) else { return };
     let scenario = echo(4, "{ websocket = 1, polling = 1, upgrade = 1 }").replace("\"echo\"", "\"message-with-ack\"");
     let search = scenario.replace("\"20/s\"", "\"${rate}\"").replace("seed = 3", "[vars]\nrate = \"5/s\"")
-        + "[search]\nraise = \"rate\"\nrange = \"5/s..6/s\"\nresolution = \"100%\"\nuntil = [\"echo.ack p50 >= 30s in steady\"]\n";
+        + "[search]\nvary = \"rate\"\nrange = \"5/s..6/s\"\nresolution = \"100%\"\nuntil = [\"echo.ack p50 >= 30s in steady\"]\n";
     std::fs::write(place.path().join("run.toml"), scenario).unwrap();
     std::fs::write(place.path().join("capacity.toml"), search).unwrap();
     let url = lodge.url();
@@ -293,7 +293,7 @@ fn every_command_shows_what_the_command_line_says() {
     for command in [
         &["run", "run.toml"][..],
         &["capacity", "capacity.toml"],
-        &["conform", "--rule", "SIO-CN-02"],
+        &["conform", "--requirement", "SIO-CN-02"],
         &["explore", "--budget", "3", "--time", "20s", "--seed", "1"],
     ] {
         let args = [command, &["--target", &url, "--out", command[0], "-q"]].concat();

@@ -11,7 +11,7 @@ use crate::common::{Place, code, is_sound, scenario, stderr, stdout};
 fn with_rules(place: &Place, rules: &str) -> String {
     let text = fs::read_to_string(scenario("small.toml")).unwrap();
     let file = place.path().join("small.toml");
-    fs::write(&file, text.replace("rules = [", &format!("rules = [\n{rules}"))).unwrap();
+    fs::write(&file, text.replace("thresholds = [", &format!("thresholds = [\n{rules}"))).unwrap();
     file.display().to_string()
 }
 
@@ -32,14 +32,14 @@ fn a_run_is_held_against_an_earlier_one() {
     };
     let output = run("before", &file, &[]);
     assert!(is_sound(output.status.code(), &stdout(&output)), "{}", stdout(&output));
-    assert!(stderr(&output).contains("1 rule left out: they are about an earlier run"), "{}", stderr(&output));
+    assert!(stderr(&output).contains("1 threshold left out: they are about an earlier run"), "{}", stderr(&output));
     assert!(entries(&place, "before", "change").is_empty());
 
     let output = run("same", &file, &["--baseline", "before"]);
     assert!(is_sound(output.status.code(), &stdout(&output)), "{}", stdout(&output));
     assert!(stdout(&output).contains("change tell.delivery p50"), "{}", stdout(&output));
-    let rules = entries(&place, "same", "rule");
-    let rule = rules.iter().find(|rule| rule["rule"].as_str().unwrap().contains("baseline")).unwrap();
+    let rules = entries(&place, "same", "threshold");
+    let rule = rules.iter().find(|rule| rule["threshold"].as_str().unwrap().contains("baseline")).unwrap();
     let late = |run: &str| entries(&place, run, "load")[0].pointer("/late/p99").unwrap().as_u64().unwrap();
     let was_quiet = late("before").max(late("same")) < 2_000_000;
     assert!(!was_quiet || rule["verdict"] != "broken", "{rule}");
@@ -112,9 +112,12 @@ fn parts_of_a_run_are_put_together() {
     assert_eq!(code(&output), 0, "{}", stderr(&output));
     let load = |run: &str| entries(&place, run, "load").remove(0);
     let (a, b, both) = (load("a"), load("b"), load("out"));
-    for path in
-        ["/traffic/0/counts/sent", "/traffic/0/counts/delivered", "/users/open", "/traffic/0/latency/delivery/count"]
-    {
+    for path in [
+        "/traffic/0/counts/sent",
+        "/traffic/0/counts/delivered",
+        "/users/connected",
+        "/traffic/0/latency/delivery/count",
+    ] {
         let of = |load: &Value| load.pointer(path).unwrap().as_u64().unwrap();
         assert_eq!(of(&a) + of(&b), of(&both), "{path}");
         assert!(of(&both) > 0);
@@ -135,7 +138,7 @@ fn parts_of_a_run_are_put_together() {
     }
     let max = |load: &Value| load.pointer("/traffic/0/latency/delivery/max").unwrap().as_u64().unwrap();
     assert_eq!(max(&a).max(max(&b)), max(&both));
-    assert_eq!(entries(&place, "out", "rule").len(), entries(&place, "a", "rule").len());
+    assert_eq!(entries(&place, "out", "threshold").len(), entries(&place, "a", "threshold").len());
     assert_eq!(entries(&place, "out", "header")[0]["parts"].as_array().unwrap().len(), 2);
     assert!(entries(&place, "out", "footer")[0]["verdict"].is_string());
     let html = fs::read_to_string(place.path().join("both.html")).unwrap();
@@ -162,8 +165,13 @@ fn parts_of_a_run_are_put_together() {
 #[test]
 fn old_records_are_read() {
     let place = Place::new();
-    for (old, said) in [("load", "PASSED: 1,348 of 1,348 owed deliveries"), ("cases", "PASSED: 3 cases")] {
-        let folder = format!("{}/tests/records/schema-1/{old}", env!("CARGO_MANIFEST_DIR"));
+    for (old, said) in [
+        ("schema-1/load", "PASSED: 1,348 of 1,348 owed deliveries"),
+        ("schema-1/cases", "PASSED: 3 cases"),
+        ("schema-2/load", "PASSED: 1,348 of 1,348 owed deliveries"),
+        ("schema-2/flow", "callers     78 iterations   75 finished   0 failed"),
+    ] {
+        let folder = format!("{}/tests/records/{old}", env!("CARGO_MANIFEST_DIR"));
         for format in
             ["terminal", "jsonl", "junit", "tap", "sarif", "markdown", "github", "badge", "csv", "openmetrics"]
         {
@@ -197,14 +205,14 @@ fn limited(place: &Place, args: &str) -> String {
 /// One case that was played a million times beside a load; every ten thousandth time it failed.
 fn a_million_cases(place: &Place) {
     let mut file = std::io::BufWriter::new(fs::File::create(place.path().join("cases.jsonl")).unwrap());
-    let old = format!("{}/tests/records/schema-1/load/run.jsonl", env!("CARGO_MANIFEST_DIR"));
+    let old = format!("{}/tests/records/schema-3/load/run.jsonl", env!("CARGO_MANIFEST_DIR"));
     let old = fs::read_to_string(old).unwrap();
     let (header, rest) = old.split_once('\n').unwrap();
     writeln!(file, "{header}").unwrap();
     let packets = ["0.000 a ▶ 40", "1.000 a ◀ 40{}"];
     let case = |verdict: &str| {
         json!({"type": "case", "id": "s/newcomer", "scenario": "s", "title": "newcomer", "place": "s.toml:1",
-            "rule": "RM-01", "verdict": verdict, "millis": 2.0, "transcript": packets})
+            "requirement": "RM-01", "verdict": verdict, "millis": 2.0, "transcript": packets})
         .to_string()
     };
     let (pass, fail) = (case("pass"), case("fail"));
@@ -229,7 +237,7 @@ fn a_million_events() {
     let folder = place.path().join("long");
     fs::create_dir(&folder).unwrap();
     let mut file = std::io::BufWriter::new(fs::File::create(folder.join("run.jsonl")).unwrap());
-    let old = format!("{}/tests/records/schema-1/load/run.jsonl", env!("CARGO_MANIFEST_DIR"));
+    let old = format!("{}/tests/records/schema-3/load/run.jsonl", env!("CARGO_MANIFEST_DIR"));
     let old = fs::read_to_string(old).unwrap();
     let mut lines: Vec<&str> = old.lines().collect();
     let (place_of, second) =

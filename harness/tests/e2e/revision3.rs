@@ -9,7 +9,7 @@ fn conform(place: &Place, arguments: &str, out: &str) -> (i32, String) {
     let program = env!("CARGO_BIN_EXE_sio-bench");
     let text = format!("about = \"old\"\nengine = 3\nstart = [\"{program}\", \"serve\"{arguments}]\n");
     std::fs::write(folder.join("target.toml"), text).unwrap();
-    let output = place.run(&["conform", "-q", "--target", "targets/old", "--rule", "EIO-V3-02", "--out", out]);
+    let output = place.run(&["conform", "-q", "--target", "targets/old", "--requirement", "EIO-V3-02", "--out", out]);
     (code(&output), stdout(&output) + &stderr(&output))
 }
 

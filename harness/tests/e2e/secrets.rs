@@ -59,10 +59,10 @@ enter = [{{ http = {{ post = "{login}/login", json = {{ user = "ada", password =
 auth = {{ token = "${{token}}", word = "${{word}}", fixed = "MARK-literal-14" }}
 query = {{ key = "MARK-literal-9&x" }}
 [traffic.say]
-by = "people"
+from = "people"
 rate = "20/s"
 emit = ["say", "${{payload}}"]
-reaches = {{ event = "say", rooms = ["${{room}}"] }}
+delivers_to = {{ event = "say", rooms = ["${{room}}"] }}
 [[phase]]
 name = "p"
 for = "1s"

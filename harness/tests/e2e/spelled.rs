@@ -45,11 +45,11 @@ fn a_case_reads_it() {
     let case = r#"
 name = "spelled"
 [[case]]
-name    = "spelled"
-needs   = ["wire"]
-clients = { c = {} }
-settle  = false
-steps   = [
+name             = "spelled"
+needs            = ["wire"]
+clients          = { c = {} }
+allow_unexpected = true
+steps            = [
   { at = "c", emit = ["ask"], ack = [{ f = 1.5, t = "/A😀\u0000", half = "${any}", big = "${any}", most = "${any}" }] },
   { at = "c", expect = ["tick", { a = 1, b = 2 }] },
 ]
@@ -67,16 +67,16 @@ name = "spelled"
 count     = 1
 transport = "websocket"
 [traffic.say]
-by      = "one"
-rate    = "50/s"
-emit    = ["say", "${payload}"]
-ack     = true
-reaches = { event = "said", args = [{ text = "${payload}", at = 1700, ".." = "${any}" }], rooms = [] }
+from        = "one"
+rate        = "50/s"
+emit        = ["say", "${payload}"]
+ack         = true
+delivers_to = { event = "said", args = [{ text = "${payload}", at = 1700, ".." = "${any}" }], rooms = [] }
 [[phase]]
 name = "steady"
 for  = "1s"
 [slo]
-rules = ["say.missing = 0", "say.unanswered = 0", "say.stray = 0", "ruler.late p99 < 1m"]
+thresholds = ["say.missing = 0", "say.unanswered = 0", "say.misdelivered = 0", "generator.late p99 < 1m"]
 "#;
     let (exit, said) = place.attempt(load, &["--target", &serve()]);
     assert_eq!(exit, 0, "{said}");

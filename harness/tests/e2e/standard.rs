@@ -24,19 +24,19 @@ fn each_standard_scenario_finds_nothing_wrong() {
         let output = place.run(&args.iter().map(String::as_str).collect::<Vec<_>>());
         let text = stdout(&output) + &stderr(&output);
         let load = place.entry("load");
-        assert_eq!(load["users"]["open"], load["users"]["asked"], "{name}: {text}");
-        assert_eq!(load["users"]["lost"], 0, "{name}: {text}");
+        assert_eq!(load["users"]["connected"], load["users"]["requested"], "{name}: {text}");
+        assert_eq!(load["users"]["disconnected"], 0, "{name}: {text}");
         for traffic in load["traffic"].as_array().unwrap() {
             let counts = &traffic["counts"];
-            for wrong in ["missing", "duplicate", "stray", "disorder", "unanswered", "skipped"] {
+            for wrong in ["missing", "duplicate", "misdelivered", "out_of_order", "unanswered", "skipped"] {
                 assert_eq!(counts[wrong], 0, "{name}, {wrong}: {text}");
             }
             assert!(counts["sent"].as_u64().unwrap() > 20, "{name}: {text}");
         }
         // How late either side was is not this test's business: it shares the machine with others.
         let correct = place.record().iter().all(|entry| {
-            let is_about_time = entry["rule"].as_str().is_some_and(|rule| rule.contains(" p99 "));
-            entry["type"] != "rule" || entry["verdict"] == "holds" || is_about_time
+            let is_about_time = entry["threshold"].as_str().is_some_and(|rule| rule.contains(" p99 "));
+            entry["type"] != "threshold" || entry["verdict"] == "holds" || is_about_time
         });
         assert!(correct, "{name}: {text}");
     }

@@ -15,16 +15,16 @@ join  = ["join", "${room}"]
 count = 40
 in    = { room = 1 }
 [traffic.say]
-by      = "people"
-rate    = "40/s"
-emit    = ["say", "${room}", "${payload}"]
-ack     = true
-reaches = { event = "message", rooms = ["${room}"], except = "sender" }
+from        = "people"
+rate        = "40/s"
+emit        = ["say", "${room}", "${payload}"]
+ack         = true
+delivers_to = { event = "message", rooms = ["${room}"], except = "sender" }
 [[phase]]
 name = "steady"
 for  = "2s"
 [slo]
-rules = ["say.missing = 0", "say.duplicate = 0", "say.stray = 0", "say.disorder = 0", "ruler.late p99 < 1m"]
+thresholds = ["say.missing = 0", "say.duplicate = 0", "say.misdelivered = 0", "say.out_of_order = 0", "generator.late p99 < 1m"]
 "#;
 
 #[test]
@@ -50,7 +50,7 @@ fn conform(place: &Place, app: &App, more: &[&str]) -> (i32, String) {
 fn rows(place: &Place, verdict: &str) -> Vec<String> {
     let record = place.record();
     let cases = record.iter().filter(|entry| entry["type"] == "case" && entry["verdict"] == verdict);
-    cases.map(|case| case["rule"].as_str().unwrap_or_default().to_owned()).collect()
+    cases.map(|case| case["requirement"].as_str().unwrap_or_default().to_owned()).collect()
 }
 
 /// It speaks to each client first, and now and then to all: no case asked for that, and none fails of it.

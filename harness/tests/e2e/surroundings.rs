@@ -54,7 +54,7 @@ fn apart(place: &Place, mount: &str, arguments: &[&str]) -> Option<Output> {
 fn a_checkout_that_cannot_be_written() {
     let place = Place::new();
     let read_only = "mount -t tmpfs none other && mount -o remount,ro other && cd other";
-    let Some(output) = apart(&place, read_only, &["conform", "--rule", "SIO-CN-01", "-q"]) else { return };
+    let Some(output) = apart(&place, read_only, &["conform", "--requirement", "SIO-CN-01", "-q"]) else { return };
     assert_eq!(code(&output), 0, "{}{}", stdout(&output), stderr(&output));
     assert!(stdout(&output).contains("PASSED"), "{}", stdout(&output));
     let runs = std::fs::read_dir(place.path().join("cache/sio-bench/runs")).unwrap();
@@ -119,9 +119,10 @@ fn proxies_of_the_environment_are_not_asked() {
             let _ = asked.send(());
         }
     });
-    for arguments in
-        [vec!["conform", "--rule", "SIO-CN-01", "-q"], vec!["run", &scenario("small.toml"), "-q", "--otlp", &otlp]]
-    {
+    for arguments in [
+        vec!["conform", "--requirement", "SIO-CN-01", "-q"],
+        vec!["run", &scenario("small.toml"), "-q", "--otlp", &otlp],
+    ] {
         let mut command = place.command(&arguments);
         for name in ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"] {
             command.env(name, &url).env(name.to_lowercase(), &url);

@@ -21,7 +21,7 @@ steps = [{ at = "a", emit = ["message-with-ack", 7], ack = [7] }]
 count = 12
 transport = { websocket = 1, polling = 1, upgrade = 1 }
 [traffic.t]
-by = "u"
+from = "u"
 rate = "100/s"
 emit = ["message-with-ack", "${payload}"]
 ack = true
@@ -29,7 +29,7 @@ ack = true
 name = "p"
 for = "1s"
 [slo]
-rules = ["t.unanswered = 0", "errors <= 0%", "ruler.late p99 < 1m"]
+thresholds = ["t.unanswered = 0", "errors <= 0%", "generator.late p99 < 1m"]
 "#;
 
 fn run(place: &Place, target: &str, url: &str) -> (i32, String) {

@@ -8,7 +8,7 @@
 
 use super::receiver::{Receiver, fate, note, own};
 use super::track::{By, Track};
-use super::{Absence, Answer, Emission, Fact, Facts, Fate, Nanos, Time, Verdict};
+use super::{Absence, Answer, DeliveryOutcome, Emission, Facts, Nanos, Observation, Time, Verdict};
 use crate::tri::Tri;
 
 /// Nobody knows to which server somebody is connected.
@@ -84,7 +84,14 @@ impl Receiver {
 
     /// As [`deliver`](Self::deliver), in a cluster.
     #[inline]
-    pub fn deliver_across(&mut self, stream: u32, seq: u32, fact: &Fact, now: Nanos, facts: &impl Facts) -> Verdict {
+    pub fn deliver_across(
+        &mut self,
+        stream: u32,
+        seq: u32,
+        fact: &Observation,
+        now: Nanos,
+        facts: &impl Facts,
+    ) -> Verdict {
         let Time::Sent { inv, .. } = fact.time else { return Verdict::Phantom };
         let Ok(place) = self.tracks.binary_search_by_key(&stream, |track| track.stream) else {
             return Verdict::Phantom;
@@ -142,7 +149,12 @@ impl Receiver {
     }
 
     /// Settles what is decided at `now`. Calls `account` for each pair that is.
-    pub fn settle_across(&mut self, now: Nanos, facts: &impl Facts, mut account: impl FnMut(u32, u32, Fate)) {
+    pub fn settle_across(
+        &mut self,
+        now: Nanos,
+        facts: &impl Facts,
+        mut account: impl FnMut(u32, u32, DeliveryOutcome),
+    ) {
         let decided = self.cluster.as_mut().map_or(Nanos::MIN, |cluster| cluster.decide(now));
         for place in 0..self.tracks.len() {
             while let Some(fact) = facts.fact(self.tracks[place].stream, self.tracks[place].base()) {
@@ -159,7 +171,8 @@ impl Receiver {
                 let mut class =
                     own(self.inside(track, fact.node, inv, now.max(inv)), &fact, inv, self.user, self.since);
                 let is_open = !here && class != Tri::F;
-                let Some(lost) = (if is_open { without(track, ok, now, decided) } else { Some(Fate::Undecided) })
+                let Some(lost) =
+                    (if is_open { without(track, ok, now, decided) } else { Some(DeliveryOutcome::Undecided) })
                 else {
                     break;
                 };
@@ -180,7 +193,13 @@ impl Receiver {
 
     /// The connection is over since `at`. What was sent behind it on its way and has come shows what is lost; the rest was the
     /// tail of a connection that broke, or, at the end of a run (`quit`), is undecided.
-    pub fn end_across(&mut self, at: Nanos, quit: bool, facts: &impl Facts, mut account: impl FnMut(u32, u32, Fate)) {
+    pub fn end_across(
+        &mut self,
+        at: Nanos,
+        quit: bool,
+        facts: &impl Facts,
+        mut account: impl FnMut(u32, u32, DeliveryOutcome),
+    ) {
         for place in 0..self.tracks.len() {
             while let Some(fact) = facts.fact(self.tracks[place].stream, self.tracks[place].base()) {
                 let track = &self.tracks[place];
@@ -197,8 +216,8 @@ impl Receiver {
                     class = class.min(Tri::U);
                 }
                 let class = own(class, &fact, inv, self.user, self.since);
-                let rest = if quit { Fate::Undecided } else { Fate::Excused };
-                let lost = absence(track).map_or(rest, Fate::Missing);
+                let rest = if quit { DeliveryOutcome::Undecided } else { DeliveryOutcome::Excused };
+                let lost = absence(track).map_or(rest, DeliveryOutcome::Missing);
                 let fate = fate(class, &fact, here, || lost);
                 note(&mut self.tracks[place], fate, &mut account);
             }
@@ -223,15 +242,15 @@ impl Cluster {
 }
 
 /// What is to be said of the message at the base, which is not here, if something can be said of it at `now`.
-fn without(track: &Track, ok: Answer, now: Nanos, decided: Nanos) -> Option<Fate> {
+fn without(track: &Track, ok: Answer, now: Nanos, decided: Nanos) -> Option<DeliveryOutcome> {
     let ok = match ok {
         Answer::At(ok) => ok,
-        Answer::Never => return Some(Fate::Undecided),
+        Answer::Never => return Some(DeliveryOutcome::Undecided),
         Answer::Open => return None,
     };
     let waited = || (ok < decided).then_some(Absence::Waited(decided));
-    let lost = absence(track).or_else(waited).map(Fate::Missing);
-    lost.or_else(|| (ok.saturating_add(PATIENCE) <= now).then_some(Fate::Undecided))
+    let lost = absence(track).or_else(waited).map(DeliveryOutcome::Missing);
+    lost.or_else(|| (ok.saturating_add(PATIENCE) <= now).then_some(DeliveryOutcome::Undecided))
 }
 
 /// What shows that the message at the base will not come.
@@ -247,7 +266,7 @@ mod tests {
     use super::*;
 
     /// Messages of one stream, each sent at its number times ten and answered five later, by a user of a server.
-    struct Stream(Vec<Fact>);
+    struct Stream(Vec<Observation>);
 
     impl Stream {
         fn new(senders: &[(u32, u32)]) -> Self {
@@ -256,14 +275,14 @@ mod tests {
                 let previous = senders[..seq].iter().rposition(|other| other.0 == sender).map(|seq| seq as u32);
                 let time = Time::Sent { inv, ok: Answer::At(inv + 5) };
                 let (spares_sender, volatile, history) = (false, false, false);
-                Fact { sender, previous, spares_sender, volatile, history, session: 0, node, time }
+                Observation { sender, previous, spares_sender, volatile, history, session: 0, node, time }
             };
             Self(senders.iter().enumerate().map(fact).collect())
         }
     }
 
     impl Facts for Stream {
-        fn fact(&self, _: u32, seq: u32) -> Option<Fact> {
+        fn fact(&self, _: u32, seq: u32) -> Option<Observation> {
             self.0.get(seq as usize).copied()
         }
 
@@ -281,7 +300,7 @@ mod tests {
         receiver.deliver_across(7, seq, &stream.0[seq as usize], now, stream)
     }
 
-    fn settled(receiver: &mut Receiver, stream: &Stream, now: Nanos) -> Vec<Fate> {
+    fn settled(receiver: &mut Receiver, stream: &Stream, now: Nanos) -> Vec<DeliveryOutcome> {
         let mut found = Vec::new();
         receiver.settle_across(now, stream, |_, _, fate| found.push(fate));
         found
@@ -307,11 +326,11 @@ mod tests {
         let stream = Stream::new(&[(1, 1), (2, 1), (1, 1), (2, 1)]);
         let mut receiver = receiver(&stream, None);
         deliver(&mut receiver, &stream, 2, 100);
-        let behind = Fate::Missing(Absence::Behind(Emission { stream: 7, seq: 2 }));
+        let behind = DeliveryOutcome::Missing(Absence::Behind(Emission { stream: 7, seq: 2 }));
         assert_eq!(settled(&mut receiver, &stream, 200), [behind], "of user 2 nothing is known");
         receiver.fence_across(&fence(2, 3, 60), 210, &stream);
-        let fenced = Fate::Missing(Absence::ClusterFence(60));
-        assert_eq!(settled(&mut receiver, &stream, 220), [fenced, Fate::Delivered, fenced]);
+        let fenced = DeliveryOutcome::Missing(Absence::ClusterFence(60));
+        assert_eq!(settled(&mut receiver, &stream, 220), [fenced, DeliveryOutcome::Delivered, fenced]);
         assert_eq!(deliver(&mut receiver, &stream, 3, 230), Verdict::Late);
     }
 
@@ -330,7 +349,10 @@ mod tests {
         let mut receiver = receiver(&stream, None);
         deliver(&mut receiver, &stream, 1, 100);
         assert_eq!(settled(&mut receiver, &stream, 200), []);
-        assert_eq!(settled(&mut receiver, &stream, 5 + PATIENCE), [Fate::Undecided, Fate::Delivered]);
+        assert_eq!(
+            settled(&mut receiver, &stream, 5 + PATIENCE),
+            [DeliveryOutcome::Undecided, DeliveryOutcome::Delivered]
+        );
         assert_eq!(deliver(&mut receiver, &stream, 0, 6 + PATIENCE), Verdict::Fine, "it was never lost");
     }
 
@@ -342,8 +364,8 @@ mod tests {
         deliver(&mut receiver, &stream, 1, 950);
         assert_eq!(settled(&mut receiver, &stream, 1_000), []);
         assert_eq!(settled(&mut receiver, &stream, 1_900), [], "it is not long ago that something came");
-        let waited = Fate::Missing(Absence::Waited(10));
-        assert_eq!(settled(&mut receiver, &stream, 1_950), [waited, Fate::Delivered]);
+        let waited = DeliveryOutcome::Missing(Absence::Waited(10));
+        assert_eq!(settled(&mut receiver, &stream, 1_950), [waited, DeliveryOutcome::Delivered]);
     }
 
     #[test]
@@ -355,8 +377,15 @@ mod tests {
         // Not message 0 and 2's fellows: 0 was sent ahead of the join, and 3 comes from its own server.
         deliver(&mut receiver, &stream, 4, 45);
         deliver(&mut receiver, &stream, 5, 55);
-        let missing = |seq| Fate::Missing(Absence::Behind(Emission { stream: 7, seq }));
-        let expected = [Fate::May(false), Fate::May(true), missing(5), missing(4), Fate::Delivered, Fate::Delivered];
+        let missing = |seq| DeliveryOutcome::Missing(Absence::Behind(Emission { stream: 7, seq }));
+        let expected = [
+            DeliveryOutcome::May(false),
+            DeliveryOutcome::May(true),
+            missing(5),
+            missing(4),
+            DeliveryOutcome::Delivered,
+            DeliveryOutcome::Delivered,
+        ];
         assert_eq!(settled(&mut receiver, &stream, 60), expected);
     }
 
@@ -374,22 +403,22 @@ mod tests {
         assert_eq!(
             fates[..7],
             [
-                Fate::May(false),
-                Fate::May(true),
-                Fate::May(false),
-                Fate::May(false),
-                Fate::May(false),
-                Fate::May(false),
-                Fate::May(true)
+                DeliveryOutcome::May(false),
+                DeliveryOutcome::May(true),
+                DeliveryOutcome::May(false),
+                DeliveryOutcome::May(false),
+                DeliveryOutcome::May(false),
+                DeliveryOutcome::May(false),
+                DeliveryOutcome::May(true)
             ]
         );
-        assert_eq!(fates[7], Fate::Missing(Absence::Behind(Emission { stream: 7, seq: 8 })));
+        assert_eq!(fates[7], DeliveryOutcome::Missing(Absence::Behind(Emission { stream: 7, seq: 8 })));
     }
 
     #[test]
     fn the_end_of_a_run_excuses_nothing() {
         let stream = Stream::new(&[(1, 1), (1, 1)]);
-        for (quit, expected) in [(true, Fate::Undecided), (false, Fate::Excused)] {
+        for (quit, expected) in [(true, DeliveryOutcome::Undecided), (false, DeliveryOutcome::Excused)] {
             let mut receiver = receiver(&stream, None);
             let mut found = Vec::new();
             receiver.end_across(100, quit, &stream, |_, _, fate| found.push(fate));

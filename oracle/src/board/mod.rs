@@ -20,8 +20,8 @@
 //! offset), and one writer of each membership. With several writers use the [exact engine](crate::exact).
 
 mod cluster;
+mod intervals;
 mod receiver;
-mod spans;
 mod track;
 
 pub use cluster::{ClusterFence, UNKNOWN_NODE};
@@ -59,7 +59,7 @@ pub enum Answer {
 
 /// What is known of an emission.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Fact {
+pub struct Observation {
     /// The user who sends it.
     pub sender: u32,
     /// The number of the same sender's emission ahead of this one in the stream.
@@ -81,7 +81,7 @@ pub struct Fact {
 /// Where facts are looked up.
 pub trait Facts {
     /// Emission `seq` of a stream; `None` when it is not known yet.
-    fn fact(&self, stream: u32, seq: u32) -> Option<Fact>;
+    fn fact(&self, stream: u32, seq: u32) -> Option<Observation>;
 
     /// A number below which all emissions of a stream were answered, or never will be. New receivers start there.
     fn settled_below(&self, stream: u32) -> u32;
@@ -133,7 +133,7 @@ pub enum Absence {
 
 /// What became of one pair of emission and receiver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fate {
+pub enum DeliveryOutcome {
     /// Owed, and delivered.
     Delivered,
     /// Owed, and lost (I6).

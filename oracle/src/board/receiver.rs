@@ -2,7 +2,7 @@
 
 use super::cluster::Cluster;
 use super::track::Track;
-use super::{Absence, Answer, Emission, Fact, Facts, Fate, Nanos, Time, Verdict};
+use super::{Absence, Answer, DeliveryOutcome, Emission, Facts, Nanos, Observation, Time, Verdict};
 use crate::tri::Tri;
 
 /// A connection, from its opening to its end; or several in a row, when the server recovered it.
@@ -73,7 +73,7 @@ impl Receiver {
 
     /// Emission `seq` of a stream arrived at `now`.
     #[inline]
-    pub fn deliver(&mut self, stream: u32, seq: u32, fact: &Fact, now: Nanos) -> Verdict {
+    pub fn deliver(&mut self, stream: u32, seq: u32, fact: &Observation, now: Nanos) -> Verdict {
         let Time::Sent { inv, ok } = fact.time else { return Verdict::Phantom };
         let Ok(place) = self.tracks.binary_search_by_key(&stream, |track| track.stream) else {
             return Verdict::Phantom;
@@ -102,8 +102,8 @@ impl Receiver {
 
     /// A fence that was sent at `fence` has been answered: everything that was answered before that has arrived, or
     /// never will. Calls `account` for each pair that is settled by it.
-    pub fn settle(&mut self, fence: Nanos, facts: &impl Facts, mut account: impl FnMut(u32, u32, Fate)) {
-        let lost = || Fate::Missing(Absence::Fence(fence));
+    pub fn settle(&mut self, fence: Nanos, facts: &impl Facts, mut account: impl FnMut(u32, u32, DeliveryOutcome)) {
+        let lost = || DeliveryOutcome::Missing(Absence::Fence(fence));
         for track in &mut self.tracks {
             while let Some(fact) = facts.fact(track.stream, track.base()) {
                 let (inv, ok) = match fact.time {
@@ -139,7 +139,7 @@ impl Receiver {
 
     /// The connection is over, and what it was in has been unknown since `at`. Of what had been sent to it before,
     /// a connection delivers a prefix: a hole is lost, the tail is excused.
-    pub fn end(&mut self, at: Nanos, facts: &impl Facts, mut account: impl FnMut(u32, u32, Fate)) {
+    pub fn end(&mut self, at: Nanos, facts: &impl Facts, mut account: impl FnMut(u32, u32, DeliveryOutcome)) {
         for track in &mut self.tracks {
             track.spans.change(at, Tri::U);
             while let Some(fact) = facts.fact(track.stream, track.base()) {
@@ -157,7 +157,13 @@ impl Receiver {
                 };
                 let class = own(class, &fact, inv, self.user, self.since);
                 let hole = end < self.newest;
-                let lost = || if hole { Fate::Missing(Absence::Later(self.newest_is)) } else { Fate::Excused };
+                let lost = || {
+                    if hole {
+                        DeliveryOutcome::Missing(Absence::Later(self.newest_is))
+                    } else {
+                        DeliveryOutcome::Excused
+                    }
+                };
                 note(track, fate(class, &fact, track.has(track.base()), lost), &mut account);
             }
         }
@@ -169,7 +175,7 @@ const NOTHING: Emission = Emission { stream: u32::MAX, seq: u32::MAX };
 
 /// A sender that is left out: not of this connection if it sent on it, perhaps if that was on an earlier one.
 #[inline]
-pub(super) fn own(class: Tri, fact: &Fact, inv: Nanos, user: u32, since: Nanos) -> Tri {
+pub(super) fn own(class: Tri, fact: &Observation, inv: Nanos, user: u32, since: Nanos) -> Tri {
     if !fact.spares_sender || fact.sender != user {
         class
     } else if inv >= since {
@@ -179,22 +185,33 @@ pub(super) fn own(class: Tri, fact: &Fact, inv: Nanos, user: u32, since: Nanos) 
     }
 }
 
-pub(super) fn fate(class: Tri, fact: &Fact, here: bool, lost: impl FnOnce() -> Fate) -> Option<Fate> {
+pub(super) fn fate(
+    class: Tri,
+    fact: &Observation,
+    here: bool,
+    lost: impl FnOnce() -> DeliveryOutcome,
+) -> Option<DeliveryOutcome> {
     match class {
         Tri::F => None,
-        Tri::U => Some(Fate::May(here)),
-        Tri::T if fact.volatile => Some(Fate::Volatile(here)),
-        Tri::T if here => Some(Fate::Delivered),
+        Tri::U => Some(DeliveryOutcome::May(here)),
+        Tri::T if fact.volatile => Some(DeliveryOutcome::Volatile(here)),
+        Tri::T if here => Some(DeliveryOutcome::Delivered),
         Tri::T => Some(lost()),
     }
 }
 
-pub(super) fn note(track: &mut Track, fate: Option<Fate>, account: &mut impl FnMut(u32, u32, Fate)) {
+pub(super) fn note(
+    track: &mut Track,
+    fate: Option<DeliveryOutcome>,
+    account: &mut impl FnMut(u32, u32, DeliveryOutcome),
+) {
     let seq = track.base();
     match fate {
-        Some(Fate::Missing(_)) => track.give_up(seq),
+        Some(DeliveryOutcome::Missing(_)) => track.give_up(seq),
         // Nobody owed it, so nobody is to blame when it comes yet.
-        Some(Fate::May(false) | Fate::Volatile(false) | Fate::Undecided) => track.keep_open(seq),
+        Some(DeliveryOutcome::May(false) | DeliveryOutcome::Volatile(false) | DeliveryOutcome::Undecided) => {
+            track.keep_open(seq);
+        }
         _ => {}
     }
     track.advance();
@@ -208,7 +225,7 @@ mod tests {
     use super::*;
 
     /// One stream of messages, each sent at its number times ten and answered five later.
-    struct Stream(Vec<Fact>);
+    struct Stream(Vec<Observation>);
 
     impl Stream {
         fn new(senders: &[u32]) -> Self {
@@ -217,7 +234,7 @@ mod tests {
                 let previous = senders[..seq].iter().rposition(|other| other == sender).map(|seq| seq as u32);
                 let time = Time::Sent { inv, ok: Answer::At(inv + 5) };
                 let node = super::super::UNKNOWN_NODE;
-                Fact {
+                Observation {
                     sender: *sender,
                     previous,
                     spares_sender: false,
@@ -233,7 +250,7 @@ mod tests {
     }
 
     impl Facts for Stream {
-        fn fact(&self, _: u32, seq: u32) -> Option<Fact> {
+        fn fact(&self, _: u32, seq: u32) -> Option<Observation> {
             self.0.get(seq as usize).copied()
         }
 
@@ -242,7 +259,7 @@ mod tests {
         }
     }
 
-    fn fates(settle: impl FnOnce(&mut dyn FnMut(u32, u32, Fate))) -> Vec<Fate> {
+    fn fates(settle: impl FnOnce(&mut dyn FnMut(u32, u32, DeliveryOutcome))) -> Vec<DeliveryOutcome> {
         let mut fates = Vec::new();
         settle(&mut |_, _, fate| fates.push(fate));
         fates
@@ -264,11 +281,14 @@ mod tests {
         let mut receiver = Receiver::new(9, -1, [(7, Tri::T)], &stream);
         let _ = receiver.deliver(7, 1, &stream.0[1], 100);
         let fenced = fates(|account| receiver.settle(8, &stream, account));
-        assert_eq!(fenced, [Fate::Missing(Absence::Fence(8))]);
+        assert_eq!(fenced, [DeliveryOutcome::Missing(Absence::Fence(8))]);
         let mut receiver = Receiver::new(9, -1, [(7, Tri::T)], &stream);
         let _ = receiver.deliver(7, 1, &stream.0[1], 100);
         let broken = fates(|account| receiver.end(200, &stream, account));
-        assert_eq!(broken, [Fate::Missing(Absence::Later(Emission { stream: 7, seq: 1 })), Fate::Delivered]);
+        assert_eq!(
+            broken,
+            [DeliveryOutcome::Missing(Absence::Later(Emission { stream: 7, seq: 1 })), DeliveryOutcome::Delivered]
+        );
     }
 
     /// It was not owed, so it was not given up either: a copy that comes behind the fence is the first one.
@@ -276,7 +296,7 @@ mod tests {
     fn what_may_come_may_come_late() {
         let stream = Stream::new(&[1]);
         let mut receiver = Receiver::new(9, -1, [(7, Tri::U)], &stream);
-        assert_eq!(fates(|account| receiver.settle(8, &stream, account)), [Fate::May(false)]);
+        assert_eq!(fates(|account| receiver.settle(8, &stream, account)), [DeliveryOutcome::May(false)]);
         assert_eq!(receiver.deliver(7, 0, &stream.0[0], 100), Verdict::Fine);
         assert_eq!(receiver.deliver(7, 0, &stream.0[0], 101), Verdict::Duplicate);
     }

@@ -1,7 +1,7 @@
 //! One stream as one receiver sees it.
 
-use super::spans::Spans;
-use super::{Emission, Fact, Facts, Nanos, Time, Verdict};
+use super::intervals::Intervals;
+use super::{Emission, Facts, Nanos, Observation, Time, Verdict};
 use crate::tri::Tri;
 
 /// Belongs to the receiver's worker: nothing is shared, nothing locked. At most 64 bytes.
@@ -15,10 +15,10 @@ pub(super) struct Track {
     /// The words after that one; empty unless more than 64 are under way.
     #[expect(clippy::box_collection, reason = "eight bytes, where a vector takes twenty-four")]
     more: Option<Box<Vec<u64>>>,
-    pub(super) spans: Spans,
+    pub(super) spans: Intervals,
     /// Between servers: since when the receiver's own server has had it in the target; [`Nanos::MAX`] if it has not.
     pub(super) joined: Nanos,
-    odd: Option<Box<Odd>>,
+    odd: Option<Box<Anomaly>>,
 }
 
 /// What came although it was sent behind something that is not here.
@@ -32,7 +32,7 @@ pub(super) enum By {
 
 /// What was not plain.
 #[derive(Debug, Default)]
-struct Odd {
+struct Anomaly {
     /// Not here, although a later one of the same sender is: that one.
     overtaken: Vec<(u32, By)>,
     /// Given up.
@@ -48,7 +48,7 @@ const _: () = assert!(size_of::<Track>() <= 64, "a load has millions of tracks")
 
 impl Track {
     pub(super) fn new(stream: u32, base: u32, since: Nanos, value: Tri) -> Self {
-        Self { stream, base, bits: 0, more: None, spans: Spans::new(since, value), joined: Nanos::MAX, odd: None }
+        Self { stream, base, bits: 0, more: None, spans: Intervals::new(since, value), joined: Nanos::MAX, odd: None }
     }
 
     /// The first number that is not settled.
@@ -96,7 +96,7 @@ impl Track {
 
     /// Judges one delivery; `class` says where the receiver was while the emission took place.
     #[inline]
-    pub(super) fn deliver(&mut self, seq: u32, fact: &Fact, class: Tri) -> Verdict {
+    pub(super) fn deliver(&mut self, seq: u32, fact: &Observation, class: Tri) -> Verdict {
         if seq < self.base {
             return self.settled_before(seq, class);
         }
@@ -133,7 +133,7 @@ impl Track {
     /// As [`deliver`](Self::deliver), where messages cross between servers: order is that of the sender's connection, and
     /// every message of it that should have come before is noted.
     #[inline]
-    pub(super) fn deliver_across(&mut self, seq: u32, fact: &Fact, class: Tri, facts: &impl Facts) -> Verdict {
+    pub(super) fn deliver_across(&mut self, seq: u32, fact: &Observation, class: Tri, facts: &impl Facts) -> Verdict {
         if seq < self.base {
             return self.settled_before(seq, class);
         }

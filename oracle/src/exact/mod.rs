@@ -21,8 +21,8 @@ mod replies;
 mod sockets;
 mod words;
 
+use crate::certainty::Certainty;
 use crate::history::{History, OperationId, SocketId, Time};
-use crate::strength::Strength;
 use crate::tri::Tri;
 use crate::violation::Violation;
 
@@ -34,7 +34,7 @@ pub struct Findings {
     /// Broken invariants that are only remarkable.
     pub remarks: Vec<Violation>,
     /// How much could have been found.
-    pub strength: Strength,
+    pub certainty: Certainty,
 }
 
 /// Judges a history.

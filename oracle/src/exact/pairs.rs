@@ -4,9 +4,9 @@ use std::collections::HashSet;
 
 use super::Findings;
 use super::index::{Fence, Index, Place, Reception, Sent, Socket, Window};
+use crate::certainty::{Certainty, Goal};
 use crate::history::{NEVER, Room, SocketId};
 use crate::invariant::Invariant;
-use crate::strength::{Goal, Strength};
 use crate::tri::Tri;
 use crate::violation::{Breach, Violation};
 
@@ -27,7 +27,7 @@ pub(super) fn check(index: &Index<'_>, findings: &mut Findings) {
             others -= 1;
             pair(index, sent, id, &index.sockets[&id], findings);
         }
-        findings.strength.must_not += others;
+        findings.certainty.must_not += others;
     }
     for &place in &index.unknown_receptions {
         findings.report(index.plain(
@@ -89,7 +89,7 @@ fn pair(index: &Index<'_>, sent: &Sent<'_>, id: SocketId, socket: &Socket, findi
     let copies = index.received.get(&(id, sent.id)).map_or(&[][..], Vec::as_slice);
     let pair = Pair { index, sent, id, socket, window: index.reach(sent, socket), copies };
     if socket.namespace != sent.emission.namespace {
-        findings.strength.must_not += 1;
+        findings.certainty.must_not += 1;
         if let Some(copy) = copies.first() {
             findings.report(pair.violation(Invariant::Namespace, Breach::WrongNamespace, &[copy.place], None));
         }
@@ -97,11 +97,11 @@ fn pair(index: &Index<'_>, sent: &Sent<'_>, id: SocketId, socket: &Socket, findi
     }
     let class = pair.class();
     match class {
-        Tri::T => findings.strength.must += 1,
-        Tri::F => findings.strength.must_not += 1,
-        Tri::U => findings.strength.may += 1,
+        Tri::T => findings.certainty.must += 1,
+        Tri::F => findings.certainty.must_not += 1,
+        Tri::U => findings.certainty.may += 1,
     }
-    pair.goals(class, &mut findings.strength);
+    pair.goals(class, &mut findings.certainty);
     if let Some(violation) = pair.wrong_copy() {
         findings.report(violation);
     } else if class == Tri::T {
@@ -183,7 +183,7 @@ impl Pair<'_, '_> {
     /// It is owed: was it there when everything that was queued ahead of it had come?
     fn missing(&self, findings: &mut Findings) {
         let Some(proof) = arrived(self.index, self.sent, self.socket, self.window) else {
-            findings.strength.undecided += u64::from(self.copies.is_empty());
+            findings.certainty.undecided += u64::from(self.copies.is_empty());
             return;
         };
         let missed = match proof {
@@ -208,7 +208,7 @@ impl Pair<'_, '_> {
         self.socket.returns.iter().any(|back| back.inv <= self.window.ok && self.window.inv <= back.ok)
     }
 
-    fn goals(&self, class: Tri, strength: &mut Strength) {
+    fn goals(&self, class: Tri, certainty: &mut Certainty) {
         let emission = self.sent.emission;
         let connected = self.socket.connected(self.window.inv, false);
         let member = |&room: &Room| self.index.member(self.id, connected, room, self.window.inv, false, None) == Tri::T;
@@ -227,7 +227,7 @@ impl Pair<'_, '_> {
             (Goal::VolatileArrived, emission.volatile && arrived),
             (Goal::OwnRoom, must && emission.rooms.contains(&Room::Own(self.id))),
         ];
-        reached.into_iter().filter(|(_, reached)| *reached).for_each(|(goal, _)| strength.reach(goal));
+        reached.into_iter().filter(|(_, reached)| *reached).for_each(|(goal, _)| certainty.reach(goal));
     }
 }
 

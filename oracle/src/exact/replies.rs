@@ -2,9 +2,9 @@
 
 use super::Findings;
 use super::index::{Asked, Fence, Index, Place, Sent, Socket, Window};
+use crate::certainty::Goal;
 use crate::history::{Answer, SocketId, Time};
 use crate::invariant::Invariant;
-use crate::strength::Goal;
 use crate::tri::Tri;
 use crate::violation::{Breach, Violation};
 
@@ -54,7 +54,7 @@ impl Count {
 fn acknowledgements(index: &Index<'_>, sent: &Sent<'_>, findings: &mut Findings) {
     let Some(count) = Count::of(index, sent) else { return };
     if count.said > 0 {
-        findings.strength.reach(Goal::BroadcastAcknowledged);
+        findings.certainty.reach(Goal::BroadcastAcknowledged);
     }
     let (mut least, mut most) = (0, 0);
     let mut proofs = Vec::new();
@@ -68,7 +68,7 @@ fn acknowledgements(index: &Index<'_>, sent: &Sent<'_>, findings: &mut Findings)
         proofs.extend(heard.into_iter().flatten());
     }
     if !count.complete && least > 0 {
-        findings.strength.reach(Goal::AnsweredInVain);
+        findings.certainty.reach(Goal::AnsweredInVain);
     }
     if count.said > most || count.said < least {
         findings.report(miscounted(index, sent, &count, (least, most), proofs));
@@ -125,7 +125,7 @@ fn miscounted(
 /// I17: everybody who was there throughout is listed, and nobody who never was.
 fn members(index: &Index<'_>, asked: &Asked<'_>, findings: &mut Findings) {
     if !asked.found.is_empty() {
-        findings.strength.reach(Goal::MembersListed);
+        findings.certainty.reach(Goal::MembersListed);
     }
     if asked.strangers > 0 {
         let summary = format!("{} of the sockets listed are none that were ever opened", asked.strangers);

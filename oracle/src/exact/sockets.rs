@@ -4,9 +4,9 @@ use std::collections::{HashMap, HashSet};
 
 use super::Findings;
 use super::index::Index;
+use crate::certainty::Goal;
 use crate::history::{Event, NamespaceId, Room, RoomChange, RoomId, SocketId};
 use crate::invariant::Invariant;
-use crate::strength::Goal;
 use crate::violation::{Breach, Violation};
 
 pub(super) fn check(index: &Index<'_>, findings: &mut Findings) {
@@ -63,7 +63,7 @@ fn rooms(index: &Index<'_>, findings: &mut Findings) {
     let mut rooms: HashMap<(NamespaceId, RoomId), (bool, HashSet<SocketId>)> = HashMap::new();
     for (place, stamped) in index.history.events.iter().enumerate() {
         let &Event::Room { namespace, room, change } = &stamped.event else { continue };
-        findings.strength.reach(Goal::RoomTold);
+        findings.certainty.reach(Goal::RoomTold);
         let (exists, members) = rooms.entry((namespace, room)).or_default();
         let wrong = match change {
             RoomChange::Created => std::mem::replace(exists, true).then_some("was created while it existed"),
@@ -101,7 +101,7 @@ fn returns(index: &Index<'_>, findings: &mut Findings) {
     for id in &index.order {
         let socket = &index.sockets[id];
         if !seen.insert((socket.client, socket.namespace)) {
-            findings.strength.reach(Goal::ClientReturned);
+            findings.certainty.reach(Goal::ClientReturned);
         }
     }
     for (id, room) in index.cells.keys() {
@@ -112,6 +112,6 @@ fn returns(index: &Index<'_>, findings: &mut Findings) {
         rooms.iter().any(|(other, same, elsewhere)| (other, same) == (client, room) && elsewhere != namespace)
     });
     if shared {
-        findings.strength.reach(Goal::SameRoomTwoNamespaces);
+        findings.certainty.reach(Goal::SameRoomTwoNamespaces);
     }
 }

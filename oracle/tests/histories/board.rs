@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use sio_oracle::Tri;
-use sio_oracle::board::{Answer, Fact, Facts, Fate, Nanos, Receiver, Time, UNKNOWN_NODE, Verdict};
+use sio_oracle::board::{Answer, DeliveryOutcome, Facts, Nanos, Observation, Receiver, Time, UNKNOWN_NODE, Verdict};
 use sio_oracle::history::{Action, Emission, Event, History, NamespaceId, OperationId, Room, SocketId};
 
 use crate::sim::{Mode, Mutant, Sim};
@@ -46,16 +46,16 @@ impl Membership {
 #[derive(Default)]
 struct Schedule {
     targets: Vec<Target>,
-    facts: Vec<Vec<Fact>>,
+    facts: Vec<Vec<Observation>>,
 }
 
 impl Facts for Schedule {
-    fn fact(&self, stream: u32, seq: u32) -> Option<Fact> {
+    fn fact(&self, stream: u32, seq: u32) -> Option<Observation> {
         self.facts[stream as usize].get(seq as usize).copied()
     }
 
     fn settled_below(&self, stream: u32) -> u32 {
-        let open = |fact: &Fact| !matches!(fact.time, Time::Sent { ok: Answer::At(_) | Answer::Never, .. });
+        let open = |fact: &Observation| !matches!(fact.time, Time::Sent { ok: Answer::At(_) | Answer::Never, .. });
         let facts = &self.facts[stream as usize];
         facts.iter().position(open).unwrap_or(facts.len()) as u32
     }
@@ -200,12 +200,12 @@ impl Board {
         }
     }
 
-    fn account(&mut self, socket: SocketId, fates: &[(u32, u32, Fate)]) {
+    fn account(&mut self, socket: SocketId, fates: &[(u32, u32, DeliveryOutcome)]) {
         for (stream, seq, fate) in fates {
             match fate {
-                Fate::Delivered | Fate::Excused => self.must += 1,
-                Fate::May(_) | Fate::Volatile(_) | Fate::Undecided => self.may += 1,
-                Fate::Missing(_) => {
+                DeliveryOutcome::Delivered | DeliveryOutcome::Excused => self.must += 1,
+                DeliveryOutcome::May(_) | DeliveryOutcome::Volatile(_) | DeliveryOutcome::Undecided => self.may += 1,
+                DeliveryOutcome::Missing(_) => {
                     self.must += 1;
                     self.wrong.push(format!("lost {seq} of stream {stream} at {socket:?}"));
                 }
@@ -251,7 +251,7 @@ impl Board {
                 let facts = &mut self.schedule.facts[stream];
                 let previous = facts.iter().rposition(|fact| fact.sender == sender).map(|seq| seq as u32);
                 self.messages.insert(operation, (stream as u32, facts.len() as u32));
-                facts.push(Fact {
+                facts.push(Observation {
                     sender,
                     previous,
                     spares_sender: emission.excludes_sender,

@@ -27,8 +27,8 @@ fn found(history: &History) -> Vec<Violation> {
 fn a_dropped_delivery_is_missed_once_and_only_where_it_was_owed() {
     let (mut owed, mut flagged, mut undecided) = (0, 0, 0);
     for history in histories() {
-        let strength = check(&history).strength;
-        owed += strength.must - strength.undecided;
+        let certainty = check(&history).certainty;
+        owed += certainty.must - certainty.undecided;
         for place in receptions(&history) {
             let mut edited = history.clone();
             edited.events.remove(place);
@@ -37,7 +37,7 @@ fn a_dropped_delivery_is_missed_once_and_only_where_it_was_owed() {
             assert!(missing <= 1, "{:#?}", findings.violations);
             flagged += missing;
             // The last message on a broken connection may be its excused tail.
-            undecided += findings.strength.undecided - strength.undecided;
+            undecided += findings.certainty.undecided - certainty.undecided;
         }
     }
     assert_eq!(flagged + undecided, owed);

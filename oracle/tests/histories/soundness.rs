@@ -1,7 +1,7 @@
 //! A correct server is never accused, whatever runs at the same time; a broken one is.
 
 use sio_oracle::exact::{Findings, check};
-use sio_oracle::{Goal, Invariant, Strength};
+use sio_oracle::{Certainty, Goal, Invariant};
 
 use crate::sim::{Mode, Mutant, Sim};
 
@@ -26,22 +26,22 @@ fn histories() -> u64 {
 #[test]
 fn a_correct_server_is_never_accused() {
     let threads = std::thread::available_parallelism().map_or(2, usize::from) as u64;
-    let strength = std::thread::scope(|scope| {
+    let certainty = std::thread::scope(|scope| {
         let runs: Vec<_> = (0..threads).map(|thread| scope.spawn(move || accuse_nobody(thread, threads))).collect();
-        let mut all = Strength::default();
+        let mut all = Certainty::default();
         for run in runs {
             all.add(&run.join().expect("no history is accused"));
         }
         all
     });
     // A silence that means something: most pairs are decided, and everything worth seeing was seen.
-    let missed: Vec<Goal> = strength.missed().collect();
-    assert!(strength.ratio() > 0.7, "{strength:?}");
-    assert!(missed.is_empty(), "{missed:?}, {strength:?}");
+    let missed: Vec<Goal> = certainty.missed().collect();
+    assert!(certainty.ratio() > 0.7, "{certainty:?}");
+    assert!(missed.is_empty(), "{missed:?}, {certainty:?}");
 }
 
-fn accuse_nobody(thread: u64, threads: u64) -> Strength {
-    let mut strength = Strength::default();
+fn accuse_nobody(thread: u64, threads: u64) -> Certainty {
+    let mut certainty = Certainty::default();
     let modes: Vec<Mode> = modes().collect();
     for seed in (thread..histories()).step_by(threads as usize) {
         let mode = modes[(seed % modes.len() as u64) as usize];
@@ -50,9 +50,9 @@ fn accuse_nobody(thread: u64, threads: u64) -> Strength {
         history.assumptions.reliable_broker = !mode.lossy;
         let findings = check(&history);
         assert!(findings.violations.is_empty(), "seed {seed}, {mode:?}: {:#?}", findings.violations);
-        strength.add(&findings.strength);
+        certainty.add(&findings.certainty);
     }
-    strength
+    certainty
 }
 
 /// Histories of clusters alone; as many as `SIO_HISTORIES` says, or `PROPTEST_CASES`.
@@ -64,7 +64,7 @@ fn of_clusters() -> u64 {
 #[test]
 fn a_correct_cluster_is_never_accused() {
     let modes: Vec<Mode> = modes().filter(|mode| mode.cluster).collect();
-    let (mut reliable, mut lossy) = (Strength::default(), Strength::default());
+    let (mut reliable, mut lossy) = (Certainty::default(), Certainty::default());
     for seed in 0..of_clusters() {
         let mode = modes[(seed % modes.len() as u64) as usize];
         // Enough operations that every broker stands still at times.
@@ -73,7 +73,7 @@ fn a_correct_cluster_is_never_accused() {
         history.assumptions.reliable_broker = !mode.lossy;
         let findings = check(&history);
         assert!(findings.violations.is_empty(), "seed {seed}, {mode:?}: {:#?}", findings.violations);
-        (if mode.lossy { &mut lossy } else { &mut reliable }).add(&findings.strength);
+        (if mode.lossy { &mut lossy } else { &mut reliable }).add(&findings.certainty);
     }
     println!("reliable broker: {reliable:?}, {:.3}", reliable.ratio());
     println!("lossy broker: {lossy:?}, {:.3}", lossy.ratio());

@@ -10,7 +10,7 @@ use slab::Slab;
 
 use super::budget::{Budget, cost};
 use super::recovery::{CHUNK, Log};
-use super::stays::Stays;
+use super::room_history::RoomHistory;
 use super::{Adapter, Claim, Kept, Listing, Outgoing, Room, RoomEvent, RoomObserver, Selection};
 use crate::session::now;
 use crate::{Recovery, Socket};
@@ -56,7 +56,7 @@ struct Entry {
     rooms: IndexSet<Room>,
     mark: u64,
     /// With recovery, which packets found it in which room.
-    stays: Stays,
+    stays: RoomHistory,
     /// Bytes that its rooms take, those that it has left and that are remembered among them.
     held: usize,
 }
@@ -72,7 +72,7 @@ impl Entry {
     }
 
     /// Remembers the rooms of an earlier connection, those that it has left as well.
-    fn resume(&mut self, stays: &Stays, budget: &Budget) {
+    fn resume(&mut self, stays: &RoomHistory, budget: &Budget) {
         self.stays = stays.clone();
         let bytes: usize = stays.left().map(|room| cost(room)).sum();
         budget.take(bytes);
@@ -234,8 +234,13 @@ impl State {
         let sid = socket.sid();
         let known = self.by_sid.get(sid).copied();
         let key = known.unwrap_or_else(|| {
-            let entry =
-                Entry { socket: socket.clone(), rooms: IndexSet::new(), mark: 0, stays: Stays::default(), held: 0 };
+            let entry = Entry {
+                socket: socket.clone(),
+                rooms: IndexSet::new(),
+                mark: 0,
+                stays: RoomHistory::default(),
+                held: 0,
+            };
             let key = self.sockets.insert(entry);
             self.by_sid.insert(sid.clone(), key);
             key

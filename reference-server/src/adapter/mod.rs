@@ -3,7 +3,7 @@
 mod budget;
 mod memory;
 mod recovery;
-mod stays;
+mod room_history;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,9 +15,9 @@ pub(crate) use budget::{Budget, weight};
 pub use memory::MemoryAdapter;
 pub(crate) use memory::Shared;
 #[cfg(feature = "faults")]
-pub(crate) use stays::Stays;
+pub(crate) use room_history::RoomHistory;
 #[cfg(not(feature = "faults"))]
-use stays::Stays;
+use room_history::RoomHistory;
 
 use crate::Socket;
 use crate::broadcast::Flags;
@@ -86,13 +86,13 @@ pub struct Kept {
     pub rooms: Vec<Room>,
     /// The application's own data.
     pub data: Json,
-    pub(crate) stays: Stays,
+    pub(crate) stays: RoomHistory,
 }
 
 impl Kept {
     /// Of a socket that was in these rooms all the time.
     pub(crate) fn of(sid: Room, rooms: Vec<Room>, data: Json) -> Self {
-        let mut stays = Stays::default();
+        let mut stays = RoomHistory::default();
         rooms.iter().for_each(|room| stays.enter(room, 0));
         Self { sid, rooms, data, stays }
     }

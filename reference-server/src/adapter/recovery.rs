@@ -340,7 +340,7 @@ fn size_of_session(pid: &str, kept: &Kept) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::adapter::stays::Stays;
+    use crate::adapter::room_history::RoomHistory;
     use crate::broadcast::Flags;
     use sio_protocol::{Args, ByteString, Parser};
 
@@ -360,7 +360,7 @@ mod tests {
     }
 
     fn kept() -> Kept {
-        let mut stays = Stays::default();
+        let mut stays = RoomHistory::default();
         ["me", "red"].into_iter().for_each(|room| stays.enter(&room.into(), 0));
         Kept { sid: "me".into(), rooms: vec!["me".into(), "red".into()], data: serde_json::Value::Null, stays }
     }

@@ -484,7 +484,7 @@ impl Adapter for FaultyAdapter {
         }
         if self.hits(Fault::RecoverRooms) {
             claim.kept.rooms = vec![claim.kept.sid.clone()];
-            claim.kept.stays = crate::adapter::Stays::default();
+            claim.kept.stays = crate::adapter::RoomHistory::default();
         }
         if self.hits(Fault::RecoverData) {
             claim.kept.data = serde_json::json!({});

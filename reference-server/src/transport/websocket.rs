@@ -129,7 +129,7 @@ async fn take_over(session: &Arc<Session>, socket: &mut WebSocket) -> Result<(),
 
 /// The life of a session on its WebSocket.
 async fn run(session: Arc<Session>, socket: WebSocket) {
-    let mut pump = Pump {
+    let mut pump = WebSocketTask {
         session: session.clone(),
         socket,
         batch: VecDeque::new(),
@@ -175,7 +175,7 @@ const MOST_PINGS: usize = 1024;
 
 /// Moves frames both ways. Everything queued is fed and flushed once, so that what a burst of broadcasts left
 /// behind costs one write.
-struct Pump {
+struct WebSocketTask {
     session: Arc<Session>,
     socket: WebSocket,
     /// Taken from the session, not yet fed to the socket: never more than the session's own bound.
@@ -204,7 +204,7 @@ enum Read {
     End(End),
 }
 
-impl Pump {
+impl WebSocketTask {
     /// Ready when the WebSocket is done.
     fn poll(&mut self, cx: &mut Context<'_>, mut timer: Pin<&mut Sleep>, armed: &mut Option<Instant>) -> Poll<End> {
         // What this task does itself must not wake it: it would give way to nobody.

@@ -2,7 +2,7 @@
 
 #[cfg(feature = "faults")]
 mod faults;
-mod zoo;
+mod known_bugs;
 
 use std::path::PathBuf;
 
@@ -17,10 +17,10 @@ use crate::interrupt::Interrupt;
 pub(super) struct SelfTestArgs {
     /// Install old releases with documented bugs and prove that the suite catches each of them
     #[arg(long, group = "population")]
-    zoo: bool,
+    known_bugs: bool,
 
     /// The server that errs: a target that has a list of faults (`faults` in its target.toml), such as node
-    #[arg(long, value_name = "NAME", default_value = "reference", conflicts_with = "zoo")]
+    #[arg(long, value_name = "NAME", default_value = "reference", conflicts_with = "known_bugs")]
     server: String,
 
     /// Only faults or releases whose id or name contains this; may be repeated
@@ -28,7 +28,7 @@ pub(super) struct SelfTestArgs {
     only: Vec<String>,
 
     /// Only so many faults, chosen by the seed
-    #[arg(long, value_name = "N", conflicts_with = "zoo")]
+    #[arg(long, value_name = "N", conflicts_with = "known_bugs")]
     sample: Option<usize>,
 
     /// Which faults the sample has
@@ -36,15 +36,15 @@ pub(super) struct SelfTestArgs {
     seed: u64,
 
     /// Play the whole suite against every fault, not only until one is noticed
-    #[arg(long, conflicts_with = "zoo")]
+    #[arg(long, conflicts_with = "known_bugs")]
     matrix: bool,
 
     /// How long random programs are tried on a fault that no case notices
-    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = crate::vocab::quantity::duration, conflicts_with = "zoo")]
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = crate::vocab::quantity::duration, conflicts_with = "known_bugs")]
     explore: std::time::Duration,
 
     /// Share of the faults that must be noticed, in percent
-    #[arg(long, value_name = "PERCENT", default_value_t = 95.0, conflicts_with = "zoo")]
+    #[arg(long, value_name = "PERCENT", default_value_t = 95.0, conflicts_with = "known_bugs")]
     threshold: f64,
 
     /// Shape: terminal or markdown
@@ -52,10 +52,10 @@ pub(super) struct SelfTestArgs {
     format: String,
 
     /// Write the kill matrix as one self-contained HTML file, too
-    #[arg(long, value_name = "FILE", conflicts_with = "zoo")]
+    #[arg(long, value_name = "FILE", conflicts_with = "known_bugs")]
     html: Option<PathBuf>,
 
-    /// Folder for the records (default: runs/<time>-self-test or runs/<time>-zoo)
+    /// Folder for the records (default: runs/<time>-self-test or runs/<time>-known-bugs)
     #[arg(long, value_name = "FOLDER")]
     out: Option<PathBuf>,
 }
@@ -75,11 +75,13 @@ pub(super) fn self_test(args: &SelfTestArgs) -> Exit {
 }
 
 async fn population(args: &SelfTestArgs) -> Result<Exit, Trouble> {
-    if args.zoo {
-        return zoo::execute(args).await;
+    if args.known_bugs {
+        return known_bugs::execute(args).await;
     }
     #[cfg(feature = "faults")]
     return faults::execute(args).await;
     #[cfg(not(feature = "faults"))]
-    Err(Trouble::Usage("this sio-bench was built without the feature `faults`; --zoo is all it can do".to_owned()))
+    Err(Trouble::Usage(
+        "this sio-bench was built without the feature `faults`; --known-bugs is all it can do".to_owned(),
+    ))
 }

@@ -30,12 +30,12 @@ connect = "400/s"
 in      = { half = 1 }
 
 [traffic.tell]
-by       = "people"
-rate     = "100/s"
-arrivals = "even"
-do       = ["tell", "${room}", "${payload}"]
-payload  = { size = "64B" }
-reaches  = { event = "msg", rooms = ["${room}"], except = "sender" }
+from        = "people"
+rate        = "100/s"
+arrivals    = "even"
+do          = ["tell", "${room}", "${payload}"]
+payload     = { size = "64B" }
+delivers_to = { event = "msg", rooms = ["${room}"], except = "sender" }
 
 [[phase]]
 name = "all"

@@ -268,7 +268,7 @@ impl Trials<'_> {
         let failed = self.by_the_fault(&failed).await?;
         for result in heard.results {
             if failed.contains(&result.id) {
-                let rule = result.rule.clone().unwrap_or_default();
+                let rule = result.requirement.clone().unwrap_or_default();
                 let stated = trial.row.explains(&rule);
                 let crash = result.verdict == CaseVerdict::Crash;
                 let info = result.class == Some(Class::Info);
@@ -396,7 +396,7 @@ impl Listener for Heard {
     fn target(&mut self, _info: &TargetInfo, _capabilities: &[CapabilityResult]) {}
 
     fn case(&mut self, result: CaseResult) {
-        let kills = |row: &Rc<Mutant>| result.rule.as_ref().is_some_and(|rule| row.explains(rule));
+        let kills = |row: &Rc<Mutant>| result.requirement.as_ref().is_some_and(|rule| row.explains(rule));
         let red = matches!(result.verdict, CaseVerdict::Fail | CaseVerdict::Crash);
         if red && self.wanted.as_ref().is_some_and(kills) {
             self.noticed.notify_one();

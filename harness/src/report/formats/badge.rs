@@ -70,18 +70,18 @@ fn measured(entries: &[Entry]) -> Option<String> {
     };
     let of = |some: u64, all: u64| format!("{} of {}", count(some), count(all));
     let (owed, sent) = (counts(|counts| counts.owed), counts(|counts| counts.sent));
-    let visits = sum(|load| load.journeys.values().map(|visits| visits.finished + visits.failed).sum());
+    let visits = sum(|load| load.iterations.values().map(|visits| visits.finished + visits.failed).sum());
     if owed > 0 {
         parts.push(of(counts(|counts| counts.delivered), owed));
     } else if sent > 0 {
         parts.push(of(sent - counts(|counts| counts.unanswered).min(sent), sent));
     }
     if visits > 0 {
-        let finished = sum(|load| load.journeys.values().map(|visits| visits.finished).sum());
-        parts.push(format!("{} visits", of(finished, visits)));
+        let finished = sum(|load| load.iterations.values().map(|visits| visits.finished).sum());
+        parts.push(format!("{} iterations", of(finished, visits)));
     }
-    if parts.is_empty() && sum(|load| load.users.open) > 0 {
-        parts.push(format!("{} held", plural(sum(|load| load.users.open), "user")));
+    if parts.is_empty() && sum(|load| load.users.connected) > 0 {
+        parts.push(format!("{} held", plural(sum(|load| load.users.connected), "user")));
     }
     parts.extend(cases(entries, !parts.is_empty()));
     (!parts.is_empty()).then(|| parts.join(", "))
@@ -93,6 +93,6 @@ fn cases(entries: &[Entry], beside_load: bool) -> Option<String> {
     let red: usize = tally.iter().filter(|(verdict, _)| verdict.is_red()).map(|(_, number)| number).sum();
     let passed = tally[&CaseVerdict::Pass];
     let all = passed + red + tally[&CaseVerdict::Xfail] + tally[&CaseVerdict::Inconclusive];
-    let noun = if beside_load { " rules and cases" } else { "" };
+    let noun = if beside_load { " thresholds and cases" } else { "" };
     (all > 0).then(|| format!("{} of {}{noun}", count(passed as u64), count(all as u64)))
 }

@@ -15,7 +15,7 @@ pub(super) fn render(entries: &[Entry]) -> String {
     for measure in &measures {
         head.extend(["p50", "p99", "max"].map(|of| text(&format!("{measure} {of} ms"))));
     }
-    head.extend(["ruler late p99 ms", "ruler read p99 ms"].map(ToOwned::to_owned));
+    head.extend(["generator late p99 ms", "generator read delay p99 ms"].map(ToOwned::to_owned));
     head.extend(["target cpu s", "target memory", "sio-bench cpu s", "sio-bench memory"].map(ToOwned::to_owned));
     head.extend(metrics.iter().map(|metric| text(metric)));
     // Writing to memory does not fail.
@@ -25,7 +25,7 @@ pub(super) fn render(entries: &[Entry]) -> String {
     for (second, load) in rows {
         let scenario = load.map_or("", |load| &load.scenario);
         let mut row = vec![text(scenario), format!("{:.3}", second.second), text(&second.phase)];
-        let counts = [second.open, second.visiting, second.failed, second.sent, second.delivered, second.wrong];
+        let counts = [second.connected, second.iterating, second.failed, second.sent, second.delivered, second.wrong];
         row.extend(counts.map(|value| value.to_string()));
         let due = load.map(|load| &load.due).filter(|due| !due.is_empty());
         row.push(due.map_or_else(String::new, |due: &Due| format!("{:.0}", due.owed_until(second.second))));
@@ -45,7 +45,7 @@ pub(super) fn render(entries: &[Entry]) -> String {
 }
 
 const HEAD: [&str; 10] =
-    ["scenario", "second", "phase", "open", "visiting", "failed", "sent", "delivered", "wrong", "owed"];
+    ["scenario", "second", "phase", "connected", "iterating", "failed", "sent", "delivered", "wrong", "owed"];
 
 fn millis(summary: Option<&Summary>, of: impl Fn(&Summary) -> u64) -> String {
     summary

@@ -77,7 +77,7 @@ fn is_undecided(case: &CaseResult) -> bool {
 
 /// Whether it is the run itself.
 pub(super) fn is_run(case: &CaseResult) -> bool {
-    case.scenario == RUN && case.rule.is_none() && case.place.is_empty()
+    case.scenario == RUN && case.requirement.is_none() && case.place.is_empty()
 }
 
 /// Where a case failed, and what it did there; of the run itself nobody knows a place.
@@ -98,7 +98,7 @@ fn case(verdict: CaseVerdict, says: &str) -> CaseResult {
         scenario: RUN.to_owned(),
         title: "verdict".to_owned(),
         place: String::new(),
-        rule: None,
+        requirement: None,
         class: None,
         origin: None,
         verdict,

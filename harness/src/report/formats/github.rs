@@ -26,7 +26,7 @@ fn annotation(case: &CaseResult, target: &str) -> Option<String> {
     }
     let place = case.failure.as_ref().map_or(&case.place, |failure| &failure.place);
     let (file, line) = coverage::place(place);
-    let title = format!("{} {}", case.verdict.word(), case.rule.as_deref().unwrap_or(""));
+    let title = format!("{} {}", case.verdict.word(), case.requirement.as_deref().unwrap_or(""));
     let message = format!("{target}: {}\n{}", case.id, problem(case));
     let (file, title) = (property(file), property(title.trim_end()));
     Some(format!("::{command} file={file},line={line},title={title}::{}\n", data(&message)))

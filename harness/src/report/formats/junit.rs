@@ -78,7 +78,7 @@ fn suite(writer: &mut Xml, area: &str, cases: &[&CaseResult]) -> io::Result<()> 
 }
 
 fn test_case(writer: &mut Xml, case: &CaseResult) -> io::Result<()> {
-    let class = format!("{}.{}", case.scenario, case.rule.as_deref().unwrap_or("none"));
+    let class = format!("{}.{}", case.scenario, case.requirement.as_deref().unwrap_or("none"));
     let test = writer
         .create_element("testcase")
         .with_attribute(("name", attribute(&case.id).as_str()))

@@ -149,7 +149,7 @@ fn figures(entries: &[Entry]) -> Vec<(String, Summary)> {
         }
         found.extend(load.steps.iter().map(|step| (step.name.clone(), step.latency)));
         found.push(("connect".to_owned(), load.connect));
-        found.push(("ruler late".to_owned(), load.late));
+        found.push(("generator late".to_owned(), load.late));
     }
     found.retain(|(_, summary)| summary.count > 0);
     found
@@ -157,6 +157,6 @@ fn figures(entries: &[Entry]) -> Vec<(String, Summary)> {
 
 fn row(out: &mut String, word: &str, case: &CaseResult) {
     let what = if case.verdict == CaseVerdict::Pass { String::new() } else { code(&problem(case)) };
-    let rule = case.rule.as_deref().map_or_else(String::new, code);
+    let rule = case.requirement.as_deref().map_or_else(String::new, code);
     let _ = writeln!(out, "| {word} | {} | {rule} | {what} |", code(&case.id));
 }

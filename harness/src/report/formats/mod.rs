@@ -17,7 +17,8 @@ use self::escape::seen_json;
 use super::{conformance, coverage, terminal};
 use crate::guess::did_you_mean;
 use crate::record::{
-    CaseResult, CaseVerdict, Entry, Failure, Progress, RuleAbout, RuleResult, RuleVerdict, header, loads, seconds,
+    CaseResult, CaseVerdict, Entry, Failure, Progress, ThresholdKind, ThresholdResult, ThresholdVerdict, header, loads,
+    seconds,
 };
 
 /// A shape of report.
@@ -102,25 +103,27 @@ fn for_ci(format: Format, entries: &[Entry], baseline: Option<&[Entry]>) -> Stri
 
 /// What `[slo]` asks for is red or green as a case is, so that whatever reads cases reads it.
 fn with_rules(entries: &[Entry]) -> Vec<Entry> {
-    let case = |rule: &RuleResult| {
+    let case = |rule: &ThresholdResult| {
         let verdict = match (rule.verdict, rule.about) {
-            (RuleVerdict::Holds, _) => CaseVerdict::Pass,
-            (RuleVerdict::Broken, RuleAbout::Figures | RuleAbout::Facts) => CaseVerdict::Fail,
+            (ThresholdVerdict::Holds, _) => CaseVerdict::Pass,
+            (ThresholdVerdict::Broken, ThresholdKind::Figures | ThresholdKind::Facts) => CaseVerdict::Fail,
             // Neither says anything about the target.
-            (RuleVerdict::Broken, RuleAbout::Ruler) | (RuleVerdict::Unknown, _) => CaseVerdict::Inconclusive,
+            (ThresholdVerdict::Broken, ThresholdKind::Generator) | (ThresholdVerdict::Unknown, _) => {
+                CaseVerdict::Inconclusive
+            }
         };
         let message = format!("observed {}", rule.observed);
         // Cases have a file and a line; rules a column as well.
         let place = rule.place.rsplit_once(':').map_or(rule.place.as_str(), |(place, _)| place).to_owned();
-        let step = rule.rule.clone();
+        let step = rule.threshold.clone();
         let failure =
             (verdict != CaseVerdict::Pass).then(|| Failure { message, place: place.clone(), step, late: false });
         CaseResult {
-            id: format!("{}/{}", rule.scenario, rule.rule),
+            id: format!("{}/{}", rule.scenario, rule.threshold),
             scenario: rule.scenario.clone(),
-            title: rule.rule.clone(),
+            title: rule.threshold.clone(),
             place,
-            rule: None,
+            requirement: None,
             class: None,
             origin: None,
             verdict,
@@ -136,7 +139,7 @@ fn with_rules(entries: &[Entry]) -> Vec<Entry> {
     entries
         .iter()
         .map(|entry| match entry {
-            Entry::Rule(rule) => Entry::Case(case(rule)),
+            Entry::Threshold(rule) => Entry::Case(case(rule)),
             other => other.clone(),
         })
         .collect()
@@ -153,7 +156,7 @@ fn openmetrics(entries: &[Entry]) -> String {
     let of_steps = load.steps.iter().map(|step| (step.name.clone(), step.latency));
     let latency = of_traffic.chain(of_steps).chain([("connect".to_owned(), load.connect)]).collect();
     let end = Progress { latency, late: load.late, read: load.read, phase: "measured".to_owned(), ..last };
-    super::figures::openmetrics(&load.scenario, load.users.asked, &end)
+    super::figures::openmetrics(&load.scenario, load.users.requested, &end)
 }
 
 fn lines(lines: impl Iterator<Item = String>) -> String {

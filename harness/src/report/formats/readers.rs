@@ -25,7 +25,7 @@ fn hostile() -> Vec<Entry> {
                 for text in [&mut case.id, &mut case.scenario, &mut case.title] {
                     *text = format!("{text}{HOSTILE}");
                 }
-                case.rule = Some(HOSTILE.to_owned());
+                case.requirement = Some(HOSTILE.to_owned());
                 case.options = HOSTILE.to_owned();
                 case.place = format!("my tests/größe & co {HOSTILE}.toml:7");
                 case.reason = case.reason.as_ref().map(|_| HOSTILE.to_owned());

@@ -8,13 +8,13 @@ use super::end::{End, end};
 use super::escape::seen_json;
 use super::problem;
 use crate::exit::Exit;
-use crate::record::{CaseResult, CaseVerdict, Entry, RuleInfo, header};
+use crate::record::{CaseResult, CaseVerdict, Entry, RequirementInfo, header};
 use crate::report::coverage;
 use crate::scenario::model::Class;
 
 pub(super) fn render(entries: &[Entry]) -> String {
     let name = header(entries).map_or("", |header| header.target.name.as_str());
-    let rules = coverage::suite(entries).map(|suite| &suite.rules);
+    let rules = coverage::suite(entries).map(|suite| &suite.requirements);
     let results: Vec<_> = coverage::cases(entries)
         .into_iter()
         .filter(|case| case.verdict.is_red() || case.verdict == CaseVerdict::Xfail)
@@ -63,7 +63,7 @@ fn uri(file: &str) -> String {
 /// Everything but what RFC 3986 leaves alone, and the slash. A colon in the first part would be that of a scheme.
 const NOT_IN_PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-fn descriptor(id: &str, rule: &RuleInfo) -> Value {
+fn descriptor(id: &str, rule: &RequirementInfo) -> Value {
     json!({
         "id": id,
         "shortDescription": { "text": rule.says },
@@ -85,7 +85,7 @@ fn result(case: &CaseResult, target: &str) -> Value {
     let place = case.failure.as_ref().map_or(&case.place, |failure| &failure.place);
     let (file, line) = coverage::place(place);
     let mut result = json!({
-        "ruleId": case.rule.as_deref().unwrap_or("none"),
+        "ruleId": case.requirement.as_deref().unwrap_or("none"),
         "level": case.class.map_or("error", level),
         "message": { "text": format!("{} {}: {}", case.verdict.word(), case.id, problem(case)) },
         "locations": [{ "physicalLocation": {

@@ -54,7 +54,7 @@ fn render_case(out: &mut String, number: usize, case: &CaseResult) {
         // JSON strings are YAML strings.
         let _ = writeln!(out, "      {name}: {}", seen_json(&serde_json::Value::from(value).to_string()));
     };
-    field("rule", case.rule.as_deref().unwrap_or("none"));
+    field("rule", case.requirement.as_deref().unwrap_or("none"));
     field("message", &problem(case));
     let at = case.failure.as_ref().map_or(case.place.as_str(), |failure| failure.place.as_str());
     if !at.is_empty() {

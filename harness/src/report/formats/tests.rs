@@ -1,6 +1,6 @@
 use super::*;
 use crate::record::{
-    CaseVerdict, Failure, Footer, Header, Host, LoadResult, PhaseResult, RuleInfo, SuiteInfo, TargetInfo,
+    CaseVerdict, Failure, Footer, Header, Host, LoadResult, PhaseResult, RequirementInfo, SuiteInfo, TargetInfo,
     TrafficResult, histogram,
 };
 use crate::scenario::model::{Class, Origin};
@@ -19,7 +19,7 @@ pub(super) fn case(id: &str, verdict: CaseVerdict) -> CaseResult {
         scenario: "rooms".to_owned(),
         title: id.to_owned(),
         place: "scenarios/rooms.toml:10".to_owned(),
-        rule: Some("RM-01".to_owned()),
+        requirement: Some("RM-01".to_owned()),
         class: Some(Class::Must),
         origin: Some(Origin::Docs),
         verdict,
@@ -57,7 +57,7 @@ pub(super) fn record() -> Vec<Entry> {
         host,
         target,
     };
-    let rule = RuleInfo {
+    let rule = RequirementInfo {
         area: "rooms".to_owned(),
         says: "A member gets it.".to_owned(),
         class: Class::Must,
@@ -67,7 +67,7 @@ pub(super) fn record() -> Vec<Entry> {
         uncovered: None,
     };
     let rules = [("RM-01".to_owned(), rule)].into_iter().collect();
-    let suite = SuiteInfo { hash: "abc".to_owned(), cases: 9, of: 9, whole: true, rules };
+    let suite = SuiteInfo { hash: "abc".to_owned(), cases: 9, of: 9, whole: true, requirements: rules };
     let mut entries = vec![Entry::Header(header), Entry::Suite(suite)];
     entries.extend(CaseVerdict::ALL.iter().map(|verdict| Entry::Case(case(verdict.word(), *verdict))));
     entries.push(Entry::Footer(Footer {
@@ -193,9 +193,9 @@ fn percentiles_are_the_same_everywhere() {
 #[test]
 fn rules_are_red_and_green_as_cases_are() {
     let rule = |text: &str, verdict, about| {
-        Entry::Rule(RuleResult {
+        Entry::Threshold(ThresholdResult {
             scenario: "load".to_owned(),
-            rule: text.to_owned(),
+            threshold: text.to_owned(),
             place: "load.toml:7:3".to_owned(),
             observed: "3".to_owned(),
             verdict,
@@ -204,9 +204,9 @@ fn rules_are_red_and_green_as_cases_are() {
     };
     let mut entries = record();
     let footer = entries.pop();
-    entries.push(rule("tell.missing = 0", RuleVerdict::Broken, RuleAbout::Facts));
-    entries.push(rule("tell.delivery p99 < 1s", RuleVerdict::Holds, RuleAbout::Figures));
-    entries.push(rule("ruler.late p99 < 1ms", RuleVerdict::Broken, RuleAbout::Ruler));
+    entries.push(rule("tell.missing = 0", ThresholdVerdict::Broken, ThresholdKind::Facts));
+    entries.push(rule("tell.delivery p99 < 1s", ThresholdVerdict::Holds, ThresholdKind::Figures));
+    entries.push(rule("generator.late p99 < 1ms", ThresholdVerdict::Broken, ThresholdKind::Generator));
     entries.extend(footer);
     let junit = format(Format::Junit, &entries, None);
     assert!(junit.contains("name=\"load/tell.missing = 0\""), "{junit}");

@@ -141,7 +141,7 @@ fn all(trials: &[&Trial]) -> String {
         .iter()
         .map(|trial| {
             let (class, word, _) = word(trial.verdict);
-            let judged = trial.decisive().map(|judged| format!("{}: {}", judged.rule, judged.observed));
+            let judged = trial.decisive().map(|judged| format!("{}: {}", judged.threshold, judged.observed));
             let judged = judged.unwrap_or_default();
             let why = trial.why.first().filter(|why| **why != judged).cloned().unwrap_or_default();
             vec![

@@ -5,7 +5,7 @@ use indexmap::IndexMap;
 use super::matrix;
 use super::page::{element, escape, table};
 use super::source::Run;
-use crate::record::{CaseResult, CaseVerdict, Entry, RuleInfo};
+use crate::record::{CaseResult, CaseVerdict, Entry, RequirementInfo};
 use crate::report::compare::Comparison;
 use crate::report::coverage;
 use crate::scenario::model::{Class, Origin};
@@ -32,7 +32,7 @@ pub(super) fn render(runs: &[Run]) -> String {
 
 fn list(run: &Run) -> String {
     let cases = coverage::cases(&run.entries);
-    let rules = coverage::suite(&run.entries).map(|suite| &suite.rules);
+    let rules = coverage::suite(&run.entries).map(|suite| &suite.requirements);
     let mut out = format!("<h2>{}</h2>\n", escape(&format!("Cases: {}", run.label)));
     out.push_str(&areas(&cases));
     out.push_str(&filters(&cases));
@@ -92,15 +92,15 @@ pub(super) fn data(verdicts: &str, case: &CaseResult) -> String {
 }
 
 /// The row that a case checks, and where it is written.
-pub(super) fn cited(rule: &str, info: &RuleInfo) -> String {
+pub(super) fn cited(rule: &str, info: &RequirementInfo) -> String {
     let link = if info.link.is_empty() { String::new() } else { format!(" {}", info.link) };
     element("p", "soft", &escape(&format!("{rule}: {} ({}){link}", info.says, info.cites)))
 }
 
-fn one(case: &CaseResult, rules: Option<&IndexMap<String, RuleInfo>>) -> String {
+fn one(case: &CaseResult, rules: Option<&IndexMap<String, RequirementInfo>>) -> String {
     let word = case.verdict.word();
     let class = if case.verdict.is_red() { "mark-fail" } else { "mark-pass" };
-    let rule = case.rule.as_deref().unwrap_or("-");
+    let rule = case.requirement.as_deref().unwrap_or("-");
     let open = if case.verdict.is_red() { " open" } else { "" };
     let mut inside = String::new();
     if let Some(info) = rules.and_then(|rules| rules.get(rule)) {

@@ -7,8 +7,8 @@ use super::lanes;
 use super::page::{element, escape, table};
 use super::source::{ROWS, Run};
 use crate::record::{
-    Counts, Due, Entry, LoadResult, LoadViolation, Progress, RuleResult, RuleVerdict, Summary, TrafficResult, loads,
-    seconds_by_load,
+    Counts, Due, Entry, LoadResult, LoadViolation, Progress, Summary, ThresholdResult, ThresholdVerdict, TrafficResult,
+    loads, seconds_by_load,
 };
 use crate::report::remarks::remarks;
 use crate::report::samples::{FEW_SAYS, marked};
@@ -60,8 +60,8 @@ fn latency_table(loads: &[(&Run, &LoadResult)]) -> String {
         load.steps.iter().for_each(|step| row(&step.name, &step.latency));
         row("connect", &load.connect);
         row("upgrade", &load.upgrade);
-        row("ruler late", &load.late);
-        row("ruler read", &load.read);
+        row("generator late", &load.late);
+        row("generator read delay", &load.read);
     }
     let head = ["", "p50", "p90", "p99", "p99.9", "max", "samples"].map(ToOwned::to_owned);
     let title = format!("From the intended time of each message; the measured phases together. {FEW_SAYS}");
@@ -109,7 +109,7 @@ fn percentiles(runs: &[Run]) -> String {
     let mut named: Vec<(String, &[(f64, f64)])> = Vec::new();
     for (number, run) in (1..).zip(runs) {
         for (name, points) in &run.distributions {
-            let is_ours = name.starts_with("ruler.") || name == "fence" || name == "connect";
+            let is_ours = name.starts_with("generator.") || name == "fence" || name == "connect";
             // Who compares runs wants one measure of each.
             let of = name.rsplit_once('.').map_or("", |(_, of)| of);
             let is_main = matches!(of, "delivery" | "ack");
@@ -145,29 +145,29 @@ fn one(run: &Run, load: &LoadResult, several: bool) -> String {
         out.push_str(&over_time(&seconds, &stretches, &load.due));
     }
     out.push_str(&journeys(load));
-    out.push_str(&ruler(load));
+    out.push_str(&generator(load));
     out.push_str(&violations(load));
     out
 }
 
 fn rules(run: &Run, load: &LoadResult) -> String {
     let rules = run.entries.iter().filter_map(|entry| match entry {
-        Entry::Rule(rule) if rule.scenario == load.scenario || rule.scenario.is_empty() => Some(rule),
+        Entry::Threshold(rule) if rule.scenario == load.scenario || rule.scenario.is_empty() => Some(rule),
         _ => None,
     });
-    let row = |rule: &RuleResult| {
+    let row = |rule: &ThresholdResult| {
         let (class, word) = match rule.verdict {
-            RuleVerdict::Holds => ("passed", "holds"),
-            RuleVerdict::Broken => ("failed", "BROKEN"),
-            RuleVerdict::Unknown => ("", "not decided"),
+            ThresholdVerdict::Holds => ("passed", "holds"),
+            ThresholdVerdict::Broken => ("failed", "BROKEN"),
+            ThresholdVerdict::Unknown => ("", "not decided"),
         };
-        vec![escape(&rule.rule), escape(&rule.observed), element("span", class, word), escape(&rule.place)]
+        vec![escape(&rule.threshold), escape(&rule.observed), element("span", class, word), escape(&rule.place)]
     };
     let rows: Vec<_> = rules.map(row).collect();
     if rows.is_empty() {
         return String::new();
     }
-    let head = ["Rule", "Observed", "", "Where"].map(ToOwned::to_owned);
+    let head = ["Threshold", "Observed", "", "Where"].map(ToOwned::to_owned);
     table("What the scenario asks for", &head, &rows)
 }
 
@@ -193,8 +193,8 @@ fn oracle(load: &LoadResult) -> String {
                 counts.delivered,
                 counts.missing,
                 counts.duplicate,
-                counts.stray,
-                counts.disorder,
+                counts.misdelivered,
+                counts.out_of_order,
             ];
             let rate = (counts.delivered + counts.may_delivered) as f64 / phase.seconds;
             let name =
@@ -205,7 +205,8 @@ fn oracle(load: &LoadResult) -> String {
     if rows.is_empty() {
         return out;
     }
-    let head = ["", "sent", "owed", "delivered", "missing", "duplicate", "stray", "out of order", "deliveries/s"];
+    let head =
+        ["", "sent", "owed", "delivered", "missing", "duplicate", "misdelivered", "out of order", "deliveries/s"];
     out.push_str(&table("Deliveries by phase", &head.map(ToOwned::to_owned), &rows));
     out
 }
@@ -220,7 +221,7 @@ fn under(load: &LoadResult, label: &str) -> String {
 }
 
 fn oracle_line(counts: &Counts, load: &LoadResult) -> String {
-    if counts.owed + counts.may + counts.stray == 0 {
+    if counts.owed + counts.may + counts.misdelivered == 0 {
         let answered = counts.sent.saturating_sub(counts.unanswered);
         return format!(
             "{} sent, {} acknowledged, {} not",
@@ -233,14 +234,14 @@ fn oracle_line(counts: &Counts, load: &LoadResult) -> String {
         0 => String::new(),
         altered => format!(", {} altered", count(altered)),
     };
-    let strength = load.strength().map_or_else(String::new, |strength| format!(", strength {strength:.2}"));
+    let certainty = load.certainty().map_or_else(String::new, |certainty| format!(", certainty {certainty:.2}"));
     format!(
-        "{} delivered, {} lost, {} duplicate, {} astray, {} out of order{altered}{strength}",
+        "{} delivered, {} lost, {} duplicate, {} misdelivered, {} out of order{altered}{certainty}",
         count(counts.delivered + counts.may_delivered),
         count(counts.missing),
         count(counts.duplicate),
-        count(counts.stray),
-        count(counts.disorder)
+        count(counts.misdelivered),
+        count(counts.out_of_order)
     )
 }
 
@@ -397,8 +398,8 @@ fn over_time(seconds: &[&Progress], stretches: &[Stretch], due: &Due) -> String 
         (
             "Users",
             &[
-                ("in their rooms", |now, _| Some(now.open as f64)),
-                ("visits", |now, _| Some(now.visiting as f64)),
+                ("in their rooms", |now, _| Some(now.connected as f64)),
+                ("iterations", |now, _| Some(now.iterating as f64)),
                 ("could not be opened", |now, _| Some(now.failed as f64)),
             ],
             Unit::Count,
@@ -514,20 +515,20 @@ fn thinned(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
 }
 
 fn journeys(load: &LoadResult) -> String {
-    if load.journeys.is_empty() {
+    if load.iterations.is_empty() {
         return String::new();
     }
-    let row = |(name, visits): (&String, &crate::record::Visits)| {
+    let row = |(name, visits): (&String, &crate::record::Iterations)| {
         let numbers = [visits.begun, visits.finished, visits.failed, visits.starved, visits.cut];
         [vec![escape(name)], numbers.iter().map(|n| count(*n)).collect()].concat()
     };
-    let rows: Vec<_> = load.journeys.iter().map(row).collect();
-    let head = ["Visits", "begun", "finished", "failed", "not possible here", "under way at the end"];
+    let rows: Vec<_> = load.iterations.iter().map(row).collect();
+    let head = ["Iterations", "begun", "finished", "failed", "not possible here", "under way at the end"];
     table("Those who follow a flow", &head.map(ToOwned::to_owned), &rows)
 }
 
 /// What sio-bench and the target cost, and what the measurement rests on.
-fn ruler(load: &LoadResult) -> String {
+fn generator(load: &LoadResult) -> String {
     let seconds = load.cpu.seconds;
     let cores = |used: Option<f64>| {
         used.map_or_else(|| "not known".to_owned(), |used| format!("{:.0} % of a core", used / seconds * 100.0))

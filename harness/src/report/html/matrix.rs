@@ -73,7 +73,7 @@ fn row(comparison: &Comparison<'_>, id: &str, differs: bool, grid: &str) -> Stri
     let yes = if differs { " data-differs=\"yes\"" } else { "" };
     let data = data(&verdicts.join(" "), first);
     let mut inside = element("p", "", &escape(&format!("{} ({})", first.title, first.place)));
-    if let Some((rule, info)) = first.rule.as_ref().and_then(|rule| Some((rule, comparison.rules.get(rule)?))) {
+    if let Some((rule, info)) = first.requirement.as_ref().and_then(|rule| Some((rule, comparison.rules.get(rule)?))) {
         inside.push_str(&cited(rule, info));
     }
     let sides: Vec<_> = alike(&cases).iter().map(|(names, case)| side(names, case, first)).collect();

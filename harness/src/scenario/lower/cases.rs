@@ -135,11 +135,11 @@ pub(super) struct File<'a> {
 pub(super) fn lower(node: &Node, file: &File<'_>, cx: &mut Context<'_>) -> Vec<Case> {
     let Some(mut table) = Table::new(node, "a case", cx) else { return Vec::new() };
     let name = table.require("name", cx).and_then(|node| title(node, cx)).unwrap_or_default();
-    let rule = table.get("rule").and_then(|node| table::string(node, cx));
+    let rule = table.get("requirement").and_then(|node| table::string(node, cx));
     let class = table.get("class").and_then(|node| class(node, cx));
     let origin = table.get("origin").and_then(|node| origin(node, cx));
     let own = table.get("clients").map(|node| clients(node, cx));
-    let settle = table.get("settle").and_then(|node| table::boolean(node, cx)).unwrap_or(true);
+    let allow_unexpected = table.get("allow_unexpected").and_then(|node| table::boolean(node, cx)).unwrap_or(false);
     let every = table.get("every").and_then(|node| every(node, cx));
     let skip = table.get("skip").and_then(|node| table::string(node, cx));
     let defaults = file.defaults;
@@ -169,7 +169,7 @@ pub(super) fn lower(node: &Node, file: &File<'_>, cx: &mut Context<'_>) -> Vec<C
         variant: vec![],
         clients,
         steps,
-        settle,
+        allow_unexpected,
         every,
         needs,
         options,

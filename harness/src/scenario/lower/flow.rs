@@ -8,7 +8,7 @@ use serde_json_path::JsonPath;
 use super::steps::{Names, the_verb};
 use super::{actions, cases, raw};
 use crate::scenario::diagnostic::Diagnostics;
-use crate::scenario::model::{Action, Deed, Drop, Feed, FlowStep, HttpRequest, Scenario, Think};
+use crate::scenario::model::{Action, Drop, Feed, FlowAction, FlowStep, HttpRequest, Scenario, Think};
 use crate::scenario::node::{Kind, Node};
 use crate::scenario::table::{self, Context, Table};
 use crate::scenario::template::{self, Piece, Template};
@@ -31,7 +31,7 @@ pub(super) struct World<'a> {
 /// The steps of one flow, and the feeds they use.
 pub(super) fn lower(node: &Node, world: &World<'_>, cx: &mut Context<'_>) -> Option<(Vec<FlowStep>, Vec<String>)> {
     let nodes = table::array(node, "an array of steps", cx)?;
-    let mut names = Names::of_visitor(world.actions, world.feeds);
+    let mut names = Names::of_iteration(world.actions, world.feeds);
     let before = cx.diagnostics.len();
     let steps = steps(nodes, &mut names, cx);
     if steps.is_empty() && cx.diagnostics.len() == before {
@@ -69,7 +69,7 @@ fn step(node: &Node, names: &mut Names<'_>, cx: &mut Context<'_>) -> Option<Flow
         return None;
     }
     if let Some((key, _)) = table.entry("at") {
-        cx.diagnostics.error(key.span.clone(), "a flow has one visitor, so its steps have no `at`");
+        cx.diagnostics.error(key.span.clone(), "a flow has one user, so its steps have no `at`");
     }
     if verb != "repeat" {
         let whole = template::parse(node, &mut Diagnostics::default());
@@ -87,7 +87,7 @@ fn step(node: &Node, names: &mut Names<'_>, cx: &mut Context<'_>) -> Option<Flow
         cx.diagnostics.error(node.span.clone(), format_args!("`{name}` has no time of its own to be named"));
         cx.diagnostics.note("connect, expect, http, and emit or do with `ack` are measured");
     }
-    let usual = if matches!(deed, Deed::Expect { .. }) { EVENT } else { ANSWER };
+    let usual = if matches!(deed, FlowAction::Expect { .. }) { EVENT } else { ANSWER };
     Some(FlowStep {
         name: own_name.unwrap_or_else(|| usual_name(&deed)),
         share: share?,
@@ -98,53 +98,53 @@ fn step(node: &Node, names: &mut Names<'_>, cx: &mut Context<'_>) -> Option<Flow
     })
 }
 
-fn deed(verb: &str, table: &mut Table<'_>, names: &mut Names<'_>, cx: &mut Context<'_>) -> Option<Deed> {
+fn deed(verb: &str, table: &mut Table<'_>, names: &mut Names<'_>, cx: &mut Context<'_>) -> Option<FlowAction> {
     // `the_verb` has found it.
     let node = VERBS.iter().find(|known| **known == verb).and_then(|verb| table.get(verb))?;
     Some(match verb {
-        "connect" => Deed::Connect {
+        "connect" => FlowAction::Connect {
             nsp: template::parse(node, cx.diagnostics),
             auth: table.get("auth").map(|node| template::parse(node, cx.diagnostics)),
             query: table.get("query").map_or_else(Vec::new, |node| cases::texts(node, "query", cx)),
             headers: table.get("headers").map_or_else(Vec::new, |node| cases::headers(node, cx)),
         },
-        "emit" => Deed::Emit { ack: actions::ack(table, cx), args: actions::arguments(node, cx)? },
+        "emit" => FlowAction::Emit { ack: actions::ack(table, cx), args: actions::arguments(node, cx)? },
         "do" => {
             let own = actions::ack(table, cx);
             let invocation = actions::invocation(node, names.actions, cx)?;
             let action = &names.actions[&invocation.action];
             let (args, ack) = actions::substitute(action, &invocation.args);
-            Deed::Emit { args, ack: own.or(ack) }
+            FlowAction::Emit { args, ack: own.or(ack) }
         }
         "expect" => expect(node, table, cx)?,
         "http" => http(node, table, names, cx)?,
-        "think" | "wait" => Deed::Think(think(node, cx)?),
+        "think" | "wait" => FlowAction::Think(think(node, cx)?),
         "drop" => {
             let name = table::string(node, cx)?;
             let Some(how) = Drop::from_name(&name) else {
                 cx.diagnostics.unknown(node.span.clone(), "way to drop", &name, &Drop::NAMES);
                 return None;
             };
-            Deed::Drop(how)
+            FlowAction::Drop(how)
         }
         "repeat" => {
             let times = rounds(node, cx);
             let name = table.get("as").and_then(|node| table::string(node, cx));
             names.vars.extend(name.clone());
             let nodes = table.require("steps", cx).and_then(|node| table::array(node, "an array of steps", cx))?;
-            Deed::Repeat { steps: steps(nodes, names, cx), times: times?, name }
+            FlowAction::Repeat { steps: steps(nodes, names, cx), times: times?, name }
         }
         _ => {
             if !table::boolean(node, cx)? {
                 cx.diagnostics.error(node.span.clone(), "this verb is `true`, or it is not there");
                 return None;
             }
-            Deed::Disconnect
+            FlowAction::Disconnect
         }
     })
 }
 
-fn expect(node: &Node, table: &mut Table<'_>, cx: &mut Context<'_>) -> Option<Deed> {
+fn expect(node: &Node, table: &mut Table<'_>, cx: &mut Context<'_>) -> Option<FlowAction> {
     let times = table.get("times").map_or(Some(1), |node| table::count(node, 1, cx))?;
     let reply = table.get("reply").map(|node| actions::list(node, cx));
     let mut events = vec![actions::arguments(node, cx)?];
@@ -152,11 +152,11 @@ fn expect(node: &Node, table: &mut Table<'_>, cx: &mut Context<'_>) -> Option<De
         let others = table::array(node, "an array of events", cx)?;
         events.extend(others.iter().filter_map(|node| actions::arguments(node, cx)));
     }
-    Some(Deed::Expect { events, times, reply })
+    Some(FlowAction::Expect { events, times, reply })
 }
 
 /// A request as in cases; the parts of it that attack a server are not for visitors.
-fn http(node: &Node, table: &mut Table<'_>, names: &mut Names<'_>, cx: &mut Context<'_>) -> Option<Deed> {
+fn http(node: &Node, table: &mut Table<'_>, names: &mut Names<'_>, cx: &mut Context<'_>) -> Option<FlowAction> {
     let request = raw::request(node, cx)?;
     if request.chunked.is_some() || request.stop_after.is_some() || request.claims.is_some() {
         cx.diagnostics.error(node.span.clone(), "`chunked`, `stop_after` and `length` are for cases, not for flows");
@@ -165,7 +165,7 @@ fn http(node: &Node, table: &mut Table<'_>, names: &mut Names<'_>, cx: &mut Cont
     let answer = raw::answer(table, cx);
     let save = table.get("save").map_or_else(Vec::new, |node| saves(node, cx));
     names.vars.extend(save.iter().map(|(name, _)| name.clone()));
-    Some(Deed::Http { request: Box::new(request), answer, save })
+    Some(FlowAction::Http { request: Box::new(request), answer, save })
 }
 
 /// `{ token = "$.token" }`
@@ -233,21 +233,21 @@ fn share(node: &Node, cx: &mut Context<'_>) -> Option<f64> {
 }
 
 /// What a step is called that the file does not name.
-fn usual_name(deed: &Deed) -> String {
+fn usual_name(deed: &FlowAction) -> String {
     let event = |args: &[Template]| match args.first() {
         Some(Template::Text(pieces)) => text_of(pieces),
         _ => String::new(),
     };
     match deed {
-        Deed::Connect { nsp: Template::Text(pieces), .. } => format!("connect {}", text_of(pieces)),
-        Deed::Connect { .. } => "connect".to_owned(),
-        Deed::Emit { args, .. } => format!("emit {}", event(args)),
-        Deed::Expect { events, .. } => format!("expect {}", event(&events[0])),
-        Deed::Http { request, .. } => http_name(request),
-        Deed::Disconnect => "disconnect".to_owned(),
-        Deed::Drop(_) => "drop".to_owned(),
-        Deed::Think(_) => "think".to_owned(),
-        Deed::Repeat { .. } => "repeat".to_owned(),
+        FlowAction::Connect { nsp: Template::Text(pieces), .. } => format!("connect {}", text_of(pieces)),
+        FlowAction::Connect { .. } => "connect".to_owned(),
+        FlowAction::Emit { args, .. } => format!("emit {}", event(args)),
+        FlowAction::Expect { events, .. } => format!("expect {}", event(&events[0])),
+        FlowAction::Http { request, .. } => http_name(request),
+        FlowAction::Disconnect => "disconnect".to_owned(),
+        FlowAction::Drop(_) => "drop".to_owned(),
+        FlowAction::Think(_) => "think".to_owned(),
+        FlowAction::Repeat { .. } => "repeat".to_owned(),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::flow;
-use crate::scenario::model::{Count, Latency, Limit, Metric, Op, Rule, Scenario, Stat};
+use crate::scenario::model::{Count, Latency, Limit, Metric, Op, Scenario, Stat, Threshold};
 use crate::scenario::node::{Kind, Node, Span, part_of_string};
 use crate::scenario::table::{self, Context, Table};
 use crate::vocab::quantity;
@@ -18,11 +18,11 @@ const LATENCIES: [(&str, Latency); 5] = [
 const COUNTS: [(&str, Count); 8] = [
     ("missing", Count::Missing),
     ("duplicate", Count::Duplicate),
-    ("stray", Count::Stray),
-    ("disorder", Count::Disorder),
+    ("misdelivered", Count::Misdelivered),
+    ("out_of_order", Count::OutOfOrder),
     ("altered", Count::Altered),
     ("unidentified", Count::Unidentified),
-    ("missed", Count::Missed),
+    ("missed_offline", Count::MissedOffline),
     ("unanswered", Count::Unanswered),
 ];
 /// Measures of the whole run.
@@ -33,33 +33,33 @@ const PLAIN: [(&str, Metric); 14] = [
     ("reconnect", Metric::Reconnect),
     ("recovered", Metric::Recovered),
     ("errors", Metric::Errors),
-    ("oracle.strength", Metric::Strength),
+    ("oracle.certainty", Metric::Certainty),
     ("capacity", Metric::Capacity),
-    ("ruler.late", Metric::RulerLate),
-    ("ruler.read", Metric::RulerRead),
-    ("ruler.busy", Metric::RulerBusy),
-    ("ruler.wait", Metric::RulerWait),
+    ("generator.late", Metric::GeneratorLate),
+    ("generator.read_delay", Metric::GeneratorReadDelay),
+    ("generator.cpu", Metric::GeneratorCpu),
+    ("generator.cpu_wait", Metric::GeneratorCpuWait),
     ("target.cpu", Metric::TargetCpu),
     ("target.memory", Metric::TargetMemory),
 ];
 /// How a rule about an earlier run goes on behind its statistic.
 const NOT_WORSE: [&str; 5] = ["not", "worse", "than", "baseline", "by"];
 
-pub(super) fn lower(node: &Node, scenario: &Scenario, cx: &mut Context<'_>) -> Vec<Rule> {
+pub(super) fn lower(node: &Node, scenario: &Scenario, cx: &mut Context<'_>) -> Vec<Threshold> {
     let Some(mut table) = Table::new(node, "[slo]", cx) else { return Vec::new() };
-    let rules = table.require("rules", cx).and_then(|node| table::array(node, "an array of rules", cx));
+    let rules = table.require("thresholds", cx).and_then(|node| table::array(node, "an array of thresholds", cx));
     let rules = rules.unwrap_or_default().iter().filter_map(|node| entry(node, scenario, cx)).collect();
     table.finish(cx);
     rules
 }
 
-/// A rule, or one with what follows from it: `{ rule = "errors < 5%", abort = true, after = "10s" }`.
-fn entry(node: &Node, scenario: &Scenario, cx: &mut Context<'_>) -> Option<Rule> {
+/// A rule, or one with what follows from it: `{ threshold = "errors < 5%", abort = true, after = "10s" }`.
+fn entry(node: &Node, scenario: &Scenario, cx: &mut Context<'_>) -> Option<Threshold> {
     if !matches!(node.kind, Kind::Table(_)) {
         return rule(node, scenario, cx);
     }
-    let mut table = Table::new(node, "a rule", cx)?;
-    let found = table.require("rule", cx).and_then(|node| rule(node, scenario, cx));
+    let mut table = Table::new(node, "a threshold", cx)?;
+    let found = table.require("threshold", cx).and_then(|node| rule(node, scenario, cx));
     let abort = table.get("abort").map_or(Some(false), |node| table::boolean(node, cx));
     let after = table.get("after").map(|node| (node, table::duration(node, cx)));
     table.finish(cx);
@@ -72,7 +72,7 @@ fn entry(node: &Node, scenario: &Scenario, cx: &mut Context<'_>) -> Option<Rule>
         }
         _ if !abort => {}
         _ if !found.metric.is_known_early() || matches!(found.limit, Limit::Baseline(_)) => {
-            let why = "`abort` cannot be: what this rule is about is known only when the run is over";
+            let why = "`abort` cannot be: what this threshold is about is known only when the run is over";
             cx.diagnostics.error(node.span.clone(), why);
             return None;
         }
@@ -109,13 +109,13 @@ impl<'a> Words<'a> {
     }
 }
 
-pub(super) fn rule(node: &Node, scenario: &Scenario, cx: &mut Context<'_>) -> Option<Rule> {
+pub(super) fn rule(node: &Node, scenario: &Scenario, cx: &mut Context<'_>) -> Option<Threshold> {
     let Some(text) = node.as_str() else {
-        cx.diagnostics.error(node.span.clone(), format_args!("a rule is a string, not {}", node.describe()));
+        cx.diagnostics.error(node.span.clone(), format_args!("a threshold is a string, not {}", node.describe()));
         return None;
     };
     if text.trim().is_empty() {
-        cx.diagnostics.error(node.span.clone(), "this rule is empty; a rule is such as \"tell.missing = 0\"");
+        cx.diagnostics.error(node.span.clone(), "this threshold is empty; one is such as \"tell.missing = 0\"");
         return None;
     }
     let (metric, mut words) = measured(text, &node.span, scenario, cx)?;
@@ -142,7 +142,7 @@ pub(super) fn rule(node: &Node, scenario: &Scenario, cx: &mut Context<'_>) -> Op
     }
     let place = line_and_column(&cx.source.text, node.span.start);
     let (text, span) = (text.to_owned(), node.span.clone());
-    Some(Rule { text, metric, stat, limit, phase, users, span, place, ends_run: None })
+    Some(Threshold { text, metric, stat, limit, phase, users, span, place, ends_run: None })
 }
 
 /// `< 50ms`, or `not worse than baseline by 10%`.
@@ -163,7 +163,7 @@ fn limit(
         other => {
             let wanted = "expected < <= = >= > or `not worse than baseline by`";
             match other {
-                "" => cx.diagnostics.error(span, format_args!("{wanted}; the rule ends here")),
+                "" => cx.diagnostics.error(span, format_args!("{wanted}; the threshold ends here")),
                 "==" => cx.diagnostics.error_at(span, format_args!("{wanted}, found `==`"), "did you mean `=`?"),
                 _ => cx.diagnostics.error(span, format_args!("{wanted}, found `{other}`")),
             }
@@ -280,7 +280,7 @@ fn stat(word: &str) -> Option<Stat> {
 fn no_stat<T>(word: &str, span: Span, cx: &mut Context<'_>) -> Option<T> {
     let wanted = "a latency needs a statistic: p99, p99.9, max or mean";
     match word {
-        "" => cx.diagnostics.error(span, format_args!("{wanted}; the rule ends here")),
+        "" => cx.diagnostics.error(span, format_args!("{wanted}; the threshold ends here")),
         "<" | "<=" | "=" | ">=" | ">" | "not" => {
             cx.diagnostics.error(span, format_args!("{wanted}; it stands before `{word}`"));
         }

@@ -24,7 +24,7 @@ pub(in crate::scenario) const VERBS: [&str; 27] = [
     "send",
     "receive",
     "closed",
-    "harmless",
+    "closed_or_ignored",
     "http",
     "answer",
     "pending",
@@ -87,8 +87,8 @@ impl<'a> Names<'a> {
     }
 
     /// What the steps of a flow may name.
-    pub(super) fn of_visitor(actions: &'a IndexMap<String, Action>, feeds: &IndexMap<String, Feed>) -> Self {
-        Self::of("visitor", false, actions, feeds)
+    pub(super) fn of_iteration(actions: &'a IndexMap<String, Action>, feeds: &IndexMap<String, Feed>) -> Self {
+        Self::of("iteration", false, actions, feeds)
     }
 
     /// What `enter`, `auth`, `query` and `headers` of users may name who stay.
@@ -249,7 +249,7 @@ fn verb(name: &'static str, table: &mut Table<'_>, names: &mut Names<'_>, cx: &m
         },
         "disconnect" => yes(node, Verb::Disconnect, cx)?,
         "disconnected" => yes(node, Verb::Disconnected, cx)?,
-        "harmless" => yes(node, Verb::Harmless, cx)?,
+        "closed_or_ignored" => yes(node, Verb::ClosedOrIgnored, cx)?,
         "server" => {
             let action = template::parse(node, cx.diagnostics);
             cases::one_of(Some(&action), "thing to do to a server", &ServerAction::NAMES, node, cx);

@@ -28,7 +28,7 @@ pub struct Case {
     pub variant: Vec<Choice>,
     pub clients: IndexMap<String, Client>,
     pub steps: Vec<Step>,
-    pub settle: bool,
+    pub allow_unexpected: bool,
     /// How often it is played while a load runs; without it once, ahead of the load.
     pub every: Option<Duration>,
     /// What the target has to be able to do.
@@ -206,7 +206,7 @@ pub enum Verb {
         drain: bool,
     },
     /// The connection is closed, or works on and nothing else has arrived.
-    Harmless,
+    ClosedOrIgnored,
     Http {
         request: Box<HttpRequest>,
         /// The answer is looked at by a later step of this name.

@@ -12,8 +12,8 @@ use crate::vocab::quantity::Rate;
 
 /// A population whose users follow a flow.
 #[derive(Clone, Debug)]
-pub struct Journey {
-    pub coming: Coming,
+pub struct Flow {
+    pub coming: ArrivalModel,
     /// Weights.
     pub transport: Vec<(Transport, u32)>,
     pub steps: Vec<FlowStep>,
@@ -21,7 +21,7 @@ pub struct Journey {
     pub feeds: Vec<String>,
 }
 
-impl Journey {
+impl Flow {
     /// Every step, those inside loops included.
     pub fn visit<'a>(&'a self, visit: &mut dyn FnMut(&'a FlowStep)) {
         visit_all(&self.steps, visit);
@@ -31,7 +31,7 @@ impl Journey {
 pub(super) fn visit_all<'a>(steps: &'a [FlowStep], visit: &mut dyn FnMut(&'a FlowStep)) {
     for step in steps {
         visit(step);
-        if let Deed::Repeat { steps, .. } = &step.deed {
+        if let FlowAction::Repeat { steps, .. } = &step.deed {
             visit_all(steps, visit);
         }
     }
@@ -39,7 +39,7 @@ pub(super) fn visit_all<'a>(steps: &'a [FlowStep], visit: &mut dyn FnMut(&'a Flo
 
 /// How visitors come.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Coming {
+pub enum ArrivalModel {
     /// So many at a time, who come at this rate; whoever is through begins again.
     Closed { count: u32, connect: Rate },
     /// New ones all the time, however long the others take.
@@ -56,13 +56,13 @@ pub struct FlowStep {
     /// The one that was joined last, if it is not said.
     pub nsp: Option<Template>,
     pub within: Duration,
-    pub deed: Deed,
+    pub deed: FlowAction,
     pub span: Span,
 }
 
 /// What a step of a flow does.
 #[derive(Clone, Debug)]
-pub enum Deed {
+pub enum FlowAction {
     /// Joins a namespace, on a connection that is opened for it if there is none.
     Connect {
         nsp: Template,
@@ -101,7 +101,7 @@ pub enum Deed {
     },
 }
 
-impl Deed {
+impl FlowAction {
     /// Whether it takes a time that tells something about the target.
     pub fn is_measured(&self) -> bool {
         match self {

@@ -53,7 +53,7 @@ pub struct Population {
     pub recovery: bool,
     pub churn: Option<Churn>,
     /// Bytes that a user reads in a second; all there are, if it is not said.
-    pub reads: Option<usize>,
+    pub read_rate: Option<usize>,
     /// A relay between each user and the target.
     pub link: Option<Path>,
     pub driver: Driver,
@@ -117,7 +117,7 @@ impl Leaving {
 /// `[traffic.X]`
 #[derive(Debug)]
 pub struct Traffic {
-    pub by: String,
+    pub from: String,
     pub rate: Rate,
     pub arrivals: Arrivals,
     /// Event and arguments, with `${room}`, `${room.next}`, `${payload}` and `${token}`.
@@ -132,10 +132,10 @@ pub struct Traffic {
     /// The group a message's room is drawn from; without one it has none.
     pub room_group: Option<String>,
     /// Nobody, if it is not said: then the acknowledgement is what counts.
-    pub reaches: Option<Reach>,
+    pub delivers_to: Option<Reach>,
 }
 
-/// `reaches`: who must get a message.
+/// `delivers_to`: who must get a message.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Reach {
     /// The name by which it arrives.
@@ -149,7 +149,7 @@ pub struct Reach {
     pub except_sender: bool,
     /// It may be dropped.
     pub volatile: bool,
-    /// Whether the application may say it again to who joins later; otherwise that is a stray.
+    /// Whether the application may say it again to who joins later; otherwise that is misdelivered.
     pub history: bool,
 }
 
@@ -173,12 +173,12 @@ pub struct Chaos {
     pub after: Duration,
     /// Again and again until its end.
     pub every: Option<Duration>,
-    pub upset: Upset,
+    pub upset: Disruption,
 }
 
 /// What happens.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Upset {
+pub enum Disruption {
     /// A share of the users leaves.
     Drop { share: f64, of: Option<String>, how: Leaving },
     /// The links of a share of the users carry nothing for so long.

@@ -16,12 +16,12 @@ pub use case::{
     AnswerPattern, Case, Choice, Client, Drop, HttpRequest, Opening, Options, Order, RawPacket, RawPattern,
     ServerAction, Step, Verb,
 };
-pub use flow::{Coming, Deed, Feed, FlowStep, HandOut, Journey, Think};
+pub use flow::{ArrivalModel, Feed, Flow, FlowAction, FlowStep, HandOut, Think};
 pub use load::{
-    Arrivals, Away, Chaos, Churn, Driver, Invocation, Leaving, Phase, Population, Reach, RoomGroup, RoomRef, Traffic,
-    Upset,
+    Arrivals, Away, Chaos, Churn, Disruption, Driver, Invocation, Leaving, Phase, Population, Reach, RoomGroup,
+    RoomRef, Traffic,
 };
-pub use slo::{Count, Latency, Limit, Metric, Op, Rule, Stat};
+pub use slo::{Count, Latency, Limit, Metric, Op, Stat, Threshold};
 pub use topology::{NodeLabel, Topology};
 
 use super::node::Span;
@@ -45,12 +45,12 @@ pub struct Scenario {
     /// `[users]` that stay in their rooms, and send what `[traffic]` says.
     pub populations: IndexMap<String, Population>,
     /// `[users]` that follow a flow.
-    pub journeys: IndexMap<String, Journey>,
+    pub journeys: IndexMap<String, Flow>,
     pub feeds: IndexMap<String, Feed>,
     pub traffic: IndexMap<String, Traffic>,
     pub phases: Vec<Phase>,
     pub chaos: Vec<Chaos>,
-    pub slo: Vec<Rule>,
+    pub slo: Vec<Threshold>,
     pub search: Option<Search>,
     pub observe: Option<Observe>,
 }
@@ -84,14 +84,14 @@ pub enum ProcessId {
 #[derive(Clone, Debug)]
 pub struct Search {
     /// A name of `[vars]`.
-    pub raise: String,
+    pub vary: String,
     pub range: (f64, f64),
     /// What stands behind the number: `/s`, or nothing.
     pub unit: String,
     /// What must hold, besides the rules of `[slo]`: the opposite of what `until` says.
-    pub until: Vec<Rule>,
+    pub until: Vec<Threshold>,
     /// How long each measured phase is.
-    pub hold: Option<Duration>,
+    pub hold_for: Option<Duration>,
     /// A share: how exactly the answer is wanted.
     pub resolution: f64,
     pub repeat: u32,

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use crate::scenario::node::Span;
-use crate::vocab::RuleAbout;
+use crate::vocab::ThresholdKind;
 
 /// One line of `[slo]`.
 #[derive(Clone, Debug)]
-pub struct Rule {
+pub struct Threshold {
     pub text: String,
     pub metric: Metric,
     pub stat: Stat,
@@ -22,7 +22,7 @@ pub struct Rule {
     pub ends_run: Option<Duration>,
 }
 
-impl Rule {
+impl Threshold {
     /// The rule that holds when this one does not; one about a baseline has none.
     #[must_use]
     pub fn negated(mut self) -> Self {
@@ -72,21 +72,21 @@ pub enum Metric {
     Upgrade,
     /// Of the sessions that were to move to a WebSocket, those that did, as a share.
     Upgraded,
-    RulerLate,
+    GeneratorLate,
     /// From the kernel's receipt of bytes to their being read.
-    RulerRead,
+    GeneratorReadDelay,
     /// Users that failed or were lost and visits that failed, as a share of all users and visits.
     Errors,
     /// From the loss of a connection to being in all rooms again.
     Reconnect,
     /// The share of the time in which the busiest worker of sio-bench ran.
-    RulerBusy,
+    GeneratorCpu,
     /// The share of the time in which a worker of sio-bench could have run and waited for a core; of the worst.
-    RulerWait,
+    GeneratorCpuWait,
     /// Of the reconnections that asked for it, those that got their session back, as a share.
     Recovered,
     /// Of the pairs of message and user, those of which it is certain whether they were owed, as a share.
-    Strength,
+    Certainty,
     Case(String),
     /// The largest load that a search has found; a run has none.
     Capacity,
@@ -98,15 +98,17 @@ pub enum Metric {
 
 impl Metric {
     /// What a rule over it is about.
-    pub fn about(&self) -> RuleAbout {
+    pub fn about(&self) -> ThresholdKind {
         match self {
-            Self::RulerLate | Self::RulerRead | Self::RulerBusy | Self::RulerWait => RuleAbout::Ruler,
+            Self::GeneratorLate | Self::GeneratorReadDelay | Self::GeneratorCpu | Self::GeneratorCpuWait => {
+                ThresholdKind::Generator
+            }
             Self::Count {
-                of: Count::Missing | Count::Duplicate | Count::Stray | Count::Disorder | Count::Altered,
+                of: Count::Missing | Count::Duplicate | Count::Misdelivered | Count::OutOfOrder | Count::Altered,
                 ..
             }
-            | Self::Case(_) => RuleAbout::Facts,
-            _ => RuleAbout::Figures,
+            | Self::Case(_) => ThresholdKind::Facts,
+            _ => ThresholdKind::Figures,
         }
     }
 
@@ -114,7 +116,12 @@ impl Metric {
     pub fn is_known_early(&self) -> bool {
         !matches!(
             self,
-            Self::RulerBusy | Self::RulerWait | Self::Case(_) | Self::Capacity | Self::TargetCpu | Self::TargetMemory
+            Self::GeneratorCpu
+                | Self::GeneratorCpuWait
+                | Self::Case(_)
+                | Self::Capacity
+                | Self::TargetCpu
+                | Self::TargetMemory
         )
     }
 
@@ -127,8 +134,8 @@ impl Metric {
                 | Self::Connect
                 | Self::Upgrade
                 | Self::Reconnect
-                | Self::RulerLate
-                | Self::RulerRead
+                | Self::GeneratorLate
+                | Self::GeneratorReadDelay
         )
     }
 }
@@ -147,14 +154,14 @@ pub enum Latency {
 pub enum Count {
     Missing,
     Duplicate,
-    Stray,
-    Disorder,
+    Misdelivered,
+    OutOfOrder,
     /// Copies that are not as they were sent.
     Altered,
     /// Events of the right name by which no message can be recognised.
     Unidentified,
     /// Sent while the receiver was away, and lost to it.
-    Missed,
+    MissedOffline,
     /// Sent, and never acknowledged.
     Unanswered,
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use indexmap::IndexMap;
 
 use super::{cluster, population_name};
-use crate::scenario::model::{Chaos, Leaving, Phase, Population, Upset};
+use crate::scenario::model::{Chaos, Disruption, Leaving, Phase, Population};
 use crate::scenario::node::Node;
 use crate::scenario::table::{self, Context, Table};
 
@@ -66,7 +66,11 @@ fn phase(node: &Node, phases: &[Phase], cx: &mut Context<'_>) -> Option<usize> {
     found
 }
 
-fn upset(table: &mut Table<'_>, populations: &IndexMap<String, Population>, cx: &mut Context<'_>) -> Option<Upset> {
+fn upset(
+    table: &mut Table<'_>,
+    populations: &IndexMap<String, Population>,
+    cx: &mut Context<'_>,
+) -> Option<Disruption> {
     let [drop, stall, freeze, restart] = VERBS.map(|verb| table.get(verb));
     let of_cluster = OF_CLUSTERS.map(|verb| table.get(verb));
     if of_cluster.iter().any(Option::is_some) && [drop, stall, freeze, restart].iter().all(Option::is_none) {
@@ -94,21 +98,21 @@ fn upset(table: &mut Table<'_>, populations: &IndexMap<String, Population>, cx: 
     match (drop, stall, freeze, restart) {
         (Some(share), None, None, None) if length.is_none() => {
             let how = how.map_or(Some(Leaving::Dropped(crate::scenario::model::Drop::Reset)), |node| leaving(node, cx));
-            Some(Upset::Drop { share: self::share(share, cx)?, of, how: how? })
+            Some(Disruption::Drop { share: self::share(share, cx)?, of, how: how? })
         }
         (None, Some(share), None, None) if how.is_none() => {
             let Some(length) = length else {
                 cx.diagnostics.error(table.span(), "`stall` needs `for`, the time for which nothing moves");
                 return None;
             };
-            Some(Upset::Stall { share: self::share(share, cx)?, of, length })
+            Some(Disruption::Stall { share: self::share(share, cx)?, of, length })
         }
         (None, None, Some(length), None) if how.is_none() => {
-            Some(Upset::Freeze { length: table::duration(length, cx)?, node: target })
+            Some(Disruption::Freeze { length: table::duration(length, cx)?, node: target })
         }
         (None, None, None, Some(how)) => {
             let kill = kills(how, cx)?;
-            Some(Upset::Restart { kill, down: length.unwrap_or(Duration::ZERO), node: target })
+            Some(Disruption::Restart { kill, down: length.unwrap_or(Duration::ZERO), node: target })
         }
         _ => {
             cx.diagnostics

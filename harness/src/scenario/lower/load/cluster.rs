@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::chaos::kills;
-use crate::scenario::model::{Away, Upset};
+use crate::scenario::model::{Away, Disruption};
 use crate::scenario::node::Node;
 use crate::scenario::table::{self, Context, Table};
 
@@ -11,7 +11,7 @@ use crate::scenario::table::{self, Context, Table};
 const AWAY: [&str; 5] = ["pause", "kill", "restart", "partition", "delay"];
 
 /// `broker`, `balancer` or `roll`, and what goes with it.
-pub(super) fn upset(verbs: [Option<&Node>; 3], table: &mut Table<'_>, cx: &mut Context<'_>) -> Option<Upset> {
+pub(super) fn upset(verbs: [Option<&Node>; 3], table: &mut Table<'_>, cx: &mut Context<'_>) -> Option<Disruption> {
     let length = timed("for", table, cx)?;
     let (by, apart) = (timed("by", table, cx)?, timed("apart", table, cx)?);
     let node = match table.get("node") {
@@ -20,12 +20,14 @@ pub(super) fn upset(verbs: [Option<&Node>; 3], table: &mut Table<'_>, cx: &mut C
     };
     let upset = match verbs {
         [Some(verb), None, None] => {
-            Upset::Broker { how: away(verb, by, node, cx)?, length: lasting(verb, length, cx)? }
+            Disruption::Broker { how: away(verb, by, node, cx)?, length: lasting(verb, length, cx)? }
         }
         [None, Some(verb), None] => balancer(verb, cx)?,
-        [None, None, Some(verb)] => {
-            Upset::Roll { kill: kills(verb, cx)?, down: length.unwrap_or_default(), apart: apart.unwrap_or_default() }
-        }
+        [None, None, Some(verb)] => Disruption::Roll {
+            kill: kills(verb, cx)?,
+            down: length.unwrap_or_default(),
+            apart: apart.unwrap_or_default(),
+        },
         _ => {
             cx.diagnostics.error(table.span(), "expected one of: broker balancer roll");
             return None;
@@ -75,9 +77,9 @@ fn lasting(verb: &Node, length: Option<Duration>, cx: &mut Context<'_>) -> Optio
     }
 }
 
-fn balancer(verb: &Node, cx: &mut Context<'_>) -> Option<Upset> {
+fn balancer(verb: &Node, cx: &mut Context<'_>) -> Option<Disruption> {
     match table::string(verb, cx)?.as_str() {
-        "drop" => Some(Upset::Unbalance),
+        "drop" => Some(Disruption::Unbalance),
         other => {
             cx.diagnostics.unknown(verb.span.clone(), "thing to do to a balancer", other, &["drop"]);
             None
@@ -86,12 +88,12 @@ fn balancer(verb: &Node, cx: &mut Context<'_>) -> Option<Upset> {
 }
 
 /// Whether nothing was said that does not go with it.
-fn fits(upset: &Upset, said: [bool; 4], table: &Table<'_>, cx: &mut Context<'_>) -> bool {
+fn fits(upset: &Disruption, said: [bool; 4], table: &Table<'_>, cx: &mut Context<'_>) -> bool {
     let takes = match upset {
-        Upset::Broker { how: Away::Far { .. }, .. } => [true, true, true, false],
-        Upset::Broker { how: Away::Parted { .. }, .. } => [true, false, true, false],
-        Upset::Broker { .. } => [true, false, false, false],
-        Upset::Roll { .. } => [true, false, false, true],
+        Disruption::Broker { how: Away::Far { .. }, .. } => [true, true, true, false],
+        Disruption::Broker { how: Away::Parted { .. }, .. } => [true, false, true, false],
+        Disruption::Broker { .. } => [true, false, false, false],
+        Disruption::Roll { .. } => [true, false, false, true],
         _ => [false; 4],
     };
     let names = ["for", "by", "node", "apart"];

@@ -21,8 +21,8 @@ pub(in crate::scenario::lower) struct World<'a> {
 
 pub(in crate::scenario::lower) fn lower(node: &Node, world: &World<'_>, cx: &mut Context<'_>) -> Option<Traffic> {
     let mut table = Table::new(node, "a traffic", cx)?;
-    let by = table.require("by", cx).and_then(|node| population_name(node, world.populations, cx));
-    let rate = rate(&mut table, by.as_ref().and_then(|by| world.populations.get(by)), cx);
+    let from = table.require("from", cx).and_then(|node| population_name(node, world.populations, cx));
+    let rate = rate(&mut table, from.as_ref().and_then(|from| world.populations.get(from)), cx);
     let arrivals = table.get("arrivals").map_or(Some(Arrivals::Poisson), |node| arrivals(node, cx));
     let invocation = table.get("do").map(|node| actions::invocation(node, world.actions, cx));
     let emit = table.get("emit").map(|node| actions::arguments(node, cx));
@@ -50,19 +50,19 @@ pub(in crate::scenario::lower) fn lower(node: &Node, world: &World<'_>, cx: &mut
         Some(node) => Some(super::namespace(node, cx)?),
         None => None,
     };
-    let reaches_node = table.get("reaches");
-    let reaches = match reaches_node {
-        Some(node) => Some(reaches(node, world.rooms, cx)?),
+    let delivers_to_node = table.get("delivers_to");
+    let delivers_to = match delivers_to_node {
+        Some(node) => Some(delivers_to(node, world.rooms, cx)?),
         None if ack => None,
         None => {
-            cx.diagnostics.error(table.span(), "a traffic needs `reaches`, or `ack = true` if nobody else gets it");
+            cx.diagnostics.error(table.span(), "a traffic needs `delivers_to`, or `ack = true` if nobody else gets it");
             return None;
         }
     };
     table.finish(cx);
-    let by = by?;
-    let population = world.populations.get(&by);
-    let addressed = || reaches.iter().flat_map(|reaches| reaches.rooms.iter().chain(&reaches.except));
+    let from = from?;
+    let population = world.populations.get(&from);
+    let addressed = || delivers_to.iter().flat_map(|delivers_to| delivers_to.rooms.iter().chain(&delivers_to.except));
     let needs_room = addressed().any(|room| !matches!(room, RoomRef::Named { .. })) || says_room(&emit);
     let room_group = match (needs_room, drawn_group(population, own_namespace.as_deref(), world.rooms)) {
         (false, _) => None,
@@ -70,9 +70,9 @@ pub(in crate::scenario::lower) fn lower(node: &Node, world: &World<'_>, cx: &mut
         (true, None) => {
             // What is wrong with its rooms has been said.
             if cx.diagnostics.is_empty() {
-                let message = format!("`{by}` are in no room, so `${{room}}` is nothing");
+                let message = format!("`{from}` are in no room, so `${{room}}` is nothing");
                 cx.diagnostics.error(node.span.clone(), message);
-                cx.diagnostics.note(format_args!("add `in = {{ GROUP = 1 }}` to [users.{by}]"));
+                cx.diagnostics.note(format_args!("add `in = {{ GROUP = 1 }}` to [users.{from}]"));
             }
             return None;
         }
@@ -81,8 +81,8 @@ pub(in crate::scenario::lower) fn lower(node: &Node, world: &World<'_>, cx: &mut
         .or_else(|| room_group.as_ref().map(|group| world.rooms[group].namespace.clone()))
         .or_else(|| population.and_then(|population| population.namespaces.first().cloned()))?;
     if population.is_some_and(|population| !population.namespaces.contains(&namespace)) {
-        cx.diagnostics.error(node.span.clone(), format_args!("`{by}` are not in the namespace {namespace}"));
-        cx.diagnostics.note(format_args!("add `namespace = \"{namespace}\"` to [users.{by}]"));
+        cx.diagnostics.error(node.span.clone(), format_args!("`{from}` are not in the namespace {namespace}"));
+        cx.diagnostics.note(format_args!("add `namespace = \"{namespace}\"` to [users.{from}]"));
         return None;
     }
     for room in addressed() {
@@ -93,13 +93,13 @@ pub(in crate::scenario::lower) fn lower(node: &Node, world: &World<'_>, cx: &mut
                 "the rooms of `{group}` are in {}, and this is sent in {namespace}",
                 world.rooms[group].namespace
             );
-            cx.diagnostics.error(reaches_node.map_or(node.span.clone(), |node| node.span.clone()), message);
+            cx.diagnostics.error(delivers_to_node.map_or(node.span.clone(), |node| node.span.clone()), message);
             return None;
         }
     }
     let payload_size = if check_identity(node, &emit, identify.is_some(), cx) { payload_size } else { 0 };
     Some(Traffic {
-        by,
+        from,
         rate: rate?,
         arrivals: arrivals?,
         emit,
@@ -109,7 +109,7 @@ pub(in crate::scenario::lower) fn lower(node: &Node, world: &World<'_>, cx: &mut
         identify,
         namespace,
         room_group,
-        reaches,
+        delivers_to,
     })
 }
 
@@ -162,13 +162,13 @@ fn key_span(name: &str, node: &Node) -> Option<Span> {
 }
 
 /// `rate`, in total, or `rate_each`, of every user.
-fn rate(table: &mut Table<'_>, by: Option<&Population>, cx: &mut Context<'_>) -> Option<Rate> {
+fn rate(table: &mut Table<'_>, from: Option<&Population>, cx: &mut Context<'_>) -> Option<Rate> {
     match (table.get("rate"), table.entry("rate_each")) {
         (Some(node), None) => table::rate(node, cx),
         (None, Some((_, node))) => {
             let each = table::rate(node, cx)?;
             // Who sends has been reported, if it is nobody.
-            Some(Rate { per_second: each.per_second * f64::from(by?.count) })
+            Some(Rate { per_second: each.per_second * f64::from(from?.count) })
         }
         (Some(total), Some((key, _))) => {
             cx.diagnostics.error(key.span.clone(), "`rate` and `rate_each` exclude each other");
@@ -230,8 +230,8 @@ fn payload(node: &Node, cx: &mut Context<'_>) -> Option<(usize, bool)> {
 }
 
 /// `{ event = "msg", args = ["${room}"], rooms = ["${room}", "all-0"], except = ["sender", "muted-0"] }`
-fn reaches(node: &Node, groups: &IndexMap<String, RoomGroup>, cx: &mut Context<'_>) -> Option<Reach> {
-    let mut table = Table::new(node, "`reaches`", cx)?;
+fn delivers_to(node: &Node, groups: &IndexMap<String, RoomGroup>, cx: &mut Context<'_>) -> Option<Reach> {
+    let mut table = Table::new(node, "`delivers_to`", cx)?;
     let event = table.require("event", cx).and_then(|node| table::string(node, cx));
     let args = table.get("args").map(|node| actions::list(node, cx));
     let rooms_node = table.require("rooms", cx)?;

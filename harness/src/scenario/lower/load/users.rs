@@ -9,7 +9,7 @@ use super::super::{cases, flow};
 use super::bounded;
 use crate::scenario::diagnostic::Diagnostics;
 use crate::scenario::model::{
-    Arrivals, Churn, Coming, Driver, FlowStep, Journey, Leaving, Population, RoomGroup, Transport,
+    ArrivalModel, Arrivals, Churn, Driver, Flow, FlowStep, Leaving, Population, RoomGroup, Transport,
 };
 use crate::scenario::node::{Kind, Node};
 use crate::scenario::table::{self, Context, Table};
@@ -22,7 +22,7 @@ pub(in crate::scenario::lower) enum Users {
     /// They stay in their rooms.
     Staying(Box<Population>),
     /// They follow a flow.
-    Travelling(Journey),
+    Travelling(Flow),
 }
 
 /// What users may refer to.
@@ -40,7 +40,7 @@ pub(in crate::scenario::lower) fn lower(node: &Node, around: &Around<'_>, cx: &m
 }
 
 /// Those whose users follow a flow have these keys.
-fn travelling(node: &Node, mut table: Table<'_>, around: &Around<'_>, cx: &mut Context<'_>) -> Option<Journey> {
+fn travelling(node: &Node, mut table: Table<'_>, around: &Around<'_>, cx: &mut Context<'_>) -> Option<Flow> {
     let coming = coming(&mut table, cx);
     let transport = table.get("transport").map_or_else(|| Some(vec![(Transport::WebSocket, 1)]), |n| weights(n, cx));
     let steps = flow::lower(node, &around.flow, cx);
@@ -54,7 +54,7 @@ fn travelling(node: &Node, mut table: Table<'_>, around: &Around<'_>, cx: &mut C
         ("enter_again", "first steps of the flow"),
         ("churn", "a last step such as { disconnect = true }"),
         ("recovery", "users without a flow"),
-        ("reads", "users without a flow"),
+        ("read_rate", "users without a flow"),
         ("link", "users without a flow"),
         ("driver", "users without a flow"),
     ] {
@@ -65,11 +65,11 @@ fn travelling(node: &Node, mut table: Table<'_>, around: &Around<'_>, cx: &mut C
     }
     table.finish(cx);
     let (steps, feeds) = steps?;
-    Some(Journey { coming: coming?, transport: transport?, steps, feeds })
+    Some(Flow { coming: coming?, transport: transport?, steps, feeds })
 }
 
 /// `count` and `connect`, or `arrive` and `arrivals`.
-fn coming(table: &mut Table<'_>, cx: &mut Context<'_>) -> Option<Coming> {
+fn coming(table: &mut Table<'_>, cx: &mut Context<'_>) -> Option<ArrivalModel> {
     let (count, arrive) = (table.entry("count"), table.entry("arrive"));
     let (connect, arrivals) = (table.entry("connect"), table.entry("arrivals"));
     match (count, arrive) {
@@ -78,14 +78,14 @@ fn coming(table: &mut Table<'_>, cx: &mut Context<'_>) -> Option<Coming> {
                 cx.diagnostics.error(key.span.clone(), "`arrivals` goes with `arrive`; `count` goes with `connect`");
             }
             let count = bounded(count, cx);
-            Some(Coming::Closed { count: count?, connect: connect_rate(connect.map(|(_, node)| node), cx)? })
+            Some(ArrivalModel::Closed { count: count?, connect: connect_rate(connect.map(|(_, node)| node), cx)? })
         }
         (None, Some((_, rate))) => {
             if let Some((key, _)) = connect {
                 cx.diagnostics.error(key.span.clone(), "`connect` goes with `count`; `arrive` is a rate itself");
             }
             let arrivals = arrivals.map_or(Some(Arrivals::Poisson), |(_, node)| super::traffic::arrivals(node, cx));
-            Some(Coming::Open { rate: table::rate(rate, cx)?, arrivals: arrivals? })
+            Some(ArrivalModel::Open { rate: table::rate(rate, cx)?, arrivals: arrivals? })
         }
         (Some((_, count)), Some((key, _))) => {
             cx.diagnostics.error(key.span.clone(), "`count` and `arrive` exclude each other");
@@ -128,7 +128,7 @@ fn staying(mut table: Table<'_>, around: &Around<'_>, cx: &mut Context<'_>) -> O
         Some(node) => Some(churn(node, cx)?),
         None => None,
     };
-    let reads = match table.get("reads") {
+    let read_rate = match table.get("read_rate") {
         Some(node) => Some(table::throughput(node, cx)?),
         None => None,
     };
@@ -144,7 +144,7 @@ fn staying(mut table: Table<'_>, around: &Around<'_>, cx: &mut Context<'_>) -> O
         cx.diagnostics.note("add `transport = \"polling\"`");
     }
     table.finish(cx);
-    let Coming::Closed { count, connect } = coming? else { return None };
+    let ArrivalModel::Closed { count, connect } = coming? else { return None };
     let namespaces = all_namespaces(namespaces, &memberships, rooms);
     Some(Population {
         count,
@@ -160,7 +160,7 @@ fn staying(mut table: Table<'_>, around: &Around<'_>, cx: &mut Context<'_>) -> O
         feeds: shown.feeds,
         recovery: recovery?,
         churn,
-        reads,
+        read_rate,
         link,
         driver: driver?,
     })

@@ -1,0 +1,383 @@
+//! Follows a run from outside: adds up what the workers measure, shows it, watches the target, and ends what is over.
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::sync::PoisonError;
+use std::sync::mpsc as thread_mpsc;
+use std::time::{Duration, Instant};
+
+use indexmap::IndexMap;
+use tokio::sync::mpsc;
+
+use super::admission::{Admission, Entering, NotIn, nobody};
+use super::away;
+use super::chaos::FaultEvent;
+use super::control::Aborted;
+use super::cpu;
+use super::fanout::Places;
+use super::measurements::{Key, Measure, Snapshot, SoFar};
+use super::observe::Observer;
+use super::plan::Plan;
+use super::result::{Histograms, so_far};
+use super::run::LEAD;
+use super::shared::Shared;
+use super::slo;
+use crate::clock;
+use crate::interrupt::Interrupt;
+use crate::live::Live;
+use crate::record::histogram::{Interval, summary};
+use crate::record::intervals::tag;
+use crate::record::{Cpu, EndedBy, Entry, Growth, Memory, Progress, Recorder, Summary, ThresholdResult};
+use crate::scenario::Loaded;
+use crate::scenario::model::Disruption;
+use crate::target::{Fleet, Frozen, Joint};
+use crate::vocab::INTERRUPTED;
+
+/// How often the target's process is looked at.
+const WATCH: Duration = Duration::from_millis(50);
+
+/// Freezes and restarts what the scenario says, when it says so. Returns only when that cannot be done, with the
+/// reason.
+async fn upset_processes(shared: &Shared, fleet: &tokio::sync::Mutex<&mut Fleet>) -> String {
+    let Ok(origin) = shared.control.started().await else { return std::future::pending().await };
+    for FaultEvent { at, upset, .. } in shared.chaos.iter().filter(|happening| !happening.is_about_users()) {
+        tokio::time::sleep_until((origin + Duration::from_nanos(*at)).into()).await;
+        match *upset {
+            Disruption::Freeze { length, node } => {
+                let Some(pid) = fleet.lock().await.pid(node) else { continue };
+                let frozen = Frozen::new(pid);
+                tokio::time::sleep(length).await;
+                drop(frozen);
+            }
+            Disruption::Restart { kill, down, node } => {
+                let mut fleet = fleet.lock().await;
+                match fleet.restart(node, kill, down).await {
+                    Ok(()) => know(shared, &fleet),
+                    Err(error) => return format!("node {node} could not be started again: {error}"),
+                }
+            }
+            Disruption::Roll { kill, down, apart } => {
+                let nodes = fleet.lock().await.nodes().len() as u32;
+                for node in 0..nodes {
+                    let mut fleet = fleet.lock().await;
+                    if let Err(error) = fleet.restart(node, kill, down).await {
+                        return format!("node {node} could not be started again: {error}");
+                    }
+                    know(shared, &fleet);
+                    drop(fleet);
+                    tokio::time::sleep(apart).await;
+                }
+            }
+            Disruption::Broker { how, length } => {
+                if let Err(error) = away::from(fleet, how, length).await {
+                    return format!("the broker could not be upset: {error}");
+                }
+            }
+            Disruption::Unbalance => {
+                if let Some(balancer) = fleet.lock().await.balancer() {
+                    balancer.drop_everybody();
+                }
+            }
+            Disruption::Drop { .. } | Disruption::Stall { .. } => {}
+        }
+    }
+    std::future::pending().await
+}
+
+/// Where users knock from now on.
+fn know(shared: &Shared, fleet: &Fleet) {
+    for (place, door) in shared.nodes.iter().zip(fleet.doors()) {
+        place.write().unwrap_or_else(PoisonError::into_inner).clone_from(door);
+    }
+}
+
+/// Follows a run from outside.
+pub(super) struct Watch<'a> {
+    loaded: &'a Loaded,
+    shared: &'a Shared,
+    snapshots: mpsc::UnboundedReceiver<Snapshot>,
+    /// The last snapshot of each worker: present, failed, lost, sent, delivered, wrong, visiting.
+    latest: Vec<Option<[u64; 7]>>,
+    /// Of the whole run.
+    pub(super) histograms: Histograms,
+    /// Of the second that is going on.
+    second: Histograms,
+    hlog: thread_mpsc::Sender<Interval>,
+    origin: Option<Instant>,
+    live: Live,
+    pub(super) observer: Rc<Observer<'a>>,
+    admission: Admission,
+    /// How those fare who ask to be let in; the last word of each worker.
+    entering: Vec<Vec<Entering>>,
+    /// What went wrong as long as nobody is in; the same.
+    refusals: Vec<IndexMap<String, u64>>,
+    /// What each worker has counted, where a threshold may end the run.
+    so_far: Vec<Option<Box<SoFar>>>,
+    /// The threshold that ended the run.
+    pub(super) crossed: Option<ThresholdResult>,
+}
+
+impl<'a> Watch<'a> {
+    pub(super) fn new(
+        loaded: &'a Loaded,
+        shared: &'a Shared,
+        snapshots: mpsc::UnboundedReceiver<Snapshot>,
+        hlog: thread_mpsc::Sender<Interval>,
+        live: Live,
+        observer: Observer<'a>,
+    ) -> Self {
+        Self {
+            loaded,
+            shared,
+            snapshots,
+            latest: (0..shared.workers).map(|_| None).collect(),
+            histograms: Histograms::default(),
+            second: Histograms::default(),
+            hlog,
+            origin: None,
+            live,
+            observer: Rc::new(observer),
+            admission: Admission::new(shared.groups(), shared.plan.nodes),
+            entering: vec![Vec::new(); shared.workers],
+            refusals: vec![IndexMap::new(); shared.workers],
+            so_far: vec![None; shared.workers],
+            crossed: None,
+        }
+    }
+
+    /// Until the run is over or aborted; returns what its phases took.
+    pub(super) async fn follow(
+        &mut self,
+        fleet: &mut Fleet,
+        beside: impl Future<Output = ()>,
+        recorder: &mut Recorder,
+        interrupt: &mut Interrupt,
+    ) -> (Cpu, Memory) {
+        let shared = self.shared;
+        let control = &shared.control;
+        let cpu = Cell::new(Cpu::default());
+        let observer = self.observer.clone();
+        let memory = || (cpu::own().memory, observer.cost().memory);
+        let grown = Cell::new([memory(), (None, None), (None, None)]);
+        let timeline = async {
+            control.barrier().await?;
+            let [before_users, ..] = grown.get();
+            let open = memory();
+            grown.set([before_users, open, (None, None)]);
+            let origin = clock::now() + LEAD;
+            control.start(origin);
+            let before = (origin, cpu::own().cpu, observer.cost().cpu, cpu::stolen());
+            control.barrier().await?;
+            let difference = |now: Option<f64>, before: Option<f64>| Some(now? - before?);
+            cpu.set(Cpu {
+                seconds: clock::now().duration_since(before.0).as_secs_f64(),
+                own: difference(cpu::own().cpu, before.1),
+                target: difference(observer.cost().cpu, before.2),
+                stolen: difference(cpu::stolen(), before.3),
+            });
+            grown.set([before_users, open, memory()]);
+            control.barrier().await?;
+            control.barrier().await
+        };
+        let fleet = tokio::sync::Mutex::new(fleet);
+        let chaos = upset_processes(shared, &fleet);
+        let observing = observer.follow();
+        tokio::pin!(timeline, chaos, beside, observing);
+        let mut watch = tokio::time::interval(WATCH);
+        loop {
+            // Cancel-safe: timeline and chaos are pinned outside, the others hold nothing.
+            tokio::select! {
+                outcome = &mut timeline => {
+                    let _: Result<(), Aborted> = outcome;
+                    break;
+                }
+                why = &mut chaos => control.abort(&why),
+                () = &mut beside => {}
+                () = &mut observing => {}
+                Some(mut snapshot) = self.snapshots.recv() => {
+                    self.origin = self.origin.or(control.origin());
+                    self.keep_and_show(&snapshot, recorder);
+                    self.so_far[snapshot.worker] = snapshot.so_far.take();
+                    if let Some(why) = self.crosses(snapshot.worker) {
+                        control.end(EndedBy::Threshold, &why);
+                    }
+                    if self.all_lost() {
+                        control.abort("every connection was lost");
+                    }
+                    if let Some(NotIn { why, unreachable }) = self.nobody_gets_in() {
+                        control.end(if unreachable { EndedBy::Target } else { EndedBy::Refusal }, &why);
+                    }
+                }
+                _ = watch.tick() => {
+                    // While a node is being started again, nobody looks whether it runs.
+                    if let Ok(mut fleet) = fleet.try_lock() {
+                        if let Some(status) = fleet.ended() {
+                            control.abort(&format!("the target ended ({status})"));
+                        }
+                        if let Some(words) = fleet.joint().and_then(Joint::lost) {
+                            control.abort(&words);
+                        }
+                    }
+                }
+                () = interrupt.wait() => control.abort(INTERRUPTED),
+            }
+        }
+        while let Ok(snapshot) = self.snapshots.try_recv() {
+            self.keep(&snapshot);
+        }
+        let [before, open, end] = grown.get();
+        let own = Growth { before: before.0, open: open.0, end: end.0 };
+        let target = Growth { before: before.1, open: open.1, end: end.1 };
+        (cpu.get(), Memory { own, target })
+    }
+
+    /// Adds the histograms of a snapshot to the sums and to the log.
+    pub(super) fn keep(&mut self, snapshot: &Snapshot) {
+        let now = self.origin.map_or(Duration::ZERO, |origin| clock::now().saturating_duration_since(origin));
+        for (key, histogram) in &snapshot.histograms {
+            self.histograms.add(key.clone(), histogram);
+            self.second.add(key.clone(), histogram);
+            let length = Duration::from_secs(1).min(now);
+            let interval = Interval {
+                tag: tag_of(&self.shared.plan, key),
+                start: now.saturating_sub(length),
+                length,
+                histogram: histogram.clone(),
+            };
+            // The writer ends early only when the disk is full; the join tells.
+            let _ = self.hlog.send(interval);
+        }
+        self.entering[snapshot.worker].clone_from(&snapshot.entering);
+        self.refusals[snapshot.worker].clone_from(&snapshot.problems);
+        self.latest[snapshot.worker] = Some([
+            snapshot.present,
+            snapshot.failed,
+            snapshot.lost,
+            snapshot.sent,
+            snapshot.delivered,
+            snapshot.wrong,
+            snapshot.iterating,
+        ]);
+    }
+
+    /// Adds latencies by place to the log, so that those of several machines can be put together.
+    pub(super) fn keep_places(&self, places: &Places) {
+        let length = self.origin.map_or(Duration::ZERO, |origin| clock::now().saturating_duration_since(origin));
+        for (index, traffic) in self.shared.plan.traffic.iter().enumerate() {
+            for (tag, histogram) in places.tagged(index, &traffic.name) {
+                let interval = Interval { tag, start: Duration::ZERO, length, histogram: histogram.clone() };
+                let _ = self.hlog.send(interval);
+            }
+        }
+    }
+
+    fn keep_and_show(&mut self, snapshot: &Snapshot, recorder: &mut Recorder) {
+        self.keep(snapshot);
+        if snapshot.worker != 0 {
+            return;
+        }
+        let total = |index: usize| self.latest.iter().flatten().map(|numbers| numbers[index]).sum::<u64>();
+        let second = self.origin.map_or(-1.0, |origin| match clock::now().checked_duration_since(origin) {
+            Some(since) => since.as_secs_f64(),
+            None => 0.0,
+        });
+        let nanos = (second.max(0.0) * 1e9) as u64;
+        let plan = &self.shared.plan;
+        let phase = plan.phases.iter().find(|phase| nanos < phase.end).map_or("settle", |phase| &phase.name);
+        let phase = if self.origin.is_none() { "connect" } else { phase };
+        let second_of = std::mem::take(&mut self.second);
+        let of = |measure| second_of.sum(measure, 0, |_| true).map(|all| summary(&all)).unwrap_or_default();
+        let progress = Progress {
+            second: (second * 1e3).round() / 1e3,
+            phase: phase.to_owned(),
+            connected: total(0),
+            failed: total(1),
+            sent: total(3),
+            delivered: total(4),
+            wrong: total(5),
+            iterating: total(6),
+            latency: latencies(plan, &second_of),
+            late: of(Measure::Late),
+            read: of(Measure::Read),
+            own: cpu::own(),
+            target: self.observer.cost(),
+            metrics: self.observer.metrics(),
+        };
+        self.live.show(&progress);
+        // A record that cannot be written is told at the end, when the result is.
+        let _ = recorder.add(Entry::Progress(progress));
+    }
+
+    /// Ends the showing and the log; returns what was measured, and what could not be learned of the target.
+    pub(super) fn end(self) -> (Histograms, Option<String>) {
+        (self.histograms, self.observer.problem())
+    }
+
+    /// Why nobody will get in, if that is so.
+    fn nobody_gets_in(&mut self) -> Option<NotIn> {
+        let groups = self.shared.plan.populations.len() + self.shared.plan.journeys.len();
+        let mut all = vec![Entering::default(); groups];
+        self.entering.iter().flat_map(|worker| worker.iter().enumerate()).for_each(|(group, one)| all[group] += *one);
+        // Where processes are to be stopped, a connection that fails is no surprise.
+        let calm = self.shared.chaos.iter().all(FaultEvent::is_about_users);
+        if !calm || !self.admission.is_hopeless(&all) {
+            return None;
+        }
+        let mut reasons = IndexMap::new();
+        self.refusals.iter().flatten().for_each(|(why, times)| *reasons.entry(why.clone()).or_default() += times);
+        Some(nobody(&all, self.shared.plan.users.len() as u64, &reasons))
+    }
+
+    /// Why a threshold ends the run, if one does. Each second, when the first worker has said how things stand.
+    fn crosses(&mut self, worker: usize) -> Option<String> {
+        let since = clock::now().checked_duration_since(self.origin?)?;
+        if worker != 0 || !self.shared.may_end_early || self.crossed.is_some() {
+            return None;
+        }
+        let workers: Vec<SoFar> = self.so_far.iter().flatten().map(|so_far| (**so_far).clone()).collect();
+        let load = so_far(&self.shared.plan, &workers);
+        let crossed = slo::crossed(self.loaded, &self.shared.plan, &load, &self.histograms, since)?;
+        let why =
+            format!("`{}` ended the run after {:.0} s: {}", crossed.threshold, since.as_secs_f64(), crossed.observed);
+        self.crossed = Some(crossed);
+        Some(why)
+    }
+
+    fn all_lost(&self) -> bool {
+        let total = |index: usize| self.latest.iter().flatten().map(|numbers| numbers[index]).sum::<u64>();
+        let lost = total(2) + total(1);
+        self.origin.is_some() && total(2) > 0 && lost == self.shared.plan.users.len() as u64
+    }
+}
+
+/// What was measured in a second: each traffic's deliveries or answers, each step of a flow, and connecting.
+fn latencies(plan: &Plan, second: &Histograms) -> IndexMap<String, Summary> {
+    let mut found = IndexMap::new();
+    let mut add = |name: String, measure, of| {
+        if let Some(histogram) = second.sum(measure, of, |_| true) {
+            found.insert(name, summary(&histogram));
+        }
+    };
+    for (index, traffic) in plan.traffic.iter().enumerate() {
+        add(format!("{}.delivery", traffic.name), Measure::Delivery, index);
+        add(format!("{}.ack", traffic.name), Measure::Ack, index);
+    }
+    for (index, step) in plan.steps.iter().enumerate() {
+        add(step.clone(), Measure::Step, index);
+    }
+    add("connect".to_owned(), Measure::Connect, 0);
+    found
+}
+
+/// `tell.delivery@steady`, `generator.late@steady`, `connect`.
+pub(super) fn tag_of(plan: &Plan, key: &Key) -> String {
+    let phase = plan.phases.get(key.phase).map_or("", |phase| &phase.name);
+    let name = key.measure.name();
+    match key.measure {
+        Measure::Connect => tag(name, None),
+        Measure::Reconnect | Measure::Fence | Measure::Upgrade => tag(name, Some(phase)),
+        Measure::Late | Measure::Read | Measure::Queue => tag(&format!("generator.{name}"), Some(phase)),
+        Measure::Step => tag(&plan.steps[key.of], Some(phase)),
+        _ => tag(&format!("{}.{name}", plan.traffic[key.of].name), Some(phase)),
+    }
+}

@@ -1,0 +1,92 @@
+//! Names that records had up to schema 2, and what they are called since: the only place that knows them.
+
+use serde_json::{Map, Value};
+
+/// The first schema with today's names.
+pub(super) const RENAMED_IN: u32 = 3;
+
+/// Fields of a line of each type: where they are (`*` is any name or element), the old name and the new one.
+const FIELDS: [(&str, &[&str], &str, &str); 12] = [
+    ("case", &[], "rule", "requirement"),
+    ("suite", &[], "rules", "requirements"),
+    ("rule", &[], "rule", "threshold"),
+    ("progress", &[], "open", "connected"),
+    ("progress", &[], "visiting", "iterating"),
+    ("load", &[], "journeys", "iterations"),
+    ("load", &["users"], "asked", "requested"),
+    ("load", &["users"], "open", "connected"),
+    ("load", &["users"], "lost", "disconnected"),
+    ("capacity", &[], "raise", "vary"),
+    ("trial", &["judged", "*"], "rule", "threshold"),
+    ("capacity", &["judged", "*"], "rule", "threshold"),
+];
+/// Counts of a traffic: where they are in a line of type `load`.
+const COUNTS_AT: [&[&str]; 4] = [
+    &["traffic", "*", "counts"],
+    &["traffic", "*", "users", "*"],
+    &["traffic", "*", "phases", "*", "counts"],
+    &["traffic", "*", "phases", "*", "users", "*"],
+];
+const COUNTS: [(&str, &str); 5] = [
+    ("stray", "misdelivered"),
+    ("disorder", "out_of_order"),
+    ("stray_across", "misdelivered_across"),
+    ("disorder_across", "out_of_order_across"),
+    ("missed", "missed_offline"),
+];
+
+/// A line as it would be written today.
+pub(super) fn renamed(mut line: Value) -> Value {
+    let Some(kind) = line.get("type").and_then(Value::as_str).map(ToOwned::to_owned) else { return line };
+    for (_, path, old, new) in FIELDS.iter().filter(|(of, ..)| *of == kind) {
+        at(&mut line, path, &mut |object| rename(object, old, new));
+    }
+    match kind.as_str() {
+        "rule" => {
+            line["type"] = "threshold".into();
+            let about = line.get_mut("about").filter(|about| about.as_str() == Some("ruler"));
+            about.into_iter().for_each(|about| *about = "generator".into());
+        }
+        "load" => {
+            for path in COUNTS_AT {
+                at(&mut line, path, &mut |counts| COUNTS.iter().for_each(|(old, new)| rename(counts, old, new)));
+            }
+            at(&mut line, &["violations", "*"], &mut |violation| {
+                let measure = violation.get_mut("measure");
+                measure.into_iter().for_each(|measure| {
+                    let new = COUNTS.iter().find(|(old, _)| measure.as_str() == Some(old));
+                    new.into_iter().for_each(|(_, new)| *measure = (*new).into());
+                });
+            });
+        }
+        _ => {}
+    }
+    line
+}
+
+/// The name that a distribution had in the log of a run, without its phase, as it is today.
+pub(super) fn renamed_measure(tag: &str) -> String {
+    match tag.strip_prefix("ruler.") {
+        Some(name @ ("late" | "read" | "queue")) => format!("generator.{name}"),
+        _ => tag.to_owned(),
+    }
+}
+
+/// Calls `f` with every object that is there.
+fn at(value: &mut Value, path: &[&str], f: &mut dyn FnMut(&mut Map<String, Value>)) {
+    match (path, value) {
+        ([], Value::Object(object)) => f(object),
+        (["*", rest @ ..], Value::Object(object)) => object.values_mut().for_each(|value| at(value, rest, f)),
+        (["*", rest @ ..], Value::Array(values)) => values.iter_mut().for_each(|value| at(value, rest, f)),
+        ([name, rest @ ..], Value::Object(object)) => {
+            object.get_mut(*name).into_iter().for_each(|value| at(value, rest, f));
+        }
+        _ => {}
+    }
+}
+
+fn rename(object: &mut Map<String, Value>, old: &str, new: &str) {
+    if let Some(value) = object.remove(old) {
+        object.insert(new.to_owned(), value);
+    }
+}
