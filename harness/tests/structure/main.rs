@@ -1,6 +1,9 @@
 //! Modules of the program import in one direction. The order is written here, once.
 #![allow(clippy::unwrap_used, reason = "a test")]
 
+mod links;
+mod map;
+
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
