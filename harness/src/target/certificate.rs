@@ -1,6 +1,6 @@
 //! A certificate for a target that is to speak TLS, made when it is started.
 
-use std::path::{Path, PathBuf};
+use std::path::{self, Path, PathBuf};
 use std::sync::Arc;
 
 use super::{Error, Launch};
@@ -24,8 +24,11 @@ pub(super) fn make(launch: &mut Launch) -> Result<(), Error> {
     let wrong = |what: &dyn std::fmt::Display| Error::Usage(format!("cannot make a certificate: {what}"));
     let names = ["localhost", "127.0.0.1"].map(str::to_owned);
     let made = rcgen::generate_simple_self_signed(names).map_err(|error| wrong(&error))?;
-    let file = |end: &str| -> PathBuf { launch.stderr.with_extension(end) };
-    let (certificate, key) = (file("cert.pem"), file("key.pem"));
+    // A target is started in its own folder, and is told of files from there.
+    let file = |end: &str| -> Result<PathBuf, Error> {
+        path::absolute(launch.stderr.with_extension(end)).map_err(|error| wrong(&error))
+    };
+    let (certificate, key) = (file("cert.pem")?, file("key.pem")?);
     let write = |path: &Path, text: String| {
         output::write(path, &text).map_err(|error| wrong(&format!("{}: {error}", path.display())))
     };
