@@ -223,7 +223,16 @@ pub(super) fn formation(option: Option<&str>, loaded: &[Loaded]) -> Result<Forma
             }
         }
     };
-    if choices.len() > 1 && matches!(choices[0], Choice::Url(_)) && option.is_some() {
+    let is_running = matches!(choices[0], Choice::Url(_)) && option.is_some();
+    if is_running && target.cluster.is_some() {
+        // The cluster is there already, behind this address: nothing is started, and its rules hold.
+        let choices = choices.into_iter().take(1).collect();
+        let formation =
+            Formation { choices, cluster: None, name: None, balancer: crate::vocab::Balancer::None, linked: false };
+        loaded.iter().try_for_each(|file| upsets::check(file, &formation))?;
+        return Ok(formation);
+    }
+    if is_running && choices.len() > 1 {
         return Err(format!(
             "the scenario has {} nodes, and --target is one server that runs already; nothing was sent\n  \
              give the URLs in `urls` of [target], or name a target that sio-bench can start",

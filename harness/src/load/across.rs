@@ -61,7 +61,9 @@ fn senders(local: &Local, mine: &[u32]) -> Vec<(u32, Links)> {
     // Over all users, so that every worker comes to the same.
     for (number, user) in (0..).zip(&plan.users) {
         let mut links = Links::new();
-        for (index, traffic) in plan.traffic.iter().enumerate().filter(|(_, traffic)| traffic.from == user.population) {
+        for (index, traffic) in
+            plan.traffic.iter().enumerate().filter(|(_, traffic)| traffic.from == user.population && traffic.delivers)
+        {
             match traffic.drawn {
                 Some((first, count)) => {
                     let drawn = user.rooms.iter().filter(|room| (first..first + count).contains(*room));

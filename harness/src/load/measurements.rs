@@ -164,6 +164,8 @@ pub(super) struct Across {
     pub(super) owed: u64,
     pub(super) missing: u64,
     pub(super) undecided: u64,
+    pub(super) may: u64,
+    pub(super) may_delivered: u64,
 }
 
 /// Users whose steps were done and those whose were not, of one step in one phase.
@@ -675,16 +677,20 @@ impl Measurements {
 
     /// Counts what was owed by the servers of sender and receiver.
     fn note_pair(&mut self, nodes: (u32, u32), fate: DeliveryOutcome) {
-        let (owed, missing, undecided) = match fate {
-            DeliveryOutcome::Delivered => (1, 0, 0),
-            DeliveryOutcome::Missing(_) => (1, 1, 0),
-            DeliveryOutcome::Undecided => (0, 0, 1),
-            DeliveryOutcome::Excused | DeliveryOutcome::May(_) | DeliveryOutcome::Volatile(_) => return,
-        };
         let across = self.tally.pairs.entry(nodes).or_default();
-        across.owed += owed;
-        across.missing += missing;
-        across.undecided += undecided;
+        match fate {
+            DeliveryOutcome::Delivered => across.owed += 1,
+            DeliveryOutcome::Missing(_) => {
+                across.owed += 1;
+                across.missing += 1;
+            }
+            DeliveryOutcome::Undecided => across.undecided += 1,
+            DeliveryOutcome::May(here) => {
+                across.may += 1;
+                across.may_delivered += u64::from(here);
+            }
+            DeliveryOutcome::Excused | DeliveryOutcome::Volatile(_) => {}
+        }
     }
 
     /// A message was sent while `user` was away, and did not reach the session it has now.

@@ -104,6 +104,8 @@ pub struct TrafficPlan {
     pub history: bool,
     /// Whether everybody in the namespace gets it.
     pub everybody: bool,
+    /// Whether anybody gets it: otherwise nothing shows that it crossed, and it is sent no more often than the schedule says.
+    pub delivers: bool,
     /// Whether its messages are acknowledged.
     pub ack: bool,
 }
@@ -148,6 +150,7 @@ impl Plan {
                 spares_sender: delivers_to.except_sender,
                 volatile: delivers_to.volatile,
                 history: delivers_to.history,
+                delivers: traffic.delivers_to.is_some(),
                 everybody: traffic.delivers_to.as_ref().is_some_and(|delivers_to| delivers_to.rooms.is_empty()),
                 ack: traffic.ack,
             });

@@ -186,6 +186,8 @@ pub(super) fn cluster(shared: &Shared, workers: &[WorkerResult], histograms: &Hi
         sum.owed += across.owed;
         sum.missing += across.missing;
         sum.undecided += across.undecided;
+        sum.may += across.may;
+        sum.may_delivered += across.may_delivered;
     }
     let nodes = &shared.cluster;
     let pair = |((from, to), across): ((u32, u32), Across)| NodePair {
@@ -194,6 +196,8 @@ pub(super) fn cluster(shared: &Shared, workers: &[WorkerResult], histograms: &Hi
         owed: across.owed,
         missing: across.missing,
         undecided: across.undecided,
+        may: across.may,
+        may_delivered: across.may_delivered,
     };
     ClusterResult {
         nodes_known_by: nodes.known_by(),

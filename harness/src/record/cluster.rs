@@ -29,6 +29,25 @@ pub struct NodePair {
     pub missing: u64,
     /// Not here, and nothing shows whether they are lost.
     pub undecided: u64,
+    /// Not certain to be owed.
+    #[serde(default)]
+    pub may: u64,
+    /// Those of them that came.
+    #[serde(default)]
+    pub may_delivered: u64,
+}
+
+/// Fewer messages than these between two servers say nothing.
+const FEW: u64 = 20;
+
+impl NodePair {
+    /// How many messages did not come of which nothing shows whether they are lost, where those are so many that nobody can say
+    /// whether the one server's messages reach the other: what would show a loss has to cross itself.
+    pub fn silent(&self) -> Option<u64> {
+        let nothing_came = self.owed == 0 && self.may_delivered == 0 && self.may + self.undecided >= FEW;
+        let much_is_open = self.undecided >= FEW && self.undecided * 20 > self.owed + self.undecided;
+        (nothing_came || much_is_open).then(|| self.undecided + self.may - self.may_delivered)
+    }
 }
 
 impl ClusterResult {
@@ -41,9 +60,36 @@ impl ClusterResult {
                     known.owed += pair.owed;
                     known.missing += pair.missing;
                     known.undecided += pair.undecided;
+                    known.may += pair.may;
+                    known.may_delivered += pair.may_delivered;
                 }
                 None => self.pairs.push(pair.clone()),
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_direction_in_which_nothing_crosses_is_silent() {
+        let pair = |owed, undecided, may, may_delivered| NodePair {
+            owed,
+            undecided,
+            may,
+            may_delivered,
+            ..NodePair::default()
+        };
+        for (what, pair, silent) in [
+            ("dead from the start: no join was ever certain", pair(0, 0, 500, 0), Some(500)),
+            ("dead from some moment on", pair(400, 600, 0, 0), Some(600)),
+            ("the tail of senders that were cut off", pair(1_000, 12, 40, 30), None),
+            ("too little to say", pair(0, 3, 4, 0), None),
+            ("all well", pair(1_000, 0, 10, 9), None),
+        ] {
+            assert_eq!(pair.silent(), silent, "{what}");
         }
     }
 }

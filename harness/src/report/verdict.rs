@@ -139,6 +139,7 @@ fn validity_problems(entries: &[Entry]) -> Vec<String> {
             problems.push(format!("{users} did not answer the last fence, so losses are not decided"));
         }
         problems.extend(across_servers(entries, load));
+        problems.extend(silent_directions(load));
         let sent: u64 = load.traffic.iter().map(|traffic| traffic.counts.sent).sum();
         let scheduled: u64 = load.traffic.iter().map(|traffic| traffic.counts.scheduled).sum();
         if sent == 0 && scheduled > 0 {
@@ -216,6 +217,19 @@ fn across_servers(entries: &[Entry], load: &LoadResult) -> Option<String> {
              alone as --target",
             load.signs.join("; ")
         )
+    })
+}
+
+/// Servers of a cluster of which nobody can say whether the one's messages reach the other.
+fn silent_directions(load: &LoadResult) -> impl Iterator<Item = String> {
+    let pairs = load.cluster.iter().flat_map(|cluster| &cluster.pairs);
+    pairs.filter_map(|pair| {
+        let silent = plural(pair.silent()?, "message");
+        Some(format!(
+            "from server {} to {}: {silent} did not come, and nothing sent behind them came either, so it is not decided whether \
+             they are lost",
+            pair.from, pair.to
+        ))
     })
 }
 

@@ -203,7 +203,7 @@ impl UserSession<'_> {
         window.sending(index, now, self.origin());
         let id = self.connection.emit(&local.plan.traffic[traffic].namespace, args, message.ack);
         local.measurements.borrow_mut().sending(&local.plan, &emission, now);
-        if local.plan.is_cluster() {
+        if local.plan.is_cluster() && local.plan.traffic[traffic].delivers {
             self.behind.insert(emission.stream, across::Behind::new(emission, now));
         }
         match id {

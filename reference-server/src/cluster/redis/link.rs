@@ -277,7 +277,7 @@ impl Link {
     /// Several batches may be under way; they are written in their order, as each is begun before the next one is.
     async fn write_on(&self, connection: &MultiplexedConnection, broken: &Notify) {
         let mut flying = FuturesUnordered::new();
-        loop {
+        'open: loop {
             while flying.len() < FLYING
                 && let Some((pipeline, count)) = self.next_batch()
             {
@@ -287,15 +287,27 @@ impl Link {
                     (answers, count)
                 });
                 match std::future::poll_fn(|cx| Poll::Ready(batch.as_mut().poll(cx))).await {
-                    Poll::Ready((answers, count)) => self.landed(&answers, count),
+                    Poll::Ready((answers, count)) => {
+                        self.landed(&answers, count);
+                        // A connection that is gone refuses at once; what is queued waits for the next one.
+                        if answers.is_err() {
+                            break 'open;
+                        }
+                    }
                     Poll::Pending => flying.push(batch),
                 }
             }
             // Cancel-safe: what flies stays in its set.
             tokio::select! {
-                Some((answers, count)) = flying.next() => self.landed(&answers, count),
-                () = self.work.notified(), if flying.len() < FLYING => {}
+                biased;
                 () = broken.notified() => break,
+                Some((answers, count)) = flying.next() => {
+                    self.landed(&answers, count);
+                    if answers.is_err() {
+                        break;
+                    }
+                }
+                () = self.work.notified(), if flying.len() < FLYING => {}
             }
         }
         // The connection is gone, so each of them ends.

@@ -73,7 +73,11 @@ fn upset(
 ) -> Option<Disruption> {
     let [drop, stall, freeze, restart] = VERBS.map(|verb| table.get(verb));
     let of_cluster = OF_CLUSTERS.map(|verb| table.get(verb));
-    if of_cluster.iter().any(Option::is_some) && [drop, stall, freeze, restart].iter().all(Option::is_none) {
+    if of_cluster.iter().any(Option::is_some) {
+        if [drop, stall, freeze, restart].iter().any(Option::is_some) {
+            cx.diagnostics.error(table.span(), "one thing goes wrong in an entry; make it two");
+            return None;
+        }
         return cluster::upset(of_cluster, table, cx);
     }
     let of = match table.get("of") {
