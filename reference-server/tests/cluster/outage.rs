@@ -55,6 +55,34 @@ async fn a_broker_may_stand_still() {
     }
 }
 
+/// What waits for a broker that stands still outlives its end: only what was under way by then may be lost.
+#[tokio::test]
+async fn what_waits_is_not_written_to_a_connection_that_is_gone() {
+    let Some(mut broker) = Broker::start().await else { return };
+    let url = broker.url("redis");
+    let nodes = [Node::reference("A", &url).await, Node::reference("B", &url).await];
+    let redis = nodes.each_ref().map(|node| node.redis.as_ref().unwrap());
+    let (mut a, mut b) = (nodes[0].connect().await, nodes[1].connect().await);
+    let mut uncertain = Vec::new();
+    for _ in 0..3 {
+        let before = redis[0].stats().uncertain;
+        broker.stop(true);
+        for n in 0..1_500 {
+            assert_eq!(a.call("emit", json!([{ "event": "n", "args": [n], "to": "nobody" }])).await, json!({}));
+        }
+        broker.kill().await;
+        broker.restart().await;
+        for redis in redis {
+            assert!(redis.ready(std::time::Duration::from_secs(10)).await);
+        }
+        // What is queued goes out in its order, so all of it has gone when this has come.
+        fence(&mut a, &mut [&mut b]).await;
+        uncertain.push(redis[0].stats().uncertain - before);
+    }
+    // Sixteen batches of one, and one batch that was begun on the connection as it broke.
+    assert!(uncertain.iter().all(|lost| *lost < 300), "{uncertain:?} of 1,500 each");
+}
+
 /// CL-12, RW-09: a node that leaves is no longer counted.
 #[tokio::test]
 async fn a_node_that_leaves_is_not_waited_for() {
