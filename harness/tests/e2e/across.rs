@@ -219,6 +219,20 @@ fn a_correct_cluster_behind_a_sticky_balancer_is_not_accused() {
 }
 
 /// Everybody is in one room, so a message that is not published is missing for each user of the other node.
+/// What shows a loss must cross itself: where nothing does, nobody is accused, and nothing has passed.
+#[test]
+fn a_cluster_in_which_nothing_crosses_has_not_passed() {
+    let place = Place::new();
+    let lossy = Some(("all", place.path()));
+    let Some(cluster) = Joined::start(&Wanted { adapter: "redis", lossy, ..Wanted::default() }) else { return };
+    let (exit, said) = place.attempt(&chat(&cluster.target(), "", 3), &[]);
+    assert_eq!(exit, 4, "{said}");
+    for direction in ["from server 0 to 1: ", "from server 1 to 0: "] {
+        assert!(said.contains(direction), "{said}");
+    }
+    assert!(said.contains("it is not decided whether they are lost"), "{said}");
+}
+
 #[test]
 fn what_is_lost_between_servers_is_counted_to_the_unit() {
     let place = Place::new();
