@@ -352,5 +352,8 @@ fn what_is_done_to_a_server_is_known_and_stands_alone() {
     assert!(loaded.scenario.cases[0].ends_target());
     assert!(!with("{ alive = true }").unwrap().scenario.cases[0].ends_target());
     assert!(with("{ server = \"kil\" }").unwrap_err().contains("did you mean `kill`"));
-    assert!(with("{ together = [{ server = \"kill\" }] }").unwrap_err().contains("cannot be a part of `together`"));
+    for step in ["server = \"kill\"", "wait = \"1s\"", "alive = true", "together = []", "repeat = 2, steps = []"] {
+        let said = with(&format!("{{ together = [{{ at = \"a\", silent = true }}, {{ {step} }}] }}")).unwrap_err();
+        assert!(said.contains("cannot be a part of `together`"), "{step}: {said}");
+    }
 }

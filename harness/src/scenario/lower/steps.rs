@@ -288,9 +288,10 @@ fn verb(name: &'static str, table: &mut Table<'_>, names: &mut Names<'_>, cx: &m
         "together" => {
             let nodes = table::array(node, "an array of steps", cx)?;
             let steps = lower(nodes, names, cx);
-            for step in steps.iter().filter(|step| matches!(step.verb, Verb::Server(_))) {
-                cx.diagnostics.error(step.span.clone(), "`server` cannot be a part of `together`");
-                cx.diagnostics.note("write `server = \"stopping\"` ahead of it");
+            for step in steps.iter().filter(|step| step.at.is_empty()) {
+                let what = "what no client does (wait, alive, server, repeat, together) cannot be a part of `together`";
+                cx.diagnostics.error(step.span.clone(), what);
+                cx.diagnostics.note("write it ahead of it or behind it; `server = \"stopping\"` goes ahead of it");
             }
             Verb::Together(steps)
         }
