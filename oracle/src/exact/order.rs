@@ -81,6 +81,7 @@ fn overtaken(
     violation.because.insert(0, super::words::order(earlier, later));
     violation.because.push(index.words_overtaken(earlier, later, later_place, earlier_place));
     violation.events.extend(super::words::sent_places(later));
+    violation.events.extend(index.origin_place(later));
     violation.events.sort_unstable();
     violation.events.dedup();
     violation

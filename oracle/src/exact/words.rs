@@ -80,19 +80,19 @@ impl Index<'_> {
                     events.push(later.place);
                     let later = &self.sent[self.sent_at[&later.message]];
                     events.extend(sent_places(later));
-                    events.extend(
-                        later
-                            .by
-                            .filter(|_| self.several_nodes)
-                            .and_then(|by| self.sockets.get(&by))
-                            .map(|by| by.opened),
-                    );
+                    events.extend(self.origin_place(later));
                 }
             }
         }
         events.sort_unstable();
         events.dedup();
         Violation { invariant, breach, socket: Some(id), message: Some(sent.id), summary, because, events }
+    }
+
+    /// Where the sender was opened, which tells from which node a message came; none where there is one node.
+    pub(super) fn origin_place(&self, sent: &Sent<'_>) -> Option<Place> {
+        let by = sent.by.filter(|_| self.several_nodes)?;
+        self.sockets.get(&by).map(|by| by.opened)
     }
 
     fn words_emission(&self, sent: &Sent<'_>) -> String {
@@ -196,7 +196,7 @@ impl Index<'_> {
         if !self.several_nodes {
             return places;
         }
-        places.extend(sent.by.filter(|by| *by != id).and_then(|by| self.sockets.get(&by)).map(|by| by.opened));
+        places.extend(self.origin_place(sent));
         let changes = self.room_places(sent, id);
         for place in changes {
             if let Event::Invoke { by: Some(by), .. } = self.history.events[place as usize].event {
@@ -211,7 +211,7 @@ impl Index<'_> {
             places.push(place);
             places.push(self.sockets[&other].opened);
             places.extend(sent_places(later));
-            places.extend(later.by.and_then(|by| self.sockets.get(&by)).map(|by| by.opened));
+            places.extend(self.origin_place(later));
         }
         places
     }
