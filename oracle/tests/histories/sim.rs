@@ -163,6 +163,7 @@ impl Sim {
             told: Vec::new(),
             history: History::default(),
         };
+        sim.history.assumptions.reliable_broker = !mode.lossy;
         for client in 0..5 {
             let at = sim.delay(1_000);
             sim.at(at, move |sim| sim.connect(client));

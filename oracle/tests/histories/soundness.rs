@@ -47,7 +47,6 @@ fn accuse_nobody(thread: u64, threads: u64) -> Certainty {
         let mode = modes[(seed % modes.len() as u64) as usize];
         let mut history = Sim::history(seed, 12, mode, None);
         history.assumptions.in_order_handlers = seed / 64 % 2 == 1;
-        history.assumptions.reliable_broker = !mode.lossy;
         let findings = check(&history);
         assert!(findings.violations.is_empty(), "seed {seed}, {mode:?}: {:#?}", findings.violations);
         certainty.add(&findings.certainty);
@@ -70,7 +69,6 @@ fn a_correct_cluster_is_never_accused() {
         // Enough operations that every broker stands still at times.
         let mut history = Sim::history(seed, 24, mode, None);
         history.assumptions.in_order_handlers = seed / 64 % 2 == 1;
-        history.assumptions.reliable_broker = !mode.lossy;
         let findings = check(&history);
         assert!(findings.violations.is_empty(), "seed {seed}, {mode:?}: {:#?}", findings.violations);
         (if mode.lossy { &mut lossy } else { &mut reliable }).add(&findings.certainty);
