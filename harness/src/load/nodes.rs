@@ -86,7 +86,8 @@ impl Nodes {
         self.settle_within.unwrap_or(TOLD_AFTER)
     }
 
-    /// An account of a user at one of the servers. Where there are fences, they decide; else waiting does, if that is said.
+    /// An account of a user at one of the servers. Where there are fences, they decide; else waiting does, if that is said and
+    /// the servers are known.
     pub(super) fn account(&self, account: Receiver, node: u32, fenced: bool) -> Receiver {
         let nanos = |time: Duration| time.as_nanos() as Nanos;
         account.in_cluster(node, nanos(self.told_after()), self.settle_within.filter(|_| !fenced).map(nanos))
@@ -106,7 +107,10 @@ impl Nodes {
     pub(super) fn decided_by(&self, fenced: bool) -> String {
         match self.settle_within {
             _ if fenced => "cluster fences and later messages of the same sender".to_owned(),
-            Some(time) => format!("later messages of the same sender, or {time:?} of waiting once others came across"),
+            Some(time) => format!(
+                "later messages of the same sender, or, where both servers are known, {time:?} of waiting once something had \
+                 come from there"
+            ),
             None => "later messages of the same sender alone".to_owned(),
         }
     }

@@ -23,9 +23,17 @@ pub(super) struct Cluster {
     node: u32,
     /// So long after a join all servers have been told of it, if nobody knows which server a message came from.
     told_after: Nanos,
-    /// So long a message is waited for once a later one has come across, where that is to decide.
+    /// So long a message is waited for once a later one has come from its server, where that is to decide.
     within: Option<Nanos>,
-    /// The latest `inv` of all that came from others, and when that came.
+    /// Of each other server, what has come from there. A server or a broker may stand still while others go on.
+    heard: Vec<Heard>,
+}
+
+/// What has come from one server.
+#[derive(Debug)]
+struct Heard {
+    node: u32,
+    /// The latest `inv` of all that came, and when that came.
     newest: (Nanos, Nanos),
     /// Whatever was answered before the first of these is lost some time after the second.
     candidate: Option<(Nanos, Nanos)>,
@@ -51,11 +59,11 @@ pub struct ClusterFence {
 
 impl Receiver {
     /// Messages cross from server to server. `told_after` says how long after a join, at the latest, every server knows of
-    /// it; `within`, if waiting is to decide, for how long a message is waited for.
+    /// it; `within`, if waiting is to decide, for how long a message is waited for once a later one has come from its server.
+    /// Where nobody knows the server, waiting decides nothing: what goes on may be the receiver's own server alone.
     #[must_use]
     pub fn in_cluster(mut self, node: u32, told_after: Nanos, within: Option<Nanos>) -> Self {
-        let (newest, candidate) = ((Nanos::MIN, Nanos::MIN), None);
-        self.cluster = Some(Box::new(Cluster { node, told_after, within, newest, candidate, decided: Nanos::MIN }));
+        self.cluster = Some(Box::new(Cluster { node, told_after, within, heard: Vec::new() }));
         self
     }
 
@@ -130,8 +138,8 @@ impl Receiver {
         if is_known && node == cluster.node {
             return;
         }
-        if inv > cluster.newest.0 {
-            cluster.newest = (inv, now);
+        if is_known && cluster.within.is_some() {
+            cluster.hear(node, inv, now);
         }
         let track = &mut self.tracks[place];
         let told = if is_known { track.joined } else { track.joined.saturating_add(cluster.told_after) };
@@ -155,7 +163,9 @@ impl Receiver {
         facts: &impl Facts,
         mut account: impl FnMut(u32, u32, DeliveryOutcome),
     ) {
-        let decided = self.cluster.as_mut().map_or(Nanos::MIN, |cluster| cluster.decide(now));
+        if let Some(cluster) = &mut self.cluster {
+            cluster.decide(now);
+        }
         for place in 0..self.tracks.len() {
             while let Some(fact) = facts.fact(self.tracks[place].stream, self.tracks[place].base()) {
                 let (inv, ok) = match fact.time {
@@ -171,6 +181,7 @@ impl Receiver {
                 let mut class =
                     own(self.inside(track, fact.node, inv, now.max(inv)), &fact, inv, self.user, self.since);
                 let is_open = !here && class != Tri::F;
+                let decided = self.cluster.as_ref().map_or(Nanos::MIN, |cluster| cluster.decided(fact.node));
                 let Some(lost) =
                     (if is_open { without(track, ok, now, decided) } else { Some(DeliveryOutcome::Undecided) })
                 else {
@@ -226,18 +237,32 @@ impl Receiver {
 }
 
 impl Cluster {
-    /// Until when everything that was answered has been waited for long enough.
-    fn decide(&mut self, now: Nanos) -> Nanos {
-        let Some(within) = self.within else { return Nanos::MIN };
-        if let Some((inv, at)) = self.candidate.filter(|(_, at)| at.saturating_add(within) <= now) {
-            _ = at;
-            self.decided = self.decided.max(inv);
-            self.candidate = None;
+    /// What was sent at `inv` came from a server.
+    fn hear(&mut self, node: u32, inv: Nanos, now: Nanos) {
+        match self.heard.iter_mut().find(|heard| heard.node == node) {
+            Some(heard) if inv > heard.newest.0 => heard.newest = (inv, now),
+            Some(_) => {}
+            None => self.heard.push(Heard { node, newest: (inv, now), candidate: None, decided: Nanos::MIN }),
         }
-        if self.candidate.is_none() && self.newest.0 > self.decided {
-            self.candidate = Some(self.newest);
+    }
+
+    /// Looks what has been waited for long enough.
+    fn decide(&mut self, now: Nanos) {
+        let Some(within) = self.within else { return };
+        for heard in &mut self.heard {
+            if let Some((inv, _)) = heard.candidate.filter(|(_, at)| at.saturating_add(within) <= now) {
+                heard.decided = heard.decided.max(inv);
+                heard.candidate = None;
+            }
+            if heard.candidate.is_none() && heard.newest.0 > heard.decided {
+                heard.candidate = Some(heard.newest);
+            }
         }
-        self.decided
+    }
+
+    /// Until when everything that a server has answered has been waited for long enough.
+    fn decided(&self, node: u32) -> Nanos {
+        self.heard.iter().find(|heard| heard.node == node).map_or(Nanos::MIN, |heard| heard.decided)
     }
 }
 
@@ -366,6 +391,20 @@ mod tests {
         assert_eq!(settled(&mut receiver, &stream, 1_900), [], "it is not long ago that something came");
         let waited = DeliveryOutcome::Missing(Absence::Waited(10));
         assert_eq!(settled(&mut receiver, &stream, 1_950), [waited, DeliveryOutcome::Delivered]);
+    }
+
+    #[test]
+    fn waiting_decides_nothing_of_a_server_from_which_nothing_has_come() {
+        // Server 1 stands still, and server 2, or one that nobody knows, goes on.
+        for node in [2, UNKNOWN_NODE] {
+            let stream = Stream::new(&[(1, if node == 2 { 1 } else { UNKNOWN_NODE }), (2, node), (2, node)]);
+            let mut receiver = receiver(&stream, Some(1_000));
+            deliver(&mut receiver, &stream, 1, 950);
+            deliver(&mut receiver, &stream, 2, 960);
+            for now in [1_000, 2_100, 9_000] {
+                assert_eq!(settled(&mut receiver, &stream, now), [], "{node}");
+            }
+        }
     }
 
     #[test]

@@ -186,8 +186,8 @@ fn outcome(witness: &ViolationEvidence<'_>, plan: &Plan, window: &Window) -> Opt
             seconds(at)
         ),
         (None, FanoutProgress::Absent { by: Absence::Waited(at), .. }) => format!(
-            "something that another user sent at {} came to user {receiver}, and then this one was waited for as long as \
-             `settle_within` says; no copy had come",
+            "something that was sent at {}, from a user of the same server, came to user {receiver}, and then this one was waited \
+             for as long as `settle_within` says; no copy had come",
             seconds(at)
         ),
         (None, FanoutProgress::Absent { by: Absence::Behind(Number { stream, seq }), .. }) => {
