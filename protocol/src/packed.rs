@@ -3,7 +3,7 @@
 use std::mem;
 
 use bytes::Bytes;
-use rmp::{Marker, encode};
+use rmp::encode;
 
 use crate::msgpack::{self, Measured, broken};
 use crate::{Args, PacketError, Value};
@@ -77,17 +77,6 @@ impl<'a> Reader<'a> {
         self.0.integer()
     }
 
-    /// `true` or `false`; anything else is read, and `None`.
-    pub fn boolean(&mut self) -> Result<Option<bool>, PacketError> {
-        match self.0.rest.first().map(|byte| Marker::from_u8(*byte)) {
-            Some(marker @ (Marker::True | Marker::False)) => {
-                self.0.rest = &self.0.rest[1..];
-                Ok(Some(marker == Marker::True))
-            }
-            _ => self.skip().map(|()| None),
-        }
-    }
-
     /// The next value, unparsed, with its bytes as attachments.
     pub fn args(&mut self) -> Result<Args, PacketError> {
         self.0.value(0)?;
@@ -148,7 +137,6 @@ mod tests {
         let args = reader.args().unwrap_or_default();
         assert_eq!((args.json(), args.attachments().len()), (r#"["e",{"_placeholder":true,"num":0}]"#, 1));
         assert_eq!((reader.map(), reader.integer()), (Ok(0), Ok(7)));
-        assert_eq!((reader.boolean(), reader.boolean(), reader.is_at_end()), (Ok(Some(false)), Ok(None), true));
     }
 
     /// As notepack.io 3 and @msgpack/msgpack write a `Date`.

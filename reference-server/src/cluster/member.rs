@@ -10,7 +10,7 @@ use sio_protocol::{ByteString, Frames, Parser};
 use super::ordered::{Order, Sequencer};
 use super::requests::Pending;
 use super::wire::{Aim, Envelope, Incoming, Message, Telling};
-use super::{Broker, To};
+use super::{Broker, REQUEST_TIMEOUT, To};
 use crate::adapter::{Adapter, Claim, Listing, Outgoing, Room, RoomObserver, Selection};
 use crate::namespace::{Namespace, WeakNamespace};
 use crate::{Flags, Recovery, Socket};
@@ -116,9 +116,9 @@ impl Member {
         self.broker.settled().await;
     }
 
-    /// How many nodes serve the namespace, this one counted in; `None` if the broker does not tell.
+    /// How many nodes serve the namespace, this one counted in; `None` if the broker does not tell within five seconds.
     pub async fn server_count(&self) -> Option<usize> {
-        self.broker.count(self).await
+        tokio::time::timeout(REQUEST_TIMEOUT, self.broker.count(self)).await.ok().flatten()
     }
 
     /// The broker's order, if clients may come back and it has one.

@@ -150,7 +150,7 @@ impl RedisBroker {
             }
             RoomEvent::Delete(room) if utf16_len(room) != SID_LEN => {
                 let gone = format!("{channel}{room}#");
-                tasks.link.remove_routes(|key, _| key.1 == gone);
+                tasks.link.remove_routes(member.as_ptr(), Some(&gone));
             }
             _ => {}
         };
@@ -219,8 +219,7 @@ impl Broker for RedisBroker {
         if let Some(stream) = &self.tasks.stream {
             stream.close(member);
         }
-        let own = std::ptr::from_ref(member);
-        self.tasks.link.remove_routes(|_, route| std::ptr::eq(route.member.as_ptr(), own));
+        self.tasks.link.remove_routes(member, None);
     }
 
     fn sequencer(&self) -> Option<&dyn Sequencer> {

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::fmt;
 use std::future::Future;
+use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::task::Poll;
@@ -19,7 +20,7 @@ use super::PREFIX;
 use super::outbox::Outbox;
 use super::routes::{Key, Outcome, Route, Routes, Way};
 use super::stream::Stream;
-use crate::cluster::member::lock;
+use crate::cluster::member::{Member, lock};
 
 /// How long Redis has to take a connection.
 const CONNECT: Duration = Duration::from_secs(3);
@@ -181,24 +182,24 @@ impl Link {
     }
 
     pub(super) fn add_routes(&self, routes: impl IntoIterator<Item = (Key, Route)>) {
-        self.change_routes(|all| all.all.extend(routes));
+        self.change_routes(|all| routes.into_iter().for_each(|(key, route)| all.add(key, route)));
     }
 
-    pub(super) fn remove_routes(&self, gone: impl Fn(&Key, &Route) -> bool) {
-        self.change_routes(|all| all.all.retain(|key, route| !gone(key, route)));
+    /// A member is told no longer, of one channel or of all.
+    pub(super) fn remove_routes(&self, member: *const Member, channel: Option<&str>) {
+        self.change_routes(|all| all.remove(member, channel));
     }
 
     fn change_routes(&self, change: impl FnOnce(&mut Routes)) {
         let mut routes = self.routes.write().unwrap_or_else(PoisonError::into_inner);
         change(&mut routes);
-        routes.version += 1;
         drop(routes);
         self.changed.notify_one();
     }
 
     /// Ends when Redis knows what is to be heard, as it is now.
     pub(super) async fn subscribed(&self) {
-        let version = self.routes.read().unwrap_or_else(PoisonError::into_inner).version;
+        let version = self.routes.read().unwrap_or_else(PoisonError::into_inner).version();
         let mut known = self.known.subscribe();
         // The sender lives in this link.
         let _ = known.wait_for(|known| *known >= version).await;
@@ -206,9 +207,12 @@ impl Link {
 
     /// Ends when Redis has what was handed over.
     pub(super) async fn written(&self) {
+        // What is queued later is not waited for: on a busy node there is always something.
+        let goal = lock(&self.outbox).queued();
         loop {
-            let done = self.done.notified();
-            if lock(&self.outbox).is_done() {
+            let mut done = pin!(self.done.notified());
+            done.as_mut().enable();
+            if lock(&self.outbox).is_through(goal) {
                 return;
             }
             done.await;
@@ -242,7 +246,7 @@ impl Link {
     }
 
     /// Something is wrong.
-    fn note<T>(&self, trouble: String) -> Option<T> {
+    pub(super) fn note<T>(&self, trouble: String) -> Option<T> {
         *lock(&self.trouble) = Some(trouble);
         None
     }
@@ -326,11 +330,8 @@ impl Link {
             Err(_) => commands,
         };
         count(&self.counters.uncertain, refused as u64);
-        let mut outbox = lock(&self.outbox);
-        outbox.flying -= commands;
-        if outbox.is_done() {
-            self.done.notify_waiters();
-        }
+        lock(&self.outbox).landed(commands);
+        self.done.notify_waiters();
     }
 
     /// Hears what comes, on one connection after the other.
@@ -398,18 +399,18 @@ impl Link {
             commands.cmd(way.command(wanted)).arg(name);
         };
         have.retain(|key| {
-            let wanted = routes.all.contains_key(key);
+            let wanted = routes.contains(key);
             if !wanted {
                 tell(key, false);
             }
             wanted
         });
-        for key in routes.all.keys() {
+        for key in routes.keys() {
             if have.insert(key.clone()) {
                 tell(key, true);
             }
         }
-        (routes.version, commands)
+        (routes.version(), commands)
     }
 
     /// Hands a message over where it came, so that it reaches clients without a detour; meanwhile nothing more is read.
@@ -425,9 +426,10 @@ impl Link {
         };
         let Ok(name) = std::str::from_utf8(name) else { return };
         let routes = self.routes.read().unwrap_or_else(PoisonError::into_inner);
-        let route = routes.all.get(&(way, name.to_owned())).cloned();
+        let told = routes.of(&(way, name.to_owned()));
         drop(routes);
-        if route.is_some_and(|route| route.take(channel, payload) == Outcome::Garbage) {
+        let outcomes: Vec<_> = told.iter().map(|route| route.take(channel, payload)).collect();
+        if outcomes.contains(&Outcome::Garbage) {
             count(&self.counters.garbage, 1);
         }
     }

@@ -14,8 +14,10 @@ const BATCH: usize = 256;
 pub(super) struct Outbox {
     waiting: VecDeque<(Cmd, usize)>,
     bytes: usize,
-    /// Commands that Redis has not answered yet.
-    pub(super) flying: usize,
+    /// Commands that were queued and are not here any more or wait here: all there ever were.
+    queued: u64,
+    /// Those of them that are through: Redis has answered, or the connection broke.
+    landed: u64,
 }
 
 impl Outbox {
@@ -26,12 +28,13 @@ impl Outbox {
         let fits = self.waiting.len() < most && (self.bytes + bytes <= most_bytes || self.waiting.is_empty());
         if fits {
             self.bytes += bytes;
+            self.queued += 1;
             self.waiting.push_back((command, bytes));
         }
         fits
     }
 
-    /// The next commands, and how many they are; they count as flying.
+    /// The next commands, and how many they are.
     pub(super) fn batch(&mut self) -> Option<(Pipeline, usize)> {
         let count = self.waiting.len().min(BATCH);
         if count == 0 {
@@ -42,13 +45,22 @@ impl Outbox {
             self.bytes -= bytes;
             pipeline.add_command(command);
         }
-        self.flying += count;
         Some((pipeline, count))
     }
 
-    /// Whether Redis has everything.
-    pub(super) fn is_done(&self) -> bool {
-        self.waiting.is_empty() && self.flying == 0
+    /// So many commands are through, the oldest ones that were not.
+    pub(super) fn landed(&mut self, commands: usize) {
+        self.landed += commands as u64;
+    }
+
+    /// How many commands were queued so far.
+    pub(super) fn queued(&self) -> u64 {
+        self.queued
+    }
+
+    /// Whether the first so many of all commands are through.
+    pub(super) fn is_through(&self, commands: u64) -> bool {
+        self.landed >= commands
     }
 }
 
@@ -63,12 +75,16 @@ mod tests {
         assert!(outbox.push(redis::cmd("A"), most_bytes + 1), "one is taken whatever its size");
         assert!(!outbox.push(redis::cmd("B"), 1), "and then no more");
         let (pipeline, count) = outbox.batch().unwrap_or_else(|| panic!("a batch"));
-        assert_eq!((pipeline.len(), count, outbox.flying, outbox.is_done()), (1, 1, 1, false));
+        assert_eq!((pipeline.len(), count, outbox.is_through(1)), (1, 1, false));
+        outbox.landed(1);
+        assert!(outbox.is_through(1), "what is queued later is not asked for");
         assert_eq!((0..most + 10).filter(|_| outbox.push(redis::cmd("C"), 1)).count(), most);
         assert_eq!(outbox.batch().map(|(_, count)| count), Some(BATCH));
-        outbox.flying = 0;
-        while outbox.batch().is_some() {}
-        outbox.flying = 0;
-        assert!(outbox.is_done() && outbox.push(redis::cmd("D"), most_bytes));
+        assert!(!outbox.is_through(outbox.queued()));
+        outbox.landed(BATCH);
+        while let Some((_, count)) = outbox.batch() {
+            outbox.landed(count);
+        }
+        assert!(outbox.is_through(outbox.queued()) && outbox.push(redis::cmd("D"), most_bytes));
     }
 }

@@ -57,9 +57,49 @@ pub(super) struct Route {
 
 #[derive(Default)]
 pub(super) struct Routes {
-    pub(super) all: HashMap<Key, Route>,
+    /// A channel may be that of two namespaces: room `b#c` of `/a`, and room `c` of `/a#b`.
+    all: HashMap<Key, Vec<Route>>,
     /// Counted up with each change.
-    pub(super) version: u64,
+    version: u64,
+}
+
+impl Routes {
+    /// Tells a member what comes there, once.
+    pub(super) fn add(&mut self, key: Key, route: Route) {
+        let routes = self.all.entry(key).or_default();
+        if !routes.iter().any(|known| known.is_to(route.member.as_ptr())) {
+            routes.push(route);
+        }
+        self.version += 1;
+    }
+
+    /// Tells a member no longer, of one channel or of all.
+    pub(super) fn remove(&mut self, member: *const Member, channel: Option<&str>) {
+        self.all.retain(|key, routes| {
+            if channel.is_none_or(|channel| key.1 == channel) {
+                routes.retain(|route| !route.is_to(member));
+            }
+            !routes.is_empty()
+        });
+        self.version += 1;
+    }
+
+    pub(super) fn version(&self) -> u64 {
+        self.version
+    }
+
+    pub(super) fn keys(&self) -> impl Iterator<Item = &Key> {
+        self.all.keys()
+    }
+
+    pub(super) fn contains(&self, key: &Key) -> bool {
+        self.all.contains_key(key)
+    }
+
+    /// Who is told what comes there.
+    pub(super) fn of(&self, key: &Key) -> Vec<Route> {
+        self.all.get(key).cloned().unwrap_or_default()
+    }
 }
 
 /// What became of something that came.
@@ -73,6 +113,10 @@ pub(super) enum Outcome {
 }
 
 impl Route {
+    fn is_to(&self, member: *const Member) -> bool {
+        std::ptr::eq(self.member.as_ptr(), member)
+    }
+
     /// Hands over what came.
     pub(super) fn take(&self, channel: &[u8], payload: &[u8]) -> Outcome {
         let Some(member) = self.member.upgrade() else { return Outcome::Ignored };

@@ -17,6 +17,8 @@ use crate::cluster::{Id, Member};
 
 /// How long Redis keeps a question for more waiting, in milliseconds.
 const BLOCK: usize = 5_000;
+/// For how long an answer is waited for: longer than Redis waits for something to answer with.
+const ANSWER: Duration = Duration::from_secs(30);
 /// Entries that are read at once.
 const COUNT: usize = 100;
 /// About so many entries stay.
@@ -102,11 +104,12 @@ impl Stream {
         let mut pause = PAUSE.0;
         loop {
             if let Some(mut connection) = link.open(|_| {}).await
-                && self.begin(&mut connection).await.is_some()
+                && self.begin(&mut connection, &link).await.is_some()
             {
-                pause = PAUSE.0;
                 self.alive.store(true, Ordering::Release);
-                while self.read_more(&mut connection, &link).await.is_some() {}
+                while self.read_more(&mut connection, &link).await.is_some() {
+                    pause = PAUSE.0;
+                }
                 self.alive.store(false, Ordering::Release);
                 self.each(Member::stop_waiting);
             }
@@ -116,11 +119,11 @@ impl Stream {
     }
 
     /// Finds the end of the stream, once: `$` would be another place with each question.
-    async fn begin(&self, connection: &mut MultiplexedConnection) -> Option<()> {
+    async fn begin(&self, connection: &mut MultiplexedConnection, link: &Link) -> Option<()> {
         if *self.begun.borrow() {
             return Some(());
         }
-        let newest = newest_of(&connection.req_packed_command(&self.newest()).await.ok()?);
+        let newest = newest_of(&self.answer(connection, &self.newest(), link).await?);
         let mut state = lock(&self.state);
         state.last = Some(newest);
         let members: Vec<_> = state.members.values().filter_map(WeakMember::upgrade).collect();
@@ -131,6 +134,15 @@ impl Stream {
         self.delivered.send_replace(newest);
         self.begun.send_replace(true);
         Some(())
+    }
+
+    /// What Redis says. A broker that has gone without a word is given up.
+    async fn answer(&self, connection: &mut MultiplexedConnection, command: &Cmd, link: &Link) -> Option<Value> {
+        match tokio::time::timeout(ANSWER, connection.req_packed_command(command)).await {
+            Ok(Ok(answer)) => Some(answer),
+            Ok(Err(error)) => link.note(format!("the stream {}: {error}", self.name)),
+            Err(_) => link.note(format!("the stream {}: no answer within {ANSWER:?}", self.name)),
+        }
     }
 
     fn newest(&self) -> Cmd {
@@ -149,7 +161,7 @@ impl Stream {
         let last = lock(&self.state).last.unwrap_or_default();
         let mut command = redis::cmd("XREAD");
         command.arg("BLOCK").arg(BLOCK).arg("COUNT").arg(COUNT).arg("STREAMS").arg(&self.name).arg(last.to_string());
-        let answer = connection.req_packed_command(&command).await.ok()?;
+        let answer = self.answer(connection, &command, link).await?;
         let streams = match &answer {
             Value::Map(streams) => streams.iter().map(|(_, entries)| entries).collect(),
             Value::Array(streams) => streams.iter().filter_map(second).collect(),
