@@ -8,8 +8,9 @@ use std::time::Duration;
 use super::Settings;
 use super::starved::Watched;
 use crate::play::Stage;
+use crate::record::{CaseResult, CaseVerdict, Failure};
 use crate::scenario::model::Options;
-use crate::target::{self, Launch, Prepared, Target};
+use crate::target::{self, Joint, Launch, Prepared, Target};
 
 /// Bytes of a standard error that a case shows.
 pub(super) const SHOWN: usize = 4_000;
@@ -48,6 +49,8 @@ impl<'a> ManagedTarget<'a> {
         // Dropping the child kills its group.
         self.target.child = None;
         self.target.peers.clear();
+        // Ahead of the new one, which writes to the same file.
+        self.target.joint = None;
         self.target = self.prepared.start(self.path, &self.launch).await?;
         let (fence, fixture) = (self.stage.fence, self.stage.fixture);
         self.stage = Rc::new(Stage { fence, fixture, ..stage_of(&self.target, self.delay) });
@@ -76,6 +79,19 @@ impl<'a> ManagedTarget<'a> {
     /// Returns when the process ends; never, if sio-bench did not start it. Cancel-safe.
     pub(super) async fn died(&mut self) -> ExitStatus {
         self.target.died().await
+    }
+
+    /// A case that failed once the broker of the servers had ended says nothing of the servers.
+    pub(super) fn without_broker(&mut self, result: CaseResult) -> CaseResult {
+        let lost = self.target.joint.as_mut().and_then(Joint::lost);
+        match (lost, result.failure) {
+            (Some(words), Some(failure)) => {
+                let message = format!("the broker had ended: {words}\nthe case said: {}", failure.message);
+                let failure = Some(Failure { message, ..failure });
+                CaseResult { verdict: CaseVerdict::Error, failure, ..result }
+            }
+            (_, failure) => CaseResult { failure, ..result },
+        }
     }
 
     /// Bytes the target has written to its standard error so far.

@@ -38,15 +38,11 @@ impl Player<'_> {
             }
             // That it cannot be started says nothing of what the case is about, but that it cannot be played.
             Some(Err(why)) if action == ServerAction::Start => Err(Stop::Error(why)),
+            None if action == ServerAction::Start => {
+                Err(Stop::Error(format!("the server was to start, and had not after {within:?}")))
+            }
             Some(Err(why)) => Err(Stop::Fail(why)),
-            None => Err(Stop::Late(format!("the server was to {}, and had not after {within:?}", infinitive(action)))),
+            None => Err(Stop::Late(format!("the server was to end, and had not after {within:?}"))),
         }
-    }
-}
-
-fn infinitive(action: ServerAction) -> &'static str {
-    match action {
-        ServerAction::Start => "start",
-        ServerAction::Stop | ServerAction::Stopping | ServerAction::Stopped | ServerAction::Kill => "end",
     }
 }

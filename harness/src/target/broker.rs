@@ -6,11 +6,11 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::process::Command;
 
 use super::process::{self, Child, Frozen};
-use super::{Error, program};
+use super::{Error, helm, program};
 
 /// Time from its start to its first answer.
 const START_LIMIT: Duration = Duration::from_secs(10);
@@ -34,8 +34,7 @@ impl Redis {
         let program = program::find("redis-server", "redis-server", "a cluster over Redis")?;
         let mut last = None;
         for _ in 0..TRIES {
-            let mut redis =
-                Self { program: program.clone(), port: free_port().await?, log: log.to_owned(), child: None };
+            let mut redis = Self { program: program.clone(), port: free_port()?, log: log.to_owned(), child: None };
             match redis.up().await {
                 Ok(()) => return Ok(redis),
                 Err(error) => last = Some(error),
@@ -108,9 +107,9 @@ impl Drop for Redis {
 }
 
 /// A port of the loopback interface that nobody listens on.
-async fn free_port() -> Result<u16, Error> {
-    let found = async { TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?.local_addr() }.await;
-    found.map(|address| address.port()).map_err(|error| Error::Unreachable(format!("there is no free port: {error}")))
+/// A port that is free again when the broker is started once more.
+fn free_port() -> Result<u16, Error> {
+    helm::free_port().ok_or_else(|| Error::Unreachable("there is no free port for a broker".to_owned()))
 }
 
 /// Whether a Redis answers there.

@@ -20,6 +20,7 @@ pub struct Helm {
     prepared: Prepared,
     path: Option<String>,
     launch: Launch,
+    port: u16,
     state: Mutex<State>,
 }
 
@@ -41,12 +42,13 @@ impl Helm {
         let port = free_port().ok_or_else(|| Error::Unreachable(format!("no port of {PORTS:?} is free")))?;
         launch.env.insert("PORT".to_owned(), port.to_string());
         let mut target = prepared.start(path, &launch).await?;
+        on_its_port(&target, port)?;
         let state =
             State { pids: target.info.pid.into_iter().collect(), child: target.child.take(), ..State::default() };
         // What the first start has found out is true of the others.
         launch.trust = true;
         let path = Some(target.endpoint.path.clone());
-        Ok((Self { prepared: prepared.clone(), path, launch, state: Mutex::new(state) }, target))
+        Ok((Self { prepared: prepared.clone(), path, launch, port, state: Mutex::new(state) }, target))
     }
 
     /// A target on which no case has been played yet.
@@ -90,6 +92,7 @@ impl Helm {
         }
         state.told = false;
         let mut target = self.prepared.start(self.path.as_deref(), &self.launch).await?;
+        on_its_port(&target, self.port)?;
         state.pids.extend(target.info.pid);
         state.child = target.child.take();
         Ok(())
@@ -114,6 +117,16 @@ impl Helm {
     }
 }
 
+/// Clients come back to where they were, so a target that is started again must be there.
+fn on_its_port(target: &Target, port: u16) -> Result<(), Error> {
+    if target.endpoint.address().port() == port {
+        return Ok(());
+    }
+    let why =
+        format!("the target was told PORT={port} and listens elsewhere, so no case can end it and start it again");
+    Err(Error::Usage(why))
+}
+
 fn terminate(state: &mut State) -> Result<(), String> {
     state.told = true;
     let child = state.child.as_mut().ok_or("there is no server that runs")?;
@@ -128,6 +141,8 @@ fn terminate(state: &mut State) -> Result<(), String> {
 async fn ended(state: &mut State) -> Result<(), String> {
     let Some(child) = &mut state.child else { return Ok(()) };
     let status = child.wait().await;
+    // A launcher may go ahead of what it has launched, which must not be met when the next one is started.
+    child.sweep();
     state.child = None;
     match status.signal() {
         Some(signal) if signal != Signal::SIGTERM as i32 => {
@@ -138,7 +153,7 @@ async fn ended(state: &mut State) -> Result<(), String> {
 }
 
 /// A port on which nobody listens. Whoever is asked next gets another one.
-fn free_port() -> Option<u16> {
+pub(super) fn free_port() -> Option<u16> {
     static NEXT: std::sync::atomic::AtomicU16 = std::sync::atomic::AtomicU16::new(0);
     // Two programs at the same time begin at different places.
     let begin = (std::process::id() * 61) as u16;

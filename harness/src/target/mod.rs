@@ -351,9 +351,7 @@ impl Prepared {
         let mut launch = launch.clone();
         launch.env.extend(self.env.clone());
         let secure = self.is_managed() && certificate::is_wanted(&launch);
-        if secure {
-            certificate::make(&mut launch)?;
-        }
+        let _key = if secure { Some(certificate::make(&mut launch)?) } else { None };
         let launch = &launch;
         let local = |port: u16| format!("{}://127.0.0.1:{port}", if secure { "https" } else { "http" });
         let (url, child) = match &self.kind {

@@ -80,9 +80,15 @@ impl Child {
     pub async fn stop(mut self) {
         self.terminate();
         if tokio::time::timeout(STOP_LIMIT, self.process.wait()).await.is_err() {
-            signal_group(self.pid, Signal::SIGKILL);
+            self.sweep();
             let _ = self.process.wait().await;
         }
+        self.sweep();
+    }
+
+    /// SIGKILL for what is left of the group, also when the one that was started has ended.
+    pub fn sweep(&self) {
+        signal_group(self.pid, Signal::SIGKILL);
     }
 }
 
