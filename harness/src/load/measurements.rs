@@ -12,7 +12,7 @@ use sio_oracle::board::{Answer, DeliveryOutcome, Nanos, Receiver, Time, Verdict}
 
 use super::admission::{Entering, NotIn};
 use super::emission_log::{Entry, FanoutProgress, Window};
-use super::evidence::{FanoutProgress as Observed, Kind, ViolationEvidence, Witnesses};
+use super::evidence::{Kind, Observed, ViolationEvidence, Witnesses};
 use super::fanout::Places;
 use super::outages::Outages;
 use super::outliers::Outliers;
@@ -107,8 +107,8 @@ impl Measure {
             Self::Reconnect => "reconnect",
             Self::Fence => "fence",
             Self::Crossing => "crossing",
-            Self::Read => "read",
-            Self::Queue => "queue",
+            Self::Read => "read_delay",
+            Self::Queue => "recv_queue",
             Self::Upgrade => "upgrade",
             Self::Step => "step",
         }

@@ -1,4 +1,4 @@
-//! Decides the rules of `[slo]`.
+//! Decides the thresholds of `[slo]`.
 
 use std::time::Duration;
 

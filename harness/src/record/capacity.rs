@@ -66,12 +66,12 @@ pub struct Capacity {
     pub range: (f64, f64),
     /// A share: how exactly each search knows its answer.
     pub resolution: f64,
-    /// The largest value that met the rules, by search.
+    /// The largest value that met the thresholds, by search.
     pub found: Vec<f64>,
     /// Whether something larger did not, by search: otherwise the answer is a lower bound.
     pub bounded: Vec<bool>,
     pub trials: u64,
-    /// What was used up where the rules broke.
+    /// What was used up where the thresholds broke.
     pub limit: Option<String>,
     pub usl: Option<Usl>,
 }

@@ -11,7 +11,7 @@ use hdrhistogram::Histogram;
 use hdrhistogram::serialization::Deserializer;
 use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry};
 
-use super::legacy;
+use crate::vocab::legacy;
 
 /// What a histogram of a log is of.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -48,8 +48,8 @@ pub fn visit(
         let LogEntry::Interval(line) = entry else { continue };
         let Some(tag) = line.tag() else { continue };
         let (measure, phase) = tag.as_str().rsplit_once('@').unwrap_or((tag.as_str(), ""));
-        let measure = legacy::renamed_measure(measure);
-        let interval = Interval { measure: &measure, phase, start: line.start_timestamp().as_secs_f64() };
+        let measure = legacy::logged(measure);
+        let interval = Interval { measure, phase, start: line.start_timestamp().as_secs_f64() };
         if !wanted(&interval) {
             continue;
         }

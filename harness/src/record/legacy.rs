@@ -1,6 +1,9 @@
-//! Names that records had up to schema 2, and what they are called since: the only place that knows them.
+//! Fields that records had up to schema 2, and what they are called since: the only place that knows them; names of measures are
+//! in `vocab::legacy`.
 
 use serde_json::{Map, Value};
+
+use crate::vocab::legacy::{self, COUNTS};
 
 /// The first schema with today's names.
 pub(super) const RENAMED_IN: u32 = 3;
@@ -27,19 +30,23 @@ const COUNTS_AT: [&[&str]; 4] = [
     &["traffic", "*", "phases", "*", "counts"],
     &["traffic", "*", "phases", "*", "users", "*"],
 ];
-const COUNTS: [(&str, &str); 5] = [
-    ("stray", "misdelivered"),
-    ("disorder", "out_of_order"),
-    ("stray_across", "misdelivered_across"),
-    ("disorder_across", "out_of_order_across"),
-    ("missed", "missed_offline"),
-];
+/// Where thresholds stand as texts.
+const THRESHOLDS_AT: [&[&str]; 2] = [&[], &["judged", "*"]];
 
 /// A line as it would be written today.
 pub(super) fn renamed(mut line: Value) -> Value {
     let Some(kind) = line.get("type").and_then(Value::as_str).map(ToOwned::to_owned) else { return line };
     for (_, path, old, new) in FIELDS.iter().filter(|(of, ..)| *of == kind) {
         at(&mut line, path, &mut |object| rename(object, old, new));
+    }
+    for path in THRESHOLDS_AT {
+        at(&mut line, path, &mut |object| {
+            if let Some(Value::String(text)) = object.get_mut("threshold")
+                && let Some(new) = legacy::threshold(text)
+            {
+                *text = new;
+            }
+        });
     }
     match kind.as_str() {
         "rule" => {
@@ -62,14 +69,6 @@ pub(super) fn renamed(mut line: Value) -> Value {
         _ => {}
     }
     line
-}
-
-/// The name that a distribution had in the log of a run, without its phase, as it is today.
-pub(super) fn renamed_measure(tag: &str) -> String {
-    match tag.strip_prefix("ruler.") {
-        Some(name @ ("late" | "read" | "queue")) => format!("generator.{name}"),
-        _ => tag.to_owned(),
-    }
 }
 
 /// Calls `f` with every object that is there.

@@ -20,7 +20,7 @@ pub struct LoadResult {
     pub nodes: u64,
     pub users: Users,
     pub traffic: Vec<TrafficResult>,
-    /// Visits of the populations that follow a flow.
+    /// Iterations of the populations that follow a flow.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     pub iterations: IndexMap<String, Iterations>,
     /// The same, phase by phase.
@@ -182,7 +182,7 @@ impl std::ops::AddAssign for Users {
     }
 }
 
-/// Visits of one population that follows a flow.
+/// Iterations of one population that follows a flow.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Iterations {
     pub begun: u64,

@@ -1,4 +1,4 @@
-//! What the rules of a scenario came to, and how a run differs from earlier ones.
+//! What the thresholds of a scenario came to, and how a run differs from earlier ones.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -1,8 +1,10 @@
-//! Names that scenario files had before 0.1.0, and what they are called now: the only place that knows them. A file with an
-//! old name gets one error for each, with the new one; the file inside of an old record is read with them.
+//! Keys that scenario files had before 0.1.0, and what they are called now: the only place that knows them; those of measures are
+//! in `vocab::legacy`. A file with an old name gets one error for each, with the new one; the file inside of an old record is
+//! read with them.
 
 use super::diagnostic::Diagnostics;
 use super::node::{Key, Kind, Node, Span};
+use crate::vocab::legacy;
 
 /// Keys: the tables they are in (`*` is any name, `#` any element), the old name and the new one.
 const KEYS: [(&[&str], &str, &str); 10] = [
@@ -22,20 +24,8 @@ const SETTLE: &str = "settle";
 const THRESHOLDS: &str = "thresholds";
 const THRESHOLD: &str = "threshold";
 
-/// Measures of the whole run.
-const MEASURES: [(&str, &str); 5] = [
-    ("oracle.strength", "oracle.certainty"),
-    ("ruler.late", "generator.late"),
-    ("ruler.read", "generator.read_delay"),
-    ("ruler.busy", "generator.cpu"),
-    ("ruler.wait", "generator.cpu_wait"),
-];
-/// Counts of a traffic, behind its name.
-const COUNTS: [(&str, &str); 3] =
-    [("stray", "misdelivered"), ("disorder", "out_of_order"), ("missed", "missed_offline")];
-
-/// `${…}` in flows.
-const EXPRESSIONS: [(&str, &str); 1] = [("${visitor}", "${iteration}")];
+/// The number of the iteration, in `${…}`.
+const ITERATION: (&str, &str) = ("visitor", "iteration");
 
 /// Something that has another name now.
 struct Renamed {
@@ -57,29 +47,47 @@ pub(super) fn accept(root: &mut Node) {
 }
 
 fn rename(root: &mut Node) -> Vec<Renamed> {
+    // Whoever has given that name to something of their own means that.
+    let own = gives(root, ITERATION.0, true);
     let mut found = Vec::new();
-    visit(root, &mut Vec::new(), &mut found);
+    visit(root, &mut Vec::new(), own, &mut found);
     found
 }
 
-fn visit(node: &mut Node, path: &mut Vec<String>, found: &mut Vec<Renamed>) {
+/// Whether the file gives a name itself: in `[vars]` or `[feeds]`, with `as`, or with `save`.
+fn gives(node: &Node, name: &str, is_root: bool) -> bool {
+    let has = |node: &Node| node.field(name).is_some();
+    match &node.kind {
+        Kind::Table(entries) => entries.iter().any(|(key, value)| match key.name.as_str() {
+            "vars" | "feeds" if is_root => has(value),
+            "save" => has(value),
+            "as" => value.as_str() == Some(name),
+            _ => gives(value, name, false),
+        }),
+        Kind::Array(nodes) => nodes.iter().any(|node| gives(node, name, false)),
+        Kind::Str(text) => text.contains(&format!("${{save {name}")),
+        Kind::Bool(_) | Kind::Int(_) | Kind::Float(_) => false,
+    }
+}
+
+fn visit(node: &mut Node, path: &mut Vec<String>, own: bool, found: &mut Vec<Renamed>) {
     let Node { kind, span } = node;
     match kind {
         Kind::Table(entries) => {
             for (key, value) in entries {
                 rename_key(key, value, path, found);
                 path.push(key.name.clone());
-                visit(value, path, found);
+                visit(value, path, own, found);
                 path.pop();
             }
         }
         Kind::Array(nodes) => {
             path.push("#".to_owned());
-            nodes.iter_mut().for_each(|node| visit(node, path, found));
+            nodes.iter_mut().for_each(|node| visit(node, path, own, found));
             path.pop();
         }
         Kind::Str(text) => {
-            let (old, new) = (text.clone(), renamed_text(text, path));
+            let (old, new) = (text.clone(), renamed_text(text, path, own));
             if let Some((old_word, new_word)) = new.as_ref().map(|new| differs(&old, new)) {
                 found.push(Renamed { span: span.clone(), old: old_word, new: new_word });
             }
@@ -90,8 +98,10 @@ fn visit(node: &mut Node, path: &mut Vec<String>, found: &mut Vec<Renamed>) {
 }
 
 fn rename_key(key: &mut Key, value: &mut Node, path: &[String], found: &mut Vec<Renamed>) {
+    let path = without_nesting(path);
     let fits = |pattern: &[&str]| {
-        pattern.len() == path.len() && pattern.iter().zip(path).all(|(wanted, name)| *wanted == "*" || wanted == name)
+        pattern.len() == path.len()
+            && pattern.iter().zip(&path).all(|(wanted, name)| *wanted == "*" || *wanted == *name)
     };
     let Some((_, old, new)) = KEYS.iter().find(|(table, old, _)| *old == key.name && fits(table)) else {
         return;
@@ -105,33 +115,54 @@ fn rename_key(key: &mut Key, value: &mut Node, path: &[String], found: &mut Vec<
     key.name = (*new).to_owned();
 }
 
-/// The text with new names; `None` if it has no old one.
-fn renamed_text(text: &str, path: &[String]) -> Option<String> {
+/// A path in which steps inside of steps (`repeat`, `together`) are steps of their case.
+fn without_nesting(path: &[String]) -> Vec<&str> {
+    let mut flat: Vec<&str> = path.iter().map(String::as_str).collect();
+    while let ["case", "#", "steps", "#", "steps" | "together", "#", ..] = flat[..] {
+        flat.drain(4..6);
+    }
+    flat
+}
+
+/// The text with new names; `None` if it has no old one. `own` says that the file has given the iteration's old name to
+/// something else.
+fn renamed_text(text: &str, path: &[String], own: bool) -> Option<String> {
     let names: Vec<&str> = path.iter().map(String::as_str).collect();
     match names[..] {
         ["slo", THRESHOLDS, "#"] | ["slo", THRESHOLDS, "#", THRESHOLD] | ["search", "until", "#"] => {
-            renamed_measure(text)
+            legacy::threshold(text)
         }
-        ["users", _, "flow", ..] => {
-            let new = EXPRESSIONS.iter().fold(text.to_owned(), |text, (old, new)| text.replace(old, new));
-            (new != text).then_some(new)
-        }
+        ["users", _, "flow", ..] | ["target", "headers" | "query", ..] if !own => renamed_expressions(text),
         _ => None,
     }
 }
 
-/// A threshold whose first word is an old measure.
-fn renamed_measure(text: &str) -> Option<String> {
-    let word = text.split_whitespace().next()?;
-    let new = match MEASURES.iter().find(|(old, _)| *old == word) {
-        Some((_, new)) => (*new).to_owned(),
-        None => {
-            let (traffic, count) = word.rsplit_once('.')?;
-            let (_, new) = COUNTS.iter().find(|(old, _)| *old == count)?;
-            format!("{traffic}.{new}")
-        }
-    };
-    Some(text.replacen(word, &new, 1))
+/// The text with the iteration's new name wherever an `${…}` has the old one as a word.
+fn renamed_expressions(text: &str) -> Option<String> {
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some(start) = rest.find("${") {
+        let is_text = rest[..start].ends_with('$');
+        let end = rest[start..].find('}').map_or(rest.len(), |length| start + length);
+        out.push_str(&rest[..start]);
+        let inside = &rest[start..end];
+        out.push_str(&if is_text { inside.to_owned() } else { with_new_word(inside) });
+        rest = &rest[end..];
+    }
+    out.push_str(rest);
+    (out != text).then_some(out)
+}
+
+fn with_new_word(text: &str) -> String {
+    let is_word = |c: char| c.is_alphanumeric() || "_.-".contains(c);
+    let (old, new) = ITERATION;
+    let mut out = String::new();
+    for part in text.split_inclusive(|c| !is_word(c)) {
+        let word = part.trim_end_matches(|c| !is_word(c));
+        out.push_str(if word == old { new } else { word });
+        out.push_str(&part[word.len()..]);
+    }
+    out
 }
 
 /// The first words in which two texts differ.
@@ -155,7 +186,7 @@ count = 2
 reads = "64KiB/s"
 [users.v]
 count = 1
-flow = [{ connect = "/" }, { emit = ["hello", "${visitor}"] }]
+flow = [{ connect = "/" }, { emit = ["hello", "${visitor}", "${visitor + 1}", "$${visitor}"] }]
 [traffic.t]
 by = "a"
 rate = "${rate}"
@@ -176,7 +207,7 @@ hold = "5s"
 name = "c"
 rule = "RM-01"
 settle = false
-steps = [{ at = "a", harmless = true }]
+steps = [{ at = "a", harmless = true }, { repeat = 2, steps = [{ at = "a", harmless = true }] }]
 [clients.a]
 "#;
 
@@ -185,10 +216,11 @@ steps = [{ at = "a", harmless = true }]
     }
 
     /// The new names in the order of the file.
-    const NEW: [&str; 20] = [
+    const NEW: [&str; 22] = [
         "`reads` has another name now",
         "write `read_rate`",
         "write `${iteration}`",
+        "write `${iteration`",
         "write `from`",
         "write `delivers_to`",
         "write `thresholds`",
@@ -206,6 +238,7 @@ steps = [{ at = "a", harmless = true }]
         "write `requirement`",
         "write `allow_unexpected = true`",
         "write `closed_or_ignored`",
+        "write `closed_or_ignored`",
     ];
 
     #[test]
@@ -216,7 +249,7 @@ steps = [{ at = "a", harmless = true }]
             let at = rest.find(wanted).unwrap_or_else(|| panic!("{wanted} is not in the rest of\n{text}"));
             rest = &rest[at + wanted.len()..];
         }
-        assert!(text.contains("20 errors in t.toml"), "nothing follows from an old name: {text}");
+        assert!(text.contains("22 errors in t.toml"), "nothing follows from an old name: {text}");
     }
 
     #[test]
@@ -233,5 +266,16 @@ steps = [{ at = "a", harmless = true }]
              [traffic.stray]\nfrom = \"reads\"\nrate = \"1/s\"\nemit = [\"by\", { reaches = 1, by = \"${payload}\" }]\nack = true\n\
              [[phase]]\nname = \"p\"\nfor = \"1s\"\n[slo]\nthresholds = [\"stray.missing = 0\"]\n";
         load(named(text), &[], None).unwrap();
+        let flow = |vars: &str, step: &str, threshold: &str| {
+            let text = format!(
+                "name = \"x\"\n{vars}\n[users.v]\ncount = 1\nflow = [{{ connect = \"/\" }}, {step}]\n\
+                 [[phase]]\nname = \"p\"\nfor = \"1s\"\n[slo]\nthresholds = [\"{threshold}\"]\n"
+            );
+            load(named(&text), &[], None).unwrap()
+        };
+        flow("[vars]\nvisitor = \"ann\"", "{ emit = [\"hello\", \"${visitor}\"] }", "errors = 0%");
+        flow("[feeds.visitor]\nvalues = [1]", "{ emit = [\"hello\", \"${visitor}\"] }", "errors = 0%");
+        let call = "{ emit = [\"ask\"], ack = true, name = \"order.missed\" }";
+        assert_eq!(flow("", call, "order.missed p99 < 1s").scenario.slo[0].text, "order.missed p99 < 1s");
     }
 }
