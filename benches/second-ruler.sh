@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Two rulers, one server: the polling scenario with sio-bench's own HTTP client and with goose's, in turns.
+# Two load generators, one server: the polling scenario with sio-bench's own HTTP client and with goose's, in turns.
 #
 #   benches/second-ruler.sh [rounds]      a table in Markdown; the records stay in runs/second-ruler
 set -euo pipefail

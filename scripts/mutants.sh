@@ -30,8 +30,8 @@ case $part in
     oracle) select=(-p sio-oracle) ;;
     judging)
         select=(-p sio-bench)
-        for file in load/witness load/outages load/signs load/slo vocab/stamp; do select+=(-f "harness/src/$file.rs"); done
-        select+=(-f 'harness/src/load/witness/*.rs' -f harness/src/load/talk/settle.rs)
+        for file in load/evidence load/outages load/signs load/slo vocab/stamp; do select+=(-f "harness/src/$file.rs"); done
+        select+=(-f 'harness/src/load/evidence/*.rs' -f harness/src/load/session/settle.rs)
         # Its own tests: those from end to end take minutes.
         tests=(-- --lib load:: vocab::)
         ;;

@@ -1,4 +1,4 @@
-//! A run held against earlier ones: what has changed, how sure that is, and the rules about it.
+//! A run held against earlier ones: what has changed, how sure that is, and the thresholds about it.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

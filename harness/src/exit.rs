@@ -8,7 +8,7 @@ use std::process::{ExitCode, Termination};
 pub enum Exit {
     /// Everything asked for holds.
     Passed = 0,
-    /// A rule, case or SLO failed.
+    /// A case or a threshold failed.
     Failed = 1,
     /// The scenario or the command line is wrong; nothing was sent.
     Usage = 2,

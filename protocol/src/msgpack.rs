@@ -293,7 +293,7 @@ impl<'a> Reader<'a> {
             Marker::False => self.json.push_str("false"),
             _ => match self.number_behind(marker)? {
                 Some(number) => drop(write!(self.json, "{number}")),
-                // JSON has no infinity; JavaScript writes `delay-server` for it.
+                // JSON has no infinity; JavaScript writes `null` for it.
                 None if float => self.json.push_str("null"),
                 None => return Err(broken("a reserved marker")),
             },

@@ -1,4 +1,4 @@
-//! The largest load that meets the rules: bracketed, bisected, repeated.
+//! The largest load that meets the thresholds: bracketed, bisected, repeated.
 
 pub mod limit;
 pub mod population;

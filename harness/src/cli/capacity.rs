@@ -1,4 +1,4 @@
-//! `sio-bench capacity`: the largest load that meets the rules.
+//! `sio-bench capacity`: the largest load that meets the thresholds.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -27,7 +27,7 @@ use crate::vocab::quantity;
 
 /// What problems say that are of this machine.
 const NO_MORE: &str = "this machine cannot open another connection";
-/// So often in a row a load has to break the rules to be too much.
+/// So often in a row a load has to break the thresholds to be too much.
 const ATTEMPTS: usize = 2;
 
 #[derive(Args)]
@@ -111,7 +111,7 @@ fn search_of(args: &CapacityArgs, loaded: &Loaded) -> Result<Search, String> {
         None => file.as_ref().map_or(Search::RESOLUTION, |file| file.resolution),
     };
     let hold_for = match &args.hold_for {
-        Some(text) => Some(quantity::duration(text).map_err(|problem| format!("--hold-for-for-for-for: {problem}"))?),
+        Some(text) => Some(quantity::duration(text).map_err(|problem| format!("--hold-for: {problem}"))?),
         None => file.as_ref().and_then(|file| file.hold_for),
     };
     let repeat = args.repeat.or(file.as_ref().map(|file| file.repeat)).unwrap_or(Search::REPEAT);
@@ -158,7 +158,7 @@ struct Hunt<'a> {
     interrupt: Interrupt,
     points: Vec<Point>,
     trials: u64,
-    /// What was used up at the last load that broke the rules.
+    /// What was used up at the last load that broke the thresholds.
     limit: Option<String>,
 }
 
@@ -198,7 +198,7 @@ impl<'a> Hunt<'a> {
         hunt.conclude(loaded, found, bounded, ruler_limit)
     }
 
-    /// Whether a load is too much: it is, when it breaks the rules every time. Once may be a neighbour on the machine.
+    /// Whether a load is too much: it is, when it breaks the thresholds every time. Once may be a neighbour on the machine.
     async fn decide(&mut self, number: u32, value: f64) -> io::Result<Result<TrialVerdict, Ended>> {
         for _ in 1..ATTEMPTS {
             match self.trial(number, value).await? {

@@ -22,7 +22,7 @@ pub(super) struct CompareArgs {
     #[arg(value_name = "TARGET-or-RUN", required = true, num_args = 2..)]
     pub(super) targets: Vec<String>,
 
-    /// Compare under this load instead of by the suite: in short blocks that take turns, each target against the first
+    /// Compare under this load instead of by the suite: in short interleaved blocks, each target against the first
     #[arg(long, value_name = "SCENARIO")]
     pub(super) load: Option<String>,
 

@@ -97,7 +97,7 @@ pub(super) struct FilterArgs {
     #[arg(long = "area", value_name = "AREA", help_heading = "Which cases")]
     areas: Vec<String>,
 
-    /// Cases that check this row, such as RM-03
+    /// Cases that check this requirement, such as RM-03
     #[arg(long = "requirement", value_name = "ID", help_heading = "Which cases")]
     rules: Vec<String>,
 
@@ -264,7 +264,7 @@ pub(super) struct Wanted {
     pub(super) is_whole: bool,
 }
 
-const LIST_CASES: &str = "`sio-bench list cases` shows their ids, areas, rows and tags";
+const LIST_CASES: &str = "`sio-bench list cases` shows their ids, areas, requirements and tags";
 
 /// Reads the suite and keeps what was asked for.
 pub(super) fn wanted(paths: &[PathBuf], filter: &Filter) -> Result<Wanted, Trouble> {

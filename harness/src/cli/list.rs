@@ -18,9 +18,9 @@ pub(super) enum What {
     Scenarios,
     /// Servers that sio-bench can start
     Targets,
-    /// Cases of the conformance suite: id, row, tags
+    /// Cases of the conformance suite: id, requirement, tags
     Cases,
-    /// Rows of the register: id, class, origin, number of cases, what must hold
+    /// Requirements: id, class, origin, number of cases, what must hold
     Requirements,
     /// What the reference server can be told to do wrong: id, name, layer, what it is
     #[cfg(feature = "faults")]
@@ -109,6 +109,6 @@ fn rules() -> Result<String, String> {
     }
     let covered = register.requirements.keys().filter(|id| counts.contains_key(id.as_str())).count();
     let cases: usize = counts.values().sum();
-    let _ = writeln!(text, "\n{covered} of {} rows have cases, {cases} of them", register.requirements.len());
+    let _ = writeln!(text, "\n{covered} of {} requirements have cases, {cases} of them", register.requirements.len());
     Ok(text)
 }

@@ -67,7 +67,7 @@ struct Cli {
 enum Command {
     /// Run scenarios: cases, load or both
     Run(RunArgs),
-    /// Find the largest load that meets the rules of a scenario
+    /// Find the largest load that meets the thresholds of a scenario
     Capacity(Box<capacity::CapacityArgs>),
     /// Show what scenarios come to: people, messages, deliveries, what is needed; nothing is sent
     Plan(plan::PlanArgs),
@@ -128,7 +128,7 @@ enum Command {
     Calibrate,
     /// Run that server, to hold another load tester against it
     DelayServer(delay_server::DelayServerArgs),
-    /// List what there is: scenarios and targets, or the cases or rules of the conformance suite
+    /// List what there is: scenarios and targets, or the cases or requirements of the conformance suite
     List {
         #[arg(value_enum, default_value = "all")]
         what: list::What,
@@ -189,7 +189,7 @@ struct RunArgs {
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
 
-    /// A record of an earlier run of the same load: what has changed since, and rules such as
+    /// A record of an earlier run of the same load: what has changed since, and thresholds such as
     /// "tell.delivery p99 not worse than baseline by 10%"; may be repeated, since several runs tell more than one
     #[arg(long, value_name = "RUN")]
     baseline: Vec<PathBuf>,

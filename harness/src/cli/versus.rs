@@ -1,4 +1,4 @@
-//! `sio-bench compare --load`: the same load against several targets, in short blocks that take turns.
+//! `sio-bench compare --load`: the same load against several targets, in short interleaved blocks.
 
 use std::io;
 use std::path::{Path, PathBuf};

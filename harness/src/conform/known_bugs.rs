@@ -84,7 +84,7 @@ impl Bug {
             let path = locks.join(format!("{name}.{extension}"));
             fs::read_to_string(&path).map_err(|error| {
                 format!(
-                    "{}: cannot read what is to be installed, {}: {error}; scripts/lock-known_bugs.py writes it",
+                    "{}: cannot read what is to be installed, {}: {error}; scripts/lock-known-bugs.py writes it",
                     self.name,
                     path.display()
                 )
@@ -142,7 +142,7 @@ fn node(base: &Path, packages: &BTreeMap<String, String>, lock: String) -> Resul
     let mut files = copied(base, &["server.js", "fixture.js", "options.js"])?;
     files.push(("package.json".to_owned(), package.to_string()));
     files.push(("package-lock.json".to_owned(), lock));
-    let target = r#"about     = "a release of the known bugs"
+    let target = r#"about     = "a release for self-test --known-bugs"
 install   = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
 installed = "node_modules/socket.io/package.json"
 start     = ["node", "server.js"]
@@ -164,7 +164,7 @@ fn python(base: &Path, packages: &BTreeMap<String, String>, lock: &str) -> Resul
                 .filter(|requirement| requirement.starts_with(&format!("{package}=={version} ")))
                 .ok_or_else(|| {
                     format!(
-                        "{package} {version} has no checksums in targets/known-bugs-locks; scripts/lock-known_bugs.py writes them"
+                        "{package} {version} has no checksums in targets/known-bugs-locks; scripts/lock-known-bugs.py writes them"
                     )
                 })?,
             None => requirement,
@@ -173,7 +173,7 @@ fn python(base: &Path, packages: &BTreeMap<String, String>, lock: &str) -> Resul
     }
     let mut files = copied(base, &["server.py"])?;
     files.push(("requirements.txt".to_owned(), list));
-    let target = r#"about     = "a release of the known bugs"
+    let target = r#"about     = "a release for self-test --known-bugs"
 install   = ["sh", "-c", "python3 -m venv .venv && .venv/bin/pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.txt && touch .venv/installed"]
 installed = ".venv/installed"
 start     = [".venv/bin/python", "server.py", "uvicorn"]

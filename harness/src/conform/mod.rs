@@ -1,6 +1,6 @@
 //! Conformance: every case of a suite against one target, in parallel, with a verdict for each.
 //!
-//! A suite is a set of scenario files with cases. [`select`] takes the cases a person asked for, `stand` keeps one
+//! A suite is a set of scenario files with cases. [`select`] takes the cases a person asked for, `managed_target` keeps one
 //! running target for each set of options, `run` plays and replays, [`deviations`] says which failures are known
 //! (in whatever `spelling`), [`accept`] takes new ones from what runs have shown, and [`register`] knows the rows that the cases cite.
 //! `kill` plays the suite against servers that err on purpose.

@@ -330,7 +330,7 @@ impl<'a> Runner<'a> {
                     () = until(due) => if let Some((_, pick, result)) = held.pop_front() {
                         let began = aboard.remove(&pick).unwrap_or(written);
                         let stderr = stand.stderr_since(began).map(|text| beside(&text, aboard.len()));
-                        self.judge(CaseResult { stderr, ..result });
+                        self.judge(stand.without_broker(CaseResult { stderr, ..result }));
                     },
                     Some((pick, result)) = flying.next(), if !flying.is_empty() => {
                         if matches!(result.verdict, CaseVerdict::Fail | CaseVerdict::Error) {

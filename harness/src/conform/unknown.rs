@@ -18,7 +18,7 @@ impl Filter {
         let rows: BTreeSet<&str> = register.requirements.keys().map(String::as_str).chain(cited).collect();
         let mut problems = Vec::new();
         problems.extend(absent("area", &self.areas, &areas));
-        problems.extend(absent("row", &self.rules, &rows));
+        problems.extend(absent("requirement", &self.rules, &rows));
         problems.extend(absent("tag", &self.tags, &tags));
         let known: BTreeSet<&str> = ids.iter().map(String::as_str).collect();
         let named = |wanted: &String| ids.iter().chain(&full).any(|id| pattern::matches(wanted, id));

@@ -96,7 +96,7 @@ pub(super) struct Watch<'a> {
     loaded: &'a Loaded,
     shared: &'a Shared,
     snapshots: mpsc::UnboundedReceiver<Snapshot>,
-    /// The last snapshot of each worker: present, failed, lost, sent, delivered, wrong, visiting.
+    /// The last snapshot of each worker: present, failed, lost, sent, delivered, wrong, iterating.
     latest: Vec<Option<[u64; 7]>>,
     /// Of the whole run.
     pub(super) histograms: Histograms,
@@ -375,7 +375,7 @@ pub(super) fn tag_of(plan: &Plan, key: &Key) -> String {
     let name = key.measure.name();
     match key.measure {
         Measure::Connect => tag(name, None),
-        Measure::Reconnect | Measure::Fence | Measure::Upgrade => tag(name, Some(phase)),
+        Measure::Reconnect | Measure::Fence | Measure::Crossing | Measure::Upgrade => tag(name, Some(phase)),
         Measure::Late | Measure::Read | Measure::Queue => tag(&format!("generator.{name}"), Some(phase)),
         Measure::Step => tag(&plan.steps[key.of], Some(phase)),
         _ => tag(&format!("{}.{name}", plan.traffic[key.of].name), Some(phase)),

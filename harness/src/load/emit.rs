@@ -1,4 +1,4 @@
-//! The schedule as it happens: messages go to their senders, visitors are let in, and things go wrong, each at its time.
+//! The schedule as it happens: messages go to their senders, iterations begin, and things go wrong, each at its time.
 
 use std::rc::Rc;
 

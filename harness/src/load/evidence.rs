@@ -61,7 +61,7 @@ impl Kind {
 
 /// What was seen of it besides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum FanoutProgress {
+pub(super) enum Observed {
     Nothing,
     /// What shows that it will not come, and whether the target has fences; without them they were waited for.
     Absent {
@@ -89,7 +89,7 @@ pub(super) struct ViolationEvidence<'a> {
     pub(super) at: Option<i64>,
     /// From when on the receiver was in the target of the message, or was not, or perhaps.
     pub(super) stays: Vec<(Nanos, Tri)>,
-    pub(super) seen: FanoutProgress,
+    pub(super) seen: Observed,
 }
 
 /// Kept of it, since the message itself will be let go.

@@ -19,7 +19,7 @@ use crate::clock;
 
 /// After so long the runtime is asked what else has arrived; the kernel's stamps keep the time meanwhile.
 const SLICE: Duration = Duration::from_micros(500);
-/// Users that get their turn for each that went first, when the schedule lags behind: reading must not starve.
+/// While the schedule is late, poll this many receiving users after each sending one, so receives never starve.
 const BETWEEN: usize = 2;
 
 type Life = Pin<Box<dyn Future<Output = ()>>>;
@@ -31,9 +31,9 @@ pub(super) struct UserExecutor {
     /// Places of those that have ended.
     free: RefCell<Vec<u32>>,
     bells: Arc<ReadyQueue>,
-    /// Users that were told to go first since the conductor was polled.
+    /// Users that were prioritised since the root future was polled.
     called: Cell<usize>,
-    /// When the conductor wants to be polled, whatever the runtime's timers say.
+    /// When the root future wants to be polled, whatever the runtime's timers say.
     due: Cell<Option<Instant>>,
 }
 
@@ -145,7 +145,7 @@ impl UserExecutor {
         drop(members);
     }
 
-    /// Lets the users go on, and returns when `instant` has come. For the conductor.
+    /// Lets the users go on, and returns when `instant` has come. For the root future.
     pub(super) async fn until(&self, instant: Instant, wakes: impl Future<Output = ()>) {
         self.due.set(Some(instant));
         // Also when this is dropped: who waits no more must not be polled for ever.
@@ -167,7 +167,7 @@ impl UserExecutor {
         .await;
     }
 
-    /// Runs the users until `conductor`, who tells them what to do, is through.
+    /// Runs the users until `conductor`, the root future, is through.
     pub(super) async fn run<T>(&self, conductor: impl Future<Output = T>) -> T {
         tokio::pin!(conductor);
         let waker = Waker::from(Arc::new(ConductorBell(self.bells.clone())));
@@ -284,7 +284,7 @@ mod tests {
         assert_eq!(order.borrow()[1..], (0..999).collect::<Vec<_>>());
     }
 
-    /// The conductor is polled when it wants to, though users are always ready and no timer has fired.
+    /// The root future is polled when it wants to, though users are always ready and no timer has fired.
     #[test]
     fn the_schedule_is_kept_while_everybody_is_busy() {
         let crew = UserExecutor::default();

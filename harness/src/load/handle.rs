@@ -47,7 +47,7 @@ pub(super) struct UserHandle {
     pub(super) slow: Cell<bool>,
     /// The oldest message that it may still have to settle.
     pub(super) oldest: Cell<u32>,
-    /// Its number in the crew.
+    /// Its number in the executor.
     pub(super) member: Cell<u32>,
     /// The first message that was due when it lost its connection, until it is back.
     pub(super) away_from: Cell<u32>,

@@ -1,10 +1,10 @@
 //! The load engine: an open loop over a schedule that is a pure function of scenario and seed.
 //!
-//! [`plan`] says who is in which room and who can reach whom; `schedule` says who sends what when, and `log` holds
+//! [`plan`] says who is in which room and who can reach whom; `schedule` says who sends what when, and `emission_log` holds
 //! the messages while they matter. One worker thread per core, each a current-thread runtime, owns its share of
 //! the users (`worker`, `local`, and `emit` for what the schedule says): each lives through one session after another
-//! (`user`, `talk`) as who it is (`credentials`), and judges what arrives with the oracle's board. What goes wrong on purpose is worked out ahead
-//! (`chaos`). What a worker measures stays with it (`measure`) and is merged at the end (`result`).
+//! (`user`, `session`) as who it is (`credentials`), and judges what arrives with the oracle's board. What goes wrong on purpose is worked out ahead
+//! (`chaos`). What a worker measures stays with it (`measurements`) and is merged at the end (`result`).
 
 mod across;
 mod admission;

@@ -15,7 +15,7 @@ pub(super) enum Purpose {
     /// Whom chaos meets.
     Chaos = 6,
     /// When visitors come.
-    ArrivalModel = 7,
+    Arrivals = 7,
     /// What a visitor draws.
     Visit = 8,
     /// What is drawn for a message.

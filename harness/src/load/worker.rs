@@ -100,7 +100,7 @@ async fn work(shared: Arc<Shared>, number: usize) -> std::io::Result<WorkerResul
     let ticker = tokio::task::spawn_local(tick(local.clone()));
     let outcome = local.crew.run(conduct(&local, &mine, &mut sleep)).await;
     ticker.abort();
-    // They hold what they share with the crew.
+    // They hold what they share with the executor.
     local.crew.clear();
     outcome
 }

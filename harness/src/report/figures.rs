@@ -31,10 +31,10 @@ const fn counter(name: &'static str, unit: &'static str, help: &'static str) -> 
     Metric { name, help, counter: true, unit }
 }
 
-static ASKED: Metric = gauge("sio_bench_users_asked", "", "Users that the scenario asks for.");
-static OPEN: Metric = gauge("sio_bench_users_open", "", "Users that are in their rooms.");
+static ASKED: Metric = gauge("sio_bench_users_requested", "", "Users that the scenario asks for.");
+static OPEN: Metric = gauge("sio_bench_users_connected", "", "Users that are in their rooms.");
 static FAILED: Metric = gauge("sio_bench_users_failed", "", "Users that could not be opened.");
-static VISITS: Metric = gauge("sio_bench_visits", "", "Visits of flows under way.");
+static VISITS: Metric = gauge("sio_bench_iterations", "", "Iterations of flows under way.");
 static SENT: Metric = counter("sio_bench_sent", "", "Messages sent.");
 static DELIVERED: Metric = counter("sio_bench_delivered", "", "Messages received by those whom they were for.");
 static WRONG: Metric = counter("sio_bench_wrong", "", "Deliveries that were wrong, and those known to be missing.");
@@ -45,8 +45,11 @@ static LATENCY: Metric = gauge(
 );
 static LATE: Metric =
     gauge("sio_bench_generator_late_seconds", "seconds", "How late sio-bench sent within the last second.");
-static READ: Metric =
-    gauge("sio_bench_ruler_read_seconds", "seconds", "How long what had arrived waited for sio-bench to read it.");
+static READ: Metric = gauge(
+    "sio_bench_generator_read_delay_seconds",
+    "seconds",
+    "How long what had arrived waited for sio-bench to read it.",
+);
 static CPU: Metric = counter("sio_bench_cpu_seconds", "seconds", "CPU time of a side since its start.");
 static MEMORY: Metric = gauge("sio_bench_memory_bytes", "bytes", "Memory of a side.");
 
@@ -153,7 +156,7 @@ mod tests {
         let text = openmetrics("x", 5, &progress);
         assert!(text.contains("# TYPE sio_bench_sent counter\n"), "{text}");
         assert!(text.contains("sio_bench_sent_total{scenario=\"x\"} 7\n"), "{text}");
-        assert!(text.contains("sio_bench_users_asked{scenario=\"x\",phase=\"a \\\"b\\\"\"} 5\n"), "{text}");
+        assert!(text.contains("sio_bench_users_requested{scenario=\"x\",phase=\"a \\\"b\\\"\"} 5\n"), "{text}");
         let wanted = "sio_bench_latency_seconds{scenario=\"x\",phase=\"a \\\"b\\\"\",measure=\"tell.delivery\",quantile=\"0.5\"} 0.0015\n";
         assert!(text.contains(wanted), "{text}");
         assert!(text.contains("sio_bench_cpu_seconds_total{scenario=\"x\",side=\"target\"} 1.25\n"), "{text}");

@@ -1,4 +1,4 @@
-//! Deliveries that were wrong although no rule asks for them: whoever does not say how many may be is told of each.
+//! Deliveries that were wrong although no threshold asks for them: whoever does not say how many may be is told of each.
 
 use super::text::count;
 use crate::record::{Counts, LoadResult};

@@ -26,7 +26,7 @@ fn prometheus_may_ask() {
     running.wait_for("steady");
     let answer = get(&address).unwrap();
     assert!(answer.contains("content-type: application/openmetrics-text"), "{answer}");
-    assert!(answer.contains("sio_bench_users_open{scenario=\"small\",phase=\"steady\"} 40\n"), "{answer}");
+    assert!(answer.contains("sio_bench_users_connected{scenario=\"small\",phase=\"steady\"} 40\n"), "{answer}");
     assert!(answer.contains("measure=\"tell.delivery\",quantile=\"0.99\"}"), "{answer}");
     assert!(answer.ends_with("# EOF\n"));
     let (exit, said) = running.finish();

@@ -35,7 +35,7 @@ pub(super) async fn execute(args: &SelfTestArgs) -> Result<Exit, Trouble> {
     let wanted = |bug: &&Bug| args.only.is_empty() || args.only.iter().any(|text| bug.name.contains(text));
     let bugs: Vec<_> = known_bugs.bug.iter().filter(wanted).collect();
     if bugs.is_empty() {
-        return Err(Trouble::Nothing("the known bugs has no such release".to_owned()));
+        return Err(Trouble::Nothing("no known bug has such a release".to_owned()));
     }
     let folder = args.out.clone().unwrap_or_else(|| run::fresh_folder("known-bugs"));
     let mut proofs = Vec::new();

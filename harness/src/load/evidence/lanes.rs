@@ -3,7 +3,7 @@
 use sio_oracle::Tri;
 use sio_oracle::board::{Answer, Emission as Number, Nanos, Time};
 
-use super::{FanoutProgress, Kind, ViolationEvidence};
+use super::{Kind, Observed, ViolationEvidence};
 use crate::load::emission_log::{Entry, Window};
 use crate::load::plan::Plan;
 use crate::load::repro::Repro;
@@ -41,7 +41,7 @@ pub(super) fn of(witness: &ViolationEvidence<'_>, plan: &Plan, excerpt: &Repro, 
 }
 
 fn is_overtaker(witness: &ViolationEvidence<'_>, stream: u32, seq: u32) -> bool {
-    witness.seen == FanoutProgress::Behind(Number { stream, seq })
+    witness.seen == Observed::Behind(Number { stream, seq })
 }
 
 /// Whether the receiver was to get the message, over time. A sender that is left out was not, wherever it is.

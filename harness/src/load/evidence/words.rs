@@ -3,7 +3,7 @@
 use sio_oracle::Tri;
 use sio_oracle::board::{Absence, Answer, Emission as Number, Nanos, Time};
 
-use super::{FanoutProgress, Kind, ViolationEvidence};
+use super::{Kind, Observed, ViolationEvidence};
 use crate::load::emission_log::{Entry, Window};
 use crate::load::plan::{Plan, User};
 use crate::load::schedule::Emission;
@@ -24,7 +24,7 @@ pub(super) fn of(witness: &ViolationEvidence<'_>, plan: &Plan, window: &Window) 
             format!("user {receiver} got {message}, which it had sent itself")
         }
         Kind::Misdelivered => format!("user {receiver} got {message}, which was not for it"),
-        Kind::OutOfOrder if matches!(witness.seen, FanoutProgress::BehindFence(_)) => {
+        Kind::OutOfOrder if matches!(witness.seen, Observed::BehindFence(_)) => {
             format!("user {receiver} got {message} behind a cluster fence that was sent after it")
         }
         Kind::OutOfOrder => match overtaker(witness, window) {
@@ -132,7 +132,7 @@ fn rooms(plan: &Plan, user: &User, namespace: &str) -> String {
 }
 
 fn overtaker<'w>(witness: &ViolationEvidence<'_>, window: &'w Window) -> Option<&'w Entry> {
-    let FanoutProgress::Behind(Number { stream, seq }) = witness.seen else { return None };
+    let Observed::Behind(Number { stream, seq }) = witness.seen else { return None };
     window.entry(window.index(stream, seq)?)
 }
 
@@ -153,44 +153,44 @@ fn order(witness: &ViolationEvidence<'_>, plan: &Plan, window: &Window) -> Optio
 fn outcome(witness: &ViolationEvidence<'_>, plan: &Plan, window: &Window) -> Option<String> {
     let receiver = witness.receiver;
     Some(match (witness.at.map(seconds), witness.seen) {
-        (Some(at), FanoutProgress::Intact(bytes)) => {
+        (Some(at), Observed::Intact(bytes)) => {
             format!("a copy came at {at}, of which the first {bytes} bytes of the payload are as they were sent")
         }
-        (Some(at), FanoutProgress::BehindFence(sent)) => format!(
+        (Some(at), Observed::BehindFence(sent)) => format!(
             "its sender sent a cluster fence at {}, on the same connection and to the same target; that came first, and a copy of \
              this one at {at}",
             seconds(sent)
         ),
-        (Some(at), FanoutProgress::Late { .. }) if plan.is_cluster() => {
+        (Some(at), Observed::Late { .. }) if plan.is_cluster() => {
             format!(
                 "a copy came at {at}, when what was sent after it on the same connection had come and it had been given up"
             )
         }
-        (Some(at), FanoutProgress::Late { fenced: true }) => format!(
+        (Some(at), Observed::Late { fenced: true }) => format!(
             "a copy came at {at}, behind the answer to a fence of user {receiver} that was sent when it had taken effect"
         ),
-        (Some(at), FanoutProgress::Late { fenced: false }) => {
+        (Some(at), Observed::Late { fenced: false }) => {
             format!("a copy came at {at}, when it had been waited for; the target has no fence")
         }
         (Some(at), _) => format!("a copy came at {at}"),
-        (None, FanoutProgress::Absent { by: Absence::Fence(at), fenced: true }) => {
+        (None, Observed::Absent { by: Absence::Fence(at), fenced: true }) => {
             format!("user {receiver} sent a fence at {}, and its answer came ahead of any copy", seconds(at))
         }
-        (None, FanoutProgress::Absent { by: Absence::Fence(at), fenced: false }) => format!(
+        (None, Observed::Absent { by: Absence::Fence(at), fenced: false }) => format!(
             "the target has no fence, so it was waited for: of what had taken effect by {} no copy of it came",
             seconds(at)
         ),
-        (None, FanoutProgress::Absent { by: Absence::ClusterFence(at), .. }) => format!(
+        (None, Observed::Absent { by: Absence::ClusterFence(at), .. }) => format!(
             "its sender sent a cluster fence at {}, behind it, on the same connection and to the same target; that came to user \
              {receiver}, and no copy of this one",
             seconds(at)
         ),
-        (None, FanoutProgress::Absent { by: Absence::Waited(at), .. }) => format!(
+        (None, Observed::Absent { by: Absence::Waited(at), .. }) => format!(
             "something that was sent at {}, from a user of the same server, came to user {receiver}, and then this one was waited \
              for as long as `settle_within` says; no copy had come",
             seconds(at)
         ),
-        (None, FanoutProgress::Absent { by: Absence::Behind(Number { stream, seq }), .. }) => {
+        (None, Observed::Absent { by: Absence::Behind(Number { stream, seq }), .. }) => {
             let later = window.index(stream, seq).and_then(|index| window.entry(index));
             let later = later.map_or_else(
                 || "a later message".to_owned(),
@@ -200,7 +200,7 @@ fn outcome(witness: &ViolationEvidence<'_>, plan: &Plan, window: &Window) -> Opt
                 "{later}, which its sender sent after it on the same connection, came to user {receiver}; no copy of this one had"
             )
         }
-        (None, FanoutProgress::Absent { by: Absence::Later(Number { stream, seq }), .. }) => {
+        (None, Observed::Absent { by: Absence::Later(Number { stream, seq }), .. }) => {
             let later = window.index(stream, seq).and_then(|index| window.entry(index));
             let later = later.map_or_else(
                 || "a message that was sent later".to_owned(),

@@ -59,7 +59,7 @@ impl Clock {
                 Self::Closed { left: count, at: 0.0, gap: 1.0 / connect.per_second }
             }
             ArrivalModel::Open { rate, arrivals: Arrivals::Poisson } => {
-                let random = Box::new(Stream::new(seed, Purpose::ArrivalModel, group, 0));
+                let random = Box::new(Stream::new(seed, Purpose::Arrivals, group, 0));
                 Self::Poisson { random, load: 0.0, rate: rate.per_second }
             }
             ArrivalModel::Open { rate, arrivals: Arrivals::Even } => Self::Even { slot: 0, rate: rate.per_second },

@@ -1,4 +1,4 @@
-//! The connection of a visitor: reads it whatever the visitor waits for, and keeps what arrives.
+//! The connection of an iteration: reads it whatever the iteration waits for, and keeps what arrives.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};

@@ -1,4 +1,4 @@
-//! Requests of visitors beside their sockets: a login, for example. They are users' requests, so connections are
+//! Requests of iterations beside their sockets: a login, for example. They are users' requests, so connections are
 //! kept open and cookies are kept as browsers do.
 
 use std::time::Duration;

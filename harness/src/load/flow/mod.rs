@@ -1,5 +1,5 @@
-//! Users that follow a flow: when they come (`visitors`), and what each of them does (`walk`) with its connection
-//! (`guest`) and over HTTP (`http`).
+//! Users that follow a flow: when they come (`arrivals`), and what each of them does (`runner`) with its
+//! connection (`connection`) and over HTTP (`http`).
 
 mod arrivals;
 mod connection;
@@ -153,7 +153,7 @@ fn enough_rows(loaded: &Loaded) -> Result<(), String> {
         let others = credentials::rows_before(loaded, name, usize::MAX) as f64;
         if wanted > 0.0 && wanted + others > feed.rows.len() as f64 {
             return Err(format!(
-                "[feeds.{name}] at {}: about {wanted:.0} visitors come{}, and there are {} rows, each to be handed out once; \
+                "[feeds.{name}] at {}: about {wanted:.0} iterations begin{}, and there are {} rows, each to be handed out once; \
                  add rows, or say hand_out = \"in turn\"",
                 loaded.place(feed.span.start),
                 if others > 0.0 { format!(" beside {others:.0} users who stay") } else { String::new() },

@@ -1,4 +1,4 @@
-//! One visit: the steps of a flow, one after another.
+//! One iteration: the steps of a flow, one after another.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

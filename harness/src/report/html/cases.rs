@@ -1,4 +1,4 @@
-//! Cases: a table by area, and for each case its rule, its outcome and its packets.
+//! Cases: a table by area, and for each case its requirement, its outcome and its packets.
 
 use indexmap::IndexMap;
 

@@ -1,4 +1,4 @@
-//! Loads: what the rules say, how latencies are spread, how the run went second by second, and what the oracle found.
+//! Loads: what the thresholds say, how latencies are spread, how the run went second by second, and what the oracle found.
 
 use std::collections::BTreeMap;
 

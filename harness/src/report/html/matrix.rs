@@ -1,4 +1,4 @@
-//! Several targets side by side: outcomes by area, then every case with its rule, what each target did, and where their packets
+//! Several targets side by side: outcomes by area, then every case with its requirement, what each target did, and where their packets
 //! part ways.
 
 use super::cases::{cited, data, filters};

@@ -1,4 +1,4 @@
-//! Targets that took turns under the same load: what differs and how sure that is, and their latencies over each other.
+//! Targets in interleaved blocks of the same load: what differs and how sure that is, and their latencies over each other.
 
 use std::iter;
 
@@ -17,11 +17,8 @@ pub fn versus(scenario: &str, about: &str, contenders: &[Contender]) -> String {
     let names: Vec<_> = contenders.iter().map(|contender| contender.name.as_str()).collect();
     let title = format!("{scenario}: {}", names.join(", "));
     let faults: usize = contenders.iter().map(|contender| contender.faults.len()).sum();
-    let (class, word) = if faults == 0 {
-        ("passed", "Every block was valid.")
-    } else {
-        ("invalid", "Not every block was as it should be.")
-    };
+    let (class, word) =
+        if faults == 0 { ("passed", "Every block was valid.") } else { ("invalid", "Not every block is valid.") };
     let mut body = format!("<section class=\"verdict {class}\"><h1>{}</h1>", escape(&title));
     body.push_str(&format!(
         "<p class=\"word\"><strong>{word}</strong> {}. Intervals: 95 %, bootstrap over blocks.</p>",

@@ -1,4 +1,4 @@
-//! `flow` of `[users.X]`: the steps of a visitor.
+//! `flow` of `[users.X]`: the steps of an iteration.
 
 use std::time::Duration;
 

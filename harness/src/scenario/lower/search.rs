@@ -1,4 +1,4 @@
-//! `[search]`: which variable is raised, how far, and until when.
+//! `[search]`: which variable is varied, how far, and until when.
 
 use super::slo;
 use crate::scenario::model::{Limit, Scenario, Search, Threshold};

@@ -53,7 +53,7 @@ pub(super) fn lower(node: &Node, scenario: &Scenario, cx: &mut Context<'_>) -> V
     rules
 }
 
-/// A rule, or one with what follows from it: `{ threshold = "errors < 5%", abort = true, after = "10s" }`.
+/// A threshold, or one with what follows from it: `{ threshold = "errors < 5%", abort = true, after = "10s" }`.
 fn entry(node: &Node, scenario: &Scenario, cx: &mut Context<'_>) -> Option<Threshold> {
     if !matches!(node.kind, Kind::Table(_)) {
         return rule(node, scenario, cx);

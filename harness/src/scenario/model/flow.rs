@@ -1,4 +1,4 @@
-//! `flow` of `[users.X]`: what a visitor does from coming to leaving; and `[feeds]`, what it is told.
+//! `flow` of `[users.X]`: what a user does from coming to leaving; and `[feeds]`, what it is told.
 
 use std::time::Duration;
 

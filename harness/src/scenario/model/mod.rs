@@ -80,7 +80,7 @@ pub enum ProcessId {
     Unset(String),
 }
 
-/// `[search]`: the largest value of a variable with which the rules hold.
+/// `[search]`: the largest value of a variable with which the thresholds hold.
 #[derive(Clone, Debug)]
 pub struct Search {
     /// A name of `[vars]`.
@@ -88,7 +88,7 @@ pub struct Search {
     pub range: (f64, f64),
     /// What stands behind the number: `/s`, or nothing.
     pub unit: String,
-    /// What must hold, besides the rules of `[slo]`: the opposite of what `until` says.
+    /// What must hold, besides the thresholds of `[slo]`: the opposite of what `until` says.
     pub until: Vec<Threshold>,
     /// How long each measured phase is.
     pub hold_for: Option<Duration>,

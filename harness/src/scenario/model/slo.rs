@@ -1,4 +1,4 @@
-//! `[slo]`: rules over what is measured.
+//! `[slo]`: thresholds over what is measured.
 
 use std::time::Duration;
 
