@@ -14,6 +14,7 @@ use super::admission::{Entering, NotIn};
 use super::emission_log::{Entry, FanoutProgress, Window};
 use super::evidence::{Kind, Observed, ViolationEvidence, Witnesses};
 use super::fanout::Places;
+use super::other_runs::Strangers;
 use super::outages::Outages;
 use super::outliers::Outliers;
 use super::plan::Plan;
@@ -198,6 +199,7 @@ pub(super) struct UserCounters {
     pub(super) interrupted: u64,
     pub(super) stalls: u64,
     pub(super) foreign: u64,
+    pub(super) strangers: Strangers,
     /// Deliveries of messages whose account was closed.
     pub(super) stale: u64,
     /// Requests that were sent again, since the server had closed a connection that was to be kept open.

@@ -334,6 +334,8 @@ fn add(sum: &mut LoadResult, part: LoadResult) {
         target: if sum.memory.target.end.is_some() { sum.memory.target } else { part.memory.target },
     };
     sum.foreign += part.foreign;
+    sum.other_runs.runs = sum.other_runs.runs.max(part.other_runs.runs);
+    sum.other_runs.copies += part.other_runs.copies;
     sum.stale += part.stale;
     sum.resent += part.resent;
     sum.transports += part.transports;

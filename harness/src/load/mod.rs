@@ -35,6 +35,7 @@ mod merge;
 mod message;
 mod nodes;
 mod observe;
+mod other_runs;
 mod outages;
 mod outliers;
 pub mod plan;

@@ -7,6 +7,7 @@ use indexmap::IndexMap;
 
 use super::fanout::Places;
 use super::measurements::{Across, Key, Measure, PhaseCounts, SoFar, UserCounters};
+use super::other_runs::Strangers;
 use super::outliers;
 use super::plan::Plan;
 use super::shared::Shared;
@@ -160,6 +161,7 @@ pub(super) fn summarize(
         wire: Wire { received: sum(|worker| worker.wire.received), sent: sum(|worker| worker.wire.sent), payload: 0 },
         worker_time: workers.iter().filter_map(|worker| worker.time).collect(),
         foreign: sum(|worker| worker.found.tally.foreign),
+        other_runs: Strangers::sum(workers.iter().map(|worker| &worker.found.tally.strangers)),
         negative: sum(|worker| worker.found.tally.negative),
         unsettled: sum(|worker| worker.found.tally.unsettled),
         transports: transports(&parts),

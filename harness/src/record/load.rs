@@ -69,6 +69,9 @@ pub struct LoadResult {
     pub memory: Memory,
     /// Messages of other people: deliveries without a stamp, or with that of another run.
     pub foreign: u64,
+    /// Those of them that are of runs which went on at the same time.
+    #[serde(default, skip_serializing_if = "OtherRuns::is_none")]
+    pub other_runs: OtherRuns,
     /// Deliveries that came when their account had long been closed.
     #[serde(default)]
     pub stale: u64,
@@ -323,6 +326,22 @@ impl std::ops::AddAssign for Transports {
     }
 }
 
+/// Messages of other runs of sio-bench that were sent while this one went on, to users of this one: nobody has judged these
+/// copies here.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct OtherRuns {
+    pub runs: u64,
+    /// Deliveries of their messages.
+    pub copies: u64,
+}
+
+impl OtherRuns {
+    /// Whether there were none.
+    pub fn is_none(&self) -> bool {
+        self.runs == 0
+    }
+}
+
 /// Sessions that were asked back.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Recovery {
@@ -339,13 +358,13 @@ impl LoadResult {
     }
 
     /// Of the pairs of message and user that could have been owed, those of which it is certain whether they were,
-    /// as a share; `None` when there were none.
+    /// as a share; `None` when there were none. What came of another run at the same time is a pair that nobody judges.
     pub fn certainty(&self) -> Option<f64> {
         let mut counts = Counts::default();
         let decided = self.traffic.iter().filter(|traffic| !traffic.undecided);
         decided.for_each(|traffic| counts += traffic.counts);
         let certain = counts.owed + counts.excused;
-        let all = certain + counts.may + counts.undecided;
+        let all = certain + counts.may + counts.undecided + self.other_runs.copies;
         (all > 0).then(|| certain as f64 / all as f64)
     }
 }

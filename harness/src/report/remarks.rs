@@ -2,7 +2,7 @@
 
 use super::identity;
 use super::text::{count, plural, time};
-use crate::record::{ClusterResult, LoadResult, NodePair};
+use crate::record::{ClusterResult, LoadResult, NodePair, OtherRuns};
 
 /// A worker that waits longer for a core is worth a remark.
 const WAITED: f64 = 0.25;
@@ -31,6 +31,9 @@ pub(super) fn remarks(load: &LoadResult) -> Vec<String> {
     if load.foreign > 0 {
         lines.push(format!("{} carried no stamp of this run", plural(load.foreign, "event")));
     }
+    if !load.other_runs.is_none() {
+        lines.push(other_runs(load.other_runs));
+    }
     if !load.signs.is_empty() {
         lines.push(format!(
             "signs of a cluster or a balancer: {}; if its servers pass messages on to one another, say \
@@ -43,6 +46,15 @@ pub(super) fn remarks(load: &LoadResult) -> Vec<String> {
         lines.push("the target has no fence: losses were decided by waiting".to_owned());
     }
     lines
+}
+
+/// Who else was there, and what that means.
+pub(super) fn other_runs(others: OtherRuns) -> String {
+    let (copies, runs) = (plural(others.copies, "delivery"), plural(others.runs, "other run"));
+    format!(
+        "{copies} were of {runs} of sio-bench at the same time, and nobody judged them: give each run rooms of its own, or make \
+         them one run"
+    )
 }
 
 /// What a verdict over servers that pass messages on rests on, and what was lost between which of them.

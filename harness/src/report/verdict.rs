@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::identity;
+use super::remarks;
 use super::text::{count, plural};
 use super::unruled::{Unruled, unruled};
 use crate::exit::Exit;
@@ -100,6 +101,8 @@ const STOLEN: f64 = 0.05;
 const BUSY: f64 = 0.85;
 /// A schedule that is kept worse than this is none, unless the scenario says what is fine.
 const LATEST: Duration = Duration::from_millis(50);
+/// A run to whose users more of the deliveries than this were of other runs is neither the load that was asked for nor judged as a whole.
+const MOST_OF_OTHERS: f64 = 0.1;
 /// Below this certainty, a clean run says too little.
 const LEAST_CERTAIN: f64 = 0.5;
 
@@ -146,7 +149,11 @@ fn validity_problems(entries: &[Entry]) -> Vec<String> {
             problems.push("nothing was sent".to_owned());
         }
         problems.extend(load.traffic.iter().filter_map(identity::undecided));
-        if let Some(certainty) = load.certainty().filter(|certainty| *certainty < LEAST_CERTAIN) {
+        let delivered: u64 = load.traffic.iter().map(|traffic| traffic.counts.delivered).sum();
+        let all = load.other_runs.copies + delivered;
+        if load.other_runs.copies as f64 > all as f64 * MOST_OF_OTHERS {
+            problems.push(remarks::other_runs(load.other_runs));
+        } else if let Some(certainty) = load.certainty().filter(|certainty| *certainty < LEAST_CERTAIN) {
             problems.push(weakness(load, certainty));
         }
         // A worker that is busy and on time has no time to spare, and spoils nothing.

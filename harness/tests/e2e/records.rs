@@ -110,9 +110,13 @@ fn parts_of_a_run_are_put_together() {
         let args = ["run", &small, "-q", "--target", &url, "--out", out, "--set", "steady=2s"];
         place.command(&args).stdout(std::process::Stdio::null()).spawn().unwrap()
     };
-    // Each of the two has its own rooms and users; what they do not share is told apart by their runs' stamps.
+    // Both are in the same rooms, so that neither judges all that its users get: the parts say so, and so does the whole.
     let mut parts = [start("a"), start("b")];
-    parts.iter_mut().for_each(|part| assert!(part.wait().unwrap().code().is_some()));
+    parts.iter_mut().for_each(|part| assert_eq!(part.wait().unwrap().code(), Some(4)));
+    for part in ["a", "b"] {
+        let output = place.run(&["report", part]);
+        assert!(stdout(&output).contains("were of 1 other run of sio-bench at the same time"), "{}", stdout(&output));
+    }
     let output = place.run(&["report", "a", "b", "--merge", "out", "--html", "both.html"]);
     assert_eq!(code(&output), 0, "{}", stderr(&output));
     let load = |run: &str| entries(&place, run, "load").remove(0);
@@ -141,6 +145,8 @@ fn parts_of_a_run_are_put_together() {
         let counted = both.pointer(&format!("/traffic/0/counts/{of}")).unwrap().as_u64().unwrap();
         assert_eq!(sum(&both), counted, "{of}");
     }
+    let copies = |load: &Value| load.pointer("/other_runs/copies").unwrap().as_u64().unwrap();
+    assert_eq!(copies(&a) + copies(&b), copies(&both));
     let max = |load: &Value| load.pointer("/traffic/0/latency/delivery/max").unwrap().as_u64().unwrap();
     assert_eq!(max(&a).max(max(&b)), max(&both));
     assert_eq!(entries(&place, "out", "threshold").len(), entries(&place, "a", "threshold").len());

@@ -268,7 +268,11 @@ impl UserSession<'_> {
         let json = incoming.args.json();
         match local.shared.identities.read(incoming) {
             Some(copy) if copy.run == local.shared.run => self.judge(&copy, incoming),
-            Some(_) => local.measurements.borrow_mut().tally.foreign += 1,
+            Some(copy) => {
+                let tally = &mut local.measurements.borrow_mut().tally;
+                tally.foreign += 1;
+                tally.strangers.came(copy.run, copy.emission, self.arrived_at - self.connected_at);
+            }
             None => self.unread(incoming),
         }
         if let Some(id) = incoming.id {
