@@ -25,6 +25,7 @@ pub mod inspect;
 pub mod interrupt;
 pub mod live;
 pub mod load;
+pub mod log;
 pub mod output;
 pub mod play;
 pub mod record;

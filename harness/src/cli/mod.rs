@@ -59,6 +59,11 @@ Exit codes:
 #[derive(Parser)]
 #[command(name = "sio-bench", version, about, after_help = EXAMPLES, max_term_width = 110)]
 struct Cli {
+    /// Say on standard error what is done: off, error, warn, info, debug or trace; also by module, as in
+    /// `info,sio_bench::load=debug`
+    #[arg(long, global = true, value_name = "FILTER", env = "SIO_LOG", hide_env_values = true, value_parser = crate::log::Filter::parse)]
+    log: Option<crate::log::Filter>,
+
     #[command(subcommand)]
     command: Command,
 }
@@ -264,6 +269,9 @@ pub fn main() -> Exit {
             return if error.use_stderr() { Exit::Usage } else { Exit::Passed };
         }
     };
+    if let Some(filter) = cli.log {
+        crate::log::init(filter);
+    }
     let exit = dispatch(cli.command);
     // What was to be shown and could not be is no success.
     if exit == Exit::Passed && UNPRINTED.load(Ordering::Relaxed) { Exit::NotValid } else { exit }

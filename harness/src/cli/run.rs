@@ -6,6 +6,7 @@ use std::{io, thread};
 
 use jiff::Timestamp;
 use sio_reference_server::limits;
+use tracing::Instrument as _;
 
 use super::{RunArgs, complain, outputs, print, report, upsets};
 use crate::aside::aside;
@@ -485,7 +486,8 @@ async fn perform(
             }
         }
         if let Some(plan) = plan {
-            load::run(loaded, plan, fleet, recorder, &settings, &cases, interrupt).await?;
+            let span = tracing::info_span!("run", scenario = loaded.scenario.name);
+            load::run(loaded, plan, fleet, recorder, &settings, &cases, interrupt).instrument(span).await?;
             hold_against(&job.earlier, loaded, recorder)?;
         }
         if stopped_early(recorder) {

@@ -501,6 +501,7 @@ impl<'a> Runner<'a> {
             result.verdict = CaseVerdict::Info;
         }
         self.settings.deviations.apply(&mut result, self.settings.today);
+        tracing::debug!(case = result.id, verdict = ?result.verdict, "a case is decided");
         self.listener.borrow_mut().case(result);
     }
 }

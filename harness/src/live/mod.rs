@@ -14,6 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use self::lines::Lines;
 use self::otlp::Collector;
 use self::screen::Screen;
+use crate::log;
 use crate::record::Progress;
 use crate::report::figures::{Figure, figures};
 
@@ -120,7 +121,9 @@ impl Drop for Live {
 
 /// A screen for somebody who watches, lines for a file.
 fn watched(frame: &Frame) -> Shown {
-    let terminal = io::stdin().is_terminal() && io::stdout().is_terminal() && io::stderr().is_terminal();
+    // Lines of the log would tear a screen.
+    let terminal =
+        !log::is_on() && io::stdin().is_terminal() && io::stdout().is_terminal() && io::stderr().is_terminal();
     let screen = terminal.then(|| Screen::new(frame)).and_then(Result::ok);
     screen.map_or_else(|| Shown::Lines(Lines::new()), |screen| Shown::Screen(Box::new(screen)))
 }

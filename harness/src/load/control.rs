@@ -52,6 +52,7 @@ impl Control {
 
     /// Starts the clock of the run.
     pub(super) fn start(&self, origin: Instant) {
+        tracing::info!("everybody who gets in is in; the phases begin");
         self.go.send_replace(Some(origin));
     }
 
@@ -80,6 +81,7 @@ impl Control {
         self.abort.send_if_modified(|reason| {
             let first = reason.is_none();
             if first {
+                tracing::warn!(?by, why, "the run ends early");
                 *reason = Some(Ending { by, why: why.to_owned() });
             }
             first

@@ -52,6 +52,7 @@ mod slo;
 mod thread_times;
 mod user;
 mod worker;
+mod worker_log;
 
 pub use connect_options::manner;
 pub(crate) use flow::Asker;

@@ -71,6 +71,14 @@ pub async fn run(
     interrupt: &mut Interrupt,
 ) -> io::Result<()> {
     held::expect(under_way(loaded));
+    tracing::info!(
+        users = plan.users.len(),
+        rooms = plan.rooms.len(),
+        nodes = plan.nodes,
+        seed = plan.seed,
+        workers = settings.workers,
+        "the load is planned"
+    );
     let (control, snapshots) = Control::new(settings.workers);
     let goose = goose::start(loaded, fleet).await.map_err(io::Error::other)?;
     let shared = Arc::new(share(loaded, plan, fleet, control, settings.workers, goose).map_err(io::Error::other)?);
@@ -94,6 +102,7 @@ pub async fn run(
     }
     let ending = shared.control.ending();
     let workers = join_workers(threads).await?;
+    tracing::info!("the workers have ended");
     for worker in &workers {
         watch.keep(&worker.snapshot);
     }
@@ -235,7 +244,9 @@ fn start_workers(shared: &Arc<Shared>, workers: usize) -> io::Result<Vec<WorkerT
         .map(|number| {
             let shared = shared.clone();
             let (sender, receiver) = thread_mpsc::channel();
+            let span = tracing::warn_span!("worker", number);
             let thread = std::thread::Builder::new().name(format!("worker-{number}")).spawn(move || {
+                let _worker = span.entered();
                 // Nobody must wait at a barrier for a worker that is gone.
                 let panicked = AbortOnDrop(&shared.control);
                 let result = worker::run(&shared, number);

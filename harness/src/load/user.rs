@@ -88,6 +88,7 @@ impl Life<'_> {
         let end = match talk {
             Ok(mut talk) => {
                 let connected = talk.connected_at();
+                tracing::debug!(again = self.opened, "is in its rooms");
                 if self.opened {
                     self.local.back(self.lost_at);
                 } else {
@@ -158,6 +159,7 @@ impl Life<'_> {
     fn after(&mut self, end: End) -> Option<Duration> {
         let reconnect = self.local.reconnect;
         let quit = matches!(end, End::Quit);
+        tracing::debug!(?end, "the session is over");
         let pause = match end {
             End::Quit => None,
             End::Stayed => {

@@ -9,6 +9,7 @@ use std::time::Duration;
 use sio_oracle::board::Nanos;
 use tokio::sync::Notify;
 use tokio::task::LocalSet;
+use tracing::Instrument as _;
 
 use super::across;
 use super::control::Aborted;
@@ -21,6 +22,7 @@ use super::measurements::{Findings, Measurements, Snapshot};
 use super::shared::Shared;
 use super::thread_times::ThreadTimes;
 use super::user;
+use super::worker_log::WorkerLog;
 use crate::client::{Jars, WireBytes, http_client};
 use crate::clock::{PreciseSleep, RunClock};
 use crate::play::Stage;
@@ -129,6 +131,7 @@ async fn phases(local: &Rc<Local>, mine: &[u32], sleep: &mut PreciseSleep) -> Re
     control.barrier().await?;
     let origin = control.started().await?;
     local.clock.set(Some(RunClock::starting_at(origin)));
+    tracing::info!(users = mine.len(), "the schedule begins");
     let (before, bytes_before) = (ThreadTimes::now(), WireBytes::now());
     tokio::select! {
         () = emit(local, mine, RunClock::starting_at(origin), sleep) => {}
@@ -139,6 +142,7 @@ async fn phases(local: &Rc<Local>, mine: &[u32], sleep: &mut PreciseSleep) -> Re
     local.wire.set(WireBytes::now().since(bytes_before));
     let seconds = local.now() as f64 / 1e9;
     local.time.set(before.zip(ThreadTimes::now()).map(|(before, now)| now.since(before, seconds)));
+    tracing::info!("the schedule is over; what is still owed is settled");
     // First the senders: when their fences are answered, the target has handled all they sent. Then the
     // receivers: what is queued on their connections has arrived when theirs are.
     for _ in 0..2 {
@@ -166,11 +170,18 @@ async fn connect(local: &Rc<Local>, mine: &[u32], sleep: &mut PreciseSleep) {
         let local = local.clone();
         let mailbox = local.mailbox(user);
         let crew = local.clone();
-        mailbox.member.set(crew.crew.spawn(async move {
+        let life = async move {
             user::live(local.clone(), user).await;
             local.gone.set(local.gone.get() + 1);
             local.ready.notify_one();
-        }));
+        };
+        // A span is entered at each step of its user: only where somebody listens.
+        let member = if tracing::enabled!(tracing::Level::DEBUG) {
+            crew.crew.spawn(life.instrument(tracing::debug_span!("user", number = user)))
+        } else {
+            crew.crew.spawn(life)
+        };
+        mailbox.member.set(member);
     }
     let all = mine.len() as u64;
     local
@@ -224,6 +235,7 @@ fn give_up(local: &Local, open: &[Rc<UserHandle>]) {
     let (within, many) = (FENCE_LIMIT.as_secs(), count(FLOOD));
     for mailbox in open.iter().filter(|mailbox| mailbox.waits() && !mailbox.heard.get()) {
         mailbox.given_up.set(true);
+        tracing::warn!("a user's fence was given up");
         let instead =
             if mailbox.came.get() > FLOOD { format!(", and more than {many} other events") } else { String::new() };
         local.measurements.borrow_mut().tally.problem(format!(
@@ -249,10 +261,12 @@ fn send_visitors_away(local: &Local) {
 async fn tick(local: Rc<Local>) {
     let mut interval = tokio::time::interval(TICK);
     interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+    let mut log = WorkerLog::default();
     loop {
         interval.tick().await;
         retire(&local);
         let snapshot = local.measurements.borrow_mut().snapshot(local.number, local.shared.may_end_early);
+        log.second(&snapshot);
         local.shared.control.publish(snapshot);
     }
 }

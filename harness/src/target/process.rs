@@ -9,10 +9,12 @@ use std::time::Duration;
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use tokio::process::{Child as TokioChild, ChildStdin, Command};
+use tracing::Instrument as _;
 
 use super::manifest::Manifest;
 use super::output::{self, Stderr};
 use super::{Error, Launch, watcher};
+use crate::clock;
 
 /// Time from the start of a server to its `LISTENING` line.
 const START_LIMIT: Duration = Duration::from_secs(20);
@@ -94,6 +96,7 @@ impl Child {
 
 impl Drop for Child {
     fn drop(&mut self) {
+        tracing::info!(pid = self.pid, runs = self.process.id().is_some(), "is let go");
         if self.process.id().is_some() {
             signal_group(self.pid, Signal::SIGKILL);
         }
@@ -156,7 +159,7 @@ pub(super) async fn start_reference(launch: &Launch) -> Result<(Child, u16), Err
             command.env_remove(variable);
         }
     }
-    spawn("the reference server", command, launch).await
+    spawn("the reference server", command, launch).instrument(tracing::info_span!("target", name = "reference")).await
 }
 
 /// Starts a server of `targets/`.
@@ -164,7 +167,7 @@ pub(super) async fn start_manifest(manifest: &Manifest, launch: &Launch) -> Resu
     let (program, args) = manifest.start().split_first().unwrap_or((&manifest.name, &[]));
     let mut command = manifest.command(program);
     command.args(args).env("PORT", "0").stdin(Stdio::null());
-    spawn(&manifest.name, command, launch).await
+    spawn(&manifest.name, command, launch).instrument(tracing::info_span!("target", name = manifest.name)).await
 }
 
 /// Starts a program in a process group of its own that ends with this one. Its standard error goes to a file; its standard output too,
@@ -181,6 +184,7 @@ pub(super) fn begin(name: &str, mut command: Command, stderr: &Path, reads: bool
     let pid = process.id().unwrap_or_default();
     watcher::watch(pid);
     running().push(pid);
+    tracing::info!(pid, "has been started");
     let stdin = process.stdin.take();
     Ok(Child { process, _stdin: stdin, pid, stderr })
 }
@@ -190,6 +194,7 @@ async fn spawn(name: &str, mut command: Command, launch: &Launch) -> Result<(Chi
     if !launch.journal {
         command.env("SIO_JOURNAL", "0");
     }
+    let begun = clock::now();
     let mut child = begin(name, command, &launch.stderr, true)?;
     let stdout = child.process.stdout.take();
     let listening = stdout.ok_or_else(|| io::Error::other("there is none")).and_then(output::listen);
@@ -205,6 +210,7 @@ async fn spawn(name: &str, mut command: Command, launch: &Launch) -> Result<(Chi
             return Err(Error::Unreachable(format!("{name} did not print `LISTENING <port>` within {START_LIMIT:?}")));
         }
     };
+    tracing::info!(pid = child.pid, port, took = ?begun.elapsed(), "listens");
     Ok((child, port))
 }
 

@@ -328,3 +328,36 @@ fn the_reference_server_as_a_program_of_its_own() {
     assert_eq!(output.status.code(), Some(2));
     assert!(stderr(&output).contains("SIO_REDIS is set, but this server cannot do that yet"), "{}", stderr(&output));
 }
+
+/// A log says what was done, by whom, and how each second went; without one nothing of it is written.
+#[test]
+fn a_log_is_written_where_it_is_asked_for() {
+    let place = Place::new();
+    let run = |more: &[&str]| {
+        let small = scenario("small.toml");
+        place.run(&[&["run", &small, "--set", "people=3", "--set", "steady=2s"], more].concat())
+    };
+    let output = run(&["--log", "debug"]);
+    assert!(is_sound(output.status.code(), &stdout(&output)), "{}", stdout(&output));
+    let said = stderr(&output);
+    for (level, span, what) in [
+        (" INFO ", "target{name=\"reference\"}", "listens pid="),
+        (" INFO ", "run{scenario=\"small\"}", "the load is planned users=3"),
+        (" INFO ", "worker{number=0}", "the schedule begins users="),
+        ("DEBUG ", ":user{number=2}", "is in its rooms again=false"),
+        ("DEBUG ", ":user{number=2}", "the session is over end=Quit"),
+        (" INFO ", "worker{number=0}", "the schedule is over"),
+    ] {
+        let is_it = |line: &&str| line.contains(level) && line.contains(span) && line.contains(what);
+        assert!(said.lines().any(|line| is_it(&line)), "{level}{span}{what}\n{said}");
+    }
+    assert!(said.lines().any(|line| line.contains("second late=") && line.contains(" ran=")), "{said}");
+
+    let output = place.run(&["run", &scenario("small.toml"), "-q", "--set", "steady=500ms"]);
+    assert!(!stderr(&output).contains("INFO"), "{}", stderr(&output));
+
+    let mut command = place.command(&["list", "scenarios"]);
+    let output = command.env("SIO_LOG", "loud").output().unwrap();
+    assert_eq!(code(&output), 2);
+    assert!(stderr(&output).contains("found `loud`"), "{}", stderr(&output));
+}

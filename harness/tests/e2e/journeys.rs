@@ -184,7 +184,7 @@ fn rows_are_handed_out_once() {
     assert_eq!(seen.iter().collect::<HashSet<_>>().len(), 50, "nobody twice");
     let (exit, said) = run(&place, &users("40/s"), FINE, &url);
     assert_eq!(exit, 2, "{said}");
-    assert!(said.contains("about 80 visitors come, and there are 60 rows, each to be handed out once"), "{said}");
+    assert!(said.contains("about 80 iterations begin, and there are 60 rows, each to be handed out once"), "{said}");
 }
 
 /// When this machine runs out of descriptors, that says nothing about the server.

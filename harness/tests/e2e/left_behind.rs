@@ -52,7 +52,17 @@ fn a_killed_program_leaves_no_target_behind() {
     killed_by(Signal::SIGKILL, "sio-bench");
     // Whatever its file is called.
     killed_by(Signal::SIGKILL, "sio-bench-0.1");
-    killed_by(Signal::SIGHUP, "sio-bench");
+    // Under `nohup` it is ignored, as it should be.
+    if !ignores_hangups() {
+        killed_by(Signal::SIGHUP, "sio-bench");
+    }
+}
+
+/// Whether SIGHUP is ignored here, and thereby in every program that is started.
+fn ignores_hangups() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).unwrap_or("0").trim();
+    u64::from_str_radix(mask, 16).unwrap() & 1 != 0
 }
 
 /// Bytes that are no text, no end of a line for a long time, and more of it than any pipe takes, before and afterwards.

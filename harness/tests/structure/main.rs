@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use syn::visit::{self, Visit};
 
 /// The modules, each above those that it may import. One that is not here has no place yet.
-const ORDER: [&str; 26] = [
+const ORDER: [&str; 27] = [
     "vocab",
     "clock",
     "difference",
@@ -18,6 +18,7 @@ const ORDER: [&str; 26] = [
     "guess",
     "secrets",
     "aside",
+    "log",
     "output",
     "wire",
     "record",
