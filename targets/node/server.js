@@ -18,8 +18,14 @@ function serve(cluster) {
   const io = new Server(http, options);
   require("./fixture")(io);
   const told = () => console.log(`LISTENING ${http.address().port}`);
-  const listen = () => http.listen(Number(env.PORT || 3000), "127.0.0.1", told);
-  if (cluster) cluster.ready().then(listen);
+  // Exclusive: a worker of Node's cluster module would share the port with the others.
+  const listen = () => http.listen({ port: Number(env.PORT || 3000), host: "127.0.0.1", exclusive: true }, told);
+  // Its primary listens for all workers.
+  const join = () => {
+    require("@socket.io/sticky").setupWorker(io);
+    process.send({ ready: true });
+  };
+  if (cluster) cluster.ready().then(env.SIO_STICKY === "1" ? join : listen);
   else listen();
   process.on("SIGTERM", () => {
     // A broker that is away must not keep the process.
@@ -28,5 +34,9 @@ function serve(cluster) {
   });
 }
 
-if (env.SIO_ADAPTER) require("./adapter")(env.SIO_ADAPTER).then(serve);
+const { isWorker } = require("cluster");
+const [kind, address] = (env.SIO_ADAPTER ?? "").split("://");
+
+if (kind === "cluster" && !isWorker) require("./seat")(address);
+else if (kind) require("./adapter")(env.SIO_ADAPTER).then(serve);
 else serve();

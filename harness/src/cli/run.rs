@@ -25,8 +25,8 @@ use crate::report::{judge, render};
 use crate::scenario::model::{Driver, ProcessId, Topology};
 use crate::scenario::{self, Loaded};
 use crate::target::{self, Choice, Crew, Fleet, Formation, Launch};
-use crate::vocab::Cluster;
 use crate::vocab::text::plural;
+use crate::vocab::{Broker, Cluster};
 use crate::{output, secrets};
 
 /// Descriptors that are not connections: the record, the runtime, the target's pipes.
@@ -218,7 +218,7 @@ pub(super) fn formation(option: Option<&str>, loaded: &[Loaded]) -> Result<Forma
             match target::crew_of(&choice).map_err(|error| error.to_string())? {
                 Some(crew) => {
                     name = Some(crew.name.clone());
-                    (crew.of_size(target.nodes.map_or(crew.nodes.len(), |_| nodes)), Some(joined(&crew, target)))
+                    (crew.of_size(target.nodes.map_or(crew.nodes.len(), |_| nodes)), Some(joined(&crew, target)?))
                 }
                 None => (vec![choice; nodes], target.cluster.clone()),
             }
@@ -264,9 +264,21 @@ fn joined_as_it_says(loaded: &Loaded, formation: &Formation) -> Result<(), Strin
 }
 
 /// The adapter is the fleet's; the broker may be one that the scenario names.
-fn joined(crew: &Crew, target: &scenario::model::Target) -> Cluster {
-    let broker = target.cluster.as_ref().map_or(crew.cluster.broker.clone(), |cluster| cluster.broker.clone());
-    Cluster { broker, ..crew.cluster.clone() }
+fn joined(crew: &Crew, target: &scenario::model::Target) -> Result<Cluster, String> {
+    let medium = crew.cluster.adapter.medium();
+    let broker = match &target.cluster {
+        Some(Cluster { broker: Broker::At(address), adapter }) if adapter.medium() != medium => {
+            let (name, needs) = (&crew.name, medium.name());
+            return Err(format!(
+                "the fleet {name} goes over {needs}, and `broker` of [target] is a Redis at {address}; nothing was sent\n  \
+                 take another fleet, or say `broker = \"{needs}\"`"
+            ));
+        }
+        // One is started, of the kind that the fleet needs.
+        Some(cluster) => cluster.broker.clone(),
+        None => crew.cluster.broker.clone(),
+    };
+    Ok(Cluster { broker, ..crew.cluster.clone() })
 }
 
 /// Whether there is certainly no such process.

@@ -3,7 +3,7 @@
 use crate::scenario::model::{Away, Disruption};
 use crate::scenario::{Loaded, Scenario};
 use crate::target::{Choice, Formation};
-use crate::vocab::{Balancer, Broker};
+use crate::vocab::{Balancer, Broker, Medium};
 
 /// Whether each node needs a way to the broker that can be disturbed.
 pub(super) fn needs_links(scenario: &Scenario) -> bool {
@@ -24,6 +24,10 @@ pub(super) fn check(loaded: &Loaded, formation: &Formation) -> Result<(), String
 
 fn cannot(upset: &Disruption, formation: &Formation) -> Option<String> {
     match *upset {
+        Disruption::Freeze { .. } if is_one_program(formation) => Some(
+            "that freezes a node cannot be: it is a worker of Node's cluster module, which can only be started again"
+                .to_owned(),
+        ),
         Disruption::Freeze { node, .. } | Disruption::Restart { node, .. } => no_process(node, formation),
         Disruption::Roll { .. } => (0..formation.choices.len() as u32).find_map(|node| no_process(node, formation)),
         Disruption::Broker { how, .. } => no_broker(how, formation),
@@ -32,6 +36,11 @@ fn cannot(upset: &Disruption, formation: &Formation) -> Option<String> {
         }
         Disruption::Drop { .. } | Disruption::Stall { .. } | Disruption::Unbalance => None,
     }
+}
+
+/// Whether the nodes are workers of one program.
+fn is_one_program(formation: &Formation) -> bool {
+    formation.cluster.as_ref().is_some_and(|cluster| cluster.adapter.medium() == Medium::Primary)
 }
 
 /// What freezes and restarts needs processes that sio-bench has started.
@@ -48,6 +57,11 @@ fn no_broker(how: Away, formation: &Formation) -> Option<String> {
     let Some(cluster) = &formation.cluster else {
         return Some("of the broker cannot be: there is none; add `broker` to [target], or take a fleet".to_owned());
     };
+    if is_one_program(formation) {
+        return Some(
+            "of the broker cannot be: the nodes are workers of Node's cluster module, and have none".to_owned(),
+        );
+    }
     match how {
         Away::Parted { node: Some(node) } | Away::Far { node: Some(node), .. } => no_process(node, formation),
         Away::Parted { node: None } | Away::Far { node: None, .. } => None,

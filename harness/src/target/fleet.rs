@@ -64,7 +64,7 @@ impl Fleet {
             prepared.push(prepare(choice).await?);
         }
         let joint = match cluster {
-            Some(cluster) => Some(Joint::start(cluster, choices.len(), *linked, &launch.stderr).await?),
+            Some(cluster) => Some(Joint::start(cluster, &prepared, *linked, &launch.stderr).await?),
             None => None,
         };
         let mut nodes = Vec::new();
@@ -122,7 +122,8 @@ impl Fleet {
 
     /// The processes that sio-bench started.
     pub fn pids(&self) -> Vec<u32> {
-        self.nodes.iter().filter_map(|node| node.info.pid).collect()
+        let home = self.joint.as_ref().and_then(Joint::home);
+        self.nodes.iter().filter_map(|node| node.info.pid).chain(home).collect()
     }
 
     /// The process of a node.

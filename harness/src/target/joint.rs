@@ -1,12 +1,12 @@
-//! What joins the servers of a cluster, while it runs: the broker, and each node's way to it.
+//! What joins the servers of a cluster, while it runs: the broker or what stands in its place, and each node's way to it.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::Error;
-use super::broker::Redis;
+use super::broker::Service;
 use super::process::Frozen;
+use super::{Error, Prepared};
 use crate::vocab::{Adapter, Broker, Cluster};
 use crate::wire::{Link, LinkAction};
 
@@ -14,7 +14,7 @@ use crate::wire::{Link, LinkAction};
 pub struct Joint {
     adapter: Adapter,
     /// None, if it was not started by sio-bench.
-    redis: Option<Redis>,
+    service: Option<Service>,
     /// Host and port, as the nodes are told; their links stand in its place.
     address: String,
     /// Each node's own way to the broker, where it is to be disturbed.
@@ -22,56 +22,70 @@ pub struct Joint {
 }
 
 impl Joint {
-    /// Starts a broker, if it does not run already, and links for so many nodes, if their ways are to be disturbed. What the
-    /// broker says goes beside `stderr`.
-    pub(super) async fn start(cluster: &Cluster, nodes: usize, linked: bool, stderr: &Path) -> Result<Self, Error> {
-        let (redis, address) = match &cluster.broker {
+    /// Starts a broker, if it does not run already, and links for the nodes, if their ways are to be disturbed. What the broker
+    /// says goes beside `stderr`.
+    pub(super) async fn start(
+        cluster: &Cluster,
+        nodes: &[Prepared],
+        linked: bool,
+        stderr: &Path,
+    ) -> Result<Self, Error> {
+        let (service, address) = match &cluster.broker {
             Broker::Started => {
-                let redis = Redis::start(&log_beside(stderr)).await?;
-                let address = redis.address().to_string();
-                (Some(redis), address)
+                let service = Service::start(cluster.adapter.medium(), nodes, &log_beside(stderr)).await?;
+                let address = service.address().to_string();
+                (Some(service), address)
             }
             Broker::At(address) => (None, address.clone()),
         };
         let mut links = Vec::new();
         if linked {
             let broker = resolve(&address).await?;
-            for _ in 0..nodes {
+            for _ in nodes {
                 let link = Link::open(broker, Duration::ZERO).await;
                 links.push(link.map_err(|error| Error::Unreachable(format!("no relay to the broker: {error}")))?);
             }
         }
-        Ok(Self { adapter: cluster.adapter, redis, address, links })
+        Ok(Self { adapter: cluster.adapter, service, address, links })
     }
 
     /// What a node has to know.
     pub(super) fn env(&self, node: usize) -> Vec<(&'static str, String)> {
         let own = self.links.get(node).map(|link| link.address().to_string());
         let address = own.unwrap_or_else(|| self.address.clone());
+        let address = match &self.service {
+            Some(service) => service.at(&address),
+            None => address,
+        };
         vec![("SIO_NODE", node.to_string()), ("SIO_ADAPTER", format!("{}://{address}", self.adapter.name()))]
+    }
+
+    /// The process in which the nodes live, if they do not live in their own.
+    pub fn home(&self) -> Option<u32> {
+        self.service.as_ref()?.home()
     }
 
     /// Whether the broker has ended although nobody asked it to, and what it said last.
     pub fn lost(&mut self) -> Option<String> {
-        self.redis.as_mut()?.lost()
+        self.service.as_mut()?.lost()
     }
 
     /// Stops the broker until what is returned is dropped.
     pub fn freeze(&self) -> Option<Frozen> {
-        self.redis.as_ref()?.freeze()
+        self.service.as_ref()?.freeze()
     }
 
-    /// Ends the broker, without a word or as an operator would; its memory is gone.
+    /// Ends the broker, without a word or as an operator would; what it was to pass on is gone.
     pub async fn down(&mut self, kill: bool) {
-        if let Some(redis) = &mut self.redis {
-            redis.down(kill).await;
+        if let Some(service) = &mut self.service {
+            service.down(kill).await;
         }
     }
 
     /// Starts the broker again, where it was.
     pub async fn up(&mut self) -> Result<(), Error> {
-        match &mut self.redis {
-            Some(redis) => redis.up().await,
+        match &mut self.service {
+            Some(service) => service.up().await,
             None => Err(Error::Usage("the broker was not started by sio-bench".to_owned())),
         }
     }

@@ -45,6 +45,8 @@ struct File {
     /// Adapters that join it with others, as `SIO_ADAPTER` names them.
     #[serde(default)]
     adapters: Vec<String>,
+    /// Starts what joins its nodes where the adapter is `cluster`; prints `LISTENING <port>`.
+    primary: Option<Vec<String>>,
     /// Revision of Engine.IO, when it is not 4: nothing but cases of Engine.IO 3 are played then.
     #[serde(default = "usual_revision")]
     engine: u8,
@@ -172,6 +174,11 @@ impl Manifest {
     /// Adapters that join it with others.
     pub(super) fn adapters(&self) -> &[String] {
         &self.file.adapters
+    }
+
+    /// The command that starts the primary of its workers.
+    pub(super) fn primary(&self) -> Option<&[String]> {
+        self.file.primary.as_deref()
     }
 
     /// What is set that its figures depend on.

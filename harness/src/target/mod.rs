@@ -6,6 +6,7 @@ mod certificate;
 mod crew;
 mod first_answer;
 mod fleet;
+mod folder;
 mod helm;
 mod joint;
 mod manifest;
@@ -28,6 +29,7 @@ use crate::client::{ConnectOptions, Endpoint, Http, without_password};
 use crate::record::TargetInfo;
 use crate::vocab::{Adapter, Cluster, target_url};
 
+pub use balancer::Balancer;
 pub use crew::Crew;
 pub use fleet::{Fleet, Formation};
 pub use helm::Helm;
@@ -81,7 +83,8 @@ impl Target {
 
     /// The numbers of the processes.
     pub fn pids(&self) -> Vec<u32> {
-        std::iter::once(self).chain(&self.peers).filter_map(|node| node.info.pid).collect()
+        let nodes = std::iter::once(self).chain(&self.peers).filter_map(|node| node.info.pid);
+        nodes.chain(self.joint.as_ref().and_then(Joint::home)).collect()
     }
 
     /// Stops what was started.
@@ -409,7 +412,7 @@ impl Prepared {
         path: Option<&str>,
         launch: &Launch,
     ) -> Result<Target, Error> {
-        let joint = Joint::start(cluster, nodes.len(), false, &launch.stderr).await?;
+        let joint = Joint::start(cluster, nodes, false, &launch.stderr).await?;
         let mut started = Vec::new();
         for (index, node) in nodes.iter().enumerate() {
             started.push(node.clone().with_envs(joint.env(index)).start(path, launch).await?);

@@ -20,6 +20,8 @@ use crate::clock;
 const START_LIMIT: Duration = Duration::from_secs(20);
 /// Time a server has after SIGTERM.
 const STOP_LIMIT: Duration = Duration::from_secs(5);
+/// Between two looks at who is left.
+const LOOK: Duration = Duration::from_millis(10);
 
 /// The groups of all servers that run, for an end that leaves no time to drop them.
 static RUNNING: Mutex<Vec<u32>> = Mutex::new(Vec::new());
@@ -79,8 +81,13 @@ impl Child {
     }
 
     /// SIGTERM, some time, then SIGKILL; always the whole group.
-    pub async fn stop(mut self) {
-        self.terminate();
+    pub async fn stop(self) {
+        self.stop_by(Signal::SIGTERM).await;
+    }
+
+    /// The same with another signal in the place of SIGTERM.
+    pub(super) async fn stop_by(mut self, signal: Signal) {
+        signal_group(self.pid, signal);
         if tokio::time::timeout(STOP_LIMIT, self.process.wait()).await.is_err() {
             self.sweep();
             let _ = self.process.wait().await;
@@ -106,18 +113,70 @@ impl Drop for Child {
 }
 
 /// A server's process group that stands still; it goes on when this is dropped, however that comes about.
-pub struct Frozen(u32);
+pub struct Frozen {
+    group: u32,
+    /// Its children, where each has a group of its own.
+    children: Vec<u32>,
+}
 
 impl Frozen {
     pub fn new(pid: u32) -> Self {
         signal_group(pid, Signal::SIGSTOP);
-        Self(pid)
+        Self { group: pid, children: Vec::new() }
+    }
+
+    /// The same for a program whose children have left its group. None of them outlives this program, though it stands still.
+    pub(super) fn with_children(pid: u32) -> Self {
+        // In this order, so that no more are born.
+        signal_group(pid, Signal::SIGSTOP);
+        let children = children(pid);
+        for child in &children {
+            watcher::watch(*child);
+            running().push(*child);
+            signal_group(*child, Signal::SIGSTOP);
+        }
+        Self { group: pid, children }
     }
 }
 
 impl Drop for Frozen {
     fn drop(&mut self) {
-        signal_group(self.0, Signal::SIGCONT);
+        for child in &self.children {
+            signal_group(*child, Signal::SIGCONT);
+            running().retain(|pid| pid != child);
+            watcher::forget(*child);
+        }
+        signal_group(self.group, Signal::SIGCONT);
+    }
+}
+
+/// The processes that a process has started and that live.
+pub(super) fn children(parent: u32) -> Vec<u32> {
+    let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    pids.filter(|pid| life_of(*pid).is_some_and(|(state, of)| of == parent && state != ENDED)).collect()
+}
+
+/// The state of a process that has ended, and whose end nobody has asked for yet.
+const ENDED: &str = "Z";
+
+/// The state of a process, and its parent: what stands behind the command's name, which is in parentheses and may hold anything.
+fn life_of(pid: u32) -> Option<(String, u32)> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let mut fields = stat[stat.rfind(')')? + 1..].split_whitespace();
+    Some((fields.next()?.to_owned(), fields.next()?.parse().ok()?))
+}
+
+/// Returns when none of them is left. Those that stay are killed.
+pub(super) async fn gone(pids: &[u32]) {
+    let is_there = |pid: &u32| life_of(*pid).is_some_and(|(state, _)| state != ENDED);
+    let left = async {
+        while pids.iter().any(is_there) {
+            tokio::time::sleep(LOOK).await;
+        }
+    };
+    if tokio::time::timeout(STOP_LIMIT, left).await.is_err() {
+        pids.iter().filter(|pid| is_there(pid)).for_each(|pid| signal_group(*pid, Signal::SIGKILL));
     }
 }
 
@@ -170,6 +229,18 @@ pub(super) async fn start_manifest(manifest: &Manifest, launch: &Launch) -> Resu
     spawn(&manifest.name, command, launch).instrument(tracing::info_span!("target", name = manifest.name)).await
 }
 
+/// Starts what the servers of a target are workers of.
+pub(super) async fn start_primary(
+    manifest: &Manifest,
+    command: &[String],
+    stderr: &Path,
+) -> Result<(Child, u16), Error> {
+    let (program, args) = command.split_first().unwrap_or((&manifest.name, &[]));
+    let mut command = manifest.command(program);
+    command.args(args).env("PORT", "0").env_remove("WORKERS").stdin(Stdio::null());
+    listening(&format!("the primary of {}", manifest.name), command, stderr).await
+}
+
 /// Starts a program in a process group of its own that ends with this one. Its standard error goes to a file; its standard output too,
 /// unless somebody reads it.
 pub(super) fn begin(name: &str, mut command: Command, stderr: &Path, reads: bool) -> Result<Child, Error> {
@@ -194,8 +265,13 @@ async fn spawn(name: &str, mut command: Command, launch: &Launch) -> Result<(Chi
     if !launch.journal {
         command.env("SIO_JOURNAL", "0");
     }
+    listening(name, command, &launch.stderr).await
+}
+
+/// Starts a program and waits until it says where it listens.
+async fn listening(name: &str, command: Command, stderr: &Path) -> Result<(Child, u16), Error> {
     let begun = clock::now();
-    let mut child = begin(name, command, &launch.stderr, true)?;
+    let mut child = begin(name, command, stderr, true)?;
     let stdout = child.process.stdout.take();
     let listening = stdout.ok_or_else(|| io::Error::other("there is none")).and_then(output::listen);
     let listening =
@@ -216,7 +292,19 @@ async fn spawn(name: &str, mut command: Command, launch: &Launch) -> Result<(Chi
 
 #[cfg(test)]
 mod tests {
-    use super::last_lines;
+    use super::*;
+
+    #[tokio::test]
+    async fn children_are_found_and_awaited() {
+        let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
+        assert!(children(std::process::id()).contains(&child.id()));
+        let pid = child.id();
+        let waits = tokio::spawn(async move { gone(&[pid]).await });
+        child.kill().unwrap();
+        child.wait().unwrap();
+        waits.await.unwrap();
+        assert!(!children(std::process::id()).contains(&child.id()));
+    }
 
     #[test]
     fn words_are_shown_in_whole_lines() {

@@ -6,9 +6,14 @@ use super::Error;
 
 /// Finds a program, or says how to install it.
 pub(super) fn find(name: &str, package: &str, what_for: &str) -> Result<PathBuf, Error> {
+    find_also_in(Vec::new(), name, package, what_for)
+}
+
+/// The same for what may lie where nobody looks: in one of these folders, if it is not found elsewhere.
+pub(super) fn find_also_in(folders: Vec<PathBuf>, name: &str, package: &str, what_for: &str) -> Result<PathBuf, Error> {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let found = std::env::split_paths(&path).map(|folder| folder.join(name)).find(|file| is_program(file));
-    found.ok_or_else(|| {
+    let mut files = std::env::split_paths(&path).chain(folders).map(|folder| folder.join(name));
+    files.find(|file| is_program(file)).ok_or_else(|| {
         Error::Unreachable(format!(
             "{what_for} needs the program {name}, which is not installed here\n  apt-get install {package}"
         ))

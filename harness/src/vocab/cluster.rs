@@ -10,11 +10,15 @@ pub enum Adapter {
     RedisSharded,
     /// Redis, a stream.
     RedisStreams,
+    /// `PostgreSQL`, notifications.
+    Postgres,
+    /// Nothing outside: the nodes are workers of Node's cluster module.
+    Workers,
 }
 
 impl Adapter {
-    pub const NAMES: [&'static str; 3] = ["redis", "redis-sharded", "redis-streams"];
-    const ALL: [Self; 3] = [Self::Redis, Self::RedisSharded, Self::RedisStreams];
+    pub const NAMES: [&'static str; 5] = ["redis", "redis-sharded", "redis-streams", "postgres", "cluster"];
+    const ALL: [Self; 5] = [Self::Redis, Self::RedisSharded, Self::RedisStreams, Self::Postgres, Self::Workers];
 
     /// As manifests, scenarios and `SIO_ADAPTER` spell it.
     pub fn name(self) -> &'static str {
@@ -24,6 +28,48 @@ impl Adapter {
     /// The one with this name.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|adapter| adapter.name() == name)
+    }
+
+    /// What it goes over.
+    pub fn medium(self) -> Medium {
+        match self {
+            Self::Redis | Self::RedisSharded | Self::RedisStreams => Medium::Redis,
+            Self::Postgres => Medium::Postgres,
+            Self::Workers => Medium::Primary,
+        }
+    }
+}
+
+/// What stands between the nodes of a cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Medium {
+    Redis,
+    Postgres,
+    /// The primary of Node's cluster module.
+    Primary,
+}
+
+impl Medium {
+    pub const NAMES: [&'static str; 3] = ["redis", "postgres", "cluster"];
+    const ALL: [Self; 3] = [Self::Redis, Self::Postgres, Self::Primary];
+
+    /// As scenarios spell it in `broker`.
+    pub fn name(self) -> &'static str {
+        Self::NAMES[self as usize]
+    }
+
+    /// The one with this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|medium| medium.name() == name)
+    }
+
+    /// The adapter that is meant unless another one is said.
+    pub fn usual_adapter(self) -> Adapter {
+        match self {
+            Self::Redis => Adapter::Redis,
+            Self::Postgres => Adapter::Postgres,
+            Self::Primary => Adapter::Workers,
+        }
     }
 }
 
@@ -76,6 +122,10 @@ mod tests {
     fn names_lead_back() {
         for adapter in Adapter::ALL {
             assert_eq!(Adapter::from_name(adapter.name()), Some(adapter));
+        }
+        for medium in Medium::ALL {
+            assert_eq!(Medium::from_name(medium.name()), Some(medium));
+            assert_eq!(medium.usual_adapter().medium(), medium);
         }
         assert_eq!(Balancer::from_name("round-robin"), Some(Balancer::RoundRobin));
         assert_eq!((Balancer::from_name("x"), Adapter::from_name("nats")), (None, None));

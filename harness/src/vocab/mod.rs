@@ -16,7 +16,7 @@ mod trust;
 
 pub use about::ThresholdKind;
 pub use class::{Class, Origin};
-pub use cluster::{Adapter, Balancer, Broker, Cluster};
+pub use cluster::{Adapter, Balancer, Broker, Cluster, Medium};
 pub use transport::Transport;
 pub use trust::Trust;
 

@@ -13,9 +13,9 @@ use crate::balancer::HaProxy;
 use crate::common::{Place, has, has_node, is_sound, targets};
 
 /// A process, for as long as this lives.
-struct Process {
+pub struct Process {
     child: Child,
-    port: u16,
+    pub port: u16,
 }
 
 impl Drop for Process {
@@ -42,7 +42,7 @@ struct Wanted<'a> {
     lossy: Option<(&'a str, &'a Path)>,
 }
 
-fn redis() -> Process {
+pub fn redis() -> Process {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let mut child = Command::new("redis-server")
         .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
@@ -216,6 +216,35 @@ fn a_correct_cluster_behind_a_sticky_balancer_is_not_accused() {
     let mut pairs = pairs(&found);
     pairs.sort_unstable();
     assert_eq!(pairs, ["one>one", "one>two", "two>one", "two>two"], "{said}");
+}
+
+/// As an application runs it: one port, whose connections the primary shares out.
+fn workers() -> Option<Process> {
+    if !has_node() {
+        return None;
+    }
+    modules();
+    let mut child = Command::new("node")
+        .arg("primary.js")
+        .current_dir(targets().join("node"))
+        .envs([("PORT", "0"), ("WORKERS", "2"), ("SIO_JOURNAL", "0")])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let port = lines.find_map(|line| line.unwrap().strip_prefix("LISTENING ")?.trim().parse().ok());
+    Some(Process { child, port: port.unwrap_or_else(|| panic!("the primary did not listen")) })
+}
+
+#[test]
+fn correct_workers_behind_their_sticky_primary_are_not_accused() {
+    let Some(primary) = workers() else { return };
+    let target = format!("url = \"http://127.0.0.1:{}\"\ntopology = \"cluster\"", primary.port);
+    let (found, said) = passes(&chat(&target, "transport = { polling = 1, upgrade = 2, websocket = 1 }", 1));
+    let mut pairs = pairs(&found);
+    pairs.sort_unstable();
+    assert_eq!(pairs, ["0>0", "0>1", "1>0", "1>1"], "{said}");
 }
 
 /// Everybody is in one room, so a message that is not published is missing for each user of the other node.

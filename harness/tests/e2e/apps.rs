@@ -78,7 +78,7 @@ pub fn modules() -> PathBuf {
     // The same lock as the program takes: of two that find nothing, one installs and the other waits.
     let lock = std::fs::File::create(folder.join(".install.lock")).unwrap();
     lock.lock().unwrap();
-    if !modules.join("socket.io/package.json").exists() {
+    if !modules.join("@socket.io/sticky/package.json").exists() {
         let done = Command::new("npm").args(["ci", "--no-audit", "--no-fund"]).current_dir(&folder).output().unwrap();
         assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
     }

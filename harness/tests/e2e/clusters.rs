@@ -1,11 +1,11 @@
-//! Fleets: servers that sio-bench joins over a real Redis.
+//! Fleets: servers that sio-bench joins over a real Redis, a real `PostgreSQL`, or as workers of one program.
 
 use std::process::Command;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::common::{Place, code, has, has_node, stderr, stdout};
+use crate::common::{Place, code, has, has_node, has_program, stderr, stdout};
 
 /// A message from one node to the other, and who is where.
 const CROSSING: &str = r#"
@@ -29,6 +29,13 @@ fn there_are_clusters() -> bool {
     has_node() && has("redis-server")
 }
 
+/// Debian has its programs where no shell looks.
+fn has_postgres() -> bool {
+    let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    let there = versions.into_iter().any(|version| version.path().join("bin/postgres").exists());
+    there || has_program("postgres", "postgresql")
+}
+
 #[test]
 fn nodes_of_a_fleet_hear_one_another() {
     if !there_are_clusters() {
@@ -36,7 +43,9 @@ fn nodes_of_a_fleet_hear_one_another() {
     }
     let place = Place::new();
     std::fs::write(place.path().join("crossing.toml"), CROSSING).unwrap();
-    for fleet in ["node-redis", "node-redis-sharded", "node-redis-streams"] {
+    let mut fleets = vec!["node-redis", "node-redis-sharded", "node-redis-streams", "node-cluster"];
+    fleets.extend(has_postgres().then_some("node-postgres"));
+    for fleet in fleets {
         let output = place.run(&["conform", "crossing.toml", "--target", fleet, "--out", fleet]);
         assert_eq!(code(&output), 0, "{fleet}: {}{}", stdout(&output), stderr(&output));
         assert!(stdout(&output).contains(&format!("target {fleet} ")), "{}", stdout(&output));
@@ -66,6 +75,11 @@ fn what_cannot_be_joined_is_refused_with_the_reason() {
     assert!(problem("nodes = 1\nbroker = \"redis\"", "").contains("two `nodes` at least"));
     assert!(problem("nodes = 2\nadapter = \"redis\"", "").contains("needs a `broker`"));
     assert!(problem("broker = \"redi\"", "").contains("did you mean `redis`"));
+    assert!(problem("broker = \"postgres\"\nadapter = \"redis\"", "").contains("needs broker = \"redis\""));
+    assert!(problem("broker = \"postgres\"", "--target reference").contains("`reference` has no adapter `postgres`"));
+    assert!(
+        problem("broker = \"redis://127.0.0.1:1\"", "--target node-postgres").contains("is a Redis at 127.0.0.1:1")
+    );
     assert!(problem("broker = \"redis://somewhere\"", "").contains("redis://host:port"));
     assert!(problem("broker = \"redis\"\nadapter = \"redis-stream\"", "").contains("did you mean `redis-streams`"));
     assert!(problem("broker = \"redis\"", "--target python").contains("`python` has no adapter `redis`"));
@@ -90,32 +104,51 @@ fn a_missing_broker_is_named_with_the_package() {
     assert!(stderr(&output).contains("apt-get install redis-server"), "{}", stderr(&output));
 }
 
-/// The broker that a process has started.
-fn broker_of(parent: u32) -> Option<Pid> {
+/// The broker that a process has started, and its command line.
+fn broker_of(parent: u32, program: &str) -> Option<(Pid, String)> {
     let read = |pid: &str, file: &str| std::fs::read_to_string(format!("/proc/{pid}/{file}")).unwrap_or_default();
     let mut all =
         std::fs::read_dir("/proc").unwrap().flatten().filter_map(|entry| entry.file_name().into_string().ok());
-    let is_ours = |pid: &String| {
-        read(pid, "cmdline").contains("redis-server") && read(pid, "stat").contains(&format!(") S {parent} "))
-    };
+    let is_ours =
+        |pid: &String| read(pid, "cmdline").contains(program) && read(pid, "stat").contains(&format!(") S {parent} "));
     let pid = all.find(|pid| pid.parse::<i32>().is_ok() && is_ours(pid))?;
-    Some(Pid::from_raw(pid.parse().unwrap()))
+    Some((Pid::from_raw(pid.parse().unwrap()), read(&pid, "cmdline")))
+}
+
+/// A run with such a broker is killed while it goes on; returns the broker's command line, when it is gone.
+fn killed_amid(broker: &str, program: &str) -> String {
+    let place = Place::new();
+    let text = std::fs::read_to_string(crate::common::scenario("small.toml")).unwrap();
+    let text = format!("{text}\n[target]\nbroker = \"{broker}\"\n");
+    std::fs::write(place.path().join("joined.toml"), text).unwrap();
+    let mut run = place.start(&["run", "joined.toml", "--target", "node", "--out", "out", "--set", "steady=60s"]);
+    run.wait_for("steady");
+    let (pid, command) = broker_of(run.child.id(), program).unwrap_or_else(|| panic!("there is no broker"));
+    run.signal(Signal::SIGKILL);
+    run.finish();
+    while kill(pid, None).is_ok() {
+        std::thread::yield_now();
+    }
+    command
 }
 
 #[test]
 fn a_broker_does_not_outlive_a_killed_program() {
-    if !there_are_clusters() {
+    if there_are_clusters() {
+        killed_amid("redis", "redis-server");
+    }
+}
+
+#[test]
+fn a_database_does_not_outlive_a_killed_program() {
+    if !has_node() || !has_postgres() {
         return;
     }
-    let place = Place::new();
-    let text = std::fs::read_to_string(crate::common::scenario("small.toml")).unwrap();
-    std::fs::write(place.path().join("joined.toml"), format!("{text}\n[target]\nbroker = \"redis\"\n")).unwrap();
-    let mut run = place.start(&["run", "joined.toml", "--target", "node", "--out", "out", "--set", "steady=60s"]);
-    run.wait_for("steady");
-    let broker = broker_of(run.child.id()).expect("there is no broker");
-    run.signal(Signal::SIGKILL);
-    run.finish();
-    while kill(broker, None).is_ok() {
+    let command = killed_amid("postgres", "postgres\0-D");
+    let data = command.split('\0').skip_while(|word| *word != "-D").nth(1).unwrap();
+    let folder = std::path::Path::new(data).parent().unwrap();
+    assert!(folder.file_name().unwrap().to_string_lossy().starts_with("sio-bench-postgres-"), "{command}");
+    while folder.exists() {
         std::thread::yield_now();
     }
 }

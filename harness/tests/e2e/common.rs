@@ -235,10 +235,15 @@ pub fn has_node() -> bool {
 
 /// Whether a program is there; says in one line what is missing if it is not.
 pub fn has(program: &str) -> bool {
+    has_program(program, program)
+}
+
+/// The same for a program whose package has another name.
+pub fn has_program(program: &str, package: &str) -> bool {
     let there = Command::new(program).arg("--version").output().is_ok_and(|output| output.status.success());
     if !there {
         assert!(std::env::var_os("CI").is_none(), "{program} is missing");
-        eprintln!("skipped: this test needs {program} (`apt-get install {program}`, or scripts/test-machine.sh)");
+        eprintln!("skipped: this test needs {program} (`apt-get install {package}`, or scripts/test-machine.sh)");
     }
     there
 }

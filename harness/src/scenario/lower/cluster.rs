@@ -4,7 +4,7 @@ use crate::guess::did_you_mean;
 use crate::scenario::model::Target;
 use crate::scenario::node::{Kind, Node};
 use crate::scenario::table::{self, Context};
-use crate::vocab::{Adapter, Balancer, Broker, Cluster};
+use crate::vocab::{Adapter, Balancer, Broker, Cluster, Medium};
 
 /// Servers of one run.
 const MOST_NODES: u64 = 64;
@@ -34,7 +34,7 @@ pub(super) fn nodes(node: &Node, target: &mut Target, cx: &mut Context<'_>) {
     }
 }
 
-/// `broker = "redis"` or `"redis://host:port"`, and `adapter`.
+/// `broker = "redis"`, `"redis://host:port"`, `"postgres"` or `"cluster"`, and `adapter`.
 pub(super) fn joined(broker: Option<&Node>, adapter: Option<&Node>, target: &mut Target, cx: &mut Context<'_>) {
     let Some(place) = broker else {
         if let Some(adapter) = adapter {
@@ -52,11 +52,12 @@ pub(super) fn joined(broker: Option<&Node>, adapter: Option<&Node>, target: &mut
         cx.diagnostics.error(place.span.clone(), "a `broker` joins two `nodes` at least");
         return;
     }
+    let Some((medium, broker)) = self::broker(place, cx) else { return };
     let adapter = match adapter {
-        Some(node) => self::adapter(node, cx),
-        None => Some(Adapter::default()),
+        Some(node) => self::adapter(node, medium, cx),
+        None => Some(medium.usual_adapter()),
     };
-    if let (Some(broker), Some(adapter)) = (self::broker(place, cx), adapter) {
+    if let Some(adapter) = adapter {
         target.nodes = target.nodes.or(Some(USUAL_NODES));
         target.cluster = Some(Cluster { adapter, broker });
     }
@@ -79,29 +80,37 @@ pub(super) fn balancer(node: &Node, is_cluster: bool, cx: &mut Context<'_>) -> O
     found
 }
 
-fn adapter(node: &Node, cx: &mut Context<'_>) -> Option<Adapter> {
+fn adapter(node: &Node, medium: Medium, cx: &mut Context<'_>) -> Option<Adapter> {
     let name = table::string(node, cx)?;
     let found = Adapter::from_name(&name);
-    if found.is_none() {
-        cx.diagnostics.unknown(node.span.clone(), "adapter", &name, &Adapter::NAMES);
+    match found {
+        None => cx.diagnostics.unknown(node.span.clone(), "adapter", &name, &Adapter::NAMES),
+        Some(adapter) if adapter.medium() != medium => {
+            let (broker, needs) = (medium.name(), adapter.medium().name());
+            let problem = format!("the adapter `{name}` does not go over {broker}; it needs broker = \"{needs}\"");
+            cx.diagnostics.error(node.span.clone(), problem);
+            return None;
+        }
+        Some(_) => {}
     }
     found
 }
 
-fn broker(node: &Node, cx: &mut Context<'_>) -> Option<Broker> {
+fn broker(node: &Node, cx: &mut Context<'_>) -> Option<(Medium, Broker)> {
     let text = table::string(node, cx)?;
-    if text == "redis" {
-        return Some(Broker::Started);
+    if let Some(medium) = Medium::from_name(&text) {
+        return Some((medium, Broker::Started));
     }
     let address = text.strip_prefix("redis://").map(|address| address.trim_end_matches('/'));
     let has_port = |address: &&str| {
         address.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok())
     };
-    let found = address.filter(has_port).map(|address| Broker::At(address.to_owned()));
+    let found = address.filter(has_port).map(|address| (Medium::Redis, Broker::At(address.to_owned())));
     if found.is_none() {
-        let guess = did_you_mean(&text, ["redis"]);
+        let guess = did_you_mean(&text, Medium::NAMES);
         let problem = format!(
-            "expected \"redis\" (one is started) or \"redis://host:port\" (one that runs), found `{text}`{guess}"
+            "expected \"redis\" or \"postgres\" (one is started), \"redis://host:port\" (one that runs), or \"cluster\" \
+             (workers of Node's cluster module), found `{text}`{guess}"
         );
         cx.diagnostics.error(node.span.clone(), problem);
     }

@@ -1,26 +1,19 @@
-//! A broker of a run's own: a Redis on a free port of this machine, that keeps nothing and ends with the run.
+//! A Redis on a free port of this machine.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::process::Command;
 
-use super::process::{self, Child, Frozen};
-use super::{Error, helm, program};
-
-/// Time from its start to its first answer.
-const START_LIMIT: Duration = Duration::from_secs(10);
-/// Between two questions whether it answers.
-const ASK: Duration = Duration::from_millis(10);
-/// A port that was free may be somebody else's a moment later.
-const TRIES: usize = 3;
+use super::super::process::{Child, Frozen};
+use super::super::{Error, program};
+use super::{TRIES, begin, free_port, lost};
 
 /// A Redis that sio-bench has started.
-pub(super) struct Redis {
+pub(in super::super) struct Redis {
     program: PathBuf,
     port: u16,
     log: PathBuf,
@@ -29,7 +22,6 @@ pub(super) struct Redis {
 }
 
 impl Redis {
-    /// Starts one and waits until it answers. What it says goes to `log`, which is gone afterwards.
     pub(super) async fn start(log: &Path) -> Result<Self, Error> {
         let program = program::find("redis-server", "redis-server", "a cluster over Redis")?;
         let mut last = None;
@@ -54,29 +46,11 @@ impl Redis {
         command.args(["--port", &port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]);
         command.args(["--loglevel", "warning", "--databases", "1"]).arg("--dir").arg(std::env::temp_dir());
         command.stdin(Stdio::null());
-        let mut child = process::begin("redis-server", command, &self.log, false)?;
-        let answers = async {
-            while !answers(self.address()).await {
-                if child.ended().is_some() {
-                    return Err(format!("redis-server ended at once\n{}", child.last_words()));
-                }
-                tokio::time::sleep(ASK).await;
-            }
-            Ok(())
-        };
-        match tokio::time::timeout(START_LIMIT, answers).await {
-            Ok(Ok(())) => {}
-            Ok(Err(problem)) => return Err(Error::Unreachable(problem)),
-            Err(_) => {
-                let problem = format!("redis-server did not answer within {START_LIMIT:?}\n{}", child.last_words());
-                return Err(Error::Unreachable(problem));
-            }
-        }
-        self.child = Some(child);
+        let address = self.address();
+        self.child = Some(begin("redis-server", command, &self.log, async || answers(address).await).await?);
         Ok(())
     }
 
-    /// Ends it, without a word or as an operator would.
     pub(super) async fn down(&mut self, kill: bool) {
         match self.child.take() {
             Some(child) if kill => child.kill().await,
@@ -85,16 +59,12 @@ impl Redis {
         }
     }
 
-    /// Stops it until what is returned is dropped; none while it is down.
     pub(super) fn freeze(&self) -> Option<Frozen> {
         self.child.as_ref().map(|child| Frozen::new(child.pid()))
     }
 
-    /// Whether it has ended although nobody asked it to, and what it said last.
     pub(super) fn lost(&mut self) -> Option<String> {
-        let child = self.child.as_mut()?;
-        let status = child.ended()?;
-        Some(format!("redis-server ended ({status})\n{}", child.last_words()))
+        lost("redis-server", self.child.as_mut())
     }
 }
 
@@ -104,12 +74,6 @@ impl Drop for Redis {
         self.child = None;
         let _ = std::fs::remove_file(&self.log);
     }
-}
-
-/// A port of the loopback interface that nobody listens on.
-/// A port that is free again when the broker is started once more.
-fn free_port() -> Result<u16, Error> {
-    helm::free_port().ok_or_else(|| Error::Unreachable("there is no free port for a broker".to_owned()))
 }
 
 /// Whether a Redis answers there.
