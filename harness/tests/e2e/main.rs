@@ -5,6 +5,7 @@ mod across;
 mod apps;
 mod balancer;
 mod capacity;
+mod chat;
 mod cli;
 mod clusters;
 mod common;
@@ -41,3 +42,5 @@ mod starved;
 mod strangers;
 mod surroundings;
 mod target;
+#[path = "../../../reference-server/tests/window/mod.rs"]
+mod window;

@@ -33,7 +33,7 @@ pub struct Balancer {
 
 impl Balancer {
     /// Starts one in front of these nodes. None, if users know the nodes themselves.
-    pub(super) fn start(kind: vocab::Balancer, nodes: Vec<SocketAddr>) -> io::Result<Option<Self>> {
+    pub fn start(kind: vocab::Balancer, nodes: Vec<SocketAddr>) -> io::Result<Option<Self>> {
         if kind == vocab::Balancer::None {
             return Ok(None);
         }
