@@ -18,9 +18,14 @@ const LOOK: Duration = Duration::from_millis(20);
 const FENCED_BY: u32 = 2;
 /// Time for those fences: who has got none is uncertain for longer.
 const LINK_LIMIT: Duration = Duration::from_secs(2);
-/// Time for what is open at the end, besides what is waited for; and for each round of fences: one may be lost like any message.
+/// Time for what is open at the end, besides what is waited for; and for each round in which everybody asks for what it lacks:
+/// a fence may be lost like any message.
 const SETTLE_LIMIT: Duration = Duration::from_secs(12);
 const ROUND: Duration = Duration::from_secs(2);
+/// In the first round there is nothing to be lost yet, only something under way.
+const FIRST_ROUND: Duration = Duration::from_millis(500);
+/// So much longer it may take if more fences are asked for than may be sent at once.
+const MANY_FENCES_LIMIT: Duration = Duration::from_mins(1);
 /// How often it is looked again where there are no fences.
 const UNFENCED_ROUND: Duration = Duration::from_millis(250);
 
@@ -92,7 +97,7 @@ pub(super) async fn settle(local: &Rc<Local>, mine: &[u32]) {
     local.closing.set(true);
     let (workers, settled) = (local.shared.workers, &local.shared.settled);
     let mut counted = false;
-    let round = if local.stage.fence { ROUND } else { UNFENCED_ROUND };
+    let mut round = if local.stage.fence { FIRST_ROUND } else { UNFENCED_ROUND };
     let end = clock::now() + local.shared.cluster.patience(local.stage.fence, SETTLE_LIMIT);
     loop {
         fence_again(local, mine);
@@ -105,11 +110,28 @@ pub(super) async fn settle(local: &Rc<Local>, mine: &[u32]) {
                 if settled.load(Ordering::Acquire) >= workers {
                     return;
                 }
+                send_what_is_needed(local, true);
                 let _ = tokio::time::timeout(LOOK, local.ready.notified()).await;
             }
         };
-        if tokio::time::timeout(round, all).await.is_ok() || clock::now() >= end {
+        let is_over = |now| now >= end && (local.shared.needs.are_met() || now >= end + MANY_FENCES_LIMIT);
+        if tokio::time::timeout(round, all).await.is_ok() || is_over(clock::now()) {
             return;
+        }
+        if local.stage.fence {
+            round = ROUND;
+            local.impatient.set(true);
+        }
+    }
+}
+
+/// Has those of this worker send the fences that somebody has asked for, as many as may be sent.
+pub(super) fn send_what_is_needed(local: &Local, ending: bool) {
+    let is_mine = |sender: u32| sender as usize % local.shared.workers == local.number;
+    for (sender, stream, seq) in local.shared.needs.due(local.now(), ending, is_mine) {
+        let mailbox = &local.mailboxes[&sender];
+        if mailbox.alive.get() {
+            mailbox.post(UserCommand::Cross { stream, seq });
         }
     }
 }

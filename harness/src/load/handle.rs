@@ -18,6 +18,10 @@ pub(super) enum UserCommand {
     Fence { last: bool },
     /// Send a cluster fence to each of its `links`.
     Link,
+    /// Look whether something is lacked that has come to others, or never will.
+    Look,
+    /// Send a cluster fence to this target: somebody lacks this message.
+    Cross { stream: u32, seq: u32 },
     /// Leave, and come back if users do.
     Drop(Leaving),
     /// Neither read nor write for so long.

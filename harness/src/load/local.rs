@@ -66,6 +66,10 @@ pub(super) struct Local {
     pub(super) wire: Cell<WireBytes>,
     /// The last messages have been sent, and what is left is settled as soon as it can be.
     pub(super) closing: Cell<bool>,
+    /// How long a fence took lately, there and back or across.
+    pub(super) took: Cell<Nanos>,
+    /// What may come and need not is waited for no longer.
+    pub(super) impatient: Cell<bool>,
     pub(super) number: usize,
 }
 
@@ -232,10 +236,18 @@ impl Local {
 
     /// A fence that was sent at `sent` has been answered.
     pub(super) fn round_trip(&self, sent: Nanos, now: Nanos) {
+        self.note_way(sent, now);
         if self.clock.get().is_some() {
             let phase = self.plan.phase_at(sent);
             self.measurements.borrow_mut().fenced(phase, (now - sent).max(0) as u64);
         }
+    }
+
+    /// A fence was under way for so long. The longest of late counts, and is forgotten bit by bit.
+    pub(super) fn note_way(&self, sent: Nanos, now: Nanos) {
+        // The clock of what was sent ahead of the phases is another one.
+        let took = if sent >= 0 { now - sent } else { 0 };
+        self.took.set(took.max(self.took.get() - self.took.get() / 16));
     }
 
     /// So many bytes, the last of which arrived at `at`, were read so much later.

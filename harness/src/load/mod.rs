@@ -33,6 +33,7 @@ mod measurements;
 mod membership;
 mod merge;
 mod message;
+mod needs;
 mod nodes;
 mod observe;
 mod other_runs;

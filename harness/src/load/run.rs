@@ -23,6 +23,7 @@ use super::identity::Identities;
 use super::join::{Call, Joining};
 use super::measurements::Measure;
 use super::message::Message;
+use super::needs::Needs;
 use super::nodes::Nodes;
 use super::observe::Observer;
 use super::plan::Plan;
@@ -205,7 +206,7 @@ fn share(
     let crowds = scenario.populations.iter().map(behaviour).collect::<Result<_, String>>()?;
     let plan = Arc::new(plan);
     let plan_nodes = plan.nodes;
-    let run = rand::random();
+    let (run, needs) = (rand::random(), Needs::new(&plan));
     let first = fleet.first();
     Ok(Shared {
         log: Arc::new(EmissionLog::new(Schedule::new(scenario, plan.clone()), workers)),
@@ -226,6 +227,7 @@ fn share(
         visitors: Iterations::new(scenario),
         cluster: Nodes::new(&scenario.target, plan_nodes),
         fences: Fences::default(),
+        needs,
         connected: AtomicUsize::new(0),
         settled: AtomicUsize::new(0),
         nodes: fleet.doors().iter().map(|door| RwLock::new(door.clone())).collect(),

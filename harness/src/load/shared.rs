@@ -15,6 +15,7 @@ use super::goose;
 use super::identity::Identities;
 use super::join::Joining;
 use super::message::Message;
+use super::needs::Needs;
 use super::nodes::Nodes;
 use super::outages::Outages;
 use super::plan::Plan;
@@ -54,6 +55,7 @@ pub(super) struct Shared {
     /// The servers of a cluster, and the fences that cross between them.
     pub(super) cluster: Nodes,
     pub(super) fences: Fences,
+    pub(super) needs: Needs,
     /// Workers of which all users have connected, and of which all accounts are settled.
     pub(super) connected: AtomicUsize,
     pub(super) settled: AtomicUsize,

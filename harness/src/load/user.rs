@@ -214,7 +214,11 @@ impl Life<'_> {
                 match order {
                     UserCommand::Send(index) => self.local.skip(index),
                     UserCommand::Fence { .. } => self.mailbox.answered(),
-                    UserCommand::Drop(_) | UserCommand::Stall(_) | UserCommand::Link => {}
+                    UserCommand::Drop(_)
+                    | UserCommand::Stall(_)
+                    | UserCommand::Link
+                    | UserCommand::Look
+                    | UserCommand::Cross { .. } => {}
                     UserCommand::Quit => return false,
                 }
             }

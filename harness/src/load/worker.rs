@@ -19,6 +19,7 @@ use super::executor::UserExecutor;
 use super::handle::{UserCommand, UserHandle};
 use super::local::Local;
 use super::measurements::{Findings, Measurements, Snapshot};
+use super::needs;
 use super::shared::Shared;
 use super::thread_times::ThreadTimes;
 use super::user;
@@ -95,6 +96,8 @@ async fn work(shared: Arc<Shared>, number: usize) -> std::io::Result<WorkerResul
         time: Cell::new(None),
         wire: Cell::default(),
         closing: Cell::new(false),
+        impatient: Cell::new(false),
+        took: Cell::new(0),
         number,
         shared,
     });
@@ -194,23 +197,54 @@ async fn connect(local: &Rc<Local>, mine: &[u32], sleep: &mut PreciseSleep) {
 
 /// Rolling fences: one user after the other makes one, so that a loss is seen while the run goes on. Never returns.
 async fn roll(local: &Local, mine: &[u32]) {
-    let users = local.plan.users.len() as f64;
-    let every = FENCE_EVERY.as_secs_f64().max(users / MOST_FENCES);
-    let each_tick = mine.len() as f64 * FENCE_TICK.as_secs_f64() / every;
+    let users = local.plan.users.len();
+    let mut fences = Turns::new(mine, FENCE_EVERY.max(Duration::from_secs_f64(users as f64 / MOST_FENCES)));
+    let mut looks = Turns::new(mine, needs::look_every(users));
+    let crosses = local.plan.is_cluster() && local.stage.fence;
     let mut interval = tokio::time::interval(FENCE_TICK);
     interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
-    let (mut place, mut due) = (0, 0.0);
     loop {
         interval.tick().await;
-        due += each_tick;
-        while due >= 1.0 {
-            due -= 1.0;
-            let mailbox = &local.mailboxes[&mine[place % mine.len()]];
-            place += 1;
+        fences.tick(|user| {
+            let mailbox = &local.mailboxes[&user];
             if mailbox.alive.get() && mailbox.wants_fence.get() && mailbox.fences.get() == 0 {
                 mailbox.fences.set(1);
                 mailbox.post(UserCommand::Fence { last: false });
             }
+        });
+        if crosses {
+            looks.tick(|user| {
+                let mailbox = &local.mailboxes[&user];
+                if mailbox.alive.get() {
+                    mailbox.post(UserCommand::Look);
+                }
+            });
+            across::send_what_is_needed(local, false);
+        }
+    }
+}
+
+/// Whose turn it is, of users who have theirs one after the other.
+struct Turns<'a> {
+    users: &'a [u32],
+    next: usize,
+    each_tick: f64,
+    due: f64,
+}
+
+impl<'a> Turns<'a> {
+    /// Each has its turn once in so long.
+    fn new(users: &'a [u32], every: Duration) -> Self {
+        let each_tick = users.len() as f64 * FENCE_TICK.as_secs_f64() / every.as_secs_f64();
+        Self { users, next: 0, each_tick, due: 0.0 }
+    }
+
+    fn tick(&mut self, mut turn: impl FnMut(u32)) {
+        self.due += self.each_tick;
+        while self.due >= 1.0 {
+            self.due -= 1.0;
+            turn(self.users[self.next % self.users.len()]);
+            self.next += 1;
         }
     }
 }

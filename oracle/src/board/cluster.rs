@@ -15,7 +15,10 @@ use crate::tri::Tri;
 pub const UNKNOWN_NODE: u32 = u32::MAX;
 
 /// For so long something is waited for that nothing shows to be lost; it is undecided then.
-const PATIENCE: Nanos = 60_000_000_000;
+pub const PATIENCE: Nanos = 60_000_000_000;
+
+/// So many messages of a target are looked at for those that want a fence: whoever lacks more has others do the asking, or asks again.
+const LOOKED_AT: u32 = 256;
 
 /// What a receiver knows of the servers.
 #[derive(Debug)]
@@ -120,15 +123,44 @@ impl Receiver {
         if is_wrong && said_again { Verdict::History } else { verdict }
     }
 
-    /// A cluster fence arrived at `now`.
-    pub fn fence_across(&mut self, fence: &ClusterFence, now: Nanos, facts: &impl Facts) {
-        let Ok(place) = self.tracks.binary_search_by_key(&fence.stream, |track| track.stream) else { return };
-        if let Some(last) = fence.last {
-            self.tracks[place].note_gaps(last, By::Fence(fence.sent), fence.session, facts);
-        }
+    /// A cluster fence arrived at `now`. Returns whether it shows something to be lost.
+    pub fn fence_across(&mut self, fence: &ClusterFence, now: Nanos, facts: &impl Facts) -> bool {
+        let Ok(place) = self.tracks.binary_search_by_key(&fence.stream, |track| track.stream) else { return false };
+        let last = fence.last;
+        let shows =
+            last.is_some_and(|last| self.tracks[place].note_gaps(last, By::Fence(fence.sent), fence.session, facts));
         if fence.sender != self.user {
             self.came_across(place, fence.node, fence.sent, now);
         }
+        shows
+    }
+
+    /// Calls `wants` for messages that are owed, were answered before `before`, and are not here, where nothing shows whether
+    /// they are lost: with the stream, the number and the sender, whose cluster fence would decide.
+    pub fn wanting(&self, before: Nanos, facts: &impl Facts, mut wants: impl FnMut(u32, u32, u32)) {
+        for track in &self.tracks {
+            for seq in (track.base()..).take(LOOKED_AT as usize) {
+                let Some(fact) = facts.fact(track.stream, seq) else { break };
+                match fact.time {
+                    Time::Due => break,
+                    Time::Sent { inv, ok: Answer::At(ok) }
+                        if ok < before
+                            && !track.has(seq)
+                            && self.is_owed(track, &fact, inv, before)
+                            && track.shown_by(seq).is_none() =>
+                    {
+                        wants(track.stream, seq, fact.sender);
+                    }
+                    _ => {}
+                }
+            }
+        }
+    }
+
+    /// Whether its loss would be one.
+    fn is_owed(&self, track: &Track, fact: &Observation, inv: Nanos, now: Nanos) -> bool {
+        let inside = self.inside(track, fact.node, inv, now.max(inv));
+        !fact.volatile && own(inside, fact, inv, self.user, self.since) == Tri::T
     }
 
     /// Something that was sent at `inv` came from another user.
@@ -156,10 +188,12 @@ impl Receiver {
         if inside == Tri::U && is_own && from >= track.joined { Tri::T } else { inside }
     }
 
-    /// Settles what is decided at `now`. Calls `account` for each pair that is.
+    /// Settles what is decided at `now`. Calls `account` for each pair that is. At the end of a run (`ending`) nobody waits
+    /// for what was not certain to come.
     pub fn settle_across(
         &mut self,
         now: Nanos,
+        ending: bool,
         facts: &impl Facts,
         mut account: impl FnMut(u32, u32, DeliveryOutcome),
     ) {
@@ -182,8 +216,10 @@ impl Receiver {
                     own(self.inside(track, fact.node, inv, now.max(inv)), &fact, inv, self.user, self.since);
                 let is_open = !here && class != Tri::F;
                 let decided = self.cluster.as_ref().map_or(Nanos::MIN, |cluster| cluster.decided(fact.node));
+                let is_waited_for =
+                    is_open && !(ending && matches!(ok, Answer::At(_)) && (class == Tri::U || fact.volatile));
                 let Some(lost) =
-                    (if is_open { without(track, ok, now, decided) } else { Some(DeliveryOutcome::Undecided) })
+                    (if is_waited_for { without(track, ok, now, decided) } else { Some(DeliveryOutcome::Undecided) })
                 else {
                     break;
                 };
@@ -327,7 +363,7 @@ mod tests {
 
     fn settled(receiver: &mut Receiver, stream: &Stream, now: Nanos) -> Vec<DeliveryOutcome> {
         let mut found = Vec::new();
-        receiver.settle_across(now, stream, |_, _, fate| found.push(fate));
+        receiver.settle_across(now, false, stream, |_, _, fate| found.push(fate));
         found
     }
 
@@ -365,6 +401,45 @@ mod tests {
         let mut receiver = receiver(&stream, None);
         receiver.fence_across(&fence(1, 0, 20), 100, &stream);
         assert_eq!(deliver(&mut receiver, &stream, 0, 101), Verdict::BehindFence(20));
+    }
+
+    fn wanted(receiver: &Receiver, stream: &Stream, before: Nanos) -> Vec<(u32, u32)> {
+        let mut found = Vec::new();
+        receiver.wanting(before, stream, |_, seq, sender| found.push((seq, sender)));
+        found
+    }
+
+    #[test]
+    fn only_what_is_owed_and_open_wants_a_fence() {
+        let mut stream = Stream::new(&[(1, 1), (2, 1), (3, 1), (4, 1), (9, 0), (5, 1), (2, 1)]);
+        stream.0[3].volatile = true;
+        stream.0[4].spares_sender = true;
+        stream.0[5].time = Time::Sent { inv: 50, ok: Answer::Open };
+        let mut receiver = receiver(&stream, None);
+        deliver(&mut receiver, &stream, 0, 30);
+        deliver(&mut receiver, &stream, 6, 80);
+        assert_eq!(
+            wanted(&receiver, &stream, 200),
+            [(2, 3)],
+            "1 is lost, 3 may be dropped, 4 is its own, 5 has no answer"
+        );
+        assert_eq!(wanted(&receiver, &stream, 25), [], "it was answered just now");
+        assert!(receiver.fence_across(&fence(3, 2, 90), 100, &stream));
+        assert!(!receiver.fence_across(&fence(3, 2, 95), 101, &stream), "that is known");
+        assert_eq!(wanted(&receiver, &stream, 200), [], "it is lost");
+    }
+
+    #[test]
+    fn at_the_end_nobody_waits_for_what_may_come() {
+        let mut stream = Stream::new(&[(1, 1), (2, 1), (3, 1)]);
+        stream.0[1].volatile = true;
+        let mut receiver = Receiver::new(9, -1, [(7, Tri::U)], &stream).in_cluster(0, 50, None);
+        receiver.change(7, 8, Tri::T);
+        assert_eq!(settled(&mut receiver, &stream, 100), []);
+        let mut found = Vec::new();
+        receiver.settle_across(100, true, &stream, |_, _, fate| found.push(fate));
+        assert_eq!(found, [DeliveryOutcome::May(false), DeliveryOutcome::Volatile(false)], "the third is owed");
+        assert_eq!(deliver(&mut receiver, &stream, 0, 110), Verdict::Fine, "it could come yet");
     }
 
     #[test]

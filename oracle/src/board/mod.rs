@@ -24,7 +24,7 @@ mod intervals;
 mod receiver;
 mod track;
 
-pub use cluster::{ClusterFence, UNKNOWN_NODE};
+pub use cluster::{ClusterFence, PATIENCE, UNKNOWN_NODE};
 pub use receiver::Receiver;
 
 /// An instant: nanoseconds on the run's clock.

@@ -152,20 +152,23 @@ impl Track {
         if self.odd.is_some() { self.overtaken(seq) } else { Verdict::Fine }
     }
 
-    /// Of the messages of one connection up to number `last`, those that are not here should have come before `by`.
+    /// Of the messages of one connection up to number `last`, those that are not here should have come before `by`. Returns
+    /// whether there are any that were not known.
     #[cold]
-    pub(super) fn note_gaps(&mut self, last: u32, by: By, session: u32, facts: &impl Facts) {
-        let mut next = Some(last);
+    pub(super) fn note_gaps(&mut self, last: u32, by: By, session: u32, facts: &impl Facts) -> bool {
+        let (mut next, mut found) = (Some(last), false);
         while let Some(seq) = next.filter(|seq| *seq >= self.base) {
-            let Some(fact) = facts.fact(self.stream, seq) else { return };
+            let Some(fact) = facts.fact(self.stream, seq) else { break };
             match fact.time {
-                Time::Due => return,
+                Time::Due => break,
                 // What is behind one that is here, or that is noted, was noted with it.
-                Time::Sent { .. } if fact.session != session || self.has(seq) || !self.gap(seq, by) => return,
-                Time::Skipped | Time::Sent { .. } => {}
+                Time::Sent { .. } if fact.session != session || self.has(seq) || !self.gap(seq, by) => break,
+                Time::Sent { .. } => found = true,
+                Time::Skipped => {}
             }
             next = fact.previous;
         }
+        found
     }
 
     /// The sender's emission ahead of one that has come is not here; false if that is noted already.

@@ -287,7 +287,7 @@ impl Board {
             let mut fates = Vec::new();
             let note = |stream, seq, fate| fates.push((stream, seq, fate));
             match self.cluster {
-                Some(_) => receiver.settle_across(self.now, &self.schedule, note),
+                Some(_) => receiver.settle_across(self.now, false, &self.schedule, note),
                 None => receiver.settle(sent, &self.schedule, note),
             }
             self.account(socket, &fates);

@@ -1,6 +1,6 @@
 //! A session in a cluster: the server it is with, and fences that cross from server to server.
 
-use sio_oracle::board::{ClusterFence, Nanos, UNKNOWN_NODE};
+use sio_oracle::board::{ClusterFence, Facts as _, Nanos, UNKNOWN_NODE};
 use sio_protocol::{Args, Incoming, Value};
 
 use super::UserSession;
@@ -10,6 +10,8 @@ use crate::load::schedule::Emission;
 
 /// Who has sent nothing to a target for so long makes a fence there; whoever goes on sending needs none.
 const QUIET: Nanos = 1_000_000_000;
+/// What was sent so long ago has been asked for, if somebody lacks it.
+const ASKED_FOR: Nanos = 10_000_000_000;
 /// What a fixture calls itself that nobody has given a name.
 const NAMELESS: &str = "A";
 
@@ -69,20 +71,56 @@ impl UserSession<'_> {
         }
     }
 
-    /// Sends a fence behind its last message to each target: to all of them, or to those where it has become quiet.
-    pub(super) fn fence_across(&mut self, all: bool) {
+    /// Sends fences to the targets where it has become quiet, as far as they may be sent unasked: they tell how long messages
+    /// take from server to server, and spare others the asking. At the end nobody does that.
+    pub(super) fn fence_where_it_is_quiet(&mut self) {
+        let (now, needs) = (self.local.now(), &self.local.shared.needs);
+        if !self.local.closing.get() {
+            self.fence_those(|stream, behind| behind.at + QUIET <= now && needs.may_be_sent_unasked(stream, now));
+        }
+    }
+
+    /// Sends fences behind what may not have been asked for yet: it leaves, and nobody can send them in its stead.
+    pub(super) fn fence_what_is_recent(&mut self) {
+        let now = self.local.now();
+        self.fence_those(|_, behind| behind.at + ASKED_FOR > now);
+    }
+
+    fn fence_those(&mut self, wanted: impl Fn(u32, &Behind) -> bool) {
         if !self.local.plan.is_cluster() || !self.local.stage.fence {
             return;
         }
-        let quiet_since = self.local.now() - QUIET;
         let mut due = Vec::new();
-        for behind in self.behind.values_mut() {
-            if all || !behind.fenced && behind.at <= quiet_since {
+        for (stream, behind) in &mut self.behind {
+            if !behind.fenced && wanted(*stream, behind) {
                 behind.fenced = true;
                 due.push(behind.emission);
             }
         }
         due.iter().for_each(|emission| self.send_fence(emission, Some(emission.seq)));
+    }
+
+    /// Somebody lacks this message to a target: sends a fence behind it, unless what it has sent there just now is one.
+    pub(super) fn cross(&mut self, stream: u32, seq: u32) {
+        let (now, closing) = (self.local.now(), self.local.closing.get());
+        if !self.has_sent(stream, seq) {
+            return;
+        }
+        let Some(behind) = self.behind.get_mut(&stream) else { return };
+        if !closing && behind.emission.seq > seq && behind.at + QUIET > now {
+            return;
+        }
+        behind.fenced = true;
+        let emission = behind.emission;
+        self.send_fence(&emission, Some(emission.seq));
+    }
+
+    /// Whether it has sent a message on this connection: what another one shows says nothing of it.
+    fn has_sent(&self, stream: u32, seq: u32) -> bool {
+        let window = self.local.window.borrow();
+        // It is let go of where nobody needs it, and may be needed by users of another worker.
+        let fact = window.fact(stream, seq);
+        fact.is_none_or(|fact| fact.sender == self.number && fact.session == self.mailbox.sessions.get())
     }
 
     /// Sends a fence to targets that it has not sent anything to.
@@ -118,14 +156,16 @@ impl UserSession<'_> {
         let (now, node) = (self.arrived_at, self.mailbox.node.get());
         let Some(place) = self.places.iter_mut().find(|place| place.namespace == *incoming.nsp) else { return };
         let Some(account) = place.current() else { return };
-        account.fence_across(&fence, now, &*local.window.borrow());
+        let shows = account.fence_across(&fence, now, &*local.window.borrow());
         let is_elsewhere = fence.node != node || node == UNKNOWN_NODE;
         // At the end all of them come at once, which says nothing of the way.
-        if is_elsewhere && fence.sender != self.number && local.clock.get().is_some() && !local.closing.get() {
+        local.note_way(fence.sent, now);
+        let is_of_a_phase = local.clock.get().is_some() && fence.sent >= 0 && !local.closing.get();
+        if is_elsewhere && fence.sender != self.number && is_of_a_phase {
             let phase = local.plan.phase_at(fence.sent);
             local.measurements.borrow_mut().crossed(phase, (now - fence.sent).max(0) as u64);
         }
-        if local.closing.get() {
+        if shows {
             self.settle(now);
         }
         if !self.mailbox.linked.get() {

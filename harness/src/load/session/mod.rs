@@ -126,6 +126,8 @@ impl UserSession<'_> {
                     UserCommand::Send(index) => self.send(index),
                     UserCommand::Fence { last } => self.fence(last),
                     UserCommand::Link => self.link(),
+                    UserCommand::Look => self.settle(self.local.now()),
+                    UserCommand::Cross { stream, seq } => self.cross(stream, seq),
                     UserCommand::Stall(length) => self.stall(length),
                     UserCommand::Drop(how) => return End::Dropped(how, self.silence()),
                     UserCommand::Quit => return End::Quit,
@@ -164,7 +166,7 @@ impl UserSession<'_> {
                     // What was meant for it up to now, it still gets.
                     leaving = true;
                     leave_at = Some(clock::now() + LAST_FENCE_LIMIT);
-                    self.fence_across(true);
+                    self.fence_what_is_recent();
                     self.fence(false);
                 }
             }

@@ -5,6 +5,7 @@ use sio_protocol::Args;
 
 use super::UserSession;
 use crate::load::emission_log::Entry;
+use crate::load::needs;
 
 /// The event that is acknowledged by every target with the fixture.
 const FENCE: &str = "message-with-ack";
@@ -26,7 +27,7 @@ impl UserSession<'_> {
         if !self.local.stage.fence {
             return self.settle_by_waiting(last);
         }
-        self.fence_across(last || self.local.closing.get());
+        self.fence_where_it_is_quiet();
         let sent = self.local.now();
         let behind = self.passed + self.plain.len() as u64;
         let nsp = self.places.first().map_or("/", |place| &place.namespace);
@@ -80,7 +81,14 @@ impl UserSession<'_> {
         for account in self.places.iter_mut().filter_map(|place| place.account.as_mut()) {
             let window = local.window.borrow();
             if local.plan.is_cluster() {
-                account.settle_across(local.now(), &*window, local.fates(self.number));
+                let (now, ending) = (local.now(), local.impatient.get());
+                account.settle_across(now, ending, &*window, local.fates(self.number));
+                if local.stage.fence {
+                    let mut lacked = Vec::new();
+                    let before = now - needs::lacked_for(local.closing.get(), local.took.get());
+                    account.wanting(before, &*window, |stream, seq, sender| lacked.push((stream, seq, sender)));
+                    local.shared.needs.want(&lacked);
+                }
             } else {
                 account.settle(fence, &*window, local.fates(self.number));
             }
