@@ -84,11 +84,15 @@ impl Fleet {
             first.info.version = Some(version_of(&prepared, cluster));
             first.info.name = name.clone().unwrap_or_else(|| first.info.name.clone());
         }
+        if nodes[0].endpoint.secure && formation.balancer == vocab::Balancer::Cookie {
+            let why = "the balancer `cookie` reads requests, and cannot where the nodes speak TLS; take `source`";
+            return Err(Error::Usage(why.to_owned()));
+        }
         let addresses = nodes.iter().map(|node| node.endpoint.address()).collect();
         let balancer = Balancer::start(formation.balancer, addresses)
             .map_err(|error| Error::Unreachable(format!("the balancer cannot be started: {error}")))?;
         let doors = match &balancer {
-            Some(balancer) => vec![behind(balancer, &mut nodes[0], launch).await?],
+            Some(balancer) => vec![behind(balancer, &mut nodes[0]).await?],
             None => nodes.iter().map(|node| node.endpoint.clone()).collect(),
         };
         let (launch, path) = (launch.clone(), path.map(ToOwned::to_owned));
@@ -182,9 +186,11 @@ impl Fleet {
 }
 
 /// The address of a balancer, which stands for that of the first node from now on.
-async fn behind(balancer: &Balancer, first: &mut Target, launch: &Launch) -> Result<Endpoint, Error> {
-    let url = format!("http://{}", balancer.address());
-    let door = Endpoint::resolve(&url, Some(&first.endpoint.path), launch.manner.clone()).await;
+async fn behind(balancer: &Balancer, first: &mut Target) -> Result<Endpoint, Error> {
+    let scheme = if first.endpoint.secure { "https" } else { "http" };
+    let url = format!("{scheme}://{}", balancer.address());
+    // With the certificate that was made for it, if one was.
+    let door = Endpoint::resolve(&url, Some(&first.endpoint.path), first.endpoint.manner.clone()).await;
     let door = door.map_err(Error::Usage)?;
     first.info.url.clone_from(&door.url);
     Ok(door)

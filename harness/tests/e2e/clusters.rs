@@ -152,3 +152,25 @@ fn a_database_does_not_outlive_a_killed_program() {
         std::thread::yield_now();
     }
 }
+
+#[test]
+fn nodes_that_speak_tls_stand_behind_a_balancer_that_reads_nothing() {
+    if !has("redis-server") {
+        return;
+    }
+    let place = Place::new();
+    let text = std::fs::read_to_string(crate::common::scenario("small.toml")).unwrap();
+    let attempt = |balancer: &str| {
+        let target = format!("nodes = 2\nbroker = \"redis\"\nbalancer = \"{balancer}\"\noptions = {{ tls = true }}");
+        std::fs::write(place.path().join("secure.toml"), format!("{text}\n[target]\n{target}\n")).unwrap();
+        place.run(&["run", "secure.toml", "--out", "out", "--set", "steady=1s"])
+    };
+    let output = attempt("source");
+    let load = place.entry("load");
+    let users = &load["users"];
+    assert!(users["connected"].as_u64().unwrap() > 0 && users["failed"] == 0, "{}{}", stdout(&output), stderr(&output));
+    std::fs::remove_dir_all(place.out()).unwrap();
+    let refused = attempt("cookie");
+    assert_eq!(code(&refused), 2, "{}", stdout(&refused));
+    assert!(stderr(&refused).contains("take `source`"), "{}", stderr(&refused));
+}

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use http::header::{COOKIE as COOKIES, SET_COOKIE, UPGRADE};
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use http_body_util::combinators::BoxBody;
-use http_body_util::{BodyExt, Empty};
+use http_body_util::{BodyExt, Empty, Full, Limited};
 use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http1::SendRequest;
 use hyper_util::rt::TokioIo;
@@ -18,13 +18,17 @@ use super::COOKIE;
 use super::pool::Pool;
 
 type Body = BoxBody<Bytes, hyper::Error>;
+type Sender = SendRequest<Full<Bytes>>;
+
+/// The largest body of a request: one is kept until it is answered. Servers take a megabyte, as a rule.
+const MAX_BODY: usize = 64 << 20;
 
 /// What the requests of one connection share.
 struct Client {
     pool: Arc<Pool>,
     dropped: watch::Receiver<u64>,
     /// Connections to nodes that wait for another request of this client.
-    idle: Mutex<HashMap<usize, SendRequest<Incoming>>>,
+    idle: Mutex<HashMap<usize, Sender>>,
 }
 
 /// Serves the requests of a connection, until it ends or everybody is dropped.
@@ -51,9 +55,13 @@ impl Client {
     async fn answer(&self, mut request: Request<Incoming>) -> Option<Response<Body>> {
         let named = named_node(request.headers(), self.pool.len());
         let wanted = named.unwrap_or_else(|| self.pool.next());
-        let (node, mut sender) = self.sender(wanted).await?;
         let upgrade = request.headers().contains_key(UPGRADE).then(|| hyper::upgrade::on(&mut request));
-        let mut response = sender.send_request(request).await.ok()?;
+        let (head, body) = request.into_parts();
+        let Ok(body) = Limited::new(body, MAX_BODY).collect().await else {
+            return Some(without_body(StatusCode::PAYLOAD_TOO_LARGE));
+        };
+        let request = Request::from_parts(head, Full::new(body.to_bytes()));
+        let (node, sender, mut response) = self.ask(wanted, request).await?;
         if let (StatusCode::SWITCHING_PROTOCOLS, Some(client)) = (response.status(), upgrade) {
             let server = hyper::upgrade::on(&mut response);
             tokio::spawn(splice(client, server, self.dropped.clone()));
@@ -66,14 +74,26 @@ impl Client {
         Some(response.map(BodyExt::boxed))
     }
 
-    /// Something that takes a request for this node, or for the next one that is there.
-    async fn sender(&self, wanted: usize) -> Option<(usize, SendRequest<Incoming>)> {
+    /// Has this node answer, or the next one that is there. A connection that was kept open may have been closed meanwhile: as
+    /// browsers do, what had no answer there is sent again.
+    async fn ask(&self, wanted: usize, request: Request<Full<Bytes>>) -> Option<(usize, Sender, Response<Incoming>)> {
         let idle = self.idle.lock().await.remove(&wanted);
         if let Some(mut sender) = idle
             && sender.ready().await.is_ok()
         {
-            return Some((wanted, sender));
+            match sender.send_request(request.clone()).await {
+                Ok(response) => return Some((wanted, sender, response)),
+                Err(error) if error.is_parse() => return None,
+                Err(_) => {}
+            }
         }
+        let (node, mut sender) = self.connect(wanted).await?;
+        let response = sender.send_request(request).await.ok()?;
+        Some((node, sender, response))
+    }
+
+    /// A connection of its own to this node, or to the next one that is there.
+    async fn connect(&self, wanted: usize) -> Option<(usize, Sender)> {
         let (node, stream) = self.pool.connect(wanted).await?;
         let mut builder = hyper::client::conn::http1::Builder::new();
         builder.preserve_header_case(true);

@@ -266,6 +266,40 @@ mod tests {
         }
     }
 
+    /// A server that keeps a connection open behind its answer, and closes it when it is asked there once more.
+    fn forgetful_node() -> SocketAddr {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let mut stream = stream.unwrap();
+                let asked = head(&mut stream).unwrap();
+                let length = asked
+                    .split_once("content-length: ")
+                    .map_or(0, |(_, rest)| rest.split_once('\r').unwrap().0.parse().unwrap());
+                let body = read(&mut stream, length);
+                let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n{body}");
+                stream.write_all(answer.as_bytes()).unwrap();
+                head(&mut stream);
+            }
+        });
+        address
+    }
+
+    #[test]
+    fn what_a_closed_connection_has_not_answered_is_sent_again() {
+        let balancer = start(vocab::Balancer::Cookie, vec![forgetful_node()]);
+        let mut stream = TcpStream::connect(balancer.address()).unwrap();
+        for body in ["a", "bc", "def"] {
+            let length = body.len();
+            let request = format!("POST / HTTP/1.1\r\nhost: x\r\ncontent-length: {length}\r\n\r\n{body}");
+            stream.write_all(request.as_bytes()).unwrap();
+            let head = head(&mut stream).unwrap();
+            assert!(head.starts_with("HTTP/1.1 200"), "{head}");
+            assert_eq!(read(&mut stream, length), body);
+        }
+    }
+
     #[test]
     fn an_upgrade_passes() {
         let balancer = start(vocab::Balancer::Cookie, vec![http_node("a"), http_node("b")]);

@@ -104,7 +104,7 @@ impl Redis {
     /// Nodes with `@socket.io/redis-streams-adapter`. With
     /// [`connection_state_recovery`](crate::Builder::connection_state_recovery) clients take up on any node where their connection broke
     /// on another. Their events then carry their places in the stream, so they reach the clients of this node when they are read from
-    /// there; when Redis does not answer they go out after a second, or at once if it is known to be away, and without a place.
+    /// there; when Redis does not answer they go out within two seconds, or at once if it is known to be away, and without a place.
     pub fn streams(url: &str) -> Result<Self, RedisError> {
         Self::of(Kind::Streams, url)
     }
