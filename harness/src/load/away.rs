@@ -8,7 +8,7 @@ use crate::scenario::model::Away;
 use crate::target::{Error, Fleet};
 use crate::wire::LinkAction;
 
-/// Upsets the broker of a fleet for so long, and mends it. What lasts to the end is left as it is.
+/// Upsets the broker of a fleet for so long, and mends it. What lasts to the end is left as it is, and never returns.
 pub(super) async fn from(fleet: &Mutex<&mut Fleet>, how: Away, length: Duration) -> Result<(), Error> {
     match how {
         Away::Paused => {
@@ -32,13 +32,19 @@ pub(super) async fn from(fleet: &Mutex<&mut Fleet>, how: Away, length: Duration)
         }
         Away::Far { by, node } => {
             link(fleet, node, LinkAction::Delay(by)).await;
-            if length < Duration::MAX {
-                tokio::time::sleep(length).await;
-                link(fleet, node, LinkAction::Delay(Duration::ZERO)).await;
-            }
+            lasts(length).await;
+            link(fleet, node, LinkAction::Delay(Duration::ZERO)).await;
         }
     }
     Ok(())
+}
+
+/// Returns when it is over; never, if it lasts to the end.
+async fn lasts(length: Duration) {
+    if length == Duration::MAX {
+        return std::future::pending().await;
+    }
+    tokio::time::sleep(length).await;
 }
 
 async fn link(fleet: &Mutex<&mut Fleet>, node: Option<u32>, action: LinkAction) {

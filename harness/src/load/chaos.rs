@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use sio_oracle::board::Nanos;
 
+use super::happened::Span;
 use super::plan::Plan;
 use super::random::{Purpose, Stream};
 use crate::record::DisruptionMark;
@@ -16,12 +17,10 @@ pub(super) struct FaultEvent {
     /// Nanoseconds on the run's clock.
     pub(super) at: u64,
     /// Tells it from the others.
-    number: usize,
+    pub(super) number: usize,
     /// The population it is about; all of them, if there is none.
     of: Option<usize>,
     pub(super) upset: Disruption,
-    /// How many servers there are.
-    nodes: u32,
 }
 
 impl FaultEvent {
@@ -31,7 +30,7 @@ impl FaultEvent {
     }
 
     /// As it is recorded.
-    pub(super) fn mark(&self, plan: &Plan) -> DisruptionMark {
+    pub(super) fn mark(&self, plan: &Plan, span: Span) -> DisruptionMark {
         let of = self.of.map_or_else(String::new, |of| format!(" of {}", plan.populations[of].name));
         let percent = |share: f64| format!("{:.0}%{of}", share * 100.0);
         let says = match &self.upset {
@@ -44,7 +43,9 @@ impl FaultEvent {
             Disruption::Broker { how, length } => format!("{}{}", broker(how), lasting(*length)),
             Disruption::Unbalance => "the balancer drops everybody".to_owned(),
         };
-        DisruptionMark { second: self.at as f64 / 1e9, says }
+        let second = |at: Nanos| at as f64 / 1e9;
+        let (began, ended) = (span.began.map(second), span.ended.map(second));
+        DisruptionMark { second: self.at as f64 / 1e9, says, began, ended, losses: None }
     }
 
     /// Whether it meets a user: with the chance that the scenario gives, and always the same ones for one seed.
@@ -58,30 +59,20 @@ impl FaultEvent {
 /// So long after something was made to happen, connections may still break of it: heartbeats have to time out.
 const AFTERMATH: Duration = Duration::from_mins(1);
 
-/// So long a node may take to be there again.
-const STARTING: Duration = Duration::from_secs(5);
-
 impl FaultEvent {
-    /// Whether it may be why a connection of `user` breaks at `now`, or cannot be made.
-    pub(super) fn explains(&self, plan: &Plan, user: u32, now: Nanos) -> bool {
+    /// Whether it may be why a connection of `user` breaks at `now`, or cannot be made, as it has really happened in this span.
+    pub(super) fn explains(&self, plan: &Plan, user: u32, now: Nanos, span: Span) -> bool {
         // Behind one address nobody knows which node is whose.
         let is_its_node = |node: u32| plan.nodes == 1 || plan.users[user as usize].node == node;
-        let length = match self.upset {
-            Disruption::Unbalance => Duration::ZERO,
-            Disruption::Roll { down, apart, .. } => (down + apart + STARTING) * self.nodes,
-            Disruption::Stall { length, .. } if self.meets(plan, user) => length,
-            Disruption::Freeze { length, node } if is_its_node(node) => length,
-            Disruption::Restart { down, node, .. } if is_its_node(node) => down,
-            // Who was dropped can come back at once.
-            // And a broker that is away breaks no connection.
-            Disruption::Drop { .. }
-            | Disruption::Stall { .. }
-            | Disruption::Freeze { .. }
-            | Disruption::Restart { .. }
-            | Disruption::Broker { .. } => return false,
+        let is_meant = match self.upset {
+            Disruption::Unbalance | Disruption::Roll { .. } => true,
+            Disruption::Stall { .. } => self.meets(plan, user),
+            Disruption::Freeze { node, .. } | Disruption::Restart { node, .. } => is_its_node(node),
+            // Who was dropped can come back at once. And a broker that is away breaks no connection.
+            Disruption::Drop { .. } | Disruption::Broker { .. } => false,
         };
-        let began = self.at as Nanos;
-        began <= now && now <= began.saturating_add((length + AFTERMATH).as_nanos() as Nanos)
+        let is_over = span.ended.is_some_and(|ended| now > ended.saturating_add(AFTERMATH.as_nanos() as Nanos));
+        is_meant && span.began.is_some_and(|began| began <= now) && !is_over
     }
 }
 
@@ -104,7 +95,6 @@ pub(super) fn broker(how: &Away) -> String {
 
 /// Everything that happens, in its order.
 pub(super) fn timeline(scenario: &Scenario, plan: &Plan) -> Vec<FaultEvent> {
-    let nodes = scenario.target.nodes.unwrap_or(plan.nodes);
     let mut happenings = Vec::new();
     for chaos in &scenario.chaos {
         let (start, end) = match chaos.phase {
@@ -119,7 +109,7 @@ pub(super) fn timeline(scenario: &Scenario, plan: &Plan) -> Vec<FaultEvent> {
         let mut at = start + chaos.after.as_nanos() as u64;
         while at < end {
             let number = happenings.len();
-            happenings.push(FaultEvent { at, number, of, upset: chaos.upset.clone(), nodes });
+            happenings.push(FaultEvent { at, number, of, upset: chaos.upset.clone() });
             match chaos.every {
                 Some(every) => at += every.as_nanos() as u64,
                 None => break,
@@ -155,9 +145,15 @@ mod tests {
         let met = |happening: &FaultEvent| (0..2000).filter(|user| happening.meets(&plan, *user)).collect::<Vec<_>>();
         assert_eq!(met(&timeline[1]), (1000..2000).collect::<Vec<_>>());
         let (first, second) = (met(&timeline[2]), met(&timeline[3]));
-        let explains =
-            |happening: &FaultEvent, user: u32, second: i64| happening.explains(&plan, user, second * 1_000_000_000);
-        assert!(explains(&timeline[0], 7, 2) && !explains(&timeline[0], 7, 0) && !explains(&timeline[0], 7, 70));
+        // Each began a second later than planned, and lasted for one.
+        let explains = |happening: &FaultEvent, user: u32, second: i64| {
+            let began = happening.at as Nanos + 1_000_000_000;
+            let span = Span { began: Some(began), ended: Some(began + 1_000_000_000) };
+            happening.explains(&plan, user, second * 1_000_000_000, span)
+        };
+        assert!(explains(&timeline[0], 7, 2) && !explains(&timeline[0], 7, 1), "not ahead of its beginning");
+        assert!(explains(&timeline[0], 7, 63) && !explains(&timeline[0], 7, 64));
+        assert!(!timeline[0].explains(&plan, 7, 2_000_000_000, Span::default()), "it has not come to that");
         assert!(!explains(&timeline[1], 1000, 5), "who was dropped can come back");
         assert!(explains(&timeline[2], first[0], 7) && !(0..2000).all(|user| explains(&timeline[2], user, 7)));
         assert!((400..600).contains(&first.len()) && first != second, "{} users", first.len());

@@ -2,7 +2,6 @@
 
 use std::cell::Cell;
 use std::rc::Rc;
-use std::sync::PoisonError;
 use std::sync::mpsc as thread_mpsc;
 use std::time::{Duration, Instant};
 
@@ -10,7 +9,6 @@ use indexmap::IndexMap;
 use tokio::sync::mpsc;
 
 use super::admission::{Admission, Entering, NotIn, nobody};
-use super::away;
 use super::chaos::FaultEvent;
 use super::control::Aborted;
 use super::cpu;
@@ -22,6 +20,7 @@ use super::result::{Histograms, so_far};
 use super::run::LEAD;
 use super::shared::Shared;
 use super::slo;
+use super::upsets;
 use crate::clock;
 use crate::interrupt::Interrupt;
 use crate::live::Live;
@@ -29,67 +28,11 @@ use crate::record::histogram::{Interval, summary};
 use crate::record::intervals::tag;
 use crate::record::{Cpu, EndedBy, Entry, Growth, Memory, Progress, Recorder, Summary, ThresholdResult};
 use crate::scenario::Loaded;
-use crate::scenario::model::Disruption;
-use crate::target::{Fleet, Frozen, Joint};
+use crate::target::{Fleet, Joint};
 use crate::vocab::INTERRUPTED;
 
 /// How often the target's process is looked at.
 const WATCH: Duration = Duration::from_millis(50);
-
-/// Freezes and restarts what the scenario says, when it says so. Returns only when that cannot be done, with the
-/// reason.
-async fn upset_processes(shared: &Shared, fleet: &tokio::sync::Mutex<&mut Fleet>) -> String {
-    let Ok(origin) = shared.control.started().await else { return std::future::pending().await };
-    for FaultEvent { at, upset, .. } in shared.chaos.iter().filter(|happening| !happening.is_about_users()) {
-        tokio::time::sleep_until((origin + Duration::from_nanos(*at)).into()).await;
-        match *upset {
-            Disruption::Freeze { length, node } => {
-                let Some(pid) = fleet.lock().await.pid(node) else { continue };
-                let frozen = Frozen::new(pid);
-                tokio::time::sleep(length).await;
-                drop(frozen);
-            }
-            Disruption::Restart { kill, down, node } => {
-                let mut fleet = fleet.lock().await;
-                match fleet.restart(node, kill, down).await {
-                    Ok(()) => know(shared, &fleet),
-                    Err(error) => return format!("node {node} could not be started again: {error}"),
-                }
-            }
-            Disruption::Roll { kill, down, apart } => {
-                let nodes = fleet.lock().await.nodes().len() as u32;
-                for node in 0..nodes {
-                    let mut fleet = fleet.lock().await;
-                    if let Err(error) = fleet.restart(node, kill, down).await {
-                        return format!("node {node} could not be started again: {error}");
-                    }
-                    know(shared, &fleet);
-                    drop(fleet);
-                    tokio::time::sleep(apart).await;
-                }
-            }
-            Disruption::Broker { how, length } => {
-                if let Err(error) = away::from(fleet, how, length).await {
-                    return format!("the broker could not be upset: {error}");
-                }
-            }
-            Disruption::Unbalance => {
-                if let Some(balancer) = fleet.lock().await.balancer() {
-                    balancer.drop_everybody();
-                }
-            }
-            Disruption::Drop { .. } | Disruption::Stall { .. } => {}
-        }
-    }
-    std::future::pending().await
-}
-
-/// Where users knock from now on.
-fn know(shared: &Shared, fleet: &Fleet) {
-    for (place, door) in shared.nodes.iter().zip(fleet.doors()) {
-        place.write().unwrap_or_else(PoisonError::into_inner).clone_from(door);
-    }
-}
 
 /// Follows a run from outside.
 pub(super) struct Watch<'a> {
@@ -180,7 +123,7 @@ impl<'a> Watch<'a> {
             control.barrier().await
         };
         let fleet = tokio::sync::Mutex::new(fleet);
-        let chaos = upset_processes(shared, &fleet);
+        let chaos = upsets::happen(shared, &fleet);
         let observing = observer.follow();
         tokio::pin!(timeline, chaos, beside, observing);
         let mut watch = tokio::time::interval(WATCH);

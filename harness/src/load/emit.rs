@@ -1,6 +1,7 @@
 //! The schedule as it happens: messages go to their senders, iterations begin, and things go wrong, each at its time.
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use sio_oracle::board::Nanos;
 
@@ -123,6 +124,10 @@ async fn welcome(local: &Rc<Local>, visitor: Iteration) {
 }
 
 fn upset(local: &Local, mine: &[u32], happening: &FaultEvent) {
+    let (now, happened) = (local.now(), &local.shared.happened);
+    happened.began(happening.number, now);
+    let length = if let Disruption::Stall { length, .. } = happening.upset { length } else { Duration::ZERO };
+    happened.ended(happening.number, now.saturating_add(length.as_nanos() as Nanos));
     for user in mine {
         let mailbox = &local.mailboxes[user];
         if mailbox.alive.get() && happening.meets(&local.plan, *user) {

@@ -13,6 +13,7 @@ use sio_protocol::ByteString;
 use tokio::sync::Notify;
 
 use super::admission::NotIn;
+use super::chaos::FaultEvent;
 use super::credentials::Credentials;
 use super::emission_log::Window;
 use super::executor::UserExecutor;
@@ -199,7 +200,9 @@ impl Local {
     /// Whether something was made to happen that may break a user's connections now.
     pub(super) fn is_upset(&self, user: u32) -> bool {
         let now = self.now();
-        self.shared.chaos.iter().any(|happening| happening.explains(&self.plan, user, now))
+        let explains =
+            |event: &FaultEvent| event.explains(&self.plan, user, now, self.shared.happened.span(event.number));
+        self.shared.chaos.iter().any(explains)
     }
 
     /// A connection broke, or an attempt to come back failed; `interrupted` if it is the first of a user that comes back,

@@ -14,6 +14,7 @@ use super::admission::{Entering, NotIn};
 use super::emission_log::{Entry, FanoutProgress, Window};
 use super::evidence::{Kind, Observed, ViolationEvidence, Witnesses};
 use super::fanout::Places;
+use super::losses::{Losses, Nodes};
 use super::other_runs::Strangers;
 use super::outages::Outages;
 use super::outliers::Outliers;
@@ -253,6 +254,12 @@ impl UserCounters {
 /// the sender's.
 pub(super) type PhaseCounts = Vec<Counts>;
 
+/// The servers of sender and receiver: a user and the server it is with.
+fn nodes(plan: &Plan, entry: &Entry, (user, node): (u32, u32)) -> Nodes {
+    let planned = |user: u32| plan.users[user as usize].node;
+    if plan.is_cluster() { (entry.origin().node, node) } else { (planned(entry.emission.sender), planned(user)) }
+}
+
 /// So many messages are looked through for the sender's next one.
 const LOOKED_THROUGH: usize = 1_000;
 
@@ -283,6 +290,7 @@ pub(super) struct Findings {
     pub(super) places: Places,
     pub(super) outliers: Outliers,
     pub(super) due: Due,
+    pub(super) losses: Losses,
     /// By traffic: copies under other names than the one that is owed.
     pub(super) others: Vec<IndexMap<String, u64>>,
     /// By traffic: copies that were recognised under its name.
@@ -318,6 +326,7 @@ pub(super) struct Measurements {
     places: Places,
     outliers: Outliers,
     due: Due,
+    losses: Losses,
     others: Vec<IndexMap<String, u64>>,
     /// By traffic: copies that were recognised under its name.
     copies: Vec<u64>,
@@ -370,6 +379,7 @@ impl Measurements {
             places: Places::new(traffics),
             outliers: Outliers::new(traffics),
             due: Due::default(),
+            losses: Losses::default(),
             others: vec![IndexMap::new(); traffics],
             copies: vec![0; traffics],
             spoilt: HashMap::new(),
@@ -486,7 +496,7 @@ impl Measurements {
         &mut self,
         plan: &Plan,
         window: &Window,
-        user: u32,
+        (user, node): (u32, u32),
         entry: &Entry,
         (verdict, account): (Verdict, &Receiver),
         at: Nanos,
@@ -513,6 +523,7 @@ impl Measurements {
                 counts.delivered += 1;
                 counts.out_of_order += 1;
                 self.due.found(emission.at);
+                self.found_between(plan, entry, (user, node));
                 self.witnesses.came_late(user, entry);
                 Some((Kind::OutOfOrder, Observed::Late { fenced: self.fenced }))
             }
@@ -658,6 +669,7 @@ impl Measurements {
                 self.wrong += 1;
                 self.due.owed(entry.emission.at);
                 self.due.missing(entry.emission.at);
+                self.losses.lost(entry.sent().unwrap_or_default(), nodes(plan, entry, (user, node)));
                 // It was inside throughout, or nothing would be missing.
                 let stays = entry.sent().map(|sent| (sent, Tri::T)).into_iter().collect();
                 let seen = Observed::Absent { by, fenced: self.fenced };
@@ -674,6 +686,15 @@ impl Measurements {
                 counts.volatile += 1;
                 counts.volatile_delivered += u64::from(here);
             }
+        }
+    }
+
+    /// What was counted as missing between two servers has come after all.
+    fn found_between(&mut self, plan: &Plan, entry: &Entry, receiver: (u32, u32)) {
+        let nodes = nodes(plan, entry, receiver);
+        self.losses.found(entry.sent().unwrap_or_default(), nodes);
+        if let Some(across) = self.tally.pairs.get_mut(&nodes) {
+            across.missing = across.missing.saturating_sub(1);
         }
     }
 
@@ -789,6 +810,7 @@ impl Measurements {
             places: self.places,
             outliers: self.outliers,
             due: self.due,
+            losses: self.losses,
             others: self.others,
             copies: self.copies,
         }

@@ -347,6 +347,12 @@ fn add(sum: &mut LoadResult, part: LoadResult) {
     if let (Some(mine), Some(theirs)) = (&mut sum.cluster, &part.cluster) {
         mine.add(theirs);
     }
+    for (mine, theirs) in sum.upsets.iter_mut().zip(&part.upsets) {
+        if let (Some(mine), Some(theirs)) = (&mut mine.losses, &theirs.losses) {
+            mine.add(theirs);
+        }
+    }
+    sum.missing_elsewhere = both(sum.missing_elsewhere, part.missing_elsewhere);
     sum.negative += part.negative;
     sum.unsettled += part.unsettled;
     sum.fenced &= part.fenced;

@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, HashMap};
 use hdrhistogram::Histogram;
 use indexmap::IndexMap;
 
+use super::chaos::FaultEvent;
 use super::fanout::Places;
+use super::losses::Losses;
 use super::measurements::{Across, Key, Measure, PhaseCounts, SoFar, UserCounters};
 use super::other_runs::Strangers;
 use super::outliers;
@@ -191,7 +193,7 @@ pub(super) fn cluster(shared: &Shared, workers: &[WorkerResult], histograms: &Hi
         sum.may += across.may;
         sum.may_delivered += across.may_delivered;
     }
-    let nodes = &shared.cluster;
+    let (nodes, losses) = (&shared.cluster, losses(workers));
     let pair = |((from, to), across): ((u32, u32), Across)| NodePair {
         from: nodes.name(from),
         to: nodes.name(to),
@@ -200,6 +202,7 @@ pub(super) fn cluster(shared: &Shared, workers: &[WorkerResult], histograms: &Hi
         undecided: across.undecided,
         may: across.may,
         may_delivered: across.may_delivered,
+        missing_by_second: losses.by_second((from, to)).into_iter().collect(),
     };
     ClusterResult {
         nodes_known_by: nodes.known_by(),
@@ -208,6 +211,27 @@ pub(super) fn cluster(shared: &Shared, workers: &[WorkerResult], histograms: &Hi
         crossing: histograms.summary(Measure::Crossing, 0, |_| true).unwrap_or_default(),
         pairs: pairs.into_iter().map(pair).collect(),
     }
+}
+
+fn losses(workers: &[WorkerResult]) -> Losses {
+    let mut sum = Losses::default();
+    workers.iter().for_each(|worker| sum.add(&worker.found.losses));
+    sum
+}
+
+/// What the scenario made go wrong, when that really was, and what is missing of messages that were sent meanwhile.
+pub(super) fn outages(result: &mut LoadResult, shared: &Shared, workers: &[WorkerResult]) {
+    let losses = losses(workers);
+    let span = |event: &FaultEvent| shared.happened.span(event.number);
+    result.upsets = shared.chaos.iter().map(|event| event.mark(&shared.plan, span(event))).collect();
+    let outages: Vec<_> = (0..shared.chaos.len()).filter(|place| !shared.chaos[*place].is_about_users()).collect();
+    if outages.is_empty() {
+        return;
+    }
+    let spans: Vec<_> = outages.iter().map(|place| span(&shared.chaos[*place])).collect();
+    let (of, elsewhere) = losses.told_apart(&spans, |node| shared.cluster.name(node));
+    outages.into_iter().zip(of).for_each(|(place, of)| result.upsets[place].losses = Some(of));
+    result.missing_elsewhere = Some(elsewhere);
 }
 
 /// Each traffic, with what is known of how its messages were recognised.

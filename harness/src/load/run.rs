@@ -19,6 +19,7 @@ use super::evidence;
 use super::fences::Fences;
 use super::flow::{FlowConfig, Iterations};
 use super::goose;
+use super::happened::Happened;
 use super::identity::Identities;
 use super::join::{Call, Joining};
 use super::measurements::Measure;
@@ -113,7 +114,6 @@ pub async fn run(
     let (histograms, problem) = watch.end();
     let mut result = summarize(&loaded.scenario, &shared.plan, &workers, &histograms, &places);
     result.violations = cut_out(loaded, &shared.plan, &workers, &result.traffic, fleet, recorder);
-    result.upsets = shared.chaos.iter().map(|happening| happening.mark(&shared.plan)).collect();
     for (flow, users) in result.flows.values_mut().zip(shared.guide.sizes()) {
         flow.users = users.unwrap_or(0);
     }
@@ -125,6 +125,7 @@ pub async fn run(
     result.fenced = shared.stage.fence;
     result.signs = signs::of(fleet, &shared.plan, &result);
     result.cluster = shared.plan.is_cluster().then(|| result::cluster(&shared, &workers, &histograms));
+    result::outages(&mut result, &shared, &workers);
     signs::mark(&mut result);
     result.ended_by = ending.as_ref().map(|ending| ending.by).unwrap_or_default();
     result.aborted = ending.map(|ending| ending.why);
@@ -211,6 +212,7 @@ fn share(
     Ok(Shared {
         log: Arc::new(EmissionLog::new(Schedule::new(scenario, plan.clone()), workers)),
         chaos: timeline(scenario, &plan),
+        happened: Happened::default(),
         plan,
         run,
         identities: Identities::new(loaded, run),

@@ -12,6 +12,7 @@ use super::emission_log::EmissionLog;
 use super::fences::Fences;
 use super::flow::{FlowConfig, Iterations};
 use super::goose;
+use super::happened::Happened;
 use super::identity::Identities;
 use super::join::Joining;
 use super::message::Message;
@@ -29,6 +30,8 @@ pub(super) struct Shared {
     pub(super) plan: Arc<Plan>,
     pub(super) log: Arc<EmissionLog>,
     pub(super) chaos: Vec<FaultEvent>,
+    /// When that really was.
+    pub(super) happened: Happened,
     /// Tells this run's messages from those of others.
     pub(super) run: u32,
     pub(super) messages: Vec<Message>,

@@ -1,5 +1,7 @@
 //! What came of a load on servers that pass messages on to one another.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -35,6 +37,9 @@ pub struct NodePair {
     /// Those of them that came.
     #[serde(default)]
     pub may_delivered: u64,
+    /// Of what is missing, how much was sent in which second of the phases: pairs of both, in their order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missing_by_second: Vec<(u64, u64)>,
 }
 
 /// Fewer messages than these between two servers say nothing.
@@ -62,6 +67,9 @@ impl ClusterResult {
                     known.undecided += pair.undecided;
                     known.may += pair.may;
                     known.may_delivered += pair.may_delivered;
+                    let mut sum: BTreeMap<u64, u64> = known.missing_by_second.iter().copied().collect();
+                    pair.missing_by_second.iter().for_each(|(second, some)| *sum.entry(*second).or_default() += some);
+                    known.missing_by_second = sum.into_iter().collect();
                 }
                 None => self.pairs.push(pair.clone()),
             }

@@ -104,6 +104,9 @@ pub struct LoadResult {
     /// What the scenario made go wrong, and when.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub upsets: Vec<DisruptionMark>,
+    /// What is missing of messages that were sent neither in an outage of servers, or of what joins them, nor right behind one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub missing_elsewhere: Option<u64>,
     /// The first deliveries that were wrong, with their proof.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub violations: Vec<LoadViolation>,
@@ -125,10 +128,52 @@ pub enum EndedBy {
 /// Something that the scenario made go wrong.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct DisruptionMark {
-    /// Seconds since the first phase began.
+    /// When it was to begin: seconds since the first phase began.
     pub second: f64,
     /// Such as `drop 10% of people`.
     pub says: String,
+    /// When it really began, in the same seconds; not if it has not come to that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub began: Option<f64>,
+    /// When it was over; not if it lasted to the end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended: Option<f64>,
+    /// What is missing of messages that were sent meanwhile, where it is about servers or what joins them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub losses: Option<LossesOf>,
+}
+
+/// What is missing that an outage may have to do with.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct LossesOf {
+    /// Of messages that were sent while it lasted, or a quarter of a second ahead of it.
+    pub during: u64,
+    /// Of messages that were sent within five seconds behind it.
+    pub behind: u64,
+    /// Both together, by the servers of senders and receivers.
+    pub between: Vec<MissingBetween>,
+}
+
+/// Messages of users of one server that users of another never got.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct MissingBetween {
+    pub from: String,
+    pub to: String,
+    pub missing: u64,
+}
+
+impl LossesOf {
+    /// Adds what another machine has found.
+    pub fn add(&mut self, other: &Self) {
+        self.during += other.during;
+        self.behind += other.behind;
+        for pair in &other.between {
+            match self.between.iter_mut().find(|known| (&known.from, &known.to) == (&pair.from, &pair.to)) {
+                Some(known) => known.missing += pair.missing,
+                None => self.between.push(pair.clone()),
+            }
+        }
+    }
 }
 
 /// Requests of one kind, as the driver has counted them.

@@ -32,8 +32,8 @@ pub use entry::{Entry, Footer, Header, Host, Part, ScenarioStart, TargetInfo};
 pub use intervals::fuzz as fuzz_hlog;
 pub use load::{
     Counts, Cpu, DisruptionMark, DriverRequests, EndedBy, FlowPhase, FlowResult, Growth, Iterations, LoadResult,
-    Memory, OtherRuns, PhaseResult, PlaceResult, Recovery, StepPhase, StepResult, TrafficResult, Transports, Users,
-    Wire, WorkerTime,
+    LossesOf, Memory, MissingBetween, OtherRuns, PhaseResult, PlaceResult, Recovery, StepPhase, StepResult,
+    TrafficResult, Transports, Users, Wire, WorkerTime,
 };
 pub use outlier::Outlier;
 pub use pick::{header, loads, seconds, seconds_by_load};

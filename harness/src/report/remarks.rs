@@ -2,7 +2,7 @@
 
 use super::identity;
 use super::text::{count, plural, time};
-use crate::record::{ClusterResult, LoadResult, NodePair, OtherRuns};
+use crate::record::{ClusterResult, DisruptionMark, LoadResult, NodePair, OtherRuns};
 
 /// A worker that waits longer for a core is worth a remark.
 const WAITED: f64 = 0.25;
@@ -42,6 +42,7 @@ pub(super) fn remarks(load: &LoadResult) -> Vec<String> {
         ));
     }
     lines.extend(load.cluster.iter().flat_map(cluster));
+    lines.extend(outages(load));
     if !load.fenced && !load.traffic.is_empty() && load.cluster.is_none() {
         lines.push("the target has no fence: losses were decided by waiting".to_owned());
     }
@@ -84,10 +85,64 @@ fn cluster(cluster: &ClusterResult) -> Vec<String> {
     lines
 }
 
+/// What is missing of messages that were sent in outages, and outside of all of them; nothing where nothing is missing.
+fn outages(load: &LoadResult) -> Vec<String> {
+    let Some(elsewhere) = load.missing_elsewhere else { return Vec::new() };
+    let of = |upset: &DisruptionMark| upset.losses.as_ref().map_or(0, |losses| losses.during + losses.behind);
+    if elsewhere == 0 && load.upsets.iter().all(|upset| of(upset) == 0) {
+        return Vec::new();
+    }
+    let mut lines: Vec<_> = load.upsets.iter().filter(|upset| of(upset) > 0).map(outage).collect();
+    lines.push(match elsewhere {
+        0 => "outside of outages nothing is missing".to_owned(),
+        some => format!("outside of outages {} missing", plural(some, "message")),
+    });
+    lines
+}
+
+/// `from 16.0 s to 19.1 s (the broker is killed and down for 3s): 312 missing (0 to 1: 150, 1 to 0: 162), and 14 of the 5 s behind it`
+fn outage(upset: &DisruptionMark) -> String {
+    let losses = upset.losses.clone().unwrap_or_default();
+    let between: Vec<_> =
+        losses.between.iter().map(|pair| format!("{} to {}: {}", pair.from, pair.to, count(pair.missing))).collect();
+    let until = upset.ended.map_or_else(|| "to the end".to_owned(), |ended| format!("to {ended:.1} s"));
+    format!(
+        "in the outage from {:.1} s {until} ({}) {} missing, and {} of those sent within 5 s behind it ({})",
+        upset.began.unwrap_or(upset.second),
+        upset.says,
+        plural(losses.during, "message"),
+        count(losses.behind),
+        between.join(", ")
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::WorkerTime;
+    use crate::record::{LossesOf, MissingBetween, WorkerTime};
+
+    #[test]
+    fn what_is_missing_inside_and_outside_of_outages_is_told_apart() {
+        let between = vec![MissingBetween { from: "0".to_owned(), to: "1".to_owned(), missing: 9 }];
+        let losses = Some(LossesOf { during: 7, behind: 2, between });
+        let says = "the broker is killed and down for 3s".to_owned();
+        let upset = DisruptionMark { second: 16.0, says, began: Some(16.04), ended: Some(19.3), losses };
+        let quiet = DisruptionMark { losses: Some(LossesOf::default()), ..upset.clone() };
+        let load = |upsets: Vec<DisruptionMark>, elsewhere| {
+            remarks(&LoadResult { fenced: true, upsets, missing_elsewhere: elsewhere, ..LoadResult::default() })
+        };
+        let lines = load(vec![upset, quiet.clone()], Some(0));
+        assert_eq!(
+            lines,
+            [
+                "in the outage from 16.0 s to 19.3 s (the broker is killed and down for 3s) 7 messages missing, and 2 of \
+                 those sent within 5 s behind it (0 to 1: 9)",
+                "outside of outages nothing is missing"
+            ]
+        );
+        assert_eq!(load(vec![quiet.clone()], Some(3)), ["outside of outages 3 messages missing"]);
+        assert!(load(vec![quiet], Some(0)).is_empty() && load(Vec::new(), None).is_empty());
+    }
 
     #[test]
     fn what_bears_on_the_figures_is_said() {

@@ -1,7 +1,6 @@
 //! The servers of one run: mostly one, sometimes several side by side.
 
 use std::process::ExitStatus;
-use std::time::Duration;
 
 use super::balancer::Balancer;
 use super::{Choice, Crew, Error, Joint, Launch, Prepared, Target, joins, prepare, version_of};
@@ -150,10 +149,9 @@ impl Fleet {
         self.nodes.iter().find_map(|node| node.child.as_ref()).map(super::Child::last_words).unwrap_or_default()
     }
 
-    /// Ends a node, waits for `down`, and starts it again. It may listen elsewhere then, and so may its door.
-    pub async fn restart(&mut self, node: u32, kill: bool, down: Duration) -> Result<(), Error> {
-        let index = node as usize;
-        let Some(child) = self.nodes.get_mut(index).and_then(|node| node.child.take()) else {
+    /// Ends a node, which is to be started again.
+    pub async fn end_node(&mut self, node: u32, kill: bool) -> Result<(), Error> {
+        let Some(child) = self.nodes.get_mut(node as usize).and_then(|node| node.child.take()) else {
             return Err(Error::Usage(format!("node {node} was not started by sio-bench")));
         };
         if kill {
@@ -161,7 +159,12 @@ impl Fleet {
         } else {
             child.stop().await;
         }
-        tokio::time::sleep(down).await;
+        Ok(())
+    }
+
+    /// Starts a node again. It may listen elsewhere then, and so may its door.
+    pub async fn start_node(&mut self, node: u32) -> Result<(), Error> {
+        let index = node as usize;
         let path = self.nodes[index].endpoint.path.clone();
         let launch = Launch { trust: true, ..self.launch.clone() };
         self.nodes[index] = self.prepared[index].start(self.path.as_deref(), &launch).await?;

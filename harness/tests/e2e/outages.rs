@@ -23,7 +23,8 @@ fn load(target: &str, more: &str) -> String {
 fn played(place: &Place, fleet: &str, text: &str, steady: &str) -> Value {
     std::fs::write(place.path().join("load.toml"), text).unwrap();
     let steady = format!("steady={steady}");
-    let output = place.run(&["run", "load.toml", "--target", fleet, "-q", "--out", "out", "--set", &steady]);
+    let args = ["run", "load.toml", "--target", fleet, "-q", "--out", "out", "--html", "out.html", "--set", &steady];
+    let output = place.run(&args);
     assert!(matches!(code(&output), 0 | 1 | 4), "{}{}", stdout(&output), stderr(&output));
     place.entry("load")
 }
@@ -46,7 +47,8 @@ fn a_broker_that_is_away_takes_nobody_with_it() {
     }
     let place = Place::new();
     let chaos = "[[chaos]]\nin = \"steady\"\nbroker = \"kill\"\nfor = \"1s\"\n\
-                 [[chaos]]\nin = \"steady\"\nafter = \"2s\"\nbroker = \"pause\"\nfor = \"1s\"\n\
+                 [[chaos]]\nin = \"steady\"\nafter = \"500ms\"\nbroker = \"pause\"\nfor = \"1s\"\n\
+                 [[chaos]]\nin = \"steady\"\nafter = \"800ms\"\nfreeze = \"100ms\"\n\
                  [[chaos]]\nin = \"steady\"\nafter = \"4s\"\nbroker = \"partition\"\nnode = 1\nfor = \"1s\"\n";
     let load = played(&place, "node-redis", &load("", chaos), "6s");
     nobody_was_lost(&load);
@@ -55,6 +57,18 @@ fn a_broker_that_is_away_takes_nobody_with_it() {
     {
         assert!(said.contains(upset), "{said}");
     }
+    // What is about the broker happens one after the other, whatever was planned; what is about a node waits for none of it.
+    let at = |upset: usize, what: &str| load["upsets"][upset][what].as_f64().unwrap_or_else(|| panic!("{said}"));
+    assert!(at(1, "began") >= at(0, "ended") && at(0, "ended") >= at(0, "began") + 1.0, "{said}");
+    assert!(at(2, "ended") < at(1, "ended") && at(2, "began") < at(0, "ended"), "{said}");
+    // What is missing was said in the outages, or right behind them.
+    let of = |upset: &Value| number(&upset["losses"]["during"]) + number(&upset["losses"]["behind"]);
+    let inside: u64 = load["upsets"].as_array().unwrap().iter().map(of).sum();
+    let missing: u64 =
+        load["traffic"].as_array().unwrap().iter().map(|traffic| number(&traffic["counts"]["missing"])).sum();
+    assert_eq!((inside, number(&load["missing_elsewhere"])), (missing, 0), "{said}");
+    let page = std::fs::read_to_string(place.path().join("out.html")).unwrap();
+    assert!(page.contains("class=\"outage\"") && page.contains("outside of all of them"), "{page}");
 }
 
 #[test]

@@ -340,8 +340,8 @@ impl UserSession<'_> {
         if let Fit::Altered { intact } = fit {
             measurements.altered(&local.plan, &window, self.number, entry, intact, now);
         }
-        let judged = (verdict, &*account);
-        let latency = measurements.delivered(&local.plan, &window, self.number, entry, judged, now);
+        let (judged, whose) = ((verdict, &*account), (self.number, self.mailbox.node.get()));
+        let latency = measurements.delivered(&local.plan, &window, whose, entry, judged, now);
         if let Some(latency) = latency {
             let mut before = 0;
             let copy = LastCopy {

@@ -167,9 +167,11 @@ pub(super) struct Stretch {
     pub(super) measured: bool,
 }
 
-/// A moment on the horizontal axis at which something happened.
+/// A moment on the horizontal axis at which something happened, or a time for which it lasted.
 pub(super) struct Moment {
     pub(super) at: f64,
+    /// Not, if it was over at once.
+    pub(super) to: Option<f64>,
     pub(super) says: String,
 }
 
@@ -303,6 +305,13 @@ impl Plot<'_> {
         for moment in self.moments.iter().take(MOMENTS) {
             let (x, says) = (self.x(moment.at), escape(&moment.says));
             let (left, right, tip) = (x - 4.0, x + 4.0, TOP + 8.0);
+            if let Some(to) = moment.to {
+                let (width, height) = ((self.x(to) - x).max(1.0), self.height - TOP - BOTTOM);
+                let _ = write!(
+                    out,
+                    "<rect class=\"outage\" x=\"{x:.1}\" y=\"{TOP}\" width=\"{width:.1}\" height=\"{height}\"><title>{says}</title></rect>"
+                );
+            }
             let _ = write!(
                 marks,
                 "<polygon class=\"moment\" points=\"{left:.1},{TOP} {right:.1},{TOP} {x:.1},{tip}\"><title>{says}</title></polygon>"
@@ -392,13 +401,17 @@ mod tests {
             x: Axis::up_to(10.0, Unit::Count),
             y: Axis::up_to(10.0, Unit::Count),
             stretches: &[Stretch { name: "a<b".to_owned(), from: 0.0, to: 5.0, measured: false }],
-            moments: &[Moment { at: 3.0, says: "drop <all>".to_owned() }],
+            moments: &[
+                Moment { at: 3.0, to: None, says: "drop <all>".to_owned() },
+                Moment { at: 5.0, to: Some(7.0), says: "the broker is killed".to_owned() },
+            ],
             height: 200.0,
         };
         let svg = plot.lines(&[Series { name: "x<y".to_owned(), points: vec![(0.0, 1.0), (10.0, 9.0)] }]);
         assert!(svg.contains("aria-label=\"Latency: p99 &lt; 1 ms\""), "{svg}");
         assert!(svg.contains("a&lt;b") && svg.contains("x&lt;y") && !svg.contains("x<y"), "{svg}");
         assert!(svg.contains("<title>drop &lt;all&gt;</title>"), "{svg}");
+        assert_eq!(svg.matches("class=\"outage\"").count(), 1, "what lasts is a band: {svg}");
         assert!(svg.contains("class=\"band\""), "what is not measured is marked");
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::chart::{Axis, Moment, Plot, Series, Stretch, Unit, column_of};
 use super::lanes;
+use super::outages;
 use super::page::{element, escape, table};
 use super::source::{ROWS, Run};
 use crate::record::{
@@ -140,10 +141,13 @@ fn one(run: &Run, load: &LoadResult, several: bool) -> String {
     let seconds = of_this.map(|(seconds, _)| seconds).unwrap_or_default();
     if seconds.len() > 2 {
         let stretches = stretches(load, &seconds);
-        out.push_str(&heat(run, load, &stretches));
+        let moments = outages::moments(load, &stretches);
+        out.push_str(&heat(run, load, &stretches, &moments));
         out.push_str(&under(load, ""));
-        out.push_str(&over_time(&seconds, &stretches, &load.due));
+        out.push_str(&over_time(&seconds, (&stretches, &moments), &load.due));
+        out.push_str(&outages::missing(load, &seconds, (&stretches, &moments)));
     }
+    out.push_str(&outages::losses(load));
     out.push_str(&journeys(load));
     out.push_str(&generator(load));
     out.push_str(&violations(load));
@@ -345,7 +349,7 @@ fn time_axis(stretches: &[Stretch], seconds: &[&Progress]) -> Axis {
 }
 
 /// How latencies were spread at each moment.
-fn heat(run: &Run, load: &LoadResult, stretches: &[Stretch]) -> String {
+fn heat(run: &Run, load: &LoadResult, stretches: &[Stretch], moments: &[Moment]) -> String {
     let Some(heat) = run.heat.get(&load.scenario) else { return String::new() };
     let end = stretches.last().map_or(1.0, |stretch| stretch.to);
     let column = column_of(end);
@@ -364,16 +368,15 @@ fn heat(run: &Run, load: &LoadResult, stretches: &[Stretch]) -> String {
         })
         .collect();
     let (least, most) = (Unit::Time.show(heat.least), Unit::Time.show(heat.most));
-    let upsets = load.upsets.iter();
-    let moments: Vec<_> = upsets.map(|upset| Moment { at: upset.second, says: upset.says.clone() }).collect();
-    let marked = if moments.is_empty() { "" } else { "; triangles mark what the scenario made go wrong" };
+    let marked =
+        if moments.is_empty() { "" } else { "; triangles and dashed bands mark what the scenario made go wrong" };
     let plot = Plot {
         title: "Latency over time",
         says: format!("{}: each column is {column:.0} s, darker is more; from {least} to {most}{marked}", heat.measure),
         x: Axis { from: 0.0, to: end, log: false, unit: Unit::Second },
         y: Axis::decades(heat.least, heat.most, Unit::Time),
         stretches,
-        moments: &moments,
+        moments,
         height: 260.0,
     };
     plot.heat(&cells, column)
@@ -384,8 +387,11 @@ type Value = fn(&Progress, &Progress) -> Option<f64>;
 /// Title, lines, and what their values are.
 type Picture = (&'static str, &'static [(&'static str, Value)], Unit);
 
+/// What the axis of time has besides: the phases, and what the scenario made go wrong.
+pub(super) type Marks<'a> = (&'a [Stretch], &'a [Moment]);
+
 /// One axis of time for rates, users, lateness, CPU and memory.
-fn over_time(seconds: &[&Progress], stretches: &[Stretch], due: &Due) -> String {
+fn over_time(seconds: &[&Progress], marks: Marks<'_>, due: &Due) -> String {
     let plots: [Picture; 5] = [
         (
             RATES,
@@ -436,7 +442,7 @@ fn over_time(seconds: &[&Progress], stretches: &[Stretch], due: &Due) -> String 
             if *title == RATES {
                 series.extend(due_lines(seconds, due));
             }
-            plot_over_time(title, series, *unit, seconds, stretches)
+            plot_over_time(title, series, *unit, seconds, marks)
         })
         .collect::<Vec<_>>()
         .concat()
@@ -476,12 +482,12 @@ fn due_lines(seconds: &[&Progress], due: &Due) -> Vec<Series> {
     vec![line("owed, when due", Due::owed_until), line("missing, when due", Due::missing_until)]
 }
 
-fn plot_over_time(
+pub(super) fn plot_over_time(
     title: &str,
     mut series: Vec<Series>,
     unit: Unit,
     seconds: &[&Progress],
-    stretches: &[Stretch],
+    (stretches, moments): Marks<'_>,
 ) -> String {
     series.retain(|one| one.points.iter().any(|(_, value)| *value > 0.0));
     if series.is_empty() {
@@ -501,7 +507,7 @@ fn plot_over_time(
         x: time_axis(stretches, seconds),
         y: Axis::up_to(most, unit),
         stretches,
-        moments: &[],
+        moments,
         height: 170.0,
     };
     plot.lines(&series)

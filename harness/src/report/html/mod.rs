@@ -9,6 +9,7 @@ mod kills;
 mod lanes;
 mod load;
 mod matrix;
+mod outages;
 mod page;
 mod source;
 mod versus;

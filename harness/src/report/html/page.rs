@@ -91,7 +91,7 @@ svg .s0 { stroke: var(--a); } svg .s1 { stroke: var(--b); stroke-dasharray: 7 3;
 svg .s3 { stroke: var(--d); stroke-dasharray: 9 3 2 3; } svg .s4 { stroke: var(--e); stroke-dasharray: 4 4; }
 svg .s5 { stroke: var(--a); stroke-dasharray: 1 4; } svg .s6 { stroke: var(--b); stroke-dasharray: 14 4; } svg .s7 { stroke: var(--c); stroke-dasharray: 12 3 1 3 1 3; }
 svg .s8 { stroke: var(--d); } svg .s9 { stroke: var(--e); stroke-dasharray: 7 2 7 6; }
-svg .band { fill: var(--invalid); opacity: .18; } svg .heat { fill: rgb(var(--heat)); }
+svg .outage { fill: var(--failed); opacity: .16; stroke: var(--failed); stroke-dasharray: 3 3; } svg .band { fill: var(--invalid); opacity: .18; } svg .heat { fill: rgb(var(--heat)); }
 svg text.label { font-weight: 600; fill: var(--ink); }
 svg .area .line, svg .area .phase { vector-effect: non-scaling-stroke; } svg .hover line { stroke: var(--soft); }
 svg .hover text { fill: var(--ink); font-weight: 600; } svg .hover rect { fill: var(--back); opacity: .92; stroke: var(--line); } svg .chosen { fill: rgb(var(--heat)); opacity: .15; }
