@@ -27,7 +27,7 @@ use sio_protocol::Parser;
 use self::probe::Found;
 use crate::client::{ConnectOptions, Endpoint, Http, without_password};
 use crate::record::TargetInfo;
-use crate::vocab::{Adapter, Cluster, target_url};
+use crate::vocab::{Adapter, Broker, Cluster, target_url};
 
 pub use balancer::Balancer;
 pub use crew::Crew;
@@ -431,6 +431,22 @@ impl Prepared {
 /// Prepares a target and starts it once.
 pub async fn start(choice: &Choice, path: Option<&str>, launch: &Launch) -> Result<Target, Error> {
     prepare(choice).await?.start(path, launch).await
+}
+
+/// Two reference servers that an adapter joins over a Redis that is started for them.
+pub async fn reference_fleet(adapter: Adapter) -> Result<Prepared, Error> {
+    let cluster = Cluster { adapter, broker: Broker::Started };
+    let mut crew = Crew::new("two reference servers", vec![Choice::Reference; 2], cluster);
+    if adapter != Adapter::RedisStreams {
+        let why = "over publish and subscribe nothing is kept of what was said";
+        crew.lacks.insert("recovery".to_owned(), why.to_owned());
+    }
+    prepare(&Choice::Crew(Box::new(crew))).await
+}
+
+/// Whether a Redis can be started here; else how to install it.
+pub fn has_redis() -> Result<(), Error> {
+    broker::has_redis()
 }
 
 /// The folder of a target in `targets/`.

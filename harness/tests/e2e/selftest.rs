@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::common::{Place, code, has_node, stderr, stdout};
+use crate::common::{Place, code, has, has_node, stderr, stdout};
 
 #[test]
 fn a_sample_of_the_faults_is_noticed() {
@@ -34,6 +34,29 @@ fn faults_in_somebody_elses_server_are_noticed() {
     assert!(text.contains("killed 8   missed 0"), "{text}");
     assert!(text.contains("of the killed, 8 fail a row that the table names itself"), "{text}");
     assert!(text.lines().any(|line| line.starts_with("L01 ") && line.contains("load: ")), "{text}");
+}
+
+#[test]
+fn faults_of_what_nodes_tell_each_other_are_noticed() {
+    if !has("redis-server") {
+        return;
+    }
+    let place = Place::alone();
+    let output = place.run(&["self-test", "--only", "cluster-", "--out", "out"]);
+    let text = stdout(&output);
+    assert_eq!(code(&output), 0, "{text}\n{}", stderr(&output));
+    assert!(text.contains("killed 10   missed 0"), "{text}");
+    assert!(text.contains("of the killed, 10 fail a row that the table names itself"), "{text}");
+}
+
+#[test]
+fn faults_of_several_nodes_are_skipped_without_a_redis() {
+    let place = Place::alone();
+    let mut command = place.command(&["self-test", "--only", "cluster-lost", "--out", "out"]);
+    let output = command.env("PATH", place.path()).output().unwrap();
+    let text = stdout(&output);
+    assert_eq!(code(&output), 5, "{text}\n{}", stderr(&output));
+    assert!(text.contains("SKIPPED") && text.contains("apt-get install redis-server"), "{text}");
 }
 
 #[test]

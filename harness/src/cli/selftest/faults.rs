@@ -16,6 +16,7 @@ use serde_json::json;
 use super::super::conform::{Trouble, today, wanted};
 use super::super::{complain, print, run};
 use super::SelfTestArgs;
+use super::stages::Stages;
 use crate::clock;
 use crate::conform::Filter;
 use crate::conform::deviations::Deviations;
@@ -54,7 +55,8 @@ pub(super) async fn execute(args: &SelfTestArgs) -> Result<Exit, Trouble> {
     };
     // Of a few faults, what else is played is looked at when it fails.
     let first = if is_part { trials.named(&rows) } else { wanted.suite.of_rows(|_| true) };
-    let failed = if first.picks.is_empty() { Vec::new() } else { trials.play_clean(&first, CLEAN_JOBS).await? };
+    let stages = Stages::around(trials, &rows).await?;
+    let failed = if first.picks.is_empty() { Vec::new() } else { stages.alone.play_clean(&first, CLEAN_JOBS).await? };
     if !failed.is_empty() {
         complain(&format!(
             "the clean server fails {} cases, {} first; nothing can be said about faults",
@@ -71,7 +73,7 @@ pub(super) async fn execute(args: &SelfTestArgs) -> Result<Exit, Trouble> {
         ));
     }
     let mut done = Vec::new();
-    let mut running = stream::iter(rows).map(|row| trials.fault(row)).buffered(AT_ONCE);
+    let mut running = stream::iter(rows).map(|row| stages.fault(row)).buffered(AT_ONCE);
     while let Some(trial) = running.next().await {
         if terminal {
             let _ = print(&line(&trial));
@@ -89,7 +91,13 @@ pub(super) async fn execute(args: &SelfTestArgs) -> Result<Exit, Trouble> {
     if terminal {
         let _ = print(&format!("matrix: {}\n", folder.join("matrix.json").display()));
     }
-    Ok(if score.percent() >= args.threshold { Exit::Passed } else { Exit::Failed })
+    Ok(if score.skipped == done.len() {
+        Exit::NothingMatched
+    } else if score.percent() >= args.threshold {
+        Exit::Passed
+    } else {
+        Exit::Failed
+    })
 }
 
 /// What a server can be made to do wrong.
@@ -132,6 +140,7 @@ struct Score {
     killed: usize,
     missed: Vec<Rc<Mutant>>,
     equivalent: usize,
+    skipped: usize,
     /// Noticed only by rows of an area that the table names: damage, which says little about what is wrong.
     vague: Vec<Rc<Mutant>>,
 }
@@ -145,6 +154,7 @@ impl Score {
             vague: vague.map(|trial| Rc::clone(&trial.row)).collect(),
             killed: count(Fate::Killed),
             equivalent: count(Fate::Equivalent) + count(Fate::Remarked),
+            skipped: count(Fate::Skipped),
             missed: missed.map(|trial| Rc::clone(&trial.row)).collect(),
         }
     }
@@ -200,6 +210,9 @@ fn summary(trials: &[Trial], score: &Score, matrix: bool, took: Duration) -> Str
     let _ = writeln!(text, "of the killed, {named} fail a row that the table names itself");
     for row in &score.vague {
         let _ = writeln!(text, "  only in an area that it names: {} {}: {}", row.id, row.name, row.summary);
+    }
+    if score.skipped > 0 {
+        let _ = writeln!(text, "skipped, since something is missing here: {}", score.skipped);
     }
     for row in &score.missed {
         let _ = writeln!(text, "  missed: {} {}: {}", row.id, row.name, row.summary);
@@ -323,6 +336,7 @@ mod tests {
             undecided: BTreeSet::new(),
             took: Duration::from_secs(1),
             problem: None,
+            skipped: false,
         }
     }
 

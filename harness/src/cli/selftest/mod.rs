@@ -3,6 +3,8 @@
 #[cfg(feature = "faults")]
 mod faults;
 mod known_bugs;
+#[cfg(feature = "faults")]
+mod stages;
 
 use std::path::PathBuf;
 

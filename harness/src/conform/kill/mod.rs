@@ -58,6 +58,8 @@ pub struct Trial {
     pub took: Duration,
     /// Why the server could not be tried.
     pub problem: Option<String>,
+    /// It was not tried, since something is missing here, which `problem` names.
+    pub skipped: bool,
 }
 
 /// The verdict on a fault.
@@ -74,6 +76,8 @@ pub enum Fate {
     Survived,
     /// Nothing can fail: nobody promises otherwise.
     Equivalent,
+    /// It was not tried here.
+    Skipped,
 }
 
 impl Fate {
@@ -85,11 +89,30 @@ impl Fate {
             Self::WrongReason => "WRONG REASON",
             Self::Survived => "SURVIVED",
             Self::Equivalent => "EQUIVALENT",
+            Self::Skipped => "SKIPPED",
         }
     }
 }
 
 impl Trial {
+    /// Nothing has been played yet.
+    fn of(row: Rc<Mutant>) -> Self {
+        Self {
+            row,
+            kills: Vec::new(),
+            played: BTreeSet::new(),
+            undecided: BTreeSet::new(),
+            took: Duration::ZERO,
+            problem: None,
+            skipped: false,
+        }
+    }
+
+    /// It cannot be tried here.
+    pub fn skipped(row: Rc<Mutant>, why: &str) -> Self {
+        Self { problem: Some(why.to_owned()), skipped: true, ..Self::of(row) }
+    }
+
     /// Whether a row that the table names itself is among the failures.
     pub fn is_exact(&self) -> bool {
         self.kills.iter().any(|kill| !kill.info && self.row.names(&kill.rule))
@@ -98,6 +121,7 @@ impl Trial {
     /// What the trial comes to.
     pub fn fate(&self) -> Fate {
         match (self.row.is_equivalent(), self.kills.first()) {
+            _ if self.skipped => Fate::Skipped,
             (true, _) => Fate::Equivalent,
             (false, Some(kill)) if kill.stated && !kill.info => Fate::Killed,
             (false, Some(kill)) if kill.stated => Fate::Remarked,
@@ -190,14 +214,7 @@ impl Trials<'_> {
     /// fault that is noticed elsewhere from one that is not noticed at all, the rest.
     pub async fn fault(&self, row: Rc<Mutant>) -> Trial {
         let started = clock::now();
-        let mut trial = Trial {
-            row: Rc::clone(&row),
-            kills: Vec::new(),
-            played: BTreeSet::new(),
-            undecided: BTreeSet::new(),
-            took: Duration::ZERO,
-            problem: None,
-        };
+        let mut trial = Trial::of(Rc::clone(&row));
         // A folder that cannot be made is reported by whoever writes into it.
         let _ = std::fs::create_dir_all(self.folder.join(&row.id));
         let (first, others) = self.rounds(&row);

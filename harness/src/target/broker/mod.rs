@@ -102,6 +102,11 @@ impl Service {
     }
 }
 
+/// Whether a Redis can be started here; else how to install it.
+pub(super) fn has_redis() -> Result<(), Error> {
+    redis::program().map(|_| ())
+}
+
 /// Starts a program and waits until it answers.
 async fn begin(name: &str, command: Command, log: &Path, answers: impl AsyncFn() -> bool) -> Result<Child, Error> {
     let mut child = process::begin(name, command, log, false)?;

@@ -12,6 +12,11 @@ use super::super::process::{Child, Frozen};
 use super::super::{Error, program};
 use super::{TRIES, begin, free_port, lost};
 
+/// Where redis-server is; else how to install it.
+pub(super) fn program() -> Result<PathBuf, Error> {
+    program::find("redis-server", "redis-server", "a cluster over Redis")
+}
+
 /// A Redis that sio-bench has started.
 pub(in super::super) struct Redis {
     program: PathBuf,
@@ -23,7 +28,7 @@ pub(in super::super) struct Redis {
 
 impl Redis {
     pub(super) async fn start(log: &Path) -> Result<Self, Error> {
-        let program = program::find("redis-server", "redis-server", "a cluster over Redis")?;
+        let program = program()?;
         let mut last = None;
         for _ in 0..TRIES {
             let mut redis = Self { program: program.clone(), port: free_port()?, log: log.to_owned(), child: None };
