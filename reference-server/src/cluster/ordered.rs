@@ -191,7 +191,8 @@ impl Member {
         let rooms = self.local().socket_rooms(socket.id());
         self.local().del_all(socket.id());
         if let Some(pid) = socket.pid().filter(|_| !socket.lacks_place()) {
-            let session = Session { sid: socket.sid().clone(), pid: pid.to_owned(), rooms, data: socket.data() };
+            let nsp = Some(self.nsp().to_owned());
+            let session = Session { nsp, sid: socket.sid().clone(), pid: pid.to_owned(), rooms, data: socket.data() };
             sequencer.keep(&session, self.away());
         }
     }
@@ -203,6 +204,11 @@ impl Member {
         let after = offset.parse().ok()?;
         let looking_up = async {
             let session = sequencer.take(pid).await.filter(|session| session.pid == *pid)?;
+            // Who was admitted to one namespace is not admitted to another (ADM-09).
+            if !session.is_of(self.nsp()) {
+                sequencer.keep(&session, self.away());
+                return None;
+            }
             // What was sent up to now comes ahead of the confirmation; and what the client has seen last has been seen here.
             sequencer.caught_up().await?;
             let (claim, until) = match self.claim_now(&session, offset)? {
@@ -248,7 +254,8 @@ impl Member {
     pub(super) fn give_back_to_all(&self, sequencer: &dyn Sequencer, claim: &Claim) {
         self.local().let_go(claim);
         let Kept { sid, rooms, data, .. } = claim.kept.clone();
-        sequencer.keep(&Session { sid, pid: claim.pid.clone(), rooms, data }, self.away());
+        let nsp = Some(self.nsp().to_owned());
+        sequencer.keep(&Session { nsp, sid, pid: claim.pid.clone(), rooms, data }, self.away());
     }
 }
 

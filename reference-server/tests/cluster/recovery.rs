@@ -94,6 +94,28 @@ async fn takes_up(kinds: [&str; 2]) {
     assert_ne!(other.sid, sid);
 }
 
+/// ADM-09: sessions are kept by their private ids alone, which are the same for all namespaces.
+#[tokio::test]
+async fn a_private_id_of_another_namespace_opens_no_door() {
+    let Some(broker) = Broker::start().await else { return };
+    let url = broker.url("redis-streams");
+    let (first, second) = (reference("A", &url).await, reference("B", &url).await);
+    let mut speaker = second.connect().await;
+    let mut client = first.connect().await;
+    speaker.call("emit", json!([{ "event": "seen" }])).await;
+    let (_, offset) = next(&mut client).await;
+    let (sid, pid) = (client.sid.clone(), client.pid.clone());
+    drop(client);
+    kept(&broker, &pid).await;
+    for node in [&first, &second] {
+        let stranger = Client::new(node.address, "/dynamic-1", &auth(&pid, &offset)).await;
+        assert_ne!(stranger.sid, sid);
+        kept(&broker, &pid).await;
+    }
+    let back = Client::new(second.address, "/", &auth(&pid, &offset)).await;
+    assert_eq!(back.sid, sid);
+}
+
 #[tokio::test]
 async fn on_another_reference_node() {
     takes_up(["reference", "reference"]).await;

@@ -297,7 +297,7 @@ impl Sequencer for RedisBroker {
                 return None;
             }
             // Asked last: as long as this one is there, nothing behind it was let go of.
-            stream.has(link, after).await.then_some(found)
+            stream.has(link, after, member.nsp()).await.then_some(found)
         })
     }
 }

@@ -215,11 +215,12 @@ impl Stream {
         Some(entries(&link.ask(&command).await?))
     }
 
-    /// Whether an entry is still there.
-    pub(super) async fn has(&self, link: &Link, id: Id) -> bool {
+    /// Whether an entry of this namespace is still there. Another one was never seen by a client of it.
+    pub(super) async fn has(&self, link: &Link, id: Id, nsp: &str) -> bool {
         let mut command = redis::cmd("XRANGE");
         command.arg(&self.name).arg(id.to_string()).arg(id.to_string());
-        link.ask(&command).await.is_some_and(|found| !entries(&found).is_empty())
+        let found = link.ask(&command).await.map(|found| entries(&found)).unwrap_or_default();
+        found.iter().any(|(_, entry)| entry.as_ref().is_some_and(|entry| entry.nsp == nsp))
     }
 }
 

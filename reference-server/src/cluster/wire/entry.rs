@@ -51,6 +51,8 @@ pub(crate) fn read_entry(entry: &Entry) -> Option<Incoming> {
 /// A session whose client may come back, on whichever node.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Session {
+    /// The namespace that it is of. Nodes of Node keep sessions without it.
+    pub(crate) nsp: Option<String>,
     pub(crate) sid: Room,
     pub(crate) pid: String,
     pub(crate) rooms: Vec<Room>,
@@ -61,7 +63,10 @@ impl Session {
     pub(crate) fn write(&self) -> String {
         // A value of JSON is one of this kind as well.
         let data = serde_json::from_str(&self.data.to_string()).unwrap_or(Value::Null);
+        // A further field is nothing to nodes of Node.
+        let nsp = self.nsp.as_deref().map_or(Value::Null, Value::from);
         STANDARD.encode(fields::packed(&fields::object([
+            ("nsp", nsp),
             ("sid", Value::from(&*self.sid)),
             ("pid", Value::from(&*self.pid)),
             ("rooms", fields::rooms(&self.rooms)),
@@ -69,10 +74,16 @@ impl Session {
         ])))
     }
 
+    /// Whether it may be one of this namespace.
+    pub(crate) fn is_of(&self, nsp: &str) -> bool {
+        self.nsp.as_deref().is_none_or(|own| own == nsp)
+    }
+
     pub(crate) fn read(text: &[u8]) -> Option<Self> {
         let value = packed::read(&Bytes::from(STANDARD.decode(text).ok()?)).ok()?;
         let data = value.get("data").map(|data| data.to_json().0);
         Some(Self {
+            nsp: fields::text(&value, "nsp"),
             sid: fields::room(&value, "sid")?,
             pid: fields::text(&value, "pid")?,
             rooms: fields::names(&value, "rooms")?,

@@ -196,12 +196,17 @@ fn entries_of_the_stream() {
 #[test]
 fn sessions_of_the_stream() {
     let session = entry::Session {
+        nsp: Some("/chat".to_owned()),
         sid: "s".into(),
         pid: "p".to_owned(),
         rooms: vec!["s".into(), "r".into()],
         data: serde_json::json!({ "n": 1 }),
     };
-    assert_eq!(entry::Session::read(session.write().as_bytes()), Some(session));
+    assert!(session.is_of("/chat") && !session.is_of("/"));
+    assert_eq!(entry::Session::read(session.write().as_bytes()), Some(session.clone()));
+    let of_node = entry::Session { nsp: None, ..session };
+    assert!(of_node.is_of("/"));
+    assert_eq!(entry::Session::read(of_node.write().as_bytes()), Some(of_node));
     for wrong in ["", "x", "gA==", "wA=="] {
         assert_eq!(entry::Session::read(wrong.as_bytes()), None, "{wrong}");
     }
