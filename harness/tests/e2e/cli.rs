@@ -122,7 +122,7 @@ fn a_command_line_that_makes_no_sense() {
         (vec!["run", "fanout", "--set", "rate=7"], "expected a rate such as \"500/s\": `7` has no unit"),
         (
             vec!["run", "fanout", "--target", "nobody"],
-            "there is no target `nobody`\n  known: reference, bun, chat, deno, flask-socketio, go, java, mixed, nestjs, node, node-redis",
+            "there is no target `nobody`\n  known: reference, bun, chat, deno, flask-socketio, go, java, mixed, nestjs, node, node-cluster",
         ),
         (vec!["run", "fanout", "--target", "ftp://x"], "`ftp` is not a scheme of a server"),
         (vec!["run", "shop"], "the environment variable SHOP_URL is not set"),
