@@ -67,7 +67,10 @@ fn no_broker(how: Away, formation: &Formation) -> Option<String> {
         Away::Parted { node: None } | Away::Far { node: None, .. } => None,
         Away::Paused | Away::Killed | Away::Ended => match &cluster.broker {
             Broker::Started => None,
-            Broker::At(address) => Some(format!("of the broker cannot be: {address} was not started by sio-bench")),
+            Broker::At(place) => {
+                let (_, address) = Broker::parts(place);
+                Some(format!("of the broker cannot be: {address} was not started by sio-bench"))
+            }
         },
     }
 }

@@ -1,7 +1,7 @@
 //! Secrets on the command line: learned, and left out of the command that a record has.
 
 use super::rule::{is_quantity, is_secret, sounds_secret};
-use super::{HIDDEN, hide, learn, learn_certain, learn_header, learn_json, learn_query, learn_url};
+use super::{HIDDEN, hide, learn, learn_certain, learn_header, learn_json, learn_query, learn_said, learn_urls};
 
 /// Options whose values are secrets.
 #[derive(Clone, Copy)]
@@ -10,6 +10,8 @@ enum Kind {
     Auth,
     Query,
     Set,
+    /// Something that is sent, in which a secret has a name.
+    Said,
 }
 
 fn kind(option: &str) -> Option<Kind> {
@@ -18,6 +20,7 @@ fn kind(option: &str) -> Option<Kind> {
         "--auth" => Kind::Auth,
         "--query" => Kind::Query,
         "--set" => Kind::Set,
+        "--event" | "--join" => Kind::Said,
         _ => return None,
     })
 }
@@ -49,10 +52,13 @@ pub fn learn_arguments(args: &[String]) {
             Some((Kind::Set, text)) => {
                 let (name, value) = text.split_once('=').unwrap_or((text, ""));
                 learn(name, value);
-                learn_url(value);
             }
-            // `--target=http://…` as well
-            None => arg.find("http").into_iter().for_each(|at| learn_url(&arg[at..])),
+            Some((Kind::Said, text)) => {
+                // What is no JSON is refused elsewhere.
+                serde_json::from_str(text).iter().for_each(|value| learn_said("", value));
+            }
+            // `--target=ws://…` as well
+            None => learn_urls(arg),
         }
     }
 }
@@ -81,9 +87,11 @@ fn value_shown(kind: Kind, text: &str) -> String {
         Kind::Auth => HIDDEN.to_owned(),
         Kind::Header => match text.split_once(':') {
             Some((name, _)) if !super::is_harmless_header(name.trim()) => format!("{name}: {HIDDEN}"),
-            Some(_) => text.to_owned(),
+            Some(_) => url_shown(text),
             None => HIDDEN.to_owned(),
         },
+        // A secret in it is hidden as everywhere.
+        Kind::Said => text.to_owned(),
         Kind::Query => without('='),
         Kind::Set => match text.split_once('=') {
             Some((name, value)) if is_secret(name, value) || sounds_secret(name) && !is_quantity(value) => without('='),

@@ -2,7 +2,7 @@
 
 use toml::{Table, Value};
 
-use super::{learn, learn_certain, learn_header, learn_if_named, learn_query, learn_url};
+use super::{learn, learn_certain, learn_header, learn_if_named, learn_query, learn_urls};
 
 /// Tables of a file in which people get into a target. Cases are not among them: what they show are test data.
 const TABLES: [&str; 5] = ["target", "users", "vars", "feeds", "actions"];
@@ -51,7 +51,7 @@ fn text_of(name: &str, text: &str, within: Within) {
         // The query of `[target]` is one text; that of users is a table.
         Within::Showing if name == "query" && text.contains('=') => learn_query(text),
         Within::Showing => learn(name, text),
-        Within::Anything if text.contains("://") => learn_url(text),
+        Within::Anything if text.contains("://") => learn_urls(text),
         Within::Anything if name == "cookie" => learn_certain(text),
         Within::Anything => learn_if_named(name, text),
     }

@@ -15,6 +15,8 @@ pub struct Joint {
     adapter: Adapter,
     /// None, if it was not started by sio-bench.
     service: Option<Service>,
+    /// Who the nodes are for a broker that asks, with `@`; nothing, as a rule.
+    credentials: String,
     /// Host and port, as the nodes are told; their links stand in its place.
     address: String,
     /// Each node's own way to the broker, where it is to be disturbed.
@@ -30,13 +32,16 @@ impl Joint {
         linked: bool,
         stderr: &Path,
     ) -> Result<Self, Error> {
-        let (service, address) = match &cluster.broker {
+        let (service, credentials, address) = match &cluster.broker {
             Broker::Started => {
                 let service = Service::start(cluster.adapter.medium(), nodes, &log_beside(stderr)).await?;
                 let address = service.address().to_string();
-                (Some(service), address)
+                (Some(service), String::new(), address)
             }
-            Broker::At(address) => (None, address.clone()),
+            Broker::At(place) => {
+                let (credentials, address) = Broker::parts(place);
+                (None, credentials.to_owned(), address.to_owned())
+            }
         };
         let mut links = Vec::new();
         if linked {
@@ -46,7 +51,7 @@ impl Joint {
                 links.push(link.map_err(|error| Error::Unreachable(format!("no relay to the broker: {error}")))?);
             }
         }
-        Ok(Self { adapter: cluster.adapter, service, address, links })
+        Ok(Self { adapter: cluster.adapter, service, credentials, address, links })
     }
 
     /// What a node has to know.
@@ -57,7 +62,8 @@ impl Joint {
             Some(service) => service.at(&address),
             None => address,
         };
-        vec![("SIO_NODE", node.to_string()), ("SIO_ADAPTER", format!("{}://{address}", self.adapter.name()))]
+        let broker = format!("{}://{}{address}", self.adapter.name(), self.credentials);
+        vec![("SIO_NODE", node.to_string()), ("SIO_ADAPTER", broker)]
     }
 
     /// The process in which the nodes live, if they do not live in their own.
@@ -105,4 +111,23 @@ fn log_beside(stderr: &Path) -> PathBuf {
 async fn resolve(address: &str) -> Result<SocketAddr, Error> {
     let found = tokio::net::lookup_host(address).await.ok().and_then(|mut found| found.next());
     found.ok_or_else(|| Error::Usage(format!("the broker {address} has no address that is known here")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A relay on the way to a broker does not take the password out of what a node is told.
+    #[tokio::test]
+    async fn a_password_of_the_broker_reaches_the_nodes_whatever_is_on_the_way() {
+        let cluster = Cluster { broker: Broker::At("u:pw@127.0.0.1:1".to_owned()), ..Cluster::default() };
+        let node = super::super::prepare(&super::super::Choice::Reference).await.unwrap();
+        for linked in [false, true] {
+            let joint =
+                Joint::start(&cluster, std::slice::from_ref(&node), linked, Path::new("x.stderr")).await.unwrap();
+            let told = joint.env(0).pop().unwrap().1;
+            assert!(told.starts_with("redis://u:pw@127.0.0.1:"), "{told}");
+            assert_eq!(told.ends_with(":1"), !linked, "{told}");
+        }
+    }
 }

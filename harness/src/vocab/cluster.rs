@@ -79,8 +79,15 @@ pub enum Broker {
     /// sio-bench starts one.
     #[default]
     Started,
-    /// One that runs, at this host and port.
+    /// One that runs, at this host and port; ahead of them may stand who one is, with `@`.
     At(String),
+}
+
+impl Broker {
+    /// `user:password@`, which is nothing as a rule, and `host:port`.
+    pub fn parts(address: &str) -> (&str, &str) {
+        address.split_at(address.rfind('@').map_or(0, |at| at + 1))
+    }
 }
 
 /// Nodes that know of one another.
@@ -117,6 +124,12 @@ impl Balancer {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_password_is_no_part_of_a_place() {
+        assert_eq!(Broker::parts("h:1"), ("", "h:1"));
+        assert_eq!(Broker::parts("u:p@ss@h:1"), ("u:p@ss@", "h:1"));
+    }
 
     #[test]
     fn names_lead_back() {

@@ -127,6 +127,8 @@ fn no_output_has_a_secret() {
         "X-Api-Key: MARK-header-3",
         "--header",
         "Cookie: a=MARK-cookie-4",
+        "--header",
+        "X-Upstream: redis://u:MARK-upstream-15@h:1",
         "--query",
         "access=MARK-query-5",
         "--auth",
@@ -161,12 +163,22 @@ fn no_output_has_a_secret() {
     run(&["plan", &file, "--set", "word=MARK-set-7"]);
     run(&["run", &file, "--target", &url, "--set", "wrod=MARK-set-7"]);
     run(&["run", &file, "--auth", "MARK-not-json"]);
-    run(&[&["inspect", &url, "--enter", &file, "--scenario", "written.toml"], &getting_in[..]].concat());
+    // The same server under its other name.
+    let url = url.replace("http://", "ws://");
+    let event = r#"["say",{"password":"MARK-event-16"}]"#;
+    run(&[&["inspect", &url, "--enter", &file, "--event", event, "--scenario", "written.toml"], &getting_in[..]]
+        .concat());
     run(&[
         &["conform", "--target", &url, "--area", "handshake", "--out", "conformed", "--report", "junit=j.xml"],
         &getting_in[..],
     ]
     .concat());
+    let broker = "[target]\nbroker = \"redis://u:MARK-broker-17@127.0.0.1:1\"\n";
+    let chaos = "[[chaos]]\nafter = \"1s\"\nbroker = \"kill\"\nfor = \"1s\"\n";
+    let joined = scenario("http://127.0.0.1:1").replace("[target]\n", broker) + chaos;
+    std::fs::write(&file, joined).unwrap();
+    run(&["run", &file, "--target", "node"]);
+    run(&["serve", "--port", "0", "--adapter", "redis://u:MARK-broker-18@not a host"]);
     marks_below(place.path(), &mut found);
     assert!(found.is_empty(), "{}", found.join("\n"));
 }

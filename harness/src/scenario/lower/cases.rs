@@ -341,8 +341,20 @@ fn option(node: &Node, kind: &OptionKind, cx: &mut Context<'_>) -> Option<String
         OptionKind::Millis => table::duration(node, cx)?.as_millis().to_string(),
         OptionKind::Bytes => table::size(node, cx)?.to_string(),
         OptionKind::Flag => u8::from(table::boolean(node, cx)?).to_string(),
-        OptionKind::Text => table::string(node, cx)?,
+        OptionKind::Text => plain(table::string(node, cx)?, node, cx)?,
     })
+}
+
+/// What a variable of the environment can hold.
+fn plain(text: String, node: &Node, cx: &mut Context<'_>) -> Option<String> {
+    if text.contains(char::is_control) {
+        cx.diagnostics.error(
+            node.span.clone(),
+            "no option has control characters in it: a server is given it in its environment",
+        );
+        return None;
+    }
+    Some(text)
 }
 
 /// Every combination of the lists in `each`.

@@ -103,7 +103,12 @@ fn broker(node: &Node, cx: &mut Context<'_>) -> Option<(Medium, Broker)> {
     }
     let address = text.strip_prefix("redis://").map(|address| address.trim_end_matches('/'));
     let has_port = |address: &&str| {
-        address.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok())
+        let (credentials, place) = Broker::parts(address);
+        let is_bad = |c: char| c.is_whitespace() || c.is_control() || matches!(c, '/' | '?' | '#' | '\\');
+        let parted = place.rsplit_once(':');
+        parted.is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok())
+            && !place.contains(is_bad)
+            && !credentials.contains(char::is_control)
     };
     let found = address.filter(has_port).map(|address| (Medium::Redis, Broker::At(address.to_owned())));
     if found.is_none() {

@@ -142,7 +142,7 @@ fn url(node: &Node, unset: &mut Option<String>, cx: &mut Context<'_>) -> Option<
     match text.strip_prefix("${env.").and_then(|rest| rest.strip_suffix('}')) {
         Some(variable) => match std::env::var(variable) {
             Ok(url) => {
-                crate::secrets::learn_url(&url);
+                crate::secrets::learn_urls(&url);
                 Some(url)
             }
             Err(_) => {

@@ -70,7 +70,7 @@ pub enum RedisError {
         "{url:?} is no address of a Redis: {error}\n  expected redis://host:port, redis-sharded://host:port or redis-streams://host:port"
     )]
     Address {
-        /// What was given.
+        /// What was given, without a password.
         url: String,
         /// What is wrong with it.
         error: redis::RedisError,
@@ -185,11 +185,21 @@ impl From<Redis> for Option<AdapterFactory> {
 
 /// A client of that address, and the runtime that keeps its connections.
 fn client(url: &str) -> Result<(Client, Handle), RedisError> {
-    let address = |error| RedisError::Address { url: url.to_owned(), error };
+    let address = |error| RedisError::Address { url: without_password(url), error };
     let info = url.into_connection_info().map_err(address)?;
     let settings = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
     let client = Client::open(info.set_redis_settings(settings)).map_err(address)?;
     Ok((client, Handle::try_current().map_err(|_| RedisError::NoRuntime)?))
+}
+
+/// An address without who one is for it, which no message shows.
+fn without_password(url: &str) -> String {
+    match (url.split_once("://"), url.rsplit_once('@')) {
+        (Some((scheme, _)), Some((_, place))) => format!("{scheme}://***@{place}"),
+        // Half an address may be one with a password, too.
+        (None, Some((_, place))) => format!("***@{place}"),
+        (_, None) => url.to_owned(),
+    }
 }
 
 /// Six letters and digits, as the classic adapter has them, or sixteen hexadecimal ones.
@@ -197,5 +207,22 @@ fn id_of(kind: Kind) -> String {
     match kind {
         Kind::Classic => next_id(6),
         Kind::Sharded | Kind::Streams => format!("{:016x}", rand::random::<u64>()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_that_makes_no_sense_is_shown_without_its_password() {
+        for wrong in
+            ["redis://u:pass-word@not a host", "redis://:pass-word@h:port", "u:pass-word@h:1", "redis://u:p@ss-word@:x"]
+        {
+            let Err(error) = client(wrong) else { panic!("{wrong}") };
+            let shown = format!("{error} {error:?}");
+            assert!(!shown.contains("pass-word") && !shown.contains("ss-word"), "{shown}");
+        }
+        assert_eq!(without_password("redis://h:1"), "redis://h:1");
     }
 }
