@@ -6,7 +6,7 @@ use std::sync::Once;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::exit::Exit;
-use crate::target::kill_children;
+use crate::target::{kill_children, kill_commands};
 
 /// Listens from its creation on, so that no signal falls between two waits.
 pub struct Interrupt {
@@ -14,17 +14,20 @@ pub struct Interrupt {
     term: Signal,
 }
 
-/// Waits for the second signal, on a thread of its own: whatever the others are stuck in, this is heard.
+/// Waits for the second signal, on a thread of its own: whatever the others are stuck in, this is heard. The first one ends what
+/// is being installed, which has a group of its own and hears nothing of a terminal.
 fn second() {
     let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return };
     let heard = runtime.block_on(async {
         let mut both = Interrupt { int: signal(SignalKind::interrupt())?, term: signal(SignalKind::terminate())? };
         both.wait().await;
+        kill_commands();
         both.wait().await;
         io::Result::Ok(())
     });
     if heard.is_ok() {
         kill_children();
+        kill_commands();
         #[expect(clippy::exit, reason = "whoever asks twice does not want to wait")]
         std::process::exit(i32::from(Exit::Interrupted as u8));
     }

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use super::Calibration;
+use crate::input;
 
 /// `$XDG_DATA_HOME/sio-bench/calibration.json`, by the rules of the XDG base directories.
 pub fn path() -> Option<PathBuf> {
@@ -14,7 +15,7 @@ pub fn path() -> Option<PathBuf> {
 
 /// The last calibration, if there is one that this version can read.
 pub fn read() -> Option<Calibration> {
-    serde_json::from_str(&fs::read_to_string(path()?).ok()?).ok()
+    serde_json::from_str(&input::text(&path()?).ok()?).ok()
 }
 
 /// Keeps a calibration; returns where.

@@ -20,6 +20,7 @@ use crate::clock;
 use crate::conform::deviations::Deviations;
 use crate::exit::Exit;
 use crate::explore::{self, Failure, Hunt, Known, Outcome, Program, Progress, Shape, Stage, Statistics};
+use crate::input;
 use crate::interrupt::Interrupt;
 use crate::output;
 use crate::report;
@@ -282,8 +283,8 @@ impl Session<'_> {
 
     /// Whether it fails, and what it is.
     async fn replay(&self, file: &Path) -> Result<(bool, Program), Trouble> {
-        let text = fs::read_to_string(file)
-            .map_err(|error| Trouble::Usage(format!("cannot read {}: {error}", file.display())))?;
+        let text =
+            input::text(file).map_err(|error| Trouble::Usage(format!("cannot read {}: {error}", file.display())))?;
         let program = explore::parse(&text).map_err(|why| Trouble::Usage(format!("{}: {why}", file.display())))?;
         let (outcome, runs) = explore::replay(&program, &self.stage, REPLAYS).await;
         if !outcome.is_failure() {

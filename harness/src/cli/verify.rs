@@ -1,18 +1,18 @@
 //! `sio-bench verify`
 
-use std::fs;
 use std::path::PathBuf;
 
 use sio_oracle::Proof;
 
 use super::{complain, print};
 use crate::exit::Exit;
+use crate::input;
 
 /// Checks proofs of violations by other means than those that found them.
 pub(super) fn verify(files: &[PathBuf]) -> Exit {
     let mut exit = Exit::Passed;
     for file in files {
-        let text = match fs::read_to_string(file) {
+        let text = match input::text(file) {
             Ok(text) => text,
             Err(error) => {
                 complain(&format!("cannot read {}: {error}", file.display()));

@@ -12,7 +12,11 @@ use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use tokio_rustls::rustls::{ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 
+use crate::input;
 use crate::vocab::Trust;
+
+/// All certificates that there are take less.
+const MOST_PEM: u64 = 64 << 20;
 
 /// The settings of TLS; what they cost is paid when the first connection needs it.
 #[derive(Clone, Default)]
@@ -71,7 +75,8 @@ fn roots_of(path: &Path) -> Result<RootCertStore, String> {
         format!("cannot use {} as certificates to trust: {error}; expected a PEM file", path.display())
     };
     let mut roots = RootCertStore::empty();
-    for certificate in CertificateDer::pem_file_iter(path).map_err(|error| wrong(&error))? {
+    let pem = input::bytes(path, MOST_PEM).map_err(|error| wrong(&error))?;
+    for certificate in CertificateDer::pem_slice_iter(&pem) {
         roots.add(certificate.map_err(|error| wrong(&error))?).map_err(|error| wrong(&error))?;
     }
     if roots.is_empty() {
@@ -122,5 +127,18 @@ impl ServerCertVerifier for Anybody {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.0.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A scenario names this file.
+    #[test]
+    fn certificates_in_a_file_without_an_end_are_refused() {
+        let refused = roots_of(Path::new("/dev/zero")).unwrap_err();
+        assert!(refused.contains("longer than"), "{refused}");
+        assert!(roots_of(Path::new("/dev/null")).unwrap_err().contains("no certificate in it"));
     }
 }

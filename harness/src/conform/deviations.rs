@@ -3,13 +3,13 @@
 //! An entry names cases, says how they fail and why that is known. It never excuses anything else: a failure of
 //! another kind, a case that passes, and a case that could not be played stay what they are.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
 use super::spelling;
 use crate::explore::Known;
+use crate::input;
 use crate::record::{CaseResult, CaseVerdict};
 use crate::vocab::pattern;
 
@@ -64,7 +64,7 @@ struct File {
 impl Deviations {
     /// Reads a file; one that is not there has no entries.
     pub fn read(path: &Path) -> Result<Self, String> {
-        let text = match fs::read_to_string(path) {
+        let text = match input::text(path) {
             Ok(text) => text,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 return Ok(Self { path: path.to_owned(), ..Self::default() });
@@ -179,6 +179,8 @@ impl Deviation {
 
 #[cfg(test)]
 pub(crate) mod tests {
+    use std::fs;
+
     use super::*;
     use crate::record::Failure;
 

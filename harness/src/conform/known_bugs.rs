@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::spelling;
+use crate::input;
+use crate::output;
 use crate::record::CaseResult;
 use crate::vocab::pattern;
 
@@ -46,7 +48,7 @@ pub struct Bug {
 
 impl KnownBugs {
     pub fn read(path: &Path) -> Result<Self, String> {
-        let text = fs::read_to_string(path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
+        let text = input::text(path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
         Self::parse(&text).map_err(|error| format!("{}: {error}", path.display()))
     }
 
@@ -98,7 +100,8 @@ impl Bug {
         let engine = self.engine.map(|engine| format!("engine = {engine}\n")).unwrap_or_default();
         let write = |name: &str, text: &str| {
             let path = folder.join(name);
-            fs::write(&path, text).map_err(|error| format!("cannot write {}: {error}", path.display()))
+            output::write_bytes(&path, text.as_bytes())
+                .map_err(|error| format!("cannot write {}: {error}", path.display()))
         };
         fs::create_dir_all(&folder).map_err(|error| format!("cannot create {}: {error}", folder.display()))?;
         for (file, text) in &files {

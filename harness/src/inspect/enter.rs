@@ -6,6 +6,7 @@ use sio_protocol::{Args, Value};
 use toml_edit::{DocumentMut, Item, Table};
 
 use crate::client::{Endpoint, Http, Jar};
+use crate::input;
 use crate::load::{self, Asker};
 use crate::play::shown::adding;
 use crate::scenario::model::{FlowAction, FlowStep, Population, Think};
@@ -49,7 +50,7 @@ impl Entrance {
     /// Reads a scenario with `enter` in `[users.X]`, or a file that has `enter` alone. The error says what is wrong, and where.
     pub fn read(file: &Path) -> Result<Self, String> {
         let name = file.display().to_string();
-        let text = std::fs::read_to_string(file).map_err(|error| format!("cannot read {name}: {error}"))?;
+        let text = input::text(file).map_err(|error| format!("cannot read {name}: {error}"))?;
         let document: DocumentMut = text.parse().map_err(|error| format!("{name}: {error}"))?;
         let alone = document.contains_key("enter");
         let source = if alone { format!("{AHEAD}{text}{BEHIND}") } else { text };

@@ -51,6 +51,7 @@ mod schedule;
 mod session;
 mod shared;
 mod signs;
+mod size;
 mod slo;
 mod thread_times;
 mod upsets;

@@ -7,6 +7,7 @@ use indexmap::{IndexMap, IndexSet};
 use sio_oracle::Tri;
 
 use super::random::{Purpose, Stream};
+use super::size;
 use crate::scenario::Scenario;
 use crate::scenario::model::{ArrivalModel, Flow, FlowStep, Phase, Population, Reach, RoomRef, Topology, Transport};
 
@@ -113,6 +114,7 @@ pub struct TrafficPlan {
 impl Plan {
     /// Computes the plan. The error says why it cannot be run.
     pub fn new(scenario: &Scenario, nodes: u32) -> Result<Self, String> {
+        size::check(scenario)?;
         let (rooms, groups) = rooms(scenario);
         let (users, populations) = users(scenario, &groups, nodes);
         let phases = phases(&scenario.phases);

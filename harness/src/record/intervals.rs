@@ -1,6 +1,5 @@
 //! Reading a `.hlog` back, one histogram at a time: half an hour of seconds is never in memory at once.
 
-use std::fs;
 use std::io::Read as _;
 use std::path::Path;
 
@@ -11,6 +10,7 @@ use hdrhistogram::Histogram;
 use hdrhistogram::serialization::Deserializer;
 use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry};
 
+use crate::input;
 use crate::vocab::legacy;
 
 /// What a histogram of a log is of.
@@ -35,13 +35,19 @@ pub fn tag(measure: &str, phase: Option<&str>) -> String {
     format!("{}{phase}", in_log(measure))
 }
 
+/// A log of some days has not as many bytes.
+const MOST_LOG: u64 = 2 << 30;
+
 /// Hands the histograms of a log to `take`, in the order of time; those that `wanted` does not want are not even unpacked.
 pub fn visit(
     file: &Path,
     wanted: impl Fn(&Interval<'_>) -> bool,
     mut take: impl FnMut(&Interval<'_>, &Histogram<u64>),
 ) -> Result<(), String> {
-    let log = fs::read(file).map_err(|error| format!("cannot read {}: {error}", file.display()))?;
+    if file.exists() && !file.is_file() {
+        return Err(format!("{} is no regular file", file.display()));
+    }
+    let log = input::bytes(file, MOST_LOG).map_err(|error| format!("cannot read {}: {error}", file.display()))?;
     let mut deserializer = Deserializer::new();
     // The last line of a log that was cut short is none.
     for entry in IntervalLogIterator::new(&log).map_while(Result::ok) {

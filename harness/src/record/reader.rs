@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, hash_map};
 use std::fs::File;
-use std::io::{self, BufRead as _, BufReader};
+use std::io::{self, BufReader};
 use std::mem;
 use std::path::{Path, PathBuf};
 
@@ -14,6 +14,7 @@ use super::entry::Entry;
 use super::legacy;
 use super::progress::{Progress, Summary};
 use super::writer::LOG;
+use crate::input;
 
 /// More seconds than these are halved, again and again: no page shows more, and a week takes no more memory than an hour.
 const SECONDS: usize = 8_192;
@@ -158,7 +159,7 @@ impl Tail {
     pub fn more(&mut self) -> Result<Vec<Entry>, String> {
         let mut entries = Vec::new();
         loop {
-            let read = self.reader.read_until(b'\n', &mut self.line);
+            let read = input::line(&mut self.reader, &mut self.line);
             read.map_err(|error| unreadable(&self.file, &error))?;
             if !self.line.ends_with(b"\n") {
                 return Ok(entries);
@@ -214,7 +215,7 @@ fn lines_of(mut reader: impl io::BufRead, file: &Path, mut take: impl FnMut(Entr
     let cannot = |error| unreadable(file, &error);
     let mut line = Vec::new();
     let (mut number, mut old) = (0, false);
-    while reader.read_until(b'\n', &mut line).map_err(cannot)? > 0 {
+    while input::line(&mut reader, &mut line).map_err(cannot)? > 0 {
         number += 1;
         match parse(&line, old) {
             Ok(entry) => {

@@ -1,13 +1,13 @@
 //! Where scenario files come from: the disk, or the copy inside the binary.
 
 use std::fs;
-use std::io::{self, Read as _};
 use std::path::Path;
 
 use include_dir::{Dir, include_dir};
 
 use self::kind::{Kind, WANTED};
 use crate::guess::{did_you_mean, nearest};
+use crate::input;
 
 mod folder;
 mod kind;
@@ -28,7 +28,7 @@ impl Source {
     /// The text of a file in the same folder, on the disk or inside the binary.
     pub fn beside(&self, name: &str) -> Result<String, String> {
         let path = Path::new(&self.name).with_file_name(name);
-        match bounded(&path).and_then(|bytes| String::from_utf8(bytes).map_err(io::Error::other)) {
+        match input::text(&path) {
             Ok(text) => Ok(text),
             Err(error) => {
                 let text = path.strip_prefix("scenarios").ok().and_then(Path::to_str).and_then(shipped);
@@ -72,18 +72,8 @@ pub fn find(path: &Path) -> Result<Vec<Source>, String> {
 /// A longer file is none of a scenario.
 const MOST_BYTES: u64 = 256 << 20;
 
-/// The bytes of a file, unless it is longer than any that belongs to a scenario: `/dev/zero` has no end.
-fn bounded(path: &Path) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    fs::File::open(path)?.take(MOST_BYTES + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > MOST_BYTES {
-        return Err(io::Error::other(format!("it is longer than {} MiB", MOST_BYTES >> 20)));
-    }
-    Ok(bytes)
-}
-
 fn read(path: &Path) -> Result<Source, String> {
-    let bytes = bounded(path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
+    let bytes = input::bytes(path, MOST_BYTES).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
     let text = String::from_utf8(bytes).map_err(|error| {
         format!("{} is not UTF-8: byte {} cannot be read", path.display(), error.utf8_error().valid_up_to())
     })?;

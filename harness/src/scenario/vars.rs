@@ -6,6 +6,10 @@ use super::diagnostic::Diagnostics;
 use super::node::{Kind, Node, Span, parse_override};
 use super::template::{self, Expr, Scope};
 
+/// Variables of a file, and bytes of all their texts: they are made of each other, and may grow by leaps.
+const MOST: usize = 1_000;
+const MOST_BYTES: usize = 1 << 20;
+
 /// Names and values, in the order of the file.
 #[derive(Clone, Debug, Default)]
 pub struct Vars(Vec<(String, Kind)>);
@@ -20,6 +24,11 @@ impl Vars {
         if let Some(node) = node {
             match &node.kind {
                 Kind::Table(entries) => {
+                    if entries.len() > MOST {
+                        let problem = format!("at most {MOST} variables, found {}", entries.len());
+                        diagnostics.error(node.span.clone(), problem);
+                        return vars;
+                    }
                     for (key, value) in entries {
                         if matches!(value.kind, Kind::Array(_) | Kind::Table(_)) {
                             let message =
@@ -56,8 +65,9 @@ impl Vars {
             return;
         }
         let node = Node { kind: self.0[index].1.clone(), span: span.clone() };
+        let bytes: usize = self.0.iter().map(|(_, kind)| if let Kind::Str(text) = kind { text.len() } else { 0 }).sum();
         let above = Self(self.0[..index].to_vec());
-        if let Some(node) = above.fill(&node, diagnostics) {
+        if let Some(node) = above.fill_within(&node, MOST_BYTES.saturating_sub(bytes), diagnostics) {
             self.0[index].1 = node.kind;
         }
     }
@@ -65,6 +75,11 @@ impl Vars {
     /// A value with its variables filled in, and what `${…}` calculates: a wholly-`${…}` string has the value's own type,
     /// as everywhere. Nothing else can stand where a file is read, before anything runs.
     pub fn fill(&self, node: &Node, diagnostics: &mut Diagnostics) -> Option<Node> {
+        self.fill_within(node, MOST_BYTES, diagnostics)
+    }
+
+    /// The same, with a text of so many bytes at most.
+    fn fill_within(&self, node: &Node, most: usize, diagnostics: &mut Diagnostics) -> Option<Node> {
         let before = diagnostics.len();
         let template = template::parse(node, diagnostics);
         if diagnostics.len() > before {
@@ -85,7 +100,8 @@ impl Vars {
         if diagnostics.len() > before {
             return None;
         }
-        let value = self.scope().render(&template).map_err(|problem| diagnostics.error(node.span.clone(), problem));
+        let mut scope = Scope { most: Some(most), ..self.scope() };
+        let value = scope.render(&template).map_err(|problem| diagnostics.error(node.span.clone(), problem));
         Some(Node { kind: kind_of(value.ok()?), span: node.span.clone() })
     }
 
@@ -136,5 +152,39 @@ fn kind_of(value: Value) -> Kind {
         Value::String(text) => Kind::Str(text),
         // Nothing else is a variable.
         other => Kind::Str(other.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::node;
+
+    fn problems(text: &str) -> String {
+        let mut diagnostics = Diagnostics::of(text);
+        let root = node::parse(text, &mut diagnostics).unwrap();
+        Vars::read(root.field("vars"), &[], &mut diagnostics);
+        diagnostics.render("x.toml")
+    }
+
+    /// A few hundred bytes of a stranger are not gigabytes.
+    #[test]
+    fn variables_that_are_made_of_each_other_do_not_explode() {
+        let ten = |n: u32| vec![format!("${{v{n}}}"); 10].concat();
+        let lines: Vec<_> = (1..30).map(|n| format!("v{n} = '{}'\n", ten(n - 1))).collect();
+        let problems = problems(&format!("[vars]\nv0 = 'lol lol lol'\n{}", lines.concat()));
+        assert!(problems.contains("a text of more than"), "{problems}");
+    }
+
+    #[test]
+    fn variables_have_a_number() {
+        let many: Vec<_> = (0..=MOST).map(|n| format!("v{n} = 1\n")).collect();
+        assert!(problems(&format!("[vars]\n{}", many.concat())).contains("at most 1000 variables, found 1001"));
+    }
+
+    #[test]
+    fn expressions_in_expressions_have_a_depth() {
+        let deep = format!("[vars]\nx = '{}1B{}'\n", "${bytes ".repeat(100_000), "}".repeat(100_000));
+        assert!(problems(&deep).contains("too many others inside"));
     }
 }

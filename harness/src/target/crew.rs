@@ -1,13 +1,13 @@
 //! `targets/NAME/target.toml` of a fleet: which servers it is made of, and what joins them.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::Path;
 
 use serde::Deserialize;
 
 use super::{Choice, Error};
 use crate::guess::did_you_mean;
+use crate::input;
 use crate::vocab::{Adapter, Broker, Cluster};
 
 #[derive(Deserialize)]
@@ -49,7 +49,7 @@ impl Crew {
 /// The fleet in a folder; none, if it holds a server.
 pub(super) fn read(folder: &Path) -> Result<Option<Crew>, Error> {
     let path = folder.join("target.toml");
-    let Ok(text) = fs::read_to_string(&path) else { return Ok(None) };
+    let Ok(text) = input::text(&path) else { return Ok(None) };
     // What cannot be read at all is told by whoever takes it for a server.
     let Ok(table) = text.parse::<toml::Table>() else { return Ok(None) };
     if !table.contains_key("nodes") {
@@ -73,6 +73,8 @@ pub(super) fn read(folder: &Path) -> Result<Option<Crew>, Error> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn read_text(text: &str) -> Result<Option<Crew>, String> {

@@ -2,15 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 use std::time::Duration;
 
 use serde::Deserialize;
 use tokio::process::Command;
 
-use super::Error;
+use super::{Error, command};
 use crate::guess::did_you_mean;
+use crate::input;
 use crate::output;
 use crate::scenario::not_a_name;
 use crate::vocab::target_url;
@@ -93,8 +94,7 @@ pub(super) fn find(name: &str) -> Result<Manifest, Error> {
 /// Reads the manifest in a folder.
 pub(super) fn read(name: &str, folder: &Path) -> Result<Manifest, Error> {
     let path = folder.join("target.toml");
-    let text =
-        fs::read_to_string(&path).map_err(|error| Error::Usage(format!("cannot read {}: {error}", path.display())))?;
+    let text = input::text(&path).map_err(|error| Error::Usage(format!("cannot read {}: {error}", path.display())))?;
     let file: File =
         toml::from_str(&text).map_err(|error| Error::Usage(format!("{} is wrong: {error}", path.display())))?;
     if !matches!(file.engine, 3 | 4) {
@@ -145,7 +145,7 @@ pub(super) fn folders() -> Vec<PathBuf> {
 }
 
 /// Copies the files of a folder and of those below it; links are left out.
-fn copy_folder(from: &Path, to: &Path) -> std::io::Result<()> {
+fn copy_folder(from: &Path, to: &Path) -> io::Result<()> {
     fs::create_dir_all(to)?;
     for entry in fs::read_dir(from)? {
         let (entry, kind) = entry.and_then(|entry| Ok((entry.path(), entry.file_type()?)))?;
@@ -215,30 +215,26 @@ impl Manifest {
             return Ok(());
         }
         let Some((program, args)) = command.split_first() else { return Ok(()) };
-        let run = self
-            .command(program)
-            .args(args)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .kill_on_drop(true)
-            .output();
         let name = &self.name;
         let shown = command.join(" ");
-        match tokio::time::timeout(INSTALL_LIMIT, run).await {
-            Err(_) => Err(Error::Unreachable(format!("installing {name} took more than {INSTALL_LIMIT:?}: {shown}"))),
-            Ok(Err(error)) => Err(Error::Unreachable(format!(
+        let mut run = self.command(program);
+        run.args(args);
+        match command::run(run, INSTALL_LIMIT, false).await {
+            Err(error) if error.kind() == io::ErrorKind::TimedOut => {
+                Err(Error::Unreachable(format!("installing {name} took more than {INSTALL_LIMIT:?}: {shown}")))
+            }
+            Err(error) => Err(Error::Unreachable(format!(
                 "{name} cannot be installed: `{program}` did not start: {error}\n  install {program} and try again"
             ))),
-            Ok(Ok(output)) if !output.status.success() => {
+            Ok(output) if !output.status.success() => {
                 let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
                 Err(Error::Unreachable(format!("installing {name} failed ({}): {shown}\n{stderr}", output.status)))
             }
-            Ok(Ok(_)) if !self.folder.join(marker).exists() => Err(Error::Unreachable(format!(
+            Ok(_) if !self.folder.join(marker).exists() => Err(Error::Unreachable(format!(
                 "{shown} succeeded, but {} is not there\n  `installed` names a file that `install` makes",
                 self.folder.join(marker).display()
             ))),
-            Ok(Ok(_)) => Ok(()),
+            Ok(_) => Ok(()),
         }
     }
 
@@ -254,7 +250,7 @@ impl Manifest {
 
     fn lock(&self) -> Result<fs::File, Error> {
         let path = self.folder.join(".install.lock");
-        let lock = fs::File::create(&path).and_then(|file| file.lock().map(|()| file));
+        let lock = output::create(&path).and_then(|file| file.lock().map(|()| file));
         lock.map_err(|error| Error::Usage(format!("cannot lock {}: {error}", path.display())))
     }
 
@@ -273,9 +269,9 @@ impl Manifest {
     /// What a command of the folder prints, unless it fails.
     async fn said(&self, command: &[String]) -> Option<String> {
         let (program, args) = command.split_first()?;
-        let run =
-            self.command(program).args(args).stdin(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true).output();
-        let output = tokio::time::timeout(ANSWER_LIMIT, run).await.ok()?.ok()?;
+        let mut run = self.command(program);
+        run.args(args);
+        let output = command::run(run, ANSWER_LIMIT, true).await.ok()?;
         let text = String::from_utf8_lossy(&output.stdout).trim().to_owned();
         (output.status.success() && !text.is_empty()).then_some(text)
     }

@@ -3,6 +3,7 @@
 mod balancer;
 mod broker;
 mod certificate;
+mod command;
 mod crew;
 mod first_answer;
 mod fleet;
@@ -30,6 +31,7 @@ use crate::record::TargetInfo;
 use crate::vocab::{Adapter, Broker, Cluster, target_url};
 
 pub use balancer::Balancer;
+pub use command::kill_commands;
 pub use crew::Crew;
 pub use fleet::{Fleet, Formation};
 pub use helm::Helm;

@@ -249,6 +249,7 @@ pub(super) fn begin(name: &str, mut command: Command, stderr: &Path, reads: bool
         opened.map_err(|error| Error::Usage(format!("cannot write {}: {error}", stderr.display())))?;
     let stdout = if reads { Stdio::piped() } else { Stdio::from(copy) };
     command.stdout(stdout).stderr(file).process_group(0).kill_on_drop(true);
+    watcher::ready();
     let mut process = command.spawn().map_err(|error| {
         Error::Unreachable(format!("{name} did not start: {error}: {}", command.as_std().get_program().display()))
     })?;

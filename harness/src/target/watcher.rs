@@ -9,7 +9,7 @@ use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{ChildStdin, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
@@ -37,6 +37,11 @@ pub fn this_is_the_program() {
     IS_PROGRAM.store(true, Ordering::Relaxed);
 }
 
+/// A process group is about to be started: who watches is there first.
+pub(super) fn ready() {
+    drop(watcher());
+}
+
 /// A process group has been started.
 pub(super) fn watch(group: u32) {
     tell(&format!("+{group}"));
@@ -57,11 +62,16 @@ pub(super) fn forget_folder(path: &Path) {
     tell(&format!("<{}", path.display()));
 }
 
-fn tell(line: &str) {
+fn watcher() -> MutexGuard<'static, Watcher> {
     let mut watcher = WATCHER.lock().unwrap_or_else(PoisonError::into_inner);
     if matches!(*watcher, Watcher::NotYet) {
         *watcher = start().map_or(Watcher::None, Watcher::There);
     }
+    watcher
+}
+
+fn tell(line: &str) {
+    let mut watcher = watcher();
     if let Watcher::There(pipe) = &mut *watcher
         && writeln!(pipe, "{line}").is_err()
     {

@@ -104,38 +104,48 @@ fn a_missing_broker_is_named_with_the_package() {
     assert!(stderr(&output).contains("apt-get install redis-server"), "{}", stderr(&output));
 }
 
-/// The broker that a process has started, and its command line.
-fn broker_of(parent: u32, program: &str) -> Option<(Pid, String)> {
+/// What a process has started, with the command lines.
+fn children_of(parent: u32) -> Vec<(Pid, String)> {
     let read = |pid: &str, file: &str| std::fs::read_to_string(format!("/proc/{pid}/{file}")).unwrap_or_default();
-    let mut all =
-        std::fs::read_dir("/proc").unwrap().flatten().filter_map(|entry| entry.file_name().into_string().ok());
-    let is_ours =
-        |pid: &String| read(pid, "cmdline").contains(program) && read(pid, "stat").contains(&format!(") S {parent} "));
-    let pid = all.find(|pid| pid.parse::<i32>().is_ok() && is_ours(pid))?;
-    Some((Pid::from_raw(pid.parse().unwrap()), read(&pid, "cmdline")))
+    let all = std::fs::read_dir("/proc").unwrap().flatten().filter_map(|entry| entry.file_name().into_string().ok());
+    let child = |pid: String| {
+        // Behind the name, in which there may be anything, stand the state and the parent.
+        let stat = read(&pid, "stat");
+        let is_ours = stat.rsplit_once(") ")?.1.split(' ').nth(1)? == parent.to_string();
+        Some((Pid::from_raw(pid.parse().ok()?), read(&pid, "cmdline"))).filter(|_| is_ours)
+    };
+    all.filter_map(child).collect()
 }
 
-/// A run with such a broker is killed while it goes on; returns the broker's command line, when it is gone.
-fn killed_amid(broker: &str, program: &str) -> String {
+/// A run with such a broker, nodes of both kinds and a balancer is killed while it goes on; returns the broker's command line,
+/// when all that it has started is gone.
+fn killed_amid(broker: &str, more: &str, program: &str) -> String {
     let place = Place::new();
     let text = std::fs::read_to_string(crate::common::scenario("small.toml")).unwrap();
-    let text = format!("{text}\n[target]\nbroker = \"{broker}\"\n");
+    let text = format!("{text}\n[target]\nbroker = \"{broker}\"\nbalancer = \"cookie\"\n{more}\n");
     std::fs::write(place.path().join("joined.toml"), text).unwrap();
-    let mut run = place.start(&["run", "joined.toml", "--target", "node", "--out", "out", "--set", "steady=60s"]);
+    let mut run = place.start(&["run", "joined.toml", "--out", "out", "--set", "steady=60s"]);
     run.wait_for("steady");
-    let (pid, command) = broker_of(run.child.id(), program).unwrap_or_else(|| panic!("there is no broker"));
+    let children = children_of(run.child.id());
+    for part in [program, "server.js", "kill-targets-when-stdin-closes"] {
+        assert!(children.iter().any(|(_, line)| line.contains(part)), "there is no {part}: {children:?}");
+    }
     run.signal(Signal::SIGKILL);
     run.finish();
-    while kill(pid, None).is_ok() {
-        std::thread::yield_now();
+    for (child, _) in &children {
+        // What nobody has buried yet has no command line any more.
+        let lives = || std::fs::read(format!("/proc/{child}/cmdline")).is_ok_and(|line| !line.is_empty());
+        while kill(*child, None).is_ok() && lives() {
+            std::thread::yield_now();
+        }
     }
-    command
+    children.into_iter().find(|(_, line)| line.contains(program)).unwrap().1
 }
 
 #[test]
 fn a_broker_does_not_outlive_a_killed_program() {
     if there_are_clusters() {
-        killed_amid("redis", "redis-server");
+        killed_amid("redis", "nodes = [\"node\", \"reference\"]", "redis-server");
     }
 }
 
@@ -144,7 +154,7 @@ fn a_database_does_not_outlive_a_killed_program() {
     if !has_node() || !has_postgres() {
         return;
     }
-    let command = killed_amid("postgres", "postgres\0-D");
+    let command = killed_amid("postgres", "nodes = [\"node\", \"node\"]", "postgres\0-D");
     let data = command.split('\0').skip_while(|word| *word != "-D").nth(1).unwrap();
     let folder = std::path::Path::new(data).parent().unwrap();
     assert!(folder.file_name().unwrap().to_string_lossy().starts_with("sio-bench-postgres-"), "{command}");

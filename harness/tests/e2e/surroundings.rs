@@ -163,3 +163,36 @@ fn a_collector_with_tls_is_told() {
     let requests: Vec<_> = heard.try_iter().collect();
     assert!(requests.iter().any(|request| request.starts_with("POST /v1/metrics ")), "{requests:?}");
 }
+
+/// A name that a stranger has written, or that was mistyped, may lead to what has no end: nothing reads on for ever.
+#[test]
+fn files_without_an_end_are_refused() {
+    let place = Place::new();
+    let text = std::fs::read_to_string(scenario("small.toml")).unwrap();
+    let write = |name: &str, text: &str| std::fs::write(place.path().join(name), text).unwrap();
+    write("feed.toml", &format!("{text}\n[feeds.f]\nfile = \"/dev/zero\"\n"));
+    write("tls.toml", &format!("{text}\n[target]\ntls = {{ ca = \"/dev/zero\" }}\n"));
+    std::fs::create_dir(place.path().join("record")).unwrap();
+    std::os::unix::fs::symlink("/dev/zero", place.path().join("record/run.jsonl")).unwrap();
+    let listening = TcpListener::bind("127.0.0.1:0").unwrap();
+    for args in [
+        "run /dev/zero",
+        "plan feed.toml",
+        &format!("run tls.toml --target https://{}", listening.local_addr().unwrap()),
+        "report /dev/zero",
+        "report record",
+        "verify /dev/zero",
+        "accept /dev/zero --reason x",
+        "explore --replay /dev/zero",
+        "conform --deviations /dev/zero",
+        "inspect http://127.0.0.1:1 --enter /dev/zero",
+    ] {
+        // A bit more than the longest text takes twice.
+        let script = format!("ulimit -d 900000 && exec \"$0\" {args}");
+        let mut command = Command::new("sh");
+        command.args(["-c", &script, env!("CARGO_BIN_EXE_sio-bench")]);
+        let output = command.current_dir(place.path()).output().unwrap();
+        assert!(matches!(code(&output), 2 | 3), "{args}: {:?} {}", output.status, stderr(&output));
+        assert!(stderr(&output).contains("longer than"), "{args}: {}", stderr(&output));
+    }
+}

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +13,7 @@ use crate::conform::deviations::Deviations;
 use crate::conform::known_bugs::{Bug, KnownBugs};
 use crate::conform::{Filter, Settings};
 use crate::exit::Exit;
+use crate::output;
 use crate::record::{CaseResult, Entry};
 use crate::report::coverage;
 use crate::target;
@@ -62,8 +63,18 @@ pub(super) async fn execute(args: &SelfTestArgs) -> Result<Exit, Trouble> {
     Ok(if failed == 0 { Exit::Passed } else { Exit::Failed })
 }
 
+/// Where the releases are installed: beside the targets, or among the user's caches if nothing can be written there.
+fn home(targets: &Path) -> PathBuf {
+    let beside = targets.join(".known-bugs");
+    let folder = if beside.is_dir() { beside.as_path() } else { targets };
+    match rustix::fs::access(folder, rustix::fs::Access::WRITE_OK) {
+        Ok(()) => beside,
+        Err(_) => output::cache().join("known-bugs"),
+    }
+}
+
 async fn prove<'a>(bug: &'a Bug, targets: &Path, folder: &Path) -> Result<Proof<'a>, Trouble> {
-    let installed = targets.join(".known-bugs");
+    let installed = home(targets);
     let base = targets.join(&bug.base);
     let mut runs = Vec::new();
     for fixed in [false, true] {

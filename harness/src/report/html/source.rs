@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use indexmap::IndexMap;
 
+use crate::input;
 use crate::output;
 use crate::record::intervals::{self, in_log};
 use crate::record::{self, Entry, LoadResult, header, loads};
@@ -50,9 +51,9 @@ impl Run {
         let mut files: Vec<_> =
             fs::read_dir(&folder).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
         files.sort_unstable();
-        for file in files.iter().filter(|file| file.extension().is_some_and(|end| end == "hgrm")) {
+        for file in files.iter().filter(|file| file.is_file() && file.extension().is_some_and(|end| end == "hgrm")) {
             let name = file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-            let text = fs::read_to_string(file).unwrap_or_default();
+            let text = input::text(file).unwrap_or_default();
             run.distributions.insert(name, distribution(&text));
         }
         for load in loads(&run.entries) {

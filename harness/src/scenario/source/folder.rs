@@ -51,7 +51,10 @@ fn walk(folder: &Path, found: &mut Found) -> Result<(), String> {
             if !is_for_machines(&path) {
                 walk(&path, found)?;
             }
-        } else if path.extension().is_some_and(|extension| extension == "toml") && !is_part_of_a_suite(&path) {
+        } else if path.is_file()
+            && path.extension().is_some_and(|extension| extension == "toml")
+            && !is_part_of_a_suite(&path)
+        {
             let source = read(&path)?;
             match kind::of(&source.text) {
                 Kind::Scenario => found.scenarios.push(source),

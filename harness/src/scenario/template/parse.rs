@@ -52,7 +52,8 @@ fn pieces(text: &str, span: &Span, diagnostics: &mut Diagnostics) -> Vec<Piece> 
             })
             .collect(),
         Err(offset) => {
-            diagnostics.error(part_of_string(span, text, offset..text.len()), "`${` without its `}`");
+            let problem = "`${` without its `}`, or with too many others inside";
+            diagnostics.error(part_of_string(span, text, offset..text.len()), problem);
             Vec::new()
         }
     }
@@ -92,10 +93,14 @@ pub(super) fn split(text: &str) -> Result<Vec<Part<'_>>, usize> {
     Ok(parts)
 }
 
+/// Expressions in expressions; nobody writes more than two.
+const DEEPEST: usize = 32;
+
 fn closing_brace(text: &str) -> Option<usize> {
     let mut depth = 0;
     for (index, c) in text.char_indices() {
         match c {
+            '{' if depth == DEEPEST => return None,
             '{' => depth += 1,
             '}' if depth == 0 => return Some(index),
             '}' => depth -= 1,

@@ -20,7 +20,12 @@ pub struct Scope {
     pub lists: Arc<BTreeMap<String, Vec<Value>>>,
     /// State of the generator behind `${int …}`, `${pick …}` and `${uuid}`.
     pub random: u64,
+    /// Bytes of a text that is put together, if they are fewer than usual.
+    pub most: Option<usize>,
 }
+
+/// Nothing longer can be sent.
+const MOST_TEXT: usize = 1 << 30;
 
 impl Scope {
     /// The next number that is drawn.
@@ -68,8 +73,16 @@ impl Scope {
                     other => text.push_str(&other.to_string()),
                 },
             }
+            // Each time: texts made of texts grow by leaps.
+            self.fits(text.len())?;
         }
         Ok(text)
+    }
+
+    /// Whether a text of so many bytes may be.
+    fn fits(&self, bytes: usize) -> Result<(), String> {
+        let most = self.most.unwrap_or(MOST_TEXT);
+        if bytes > most { Err(format!("a text of more than {most} bytes comes of it")) } else { Ok(()) }
     }
 
     /// The value of a variable, of an item of a list (`${pair.0}`), or of a field of a table (`${account.email}`).
@@ -118,7 +131,10 @@ impl Scope {
                 Value::Binary((0..size).map(|index| index as u8).collect::<Vec<u8>>().into())
             }
             Expr::Filler(size) => Value::String("x".repeat(self.size_of(size)?)),
-            Expr::Times(count, text) => Value::String(text.repeat(*count)),
+            Expr::Times(count, text) => {
+                self.fits(text.len().saturating_mul(*count))?;
+                Value::String(text.repeat(*count))
+            }
             Expr::List(count, number) => Value::Array(vec![Value::Number((*number).into()); *count]),
             Expr::Int(from, to) => {
                 let width = to.abs_diff(*from).saturating_add(1);
