@@ -18,6 +18,14 @@ use crate::clock;
 
 /// Bytes moved at a time.
 const CHUNK: usize = 64 * 1024;
+/// Bytes that are on their way in one direction; then nothing more is read, as on a real line.
+const MOST_UNDER_WAY: usize = 64 << 20;
+/// What a piece takes besides its bytes.
+const COST: usize = 64;
+/// A piece of fewer bytes is not kept in a buffer for many.
+const SMALL: usize = CHUNK / 4;
+/// How long nobody is taken when somebody could not be.
+const RETRY: Duration = Duration::from_millis(10);
 
 /// What a case does to a link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -125,7 +133,12 @@ impl Drop for Link {
 }
 
 async fn accept(listener: TcpListener, target: SocketAddr, path: Path, state: Arc<watch::Sender<State>>) {
-    while let Ok((client, _)) = listener.accept().await {
+    loop {
+        let Ok((client, _)) = listener.accept().await else {
+            // Too many open files, as a rule: those that close make room.
+            tokio::time::sleep(RETRY).await;
+            continue;
+        };
         if state.borrow().severed {
             // Fails only on a socket that is dead already.
             let _ = client.set_zero_linger();
@@ -158,6 +171,26 @@ fn rejoin(read: OwnedReadHalf, write: OwnedWriteHalf) -> Option<TcpStream> {
     read.reunite(write).ok()
 }
 
+/// What is on its way, with the instants of its arrival.
+#[derive(Default)]
+struct Queue {
+    pieces: VecDeque<(Instant, Bytes)>,
+    bytes: usize,
+}
+
+impl Queue {
+    fn push(&mut self, due: Instant, piece: BytesMut) {
+        self.bytes += piece.len();
+        let piece = if piece.len() < SMALL { Bytes::copy_from_slice(&piece) } else { piece.freeze() };
+        self.pieces.push_back((due, piece));
+    }
+
+    /// Whether more is read: also ahead of a gate that is shut there is one piece.
+    fn has_room(&self, gate: Gate) -> bool {
+        self.pieces.is_empty() || gate != Gate::Only(0) && self.bytes + COST * self.pieces.len() < MOST_UNDER_WAY
+    }
+}
+
 struct Direction {
     up: bool,
     path: Path,
@@ -174,7 +207,7 @@ impl Direction {
         mut write: OwnedWriteHalf,
     ) -> (OwnedReadHalf, OwnedWriteHalf, bool) {
         let mut changes = self.state.subscribe();
-        let mut queue: VecDeque<(Instant, Bytes)> = VecDeque::new();
+        let mut queue = Queue::default();
         let mut ended = false;
         loop {
             let state = *changes.borrow_and_update();
@@ -183,14 +216,20 @@ impl Direction {
             }
             let gate = if self.up { state.up } else { state.down };
             let now = clock::now();
-            let due = queue.front().map(|(due, _)| *due);
+            let due = queue.pieces.front().map(|(due, _)| *due);
             if gate != Gate::Only(0) && due.is_some_and(|due| due <= now) {
-                if self.pass(gate, &mut queue, &mut write).await.is_err() {
+                let born = self.born;
+                let passed = tokio::select! {
+                    passed = self.pass(gate, &mut queue, &mut write) => passed,
+                    // Whoever does not read is cut off all the same.
+                    _ = changes.wait_for(|state| state.cuts != born) => return (read, write, true),
+                };
+                if passed.is_err() {
                     return (read, write, false);
                 }
                 continue;
             }
-            if ended && queue.is_empty() {
+            if ended && queue.pieces.is_empty() {
                 // The other direction ends when its own peer closes.
                 let _ = write.shutdown().await;
                 return (read, write, false);
@@ -204,8 +243,8 @@ impl Direction {
                 changed = changes.changed() => if changed.is_err() { return (read, write, false) },
                 () = until(wait) => {}
                 // A gate that is shut does not read: the sender meets a full socket, as on a real network.
-                got = read.read_buf(&mut buffer), if !ended && (gate != Gate::Only(0) || queue.is_empty()) => match got {
-                    Ok(1..) => queue.push_back((clock::now() + self.state.borrow().delay, buffer.freeze())),
+                got = read.read_buf(&mut buffer), if !ended && queue.has_room(gate) => match got {
+                    Ok(1..) => queue.push(clock::now() + self.state.borrow().delay, buffer),
                     _ => ended = true,
                 },
             }
@@ -213,21 +252,17 @@ impl Direction {
     }
 
     /// Writes as much of the first chunk as the gate lets through.
-    async fn pass(
-        &self,
-        gate: Gate,
-        queue: &mut VecDeque<(Instant, Bytes)>,
-        write: &mut OwnedWriteHalf,
-    ) -> io::Result<()> {
-        let Some((_, chunk)) = queue.front_mut() else { return Ok(()) };
+    async fn pass(&self, gate: Gate, queue: &mut Queue, write: &mut OwnedWriteHalf) -> io::Result<()> {
+        let Some((_, chunk)) = queue.pieces.front_mut() else { return Ok(()) };
         let length = match gate {
             Gate::Open => chunk.len(),
             Gate::Only(bytes) => bytes.min(chunk.len()),
         };
         let length = self.path.pieces.map_or(length, |pieces| length.min(pieces.max(1)));
         let part = chunk.split_to(length);
+        queue.bytes -= length;
         if chunk.is_empty() {
-            queue.pop_front();
+            queue.pieces.pop_front();
         }
         write.write_all(&part).await?;
         if let Gate::Only(_) = gate {
@@ -310,6 +345,25 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_cut_reaches_whoever_does_not_read() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let link = Link::open(listener.local_addr().unwrap(), Duration::ZERO).await.unwrap();
+        let _client = TcpStream::connect(link.address()).await.unwrap();
+        let (mut server, _) = listener.accept().await.unwrap();
+        let piece = vec![7; CHUNK];
+        let flood = async {
+            let mut written = 0_u64;
+            while let Ok(Ok(length)) = tokio::time::timeout(Duration::from_secs(1), server.write(&piece)).await {
+                written += length as u64;
+            }
+            written
+        };
+        assert!(flood.await > 0, "the client's socket is full");
+        link.act(LinkAction::Cut);
+        while server.write(&piece).await.is_ok() {}
+    }
+
+    #[tokio::test]
     async fn a_link_may_become_slow_and_fast_again() {
         let (link, mut client) = echo(Duration::ZERO).await;
         link.act(LinkAction::Delay(Duration::from_millis(20)));
@@ -331,5 +385,32 @@ mod tests {
         client.write_all(b"a").await.unwrap();
         read(&mut client, 1).await;
         assert!(started.elapsed() >= Duration::from_millis(40));
+    }
+
+    /// Whoever floods a line that is long meets a full one.
+    #[tokio::test]
+    async fn a_delay_holds_so_much_and_no_more() {
+        let (link, mut client) = echo(Duration::ZERO).await;
+        link.act(LinkAction::Delay(Duration::from_secs(1_000)));
+        let piece = vec![7; 1 << 20];
+        let mut taken = 0;
+        while taken < 4 * MOST_UNDER_WAY
+            && let Ok(written) = tokio::time::timeout(Duration::from_secs(1), client.write(&piece)).await
+        {
+            taken += written.unwrap();
+        }
+        assert!((MOST_UNDER_WAY..2 * MOST_UNDER_WAY).contains(&taken), "{taken}");
+    }
+
+    #[test]
+    fn small_pieces_take_no_more_than_they_are() {
+        let mut queue = Queue::default();
+        for _ in 0..10 {
+            let mut piece = BytesMut::with_capacity(CHUNK);
+            piece.extend_from_slice(b"abc");
+            queue.push(clock::now(), piece);
+        }
+        let kept = queue.pieces.pop_front().unwrap().1.try_into_mut().unwrap();
+        assert!(queue.bytes == 30 && kept.capacity() < 100, "{}", kept.capacity());
     }
 }

@@ -16,6 +16,7 @@ use tokio::sync::{Mutex, watch};
 
 use super::COOKIE;
 use super::pool::Pool;
+use super::splice;
 
 type Body = BoxBody<Bytes, hyper::Error>;
 type Sender = SendRequest<Full<Bytes>>;
@@ -41,7 +42,8 @@ pub(super) async fn serve(stream: TcpStream, pool: Arc<Pool>, mut dropped: watch
         }
     });
     let mut server = hyper::server::conn::http1::Builder::new();
-    server.preserve_header_case(true).half_close(true);
+    // A client that is gone waits for no answer, and its node is told so.
+    server.preserve_header_case(true);
     let connection = server.serve_connection(TokioIo::new(stream), service).with_upgrades();
     tokio::select! {
         // A peer that goes without a word is no concern of a balancer.
@@ -116,9 +118,8 @@ async fn splice(
     mut dropped: watch::Receiver<u64>,
 ) {
     let (Ok(client), Ok(server)) = tokio::join!(client, server) else { return };
-    let (mut client, mut server) = (TokioIo::new(client), TokioIo::new(server));
     tokio::select! {
-        _ = tokio::io::copy_bidirectional(&mut client, &mut server) => {}
+        _ = splice::join(TokioIo::new(client), TokioIo::new(server), splice::FAREWELL) => {}
         _ = dropped.changed() => {}
     }
 }

@@ -300,6 +300,46 @@ mod tests {
         }
     }
 
+    /// A node that never answers keeps nothing of a client that has gone.
+    #[test]
+    fn a_client_that_is_gone_waits_for_no_answer() {
+        for kind in [vocab::Balancer::RoundRobin, vocab::Balancer::Cookie] {
+            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+            let balancer = start(kind, vec![listener.local_addr().unwrap()]);
+            let mut client = TcpStream::connect(balancer.address()).unwrap();
+            client.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").unwrap();
+            let (mut server, _) = listener.accept().unwrap();
+            assert!(head(&mut server).unwrap().starts_with("GET / "));
+            drop(client);
+            server.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+            let end = server.read(&mut [0]);
+            assert!(!end.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock), "{end:?}");
+        }
+    }
+
+    /// Heads without an end are refused, from either side.
+    #[test]
+    fn a_head_that_never_ends_is_not_kept() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let node = listener.local_addr().unwrap();
+        std::thread::spawn(move || {
+            for mut stream in listener.incoming().flatten() {
+                std::thread::spawn(move || {
+                    head(&mut stream);
+                    let _ = stream.write_all(b"HTTP/1.1 200 OK\r\n");
+                    while stream.write_all(&b"x: y\r\n".repeat(1_000)).is_ok() {}
+                });
+            }
+        });
+        let balancer = start(vocab::Balancer::Cookie, vec![node]);
+        let mut client = TcpStream::connect(balancer.address()).unwrap();
+        client.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").unwrap();
+        assert!(head(&mut client).unwrap().starts_with("HTTP/1.1 502"));
+        let mut client = TcpStream::connect(balancer.address()).unwrap();
+        client.write_all(b"GET / HTTP/1.1\r\n").unwrap();
+        while client.write_all(&b"x: y\r\n".repeat(1_000)).is_ok() {}
+    }
+
     #[test]
     fn an_upgrade_passes() {
         let balancer = start(vocab::Balancer::Cookie, vec![http_node("a"), http_node("b")]);

@@ -5,8 +5,12 @@ use std::hash::{Hash as _, Hasher as _};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{PoisonError, RwLock};
+use std::time::Duration;
 
 use tokio::net::TcpStream;
+
+/// How long a node has to take a connection: one that stands still may take none.
+const CONNECT: Duration = Duration::from_secs(10);
 
 /// Nodes, some of which may be down.
 pub(super) struct Pool {
@@ -51,7 +55,7 @@ impl Pool {
         for offset in 0..nodes {
             let node = (wanted + offset) % nodes;
             let Some(address) = self.address(node) else { continue };
-            if let Ok(stream) = TcpStream::connect(address).await {
+            if let Ok(Ok(stream)) = tokio::time::timeout(CONNECT, TcpStream::connect(address)).await {
                 let _ = stream.set_nodelay(true);
                 return Some((node, stream));
             }
