@@ -48,7 +48,7 @@ fn nodes(loaded: &Loaded) -> Result<u32, String> {
     }
 }
 
-/// What the file reads besides itself, and where it sends to besides the target; nothing, as a rule.
+/// What the file reads besides itself, what it has started, and where it sends to besides the target; nothing, as a rule.
 fn reaches(loaded: &Loaded) -> String {
     let reach = scenario::reach(loaded);
     let reads: Vec<_> = reach.variables.iter().map(|name| format!("${name}")).chain(reach.files).collect();
@@ -57,7 +57,8 @@ fn reaches(loaded: &Loaded) -> String {
         [] => String::new(),
         all => format!("  {what:<12}{}\n", all.join(", ")),
     };
-    row("reads", &reads) + &row("sends to", &hosts)
+    let starts: Vec<_> = reach.starts.into_iter().collect();
+    row("reads", &reads) + &row("starts", &starts) + &row("sends to", &hosts)
 }
 
 fn describe(args: &PlanArgs) -> Result<String, String> {

@@ -23,6 +23,19 @@ use crate::wire::Response;
 /// The largest body that is taken.
 const MAX_BODY: usize = 16 * 1024 * 1024;
 
+/// Where a request goes: to a URL, or to a path or with a query to the target. What was filled in may come from the target, which does
+/// not say to which host the rest goes.
+fn url_of(base: &str, engine: &str, path: String) -> Result<String, String> {
+    if path.starts_with("http://") || path.starts_with("https://") {
+        return Ok(path);
+    }
+    match path.chars().next() {
+        Some('/') | None => Ok(format!("{base}{path}")),
+        Some('?') => Ok(format!("{base}{engine}{path}")),
+        Some(_) => Err(format!("`{path}` is no place for a request; expected /PATH, ?QUERY or http://HOST/PATH")),
+    }
+}
+
 impl FlowRunner<'_> {
     /// Sends a request, compares its answer and keeps what is asked for.
     pub(super) async fn request(
@@ -77,11 +90,7 @@ impl Asker<'_> {
     fn prepare(&mut self, spec: &HttpRequest) -> Result<(String, Request<Full<Bytes>>), Trouble> {
         let path = self.scope.render_string(&spec.path).map_err(Trouble::Target)?;
         let endpoint = self.endpoint;
-        let url = match (path.starts_with("http://") || path.starts_with("https://"), path.starts_with('?')) {
-            (true, _) => path,
-            (false, true) => format!("{}{}{path}", endpoint.base(), endpoint.path),
-            (false, false) => format!("{}{path}", endpoint.base()),
-        };
+        let url = url_of(&endpoint.base(), &endpoint.path, path).map_err(Trouble::Target)?;
         let headers = self.headers(spec, &url)?;
         let mut request = dress(Request::builder().method(spec.method.as_str()).uri(&url), &headers);
         let mut body = Vec::new();
@@ -157,5 +166,21 @@ impl Asker<'_> {
         }
         self.scope.vars.extend(saved);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_target_has_said_leads_to_no_other_host() {
+        let url = |path: &str| url_of("http://h:1", "/socket.io/", path.to_owned());
+        assert_eq!(url("/a@b").unwrap(), "http://h:1/a@b");
+        assert_eq!(url("?a=1").unwrap(), "http://h:1/socket.io/?a=1");
+        assert_eq!(url("https://other/x").unwrap(), "https://other/x");
+        for elsewhere in ["@other/x", ".other/x", "2/x", "other", "HTTP://other/"] {
+            assert!(url(elsewhere).unwrap_err().contains("no place for a request"), "{elsewhere}");
+        }
     }
 }
