@@ -16,6 +16,9 @@ use crate::event::ServerSideEvent;
 /// How long the answers of clients are passed on, if the node that has asked does not say how long it waits.
 const ANSWERS: Duration = Duration::from_secs(30);
 
+/// Nobody waits for longer, whatever a node says.
+const LONGEST: Duration = Duration::from_hours(1);
+
 impl Member {
     /// Takes what the broker brings. What this node has sent itself is done already, and what is of another namespace is none of
     /// this one's business.
@@ -136,7 +139,7 @@ impl Member {
         self.reply(asker, id, Reply::Count(asked.len()));
         drop(counting);
         if asked.len() > 0 {
-            let patience = telling.timeout.unwrap_or(ANSWERS);
+            let patience = telling.timeout.unwrap_or(ANSWERS).min(LONGEST);
             tokio::spawn(async move {
                 tokio::time::sleep(patience).await;
                 drop(asked);

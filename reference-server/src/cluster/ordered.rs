@@ -25,8 +25,8 @@ pub(crate) trait Sequencer: Send + Sync {
     /// Whether what is added is being read.
     fn is_up(&self) -> bool;
 
-    /// Adds something that this member recognizes by its number.
-    fn add(&self, member: &Member, what: &Incoming, number: u64);
+    /// Adds something that this member recognizes by its number; false if too much waits to be added.
+    fn add(&self, member: &Member, what: &Incoming, number: u64) -> bool;
 
     /// An event waits; [`Member::stop_waiting_long`] is called before long.
     fn waits(&self);
@@ -89,13 +89,14 @@ impl Member {
         let mut order = lock(&self.order);
         let number = order.next;
         order.next += 1;
-        sequencer.add(self, &Incoming::Message(envelope), number);
+        let is_added = sequencer.add(self, &Incoming::Message(envelope), number);
         if order.waiting.is_empty() {
             sequencer.waits();
         }
         let waiting = Waiting { number, selection: selection.clone(), event: event.clone(), since: now() };
         order.waiting.push_back(waiting);
-        if !sequencer.is_up() {
+        // What is not added gets no place, and nothing piles up in front of a broker that takes nothing.
+        if !is_added || !sequencer.is_up() {
             self.release(&mut order, |_| true);
         }
     }

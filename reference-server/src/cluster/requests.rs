@@ -14,6 +14,9 @@ use super::wire::{Aim, Answer, Message, Reply, Telling};
 use crate::adapter::{Outgoing, Selection};
 use crate::broadcast::Answers;
 
+/// No node has more clients, whatever it says: their sum is a number.
+const MOST_CLIENTS: usize = u32::MAX as usize;
+
 /// Who waits for answers of other nodes.
 pub(crate) enum Pending {
     /// A question to clients: the nodes tell how many they have asked, the clients answer.
@@ -171,7 +174,7 @@ impl Member {
         let requests = lock(&self.requests);
         match (requests.get(&id), reply) {
             (Some(Pending::Asked(tally, answers)), Reply::Count(count)) => {
-                tally.clients.fetch_add(count, Ordering::AcqRel);
+                tally.clients.fetch_add(count.min(MOST_CLIENTS), Ordering::AcqRel);
                 // Behind the clients: who sees that all have told sees all clients.
                 tally.nodes.fetch_add(1, Ordering::AcqRel);
                 answers.wake();

@@ -91,7 +91,8 @@ impl RedisBroker {
                 Message::Tell(_) | Message::Join(..) | Message::Leave(..) | Message::Disconnect(..)
             )
         {
-            return self.add_entry(member, what, None);
+            self.add_entry(member, what, None);
+            return;
         }
         let Some(body) = message::fleeting(member.uid(), member.nsp(), what) else { return };
         match to {
@@ -100,12 +101,12 @@ impl RedisBroker {
         }
     }
 
-    fn add_entry(&self, member: &Member, what: &Incoming, number: Option<u64>) {
+    /// Whether it is on its way.
+    fn add_entry(&self, member: &Member, what: &Incoming, number: Option<u64>) -> bool {
         let entry = entry::entry(member.uid(), member.nsp(), what);
-        if let (Some(entry), Some(stream)) = (entry, &self.tasks.stream) {
-            let entry = Entry { number, ..entry };
-            self.tasks.link.send(stream.add(&entry), entry.data.len() + entry.nsp.len());
-        }
+        let (Some(entry), Some(stream)) = (entry, &self.tasks.stream) else { return false };
+        let entry = Entry { number, ..entry };
+        self.tasks.link.send(stream.add(&entry), entry.data.len() + entry.nsp.len())
     }
 
     #[cfg(not(feature = "faults"))]
@@ -239,8 +240,8 @@ impl Sequencer for RedisBroker {
         self.tasks.link.is_up() && self.tasks.stream.as_ref().is_some_and(|stream| stream.is_alive())
     }
 
-    fn add(&self, member: &Member, what: &Incoming, number: u64) {
-        self.add_entry(member, what, Some(number));
+    fn add(&self, member: &Member, what: &Incoming, number: u64) -> bool {
+        self.add_entry(member, what, Some(number))
     }
 
     fn waits(&self) {

@@ -148,13 +148,15 @@ impl Link {
 
     // ---- what others call
 
-    /// Queues a command, whose body is so long.
-    pub(super) fn send(&self, command: Cmd, bytes: usize) {
-        if lock(&self.outbox).push(command, bytes) {
+    /// Queues a command, whose body is so long; false, and it is dropped and counted, if too much waits.
+    pub(super) fn send(&self, command: Cmd, bytes: usize) -> bool {
+        let is_queued = lock(&self.outbox).push(command, bytes);
+        if is_queued {
             self.work.notify_one();
         } else {
             count(&self.counters.dropped, 1);
         }
+        is_queued
     }
 
     /// Asks something now, ahead of what is queued; `None` when the connection breaks.

@@ -13,6 +13,9 @@ const BATCH: usize = 256;
 #[derive(Default)]
 pub(super) struct Outbox {
     waiting: VecDeque<(Cmd, usize)>,
+    /// The sizes of those that are written and not answered, in their order: they are held as well.
+    flying: VecDeque<usize>,
+    /// Of both.
     bytes: usize,
     /// Commands that were queued and are not here any more or wait here: all there ever were.
     queued: u64,
@@ -25,7 +28,8 @@ impl Outbox {
     /// what comes later is missing.
     pub(super) fn push(&mut self, command: Cmd, bytes: usize) -> bool {
         let (most_bytes, most) = Redis::QUEUE;
-        let fits = self.waiting.len() < most && (self.bytes + bytes <= most_bytes || self.waiting.is_empty());
+        let is_empty = self.waiting.is_empty() && self.flying.is_empty();
+        let fits = self.waiting.len() < most && (self.bytes + bytes <= most_bytes || is_empty);
         if fits {
             self.bytes += bytes;
             self.queued += 1;
@@ -42,7 +46,7 @@ impl Outbox {
         }
         let mut pipeline = Pipeline::with_capacity(count);
         for (command, bytes) in self.waiting.drain(..count) {
-            self.bytes -= bytes;
+            self.flying.push_back(bytes);
             pipeline.add_command(command);
         }
         Some((pipeline, count))
@@ -51,6 +55,7 @@ impl Outbox {
     /// So many commands are through, the oldest ones that were not.
     pub(super) fn landed(&mut self, commands: usize) {
         self.landed += commands as u64;
+        self.bytes -= self.flying.drain(..commands.min(self.flying.len())).sum::<usize>();
     }
 
     /// How many commands were queued so far.
@@ -76,6 +81,7 @@ mod tests {
         assert!(!outbox.push(redis::cmd("B"), 1), "and then no more");
         let (pipeline, count) = outbox.batch().unwrap_or_else(|| panic!("a batch"));
         assert_eq!((pipeline.len(), count, outbox.is_through(1)), (1, 1, false));
+        assert!(!outbox.push(redis::cmd("B"), 1), "what is not answered is held as well");
         outbox.landed(1);
         assert!(outbox.is_through(1), "what is queued later is not asked for");
         assert_eq!((0..most + 10).filter(|_| outbox.push(redis::cmd("C"), 1)).count(), most);
