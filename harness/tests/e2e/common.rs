@@ -3,7 +3,7 @@
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, Output, Stdio};
-use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -11,32 +11,26 @@ use serde_json::Value;
 use sio_reference_server::{Options, Server as Io};
 use tempfile::TempDir;
 
-/// Held for writing by a test that measures time, for reading by all others.
-static MACHINE: RwLock<()> = RwLock::new(());
+/// Held by a test that has the machine for itself.
+static MACHINE: Mutex<()> = Mutex::new(());
 
-#[expect(dead_code, reason = "held, not looked at")]
-enum Share {
-    Some(RwLockReadGuard<'static, ()>),
-    All(RwLockWriteGuard<'static, ()>),
-}
-
-/// A folder in which the program runs, and a share of the machine.
+/// A folder in which the program runs.
 pub struct Place {
     folder: TempDir,
-    _machine: Share,
+    _machine: Option<MutexGuard<'static, ()>>,
 }
 
 impl Place {
     pub fn new() -> Self {
-        // A test that failed has not harmed the machine.
-        let share = Share::Some(MACHINE.read().unwrap_or_else(PoisonError::into_inner));
-        Self { folder: tempfile::tempdir().unwrap(), _machine: share }
+        Self { folder: tempfile::tempdir().unwrap(), _machine: None }
     }
 
-    /// A place for a test that measures time: no other test runs beside it.
+    #[allow(dead_code, reason = "the tests that are alone have this file, too")]
+    /// A place for a test that measures time: no other test of this binary runs beside it.
     pub fn alone() -> Self {
-        let share = Share::All(MACHINE.write().unwrap_or_else(PoisonError::into_inner));
-        Self { folder: tempfile::tempdir().unwrap(), _machine: share }
+        // A test that failed has not harmed the machine.
+        let machine = MACHINE.lock().unwrap_or_else(PoisonError::into_inner);
+        Self { folder: tempfile::tempdir().unwrap(), _machine: Some(machine) }
     }
 
     pub fn path(&self) -> &Path {
@@ -285,4 +279,19 @@ pub fn is_sound(code: Option<i32>, text: &str) -> bool {
 /// The exit code.
 pub fn code(output: &Output) -> i32 {
     output.status.code().unwrap_or(-1)
+}
+
+/// The entries of one kind in the record of a run in this folder.
+pub fn entries(place: &Place, run: &str, kind: &str) -> Vec<Value> {
+    let text = std::fs::read_to_string(place.path().join(run).join("run.jsonl")).unwrap();
+    let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    lines.filter(|entry| entry["type"] == kind).collect()
+}
+
+/// A scenario with thresholds about an earlier run, on top of the small one's; returns its path.
+pub fn with_thresholds(place: &Place, thresholds: &str) -> String {
+    let text = std::fs::read_to_string(scenario("small.toml")).unwrap();
+    let file = place.path().join("small.toml");
+    std::fs::write(&file, text.replace("thresholds = [", &format!("thresholds = [\n{thresholds}"))).unwrap();
+    file.display().to_string()
 }

@@ -6,9 +6,8 @@ use serde_json::Value;
 
 use crate::common::{Place, code, has_node, scenario, shipped, stderr, stdout, targets};
 
-/// Whole suites hold behaviour in time; nothing else runs beside them.
 fn passes(args: &[&str]) -> String {
-    let place = Place::alone();
+    let place = Place::new();
     let output = place.run(args);
     let text = stdout(&output);
     assert_eq!(output.status.code(), Some(0), "{text}{}", stderr(&output));
@@ -22,31 +21,6 @@ fn verdicts(place: &Place) -> Vec<(String, String)> {
     let entries = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
     let cases = entries.filter(|entry| entry["type"] == "case");
     cases.map(|case| (case["id"].as_str().unwrap().to_owned(), case["verdict"].as_str().unwrap().to_owned())).collect()
-}
-
-/// Every case, not only a good many: a suite that shrinks must be noticed.
-#[test]
-fn the_reference_server_conforms() {
-    let text = passes(&["conform", "--quiet"]);
-    let number = |line: &str| line.strip_prefix("PASSED: ")?.split(' ').next()?.replace(',', "").parse().ok();
-    let passed: usize = text.lines().rev().find_map(number).unwrap();
-    assert!(passed > 1_500, "{passed} cases passed");
-    // Nothing is left out but what takes more servers than one.
-    let left_out: Vec<_> = text.lines().filter(|line| line.contains(" skip")).collect();
-    assert!(left_out.iter().all(|line| line.contains("cluster") || line.contains("verdicts")), "{text}");
-}
-
-/// With 20 ms in each direction of every client's path.
-#[test]
-fn the_reference_server_conforms_far_away() {
-    passes(&["conform", "--quiet", "--delay", "20ms"]);
-}
-
-#[test]
-fn node_conforms_but_for_what_is_known() {
-    if has_node() {
-        passes(&["conform", "--quiet", "--target", "node"]);
-    }
 }
 
 #[test]

@@ -142,7 +142,7 @@ fn what_a_step_takes_is_measured() {
             });
         });
     });
-    let place = Place::alone();
+    let place = Place::new();
     let users = "[users.v]\narrive = \"20/s\"\n\
                  flow = [{ connect = \"/\" }, { emit = [\"ask\"], ack = true, name = \"ask\" }, \
                  { think = \"500ms\" }, { expect = [\"news\", 1], name = \"news\" }]";

@@ -5,66 +5,7 @@ use std::io::Write as _;
 
 use serde_json::{Value, json};
 
-use crate::common::{Place, code, is_sound, scenario, stderr, stdout};
-
-/// A scenario with rules about an earlier run, on top of the small one's; returns its path.
-fn with_rules(place: &Place, rules: &str) -> String {
-    let text = fs::read_to_string(scenario("small.toml")).unwrap();
-    let file = place.path().join("small.toml");
-    fs::write(&file, text.replace("thresholds = [", &format!("thresholds = [\n{rules}"))).unwrap();
-    file.display().to_string()
-}
-
-fn entries(place: &Place, run: &str, kind: &str) -> Vec<Value> {
-    let text = fs::read_to_string(place.path().join(run).join("run.jsonl")).unwrap();
-    let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-    lines.filter(|entry| entry["type"] == kind).collect()
-}
-
-/// The same load twice, and once on a server that is known to be slower: the rule says which is which.
-#[test]
-fn a_run_is_held_against_an_earlier_one() {
-    let place = Place::alone();
-    let read = "\"generator.read_delay p50 not worse than baseline by 100000% in steady\"";
-    let file =
-        with_rules(&place, &format!("\"tell.delivery p50 not worse than baseline by 100% in steady\",\n{read},"));
-    let long = ["--set", "steady=9s", "--set", "rate=300/s"];
-    let run = |out: &str, file: &str, more: &[&str]| {
-        place.run(&[&["run", file, "-q", "--out", out], &long[..], more].concat())
-    };
-    let output = run("before", &file, &[]);
-    assert!(is_sound(output.status.code(), &stdout(&output)), "{}", stdout(&output));
-    assert!(stderr(&output).contains("2 thresholds left out: they are about an earlier run"), "{}", stderr(&output));
-    assert!(entries(&place, "before", "change").is_empty());
-
-    let output = run("same", &file, &["--baseline", "before"]);
-    assert!(is_sound(output.status.code(), &stdout(&output)), "{}", stdout(&output));
-    assert!(stdout(&output).contains("change tell.delivery p50"), "{}", stdout(&output));
-    let rules = entries(&place, "same", "threshold");
-    let rule = rules.iter().find(|rule| rule["threshold"].as_str().unwrap().contains("baseline")).unwrap();
-    let late = |run: &str| entries(&place, run, "load")[0].pointer("/late/p99").unwrap().as_u64().unwrap();
-    let was_quiet = late("before").max(late("same")) < 2_000_000;
-    assert!(!was_quiet || rule["verdict"] != "broken", "{rule}");
-    let read =
-        rules.iter().find(|rule| rule["threshold"].as_str().unwrap().starts_with("generator.read_delay")).unwrap();
-    assert_eq!(read["verdict"], "holds", "{read}");
-
-    // A tenth of a second on the way, which no machine's noise makes up for.
-    let text = fs::read_to_string(&file).unwrap();
-    let slower = place.path().join("slower.toml");
-    let text = text.replace("in        = { lobby = 2 }", "in        = { lobby = 2 }\nlink      = { delay = \"50ms\" }");
-    fs::write(&slower, text).unwrap();
-    let output = run("slow", &slower.display().to_string(), &["--baseline", "before", "--baseline", "same"]);
-    let said = stdout(&output);
-    assert_eq!(code(&output), 1, "{said}{}", stderr(&output));
-    assert!(said.contains("FAILED: `tell.delivery p50 not worse than baseline by 100% in steady` is broken"), "{said}");
-    assert!(said.contains("% more ("), "{said}");
-    assert_eq!(entries(&place, "slow", "baseline").len(), 2);
-    let output = place.run(&["report", "slow", "--format", "markdown"]);
-    assert!(stdout(&output).contains("| `tell.delivery p50` |"), "{}", stdout(&output));
-    let output = place.run(&["report", "slow", "--baseline", "before", "--format", "markdown"]);
-    assert!(stdout(&output).contains("% more ("), "{}", stdout(&output));
-}
+use crate::common::{Place, code, entries, is_sound, scenario, stderr, stdout, with_thresholds};
 
 #[test]
 fn what_cannot_be_a_baseline() {
@@ -87,7 +28,7 @@ fn what_cannot_be_a_baseline() {
     let cut: Vec<_> = text.lines().take(4).collect();
     fs::write(&record, cut.join("\n")).unwrap();
     refused(&run(&["--out", "b", "--set", "steady=500ms", "--baseline", "a"]), "was cut short");
-    let file = with_rules(
+    let file = with_thresholds(
         &place,
         "\"tell.missing not worse than baseline by 10%\", \"tell.delivery max not worse than baseline by 10%\", \
          \"tell.delivery p99 not worse then baseline by 10%\",",
