@@ -4,6 +4,8 @@
 //! For each delivery that is a comparison of bytes: the array's beginning with `["name"`, and the payload with what was
 //! sent. Only what differs is looked at more closely, and only traffics with `identify` or `args` have their JSON parsed.
 
+use std::collections::HashSet;
+
 use serde_json::Value as Json;
 use serde_json_path::JsonPath;
 use sio_protocol::{Incoming, Value};
@@ -69,9 +71,15 @@ pub(super) struct Reading {
     stamp: Option<At>,
     /// Its stamp could be read only because that was done leniently.
     spoilt: bool,
+    /// The event carries others, too: [`Identities::all`].
+    pub(super) among_others: bool,
 }
 
 impl Reading {
+    fn of(message: Stamp, stamp: Option<At>) -> Self {
+        Self { run: message.run, emission: message.emission, stamp, spoilt: false, among_others: false }
+    }
+
     /// The attachment that has its stamp, if one has.
     pub(super) fn attachment(&self) -> Option<usize> {
         self.stamp.and_then(|at| at.attachment)
@@ -118,10 +126,23 @@ impl Identities {
         let args: Vec<Json> = serde_json::from_str(&without_halves(incoming.args.json())).ok()?;
         self.owed.iter().find_map(|owed| {
             let path = owed.token.as_ref()?;
-            let found = args.iter().skip(1).flat_map(|arg| path.query(arg));
-            let stamp = found.into_iter().find_map(|value| self.message_of(value))?;
-            Some(Reading { run: stamp.run, emission: stamp.emission, stamp: None, spoilt: false })
+            let mut stamps =
+                args.iter().skip(1).flat_map(|arg| path.query(arg)).filter_map(|value| self.message_of(value));
+            let stamp = stamps.next()?;
+            Some(Reading { among_others: stamps.any(|other| other != stamp), ..Reading::of(stamp, None) })
         })
+    }
+
+    /// Each message of which an event carries a stamp or a token, once; for one that carries several.
+    pub(super) fn all(&self, incoming: &Incoming) -> Vec<Reading> {
+        let args = self.has_tokens.then(|| serde_json::from_str(&without_halves(incoming.args.json())));
+        let args: Vec<Json> = args.and_then(Result::ok).unwrap_or_default();
+        let paths = self.owed.iter().filter_map(|owed| owed.token.as_ref());
+        let tokens = paths.flat_map(|path| args.iter().skip(1).flat_map(|arg| path.query(arg)));
+        let tokens = tokens.filter_map(|value| self.message_of(value)).map(|stamp| Reading::of(stamp, None));
+        let mut seen = HashSet::new();
+        let all = tokens.chain(stamps(incoming).into_iter().map(|at| Reading::of(at.found.stamp, Some(at))));
+        all.filter(|copy| seen.insert((copy.run, copy.emission))).collect()
     }
 
     /// The message that a token names: a text, a number, or a number that has become a text.
@@ -169,7 +190,7 @@ impl Identities {
             Trace::Part => None,
         });
         match message {
-            Some(stamp) => Ok(Reading { run: stamp.run, emission: stamp.emission, stamp: None, spoilt: true }),
+            Some(stamp) => Ok(Reading { spoilt: true, ..Reading::of(stamp, None) }),
             None if traces.is_empty() => Err(Unread::Unidentified(traffic)),
             None => Err(Unread::Spoilt(traffic)),
         }
@@ -195,14 +216,34 @@ fn stamp(incoming: &Incoming) -> Option<Reading> {
         let mut attachments = incoming.args.attachments().iter().enumerate();
         attachments.find_map(|(index, bytes)| Some(At { attachment: Some(index), found: Stamp::find(bytes)? }))
     });
-    if let Some(at) = at {
-        let Stamp { run, emission } = at.found.stamp;
-        return Some(Reading { run, emission, stamp: Some(at), spoilt: false });
-    }
     // A writer may escape whatever it likes.
-    let escaped = json.contains("\\u").then(|| strings(json).find_map(|text| Stamp::find(text.as_bytes())))??;
-    let at = At { attachment: None, found: escaped };
-    Some(Reading { run: escaped.stamp.run, emission: escaped.stamp.emission, stamp: Some(at), spoilt: false })
+    let at = at.or_else(|| stamps(incoming).into_iter().next())?;
+    Some(Reading { among_others: has_others(incoming, at), ..Reading::of(at.found.stamp, Some(at)) })
+}
+
+/// Whether an event carries stamps of other messages, too.
+fn has_others(incoming: &Incoming, first: At) -> bool {
+    let json = incoming.args.json().as_bytes();
+    let is_other = |found: Found| found.stamp != first.found.stamp;
+    let behind = if first.attachment.is_none() { json.get(first.found.at..).unwrap_or_default() } else { &[] };
+    Stamp::find_all(behind).any(is_other)
+        || incoming.args.attachments().iter().any(|bytes| Stamp::find_all(bytes).any(is_other))
+        || incoming.args.json().contains("\\u") && stamps(incoming).into_iter().any(|at| is_other(at.found))
+}
+
+/// All stamps in an event: in its JSON, also where that is escaped, and in what is attached.
+fn stamps(incoming: &Incoming) -> Vec<At> {
+    let json = incoming.args.json();
+    let in_json = |found| At { attachment: None, found };
+    let mut all: Vec<At> = Stamp::find_all(json.as_bytes()).map(in_json).collect();
+    if json.contains("\\u") {
+        let escaped = strings(json).flat_map(|text| Stamp::find_all(text.as_bytes()).collect::<Vec<_>>());
+        all.extend(escaped.map(in_json));
+    }
+    for (index, bytes) in incoming.args.attachments().iter().enumerate() {
+        all.extend(Stamp::find_all(bytes).map(|found| At { attachment: Some(index), found }));
+    }
+    all
 }
 
 impl Owed {

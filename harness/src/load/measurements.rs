@@ -21,7 +21,7 @@ use super::outliers::Outliers;
 use super::plan::Plan;
 use super::schedule::Emission;
 use crate::record::histogram::{empty, record};
-use crate::record::{Counts, Due, Iterations, Transports};
+use crate::record::{Among, Counts, Due, Iterations, Transports};
 
 /// A message counts as sent late beyond this: a millisecond.
 const LATE: i64 = 1_000_000;
@@ -201,6 +201,7 @@ pub(super) struct UserCounters {
     pub(super) stalls: u64,
     pub(super) foreign: u64,
     pub(super) strangers: Strangers,
+    pub(super) among: Among,
     /// Deliveries of messages whose account was closed.
     pub(super) stale: u64,
     /// Requests that were sent again, since the server had closed a connection that was to be kept open.
@@ -518,13 +519,8 @@ impl Measurements {
                 Some((Kind::OutOfOrder, Observed::Behind(by)))
             }
             Verdict::Late => {
-                // It had been counted as missing; it was not lost, only behind what should have come behind it.
-                counts.missing = counts.missing.saturating_sub(1);
-                counts.delivered += 1;
                 counts.out_of_order += 1;
-                self.due.found(emission.at);
-                self.found_between(plan, entry, (user, node));
-                self.witnesses.came_late(user, entry);
+                self.found(plan, entry, (user, node));
                 Some((Kind::OutOfOrder, Observed::Late { fenced: self.fenced }))
             }
             Verdict::BehindFence(at) => {
@@ -553,6 +549,43 @@ impl Measurements {
         if matches!(verdict, Verdict::Duplicate | Verdict::Phantom | Verdict::History) {
             return None;
         }
+        Some(self.arrived(plan, user, entry, at))
+    }
+
+    /// A message that had been counted as missing was not lost, only behind what should have come behind it.
+    fn found(&mut self, plan: &Plan, entry: &Entry, (user, node): (u32, u32)) {
+        let counts = self.counts(plan, &entry.emission, user);
+        counts.missing = counts.missing.saturating_sub(1);
+        counts.delivered += 1;
+        self.due.found(entry.emission.at);
+        self.found_between(plan, entry, (user, node));
+        self.witnesses.came_late(user, entry);
+    }
+
+    /// A message came in one event with others. Returns its latency if it is a delivery.
+    pub(super) fn delivered_among(
+        &mut self,
+        plan: &Plan,
+        (user, node): (u32, u32),
+        entry: &Entry,
+        verdict: Verdict,
+        at: Nanos,
+    ) -> Option<u64> {
+        match verdict {
+            Verdict::Fine => {}
+            Verdict::Late => self.found(plan, entry, (user, node)),
+            _ => {
+                self.tally.among.again += 1;
+                return None;
+            }
+        }
+        self.tally.among.deliveries += 1;
+        Some(self.arrived(plan, user, entry, at))
+    }
+
+    /// The first copy of a message has come; returns its latency.
+    fn arrived(&mut self, plan: &Plan, user: u32, entry: &Entry, at: Nanos) -> u64 {
+        let emission = &entry.emission;
         self.delivered += 1;
         let (traffic, phase) = (usize::from(emission.traffic), usize::from(emission.phase));
         let latency = at - emission.at as i64;
@@ -562,7 +595,7 @@ impl Measurements {
         if let Some(sent) = entry.sent() {
             self.service[traffic].record(phase, (at - sent).max(0) as u64);
         }
-        Some(latency)
+        latency
     }
 
     /// A copy of a message came under a name that is not owed: nobody's fault.

@@ -336,6 +336,7 @@ fn add(sum: &mut LoadResult, part: LoadResult) {
     sum.foreign += part.foreign;
     sum.other_runs.runs = sum.other_runs.runs.max(part.other_runs.runs);
     sum.other_runs.copies += part.other_runs.copies;
+    sum.among += part.among;
     sum.stale += part.stale;
     sum.resent += part.resent;
     sum.transports += part.transports;

@@ -16,8 +16,8 @@ use super::shared::Shared;
 use super::worker::WorkerResult;
 use crate::record::histogram::{empty, summary};
 use crate::record::{
-    ClusterResult, Counts, Due, FlowPhase, FlowResult, Iterations, LoadResult, NodePair, PhaseResult, PlaceResult,
-    Recovery, StepPhase, StepResult, Summary, TrafficResult, Transports, Users, Wire,
+    Among, ClusterResult, Counts, Due, FlowPhase, FlowResult, Iterations, LoadResult, NodePair, PhaseResult,
+    PlaceResult, Recovery, StepPhase, StepResult, Summary, TrafficResult, Transports, Users, Wire,
 };
 use crate::scenario::Scenario;
 
@@ -163,6 +163,10 @@ pub(super) fn summarize(
         wire: Wire { received: sum(|worker| worker.wire.received), sent: sum(|worker| worker.wire.sent), payload: 0 },
         worker_time: workers.iter().filter_map(|worker| worker.time).collect(),
         foreign: sum(|worker| worker.found.tally.foreign),
+        among: workers.iter().fold(Among::default(), |mut sum, worker| {
+            sum += worker.found.tally.among;
+            sum
+        }),
         other_runs: Strangers::sum(workers.iter().map(|worker| &worker.found.tally.strangers)),
         negative: sum(|worker| worker.found.tally.negative),
         unsettled: sum(|worker| worker.found.tally.unsettled),

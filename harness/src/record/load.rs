@@ -72,6 +72,9 @@ pub struct LoadResult {
     /// Those of them that are of runs which went on at the same time.
     #[serde(default, skip_serializing_if = "OtherRuns::is_none")]
     pub other_runs: OtherRuns,
+    /// Messages that came in one event with others.
+    #[serde(default, skip_serializing_if = "Among::is_none")]
+    pub among: Among,
     /// Deliveries that came when their account had long been closed.
     #[serde(default)]
     pub stale: u64,
@@ -384,6 +387,29 @@ impl OtherRuns {
     /// Whether there were none.
     pub fn is_none(&self) -> bool {
         self.runs == 0
+    }
+}
+
+/// Messages of this run that came in one event with others, as in a batch or a quotation: one that was not there yet is a delivery, and
+/// nothing is held against any of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Among {
+    pub deliveries: u64,
+    /// Copies that are none: of messages that had come, were not for the user, or are long closed.
+    pub again: u64,
+}
+
+impl Among {
+    /// Whether there were none.
+    pub fn is_none(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl std::ops::AddAssign for Among {
+    fn add_assign(&mut self, other: Self) {
+        self.deliveries += other.deliveries;
+        self.again += other.again;
     }
 }
 

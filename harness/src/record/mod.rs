@@ -31,7 +31,7 @@ pub use due::Due;
 pub use entry::{Entry, Footer, Header, Host, Part, ScenarioStart, TargetInfo};
 pub use intervals::fuzz as fuzz_hlog;
 pub use load::{
-    Counts, Cpu, DisruptionMark, DriverRequests, EndedBy, FlowPhase, FlowResult, Growth, Iterations, LoadResult,
+    Among, Counts, Cpu, DisruptionMark, DriverRequests, EndedBy, FlowPhase, FlowResult, Growth, Iterations, LoadResult,
     LossesOf, Memory, MissingBetween, OtherRuns, PhaseResult, PlaceResult, Recovery, StepPhase, StepResult,
     TrafficResult, Transports, Users, Wire, WorkerTime,
 };

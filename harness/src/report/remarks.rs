@@ -31,6 +31,14 @@ pub(super) fn remarks(load: &LoadResult) -> Vec<String> {
     if load.foreign > 0 {
         lines.push(format!("{} carried no stamp of this run", plural(load.foreign, "event")));
     }
+    if !load.among.is_none() {
+        let deliveries = plural(load.among.deliveries, "delivery");
+        let again = plural(load.among.again, "other copy");
+        lines.push(format!(
+            "{deliveries} came in events that carried several messages, and {again}: whether these came twice, in their order, or to \
+             others is not judged"
+        ));
+    }
     if !load.other_runs.is_none() {
         lines.push(other_runs(load.other_runs));
     }

@@ -89,9 +89,19 @@ impl Stamp {
 
     /// Finds the first stamp in a message.
     pub fn find(message: &[u8]) -> Option<Found> {
-        let mut from = 0;
+        Self::find_from(message, 0)
+    }
+
+    /// All stamps in a message, in their order.
+    pub fn find_all(message: &[u8]) -> impl Iterator<Item = Found> + '_ {
+        let next = |found: &Found| Self::find_from(message, found.at + LENGTH);
+        std::iter::successors(Self::find(message), next)
+    }
+
+    /// The first stamp that begins at `from` or behind it.
+    fn find_from(message: &[u8], mut from: usize) -> Option<Found> {
         loop {
-            let at = from + FINDER.find(&message[from..])?;
+            let at = from + FINDER.find(message.get(from..)?)?;
             if let Some(stamp) = message.get(at + MARK.len()..at + LENGTH).and_then(read_digits) {
                 return Some(Found { stamp, at });
             }

@@ -1,6 +1,6 @@
 // Rooms, and what an application may make of the messages in them. EVERY: how many chances there are to a fault (1000).
-// MODE: confirm, history, notify, typo, mirror: what comes besides, or instead, under other names. FAULT, each counted in
-// `GET /stats` when it strikes: echo, lost, doubled, wrong-room, late, swap; cut, upper, gone: what becomes of a text;
+// MODE: confirm, history, notify, typo, mirror: what comes besides, or instead, under other names; batch, quote: several messages
+// in one event. FAULT, each counted in `GET /stats` when it strikes: echo, lost, doubled, wrong-room, late, swap; cut, upper, gone: what becomes of a text;
 // all-upper, all-gone: of every text.
 "use strict";
 const { Server } = require("socket.io");
@@ -25,8 +25,22 @@ const changed = (text) => {
   return FAULT === "upper" ? text.toUpperCase() : "(removed)";
 };
 
+// What a member has not been told yet.
+const batches = new Map();
+const collect = (to, message) => {
+  if (!batches.has(to)) {
+    batches.set(to, []);
+    setTimeout(() => {
+      to.emit("message", { items: batches.get(to) });
+      batches.delete(to);
+    }, 80);
+  }
+  batches.get(to).push(message);
+};
+
 const give = (to, message) => {
   if (strikes("lost")) return;
+  if (MODE === "batch") return collect(to, message);
   if (strikes("late")) return setTimeout(() => to.emit("message", message), 300);
   // Out of order: it waits for the next one to the same member.
   if (!held && strikes("swap")) return (held = { to, message });
@@ -52,6 +66,10 @@ io.on("connection", (socket) => {
   });
   socket.on("say", (room, text, id, done = id) => {
     const message = { room, text, id, at: Date.now() };
+    if (MODE === "quote") {
+      message.quoted = said.get(room);
+      said.set(room, text);
+    }
     if (MODE === "history") said.set(room, [...(said.get(room) || []).slice(-5), message]);
     for (const member of io.sockets.adapter.rooms.get(room) || []) {
       const to = io.sockets.sockets.get(member);

@@ -90,6 +90,33 @@ fn what_comes_under_other_names_accuses_nobody_and_is_counted() {
     }
 }
 
+/// An application that batches, and one that quotes: several messages in one event, each of which counts once.
+#[test]
+fn an_event_may_carry_several_messages() {
+    let by_token = r#"emit     = ["say", "${room}", "text", "${token}"]
+identify = "$.items[*].id"
+delivers_to  = { event = "message", rooms = ["${room}"], except = "sender" }"#;
+    for (mode, traffic) in [("batch", BY_STAMP), ("batch", by_token), ("quote", BY_STAMP)] {
+        let Some(run) = run(&[("MODE", mode)], traffic) else { return };
+        assert_eq!(run.exit, 0, "{mode}: {}", run.said);
+        assert_eq!(run.wrong(), [], "{mode}: {}", run.said);
+        assert_eq!(run.count("delivered"), run.count("owed"), "{mode}");
+        let among = &run.load["among"];
+        assert!(among["deliveries"].as_u64() > Some(0), "{mode}: {among}");
+        // What is quoted had come before, if it was for the same users: all but the quoted message's own sender.
+        assert!(mode == "batch" || among["again"].as_u64() > Some(0), "{mode}: {among}");
+        assert!(run.said.contains("came in events that carried several messages"), "{}", run.said);
+    }
+}
+
+#[test]
+fn what_is_lost_from_a_batch_is_missing() {
+    let Some(run) = run(&[("MODE", "batch"), ("FAULT", "lost"), ("EVERY", "50")], BY_STAMP) else { return };
+    assert_eq!(run.exit, 1, "{}", run.said);
+    assert!(run.stat("faults") > 0);
+    assert_eq!(run.wrong(), [("missing", run.stat("faults"))], "{}", run.said);
+}
+
 #[test]
 fn an_event_with_another_name_is_no_delivery() {
     let Some(run) = run(&[("MODE", "typo")], BY_STAMP) else { return };

@@ -182,7 +182,7 @@ impl Receiver {
 
     /// Where the receiver was in the eyes of the server that chose it, which it did at some moment of this window.
     #[inline]
-    fn inside(&self, track: &Track, node: u32, from: Nanos, to: Nanos) -> Tri {
+    pub(super) fn inside(&self, track: &Track, node: u32, from: Nanos, to: Nanos) -> Tri {
         let inside = track.spans.over(from, to);
         let is_own = self.cluster.as_ref().is_some_and(|cluster| cluster.node == node && node != UNKNOWN_NODE);
         if inside == Tri::U && is_own && from >= track.joined { Tri::T } else { inside }

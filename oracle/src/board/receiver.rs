@@ -100,6 +100,27 @@ impl Receiver {
         Verdict::Fine
     }
 
+    /// Emission `seq` of a stream arrived at `now` in one event with others: `Fine` if it is the first copy, `Late` if it had been given
+    /// up, `History` for everything else.
+    ///
+    /// Applications batch, and applications quote. A message that is here is not missing; but that it is here again, comes to somebody
+    /// whom it is not for, or behind a later one, says nothing where each event may hold old ones. So nothing is held against anybody,
+    /// and what comes later is not held against this.
+    pub fn deliver_among(&mut self, stream: u32, seq: u32, fact: &Observation, now: Nanos) -> Verdict {
+        let Time::Sent { inv, ok } = fact.time else { return Verdict::History };
+        let Ok(place) = self.tracks.binary_search_by_key(&stream, |track| track.stream) else {
+            return Verdict::History;
+        };
+        let end = match ok {
+            // Between servers the window ends with the arrival.
+            Answer::At(ok) if self.cluster.is_none() => ok.min(now),
+            Answer::At(_) | Answer::Open | Answer::Never => now,
+        };
+        let inside = self.inside(&self.tracks[place], fact.node, inv, end);
+        let class = own(inside, fact, inv, self.user, self.since);
+        self.tracks[place].deliver_among(seq, class)
+    }
+
     /// A fence that was sent at `fence` has been answered: everything that was answered before that has arrived, or
     /// never will. Calls `account` for each pair that is settled by it.
     pub fn settle(&mut self, fence: Nanos, facts: &impl Facts, mut account: impl FnMut(u32, u32, DeliveryOutcome)) {
@@ -273,6 +294,31 @@ mod tests {
         assert_eq!(deliver(2), Verdict::Fine);
         assert_eq!(deliver(0), Verdict::Overtaken(Emission { stream: 7, seq: 2 }), "of the same sender");
         assert_eq!(deliver(1), Verdict::Overtaken(Emission { stream: 7, seq: 2 }), "of another");
+    }
+
+    #[test]
+    fn what_stands_among_others_is_there_and_proves_nothing() {
+        let stream = Stream::new(&[1, 2, 1, 2]);
+        let mut receiver = Receiver::new(9, -1, [(7, Tri::T), (8, Tri::F)], &stream);
+        let fact = |seq: u32| stream.0[seq as usize];
+        assert_eq!(receiver.deliver_among(7, 3, &fact(3), 100), Verdict::Fine);
+        assert_eq!(receiver.deliver_among(7, 3, &fact(3), 101), Verdict::History, "a second copy may be a quotation");
+        assert_eq!(receiver.deliver_among(8, 0, &fact(0), 102), Verdict::History, "so may one that is for others");
+        assert_eq!(receiver.deliver(7, 1, &fact(1), 103), Verdict::Fine, "ahead of one that stood among others");
+        assert_eq!(receiver.deliver(7, 2, &fact(2), 104), Verdict::Fine);
+        assert_eq!(receiver.deliver_among(7, 0, &fact(0), 105), Verdict::Fine, "behind one that stood alone");
+        let fates = fates(|account| receiver.settle(200, &stream, account));
+        assert_eq!(fates, [DeliveryOutcome::Delivered; 4]);
+    }
+
+    #[test]
+    fn what_was_given_up_may_come_among_others() {
+        let stream = Stream::new(&[1]);
+        let mut receiver = Receiver::new(9, -1, [(7, Tri::T)], &stream);
+        let lost = fates(|account| receiver.settle(200, &stream, account));
+        assert_eq!(lost, [DeliveryOutcome::Missing(Absence::Fence(200))]);
+        assert_eq!(receiver.deliver_among(7, 0, &stream.0[0], 201), Verdict::Late);
+        assert_eq!(receiver.deliver_among(7, 0, &stream.0[0], 202), Verdict::History);
     }
 
     #[test]

@@ -113,6 +113,23 @@ impl Track {
         if self.odd.is_some() { self.overtaken(seq) } else { Verdict::Fine }
     }
 
+    /// As [`deliver`](Self::deliver), for a message that stood in one event with others: whether it is the first copy of something that
+    /// may have been owed.
+    pub(super) fn deliver_among(&mut self, seq: u32, class: Tri) -> Verdict {
+        if seq < self.base {
+            return match self.settled_before(seq, class) {
+                verdict @ (Verdict::Fine | Verdict::Late) => verdict,
+                _ => Verdict::History,
+            };
+        }
+        if class == Tri::F || self.mark(seq) {
+            return Verdict::History;
+        }
+        // What came behind it is no proof any more.
+        self.overtaken(seq);
+        Verdict::Fine
+    }
+
     #[cold]
     fn settled_before(&mut self, seq: u32, class: Tri) -> Verdict {
         if class == Tri::F {

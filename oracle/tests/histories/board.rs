@@ -79,6 +79,9 @@ struct Board {
     knows_nodes: bool,
     /// Whether a join is certain for its own node alone.
     tells_joins: bool,
+    /// Of so many deliveries one stands alone; the others come in one event with quotations of what was said before, in reach or
+    /// not. All stand alone if this is zero.
+    among: i64,
     values: HashMap<(SocketId, u32), Tri>,
     must: u64,
     may: u64,
@@ -188,6 +191,18 @@ impl Board {
                 let Some(&(stream, seq)) = self.messages.get(message) else { return };
                 let Some(receiver) = self.receivers.get_mut(socket) else { return };
                 let fact = self.schedule.facts[stream as usize][seq as usize];
+                if self.among > 0 && self.now % self.among != 0 {
+                    for (stream, seq) in self.messages.values() {
+                        let quoted = self.schedule.facts[*stream as usize][*seq as usize];
+                        if quoted.time != Time::Due && receiver.has(*stream, *seq) {
+                            receiver.deliver_among(*stream, *seq, &quoted, self.now);
+                        }
+                    }
+                    if receiver.deliver_among(stream, seq, &fact, self.now) == Verdict::Late {
+                        self.wrong.push(format!("{message:?} had been lost at {socket:?}"));
+                    }
+                    return;
+                }
                 let verdict = match self.cluster {
                     Some(_) => receiver.deliver_across(stream, seq, &fact, self.now, &self.schedule),
                     None => receiver.deliver(stream, seq, &fact, self.now),
@@ -321,6 +336,31 @@ fn a_correct_server_is_never_accused_while_it_runs() {
     }
     println!("{must} owed, {may} may");
     assert!(must > may, "{must} owed, {may} may: the board has become weak");
+}
+
+/// Applications batch and quote: that accuses nobody, also of what stands alone beside it, and hides no loss.
+#[test]
+fn events_with_several_messages_accuse_nobody_and_hide_no_loss() {
+    let judge = |seed: u64, mutant: Option<Mutant>| {
+        let cluster = seed % 4 > 1;
+        let mode = Mode { pipelined: seed % 2 == 1, cluster, recovery: seed % 3 == 1, ..Mode::default() };
+        let history = Sim::history(seed, 40, mode, mutant);
+        let among = 1 + seed as i64 % 5;
+        let among = if among == 1 { i64::MAX } else { among };
+        let mut board = Board { among, cluster: cluster.then(HashMap::new), knows_nodes: true, ..Board::new(&history) };
+        history.events.iter().for_each(|stamped| board.feed(&stamped.event));
+        board
+    };
+    let mut must = 0;
+    for seed in 0..3_000 {
+        let board = judge(seed, None);
+        assert!(board.wrong.is_empty(), "seed {seed}: {:?}", board.wrong);
+        must += board.must;
+    }
+    assert!(must > 10_000, "{must} owed: the board has become weak");
+    let found = (0..200).filter(|seed| !judge(*seed, Some(Mutant::DropOnePercent)).wrong.is_empty()).count();
+    println!("{must} owed, losses found in {found} of 200");
+    assert!(found > 20, "losses were found in {found} of 200 histories");
 }
 
 #[test]

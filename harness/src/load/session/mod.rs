@@ -1,6 +1,7 @@
 //! One session of a user: from the connection to its end.
 
 mod across;
+mod batch;
 mod opening;
 mod settle;
 
@@ -24,6 +25,7 @@ use super::identity::{Fit, Reading, Unread};
 use super::local::Local;
 use super::membership::NamespaceMembership;
 use super::outliers::LastCopy;
+use super::schedule::Emission;
 use crate::client::{Connection, Label};
 use crate::clock;
 use crate::scenario::model::{Drop as Dropping, Leaving};
@@ -269,6 +271,7 @@ impl UserSession<'_> {
         let local = self.local;
         let json = incoming.args.json();
         match local.shared.identities.read(incoming) {
+            Some(copy) if copy.among_others => self.judge_all(incoming),
             Some(copy) if copy.run == local.shared.run => self.judge(&copy, incoming),
             Some(copy) => {
                 let tally = &mut local.measurements.borrow_mut().tally;
@@ -342,22 +345,29 @@ impl UserSession<'_> {
         }
         let (judged, whose) = ((verdict, &*account), (self.number, self.mailbox.node.get()));
         let latency = measurements.delivered(&local.plan, &window, whose, entry, judged, now);
+        drop((window, measurements));
         if let Some(latency) = latency {
-            let mut before = 0;
-            let copy = LastCopy {
-                user: self.number,
-                asked_at: self.connection.asked_at().map(|at| local.time_of(at)),
-                with_ping: self.connection.was_read_with_ping(),
-            };
-            window.saw(index, |seen| {
-                before = seen.count;
-                seen.arrived(latency, copy);
-            });
-            self.just_read.note(index);
-            // Each worker sees its share of the receivers.
-            let place = before * local.shared.workers as u32 + 1;
-            measurements.placed(&local.plan, &emission, place, latency);
+            self.note_copy(index, &emission, latency);
         }
+    }
+
+    /// Notes the first copy of a message that came to this user.
+    fn note_copy(&mut self, index: u32, emission: &Emission, latency: u64) {
+        let local = self.local;
+        let mut before = 0;
+        let copy = LastCopy {
+            user: self.number,
+            asked_at: self.connection.asked_at().map(|at| local.time_of(at)),
+            with_ping: self.connection.was_read_with_ping(),
+        };
+        local.window.borrow().saw(index, |seen| {
+            before = seen.count;
+            seen.arrived(latency, copy);
+        });
+        self.just_read.note(index);
+        // Each worker sees its share of the receivers.
+        let place = before * local.shared.workers as u32 + 1;
+        local.measurements.borrow_mut().placed(&local.plan, emission, place, latency);
     }
 
     fn acknowledged(&mut self, incoming: &Incoming) {
