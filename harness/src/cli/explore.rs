@@ -25,8 +25,8 @@ use crate::interrupt::Interrupt;
 use crate::output;
 use crate::report;
 use crate::target::{self, Choice, Launch, Prepared};
-use crate::vocab::quantity;
 use crate::vocab::text::{count, plural};
+use crate::vocab::{Adapter, quantity};
 
 /// Runs of a program that once failed, before it counts as mended.
 const REPLAYS: u32 = 5;
@@ -98,19 +98,24 @@ pub(super) fn explore(args: &ExploreArgs) -> Exit {
     block_on(execute(args))
 }
 
-/// Programs are played at one server, by whose rules they are judged; between several, other rules hold.
-fn one_server(choice: &Choice) -> Result<(), Trouble> {
+/// Programs are judged by what answers show. With the adapters below a message is delivered on its own server ahead of the
+/// answer, and every server hears all of a namespace; with others neither is so, and nothing would be certain.
+fn answers_show(choice: &Choice) -> Result<(), Trouble> {
     let Some(crew) = target::crew_of(choice)? else { return Ok(()) };
+    if crew.cluster.adapter == Adapter::Redis {
+        return Ok(());
+    }
     Err(Trouble::Usage(format!(
-        "`{}` is a fleet, and explore plays its programs at one server: what answers of that one show does not hold for what \
-         others pass on\n  give one server, such as --target node; for the fleet, run a load or conform",
+        "`{}` is a fleet whose adapter answers ahead of what it delivers, or of what it subscribes to: explore can tell nothing \
+         from answers there\n  give one server, such as --target node, or a fleet over publish and subscribe, such as node-redis; \
+         for this one, run a load or conform",
         crew.name
     )))
 }
 
 async fn execute(args: &ExploreArgs) -> Result<Exit, Trouble> {
     let choice = Choice::from(args.target.as_deref(), None);
-    one_server(&choice)?;
+    answers_show(&choice)?;
     let prepared = target::prepare(&choice).await?;
     sio_reference_server::limits::raise_open_files();
     let folder = args.out.clone().unwrap_or_else(|| run::fresh_folder(&format!("explore-{}", prepared.name())));
@@ -126,6 +131,7 @@ async fn execute(args: &ExploreArgs) -> Result<Exit, Trouble> {
     }
     let stage = Stage {
         endpoint: target.endpoint.clone(),
+        peers: target.peers.iter().map(|peer| peer.endpoint.clone()).collect(),
         http: target.http.clone(),
         in_order: args.in_order || prepared.is_in_order(),
         pid: target.info.pid,
@@ -137,9 +143,7 @@ async fn execute(args: &ExploreArgs) -> Result<Exit, Trouble> {
     let session =
         Session { args, stage, folder, store: args.store.clone().unwrap_or_else(|| Path::new("explored").join(name)) };
     let exit = session.run(&prepared, can_recover).await;
-    if let Some(child) = target.child {
-        child.stop().await;
-    }
+    target.stop().await;
     exit
 }
 

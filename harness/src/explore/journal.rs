@@ -16,6 +16,8 @@ use crate::clock;
 pub(super) struct Journal {
     origin: Instant,
     pub(super) history: History,
+    /// Clients are dealt out to so many servers in turn.
+    nodes: u16,
     operations: u32,
     sockets: u32,
     by_sid: HashMap<String, SocketId>,
@@ -28,10 +30,11 @@ pub(super) struct Journal {
 }
 
 impl Journal {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(nodes: u16) -> Self {
         Self {
             origin: clock::now(),
             history: History::default(),
+            nodes: nodes.max(1),
             operations: 0,
             sockets: 0,
             by_sid: HashMap::new(),
@@ -61,8 +64,9 @@ impl Journal {
         let nsp = if namespace > 0 { format!("/{namespace}") } else { String::new() };
         let again = if before > usize::from(namespace) { format!("#{before}") } else { String::new() };
         self.history.names.sockets.push(format!("c{client}{nsp}{again}"));
+        let node = NodeId(u16::from(client) % self.nodes);
         let (client, namespace) = (ClientId(u32::from(client)), NamespaceId(u32::from(namespace)));
-        self.push(Event::Connect { socket, client, namespace, node: NodeId(0) });
+        self.push(Event::Connect { socket, client, namespace, node });
         socket
     }
 

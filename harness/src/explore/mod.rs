@@ -6,6 +6,7 @@
 //! is needed. What is left is a short file that replays.
 
 mod actor;
+mod cluster;
 mod generate;
 mod journal;
 pub mod known;

@@ -40,6 +40,8 @@ const ROOMS: [&str; 3] = ["red", "green", "blue"];
 #[derive(Clone)]
 pub struct Stage {
     pub endpoint: Endpoint,
+    /// The other servers of a cluster; clients are dealt out to all of them in turn.
+    pub peers: Vec<Endpoint>,
     pub http: Http,
     /// Handlers of one connection run one after another.
     pub in_order: bool,
@@ -54,6 +56,17 @@ pub struct Stage {
 }
 
 impl Stage {
+    /// How many servers there are.
+    pub(super) fn nodes(&self) -> u8 {
+        1 + self.peers.len() as u8
+    }
+
+    /// The server of a client.
+    fn endpoint_of(&self, client: u8) -> &Endpoint {
+        let node = usize::from(client % self.nodes());
+        if node == 0 { &self.endpoint } else { &self.peers[node - 1] }
+    }
+
     /// Whether anybody answers there, and not only listens.
     pub async fn is_alive(&self) -> bool {
         let endpoint = self.endpoint.clone().with_jar(Jar::default());
@@ -129,7 +142,7 @@ pub async fn perform(program: &Program, stage: &Stage) -> Outcome {
 
 async fn run(program: &Program, stage: &Stage) -> Outcome {
     let id = play::unique();
-    let mut journal = Journal::new();
+    let mut journal = Journal::new(stage.nodes().into());
     journal.history.assumptions.in_order_handlers = stage.in_order;
     let namespaces = [1, 2].map(|number| format!("/dynamic-{number}{id}"));
     journal.history.names.rooms = ROOMS.map(str::to_owned).to_vec();
@@ -152,13 +165,15 @@ async fn run(program: &Program, stage: &Stage) -> Outcome {
     }));
     let stagehand = Player { world: world.clone(), stage, namespaces: program.namespaces };
     for client in program.steps().filter(|step| step.verb == Verb::Stall).map(|step| step.client) {
-        let link = Link::open(stage.endpoint.address(), Duration::ZERO).await;
+        let link = Link::open(stage.endpoint_of(client).address(), Duration::ZERO).await;
         world.borrow_mut().clients[usize::from(client)].link = link.ok();
     }
     let opened = program.clients.iter().enumerate().map(|(client, transport)| stagehand.open(client as u8, *transport));
     join_all(opened).await;
+    stagehand.meet().await;
     for phase in &program.phases {
         join_all(phase.iter().map(|branch| stagehand.branch(branch))).await;
+        stagehand.cross().await;
         stagehand.fence_all().await;
     }
     stagehand.ask_about_it().await;
@@ -180,16 +195,16 @@ async fn run(program: &Program, stage: &Stage) -> Outcome {
     }
 }
 
-struct Player<'a> {
-    world: Shared,
-    stage: &'a Stage,
-    namespaces: u8,
+pub(super) struct Player<'a> {
+    pub(super) world: Shared,
+    pub(super) stage: &'a Stage,
+    pub(super) namespaces: u8,
 }
 
 impl Player<'_> {
     /// A new connection for a client, in all its namespaces.
     async fn open(&self, client: u8, transport: Transport) {
-        let mut endpoint = self.stage.endpoint.clone().with_jar(Jar::default());
+        let mut endpoint = self.stage.endpoint_of(client).clone().with_jar(Jar::default());
         if let Some(link) = &self.world.borrow().clients[usize::from(client)].link {
             endpoint.through(link.address());
         }
@@ -215,7 +230,7 @@ impl Player<'_> {
     }
 
     /// Somebody waited in vain. The others need not do so one after the other.
-    fn wait_no_more(&self, what: String) {
+    pub(super) fn wait_no_more(&self, what: String) {
         self.surprise(what);
         self.world.borrow_mut().stuck = true;
     }
@@ -280,7 +295,9 @@ impl Player<'_> {
         let clients = self.world.borrow().clients.len() as u8;
         let places = || (0..clients).flat_map(|client| (0..self.namespaces).map(move |namespace| (client, namespace)));
         join_all(places().map(|(client, namespace)| self.ask_who(client, namespace))).await;
+        // Each server tells of its own sockets alone.
         if self.stage.in_order
+            && self.stage.nodes() == 1
             && let Some((client, namespace)) =
                 places().find(|(client, namespace)| self.socket(*client, *namespace).is_some())
         {
@@ -289,7 +306,7 @@ impl Player<'_> {
     }
 
     /// An event with an answer, which is a fence as well; its first argument.
-    async fn ask(&self, client: u8, namespace: u8, event: serde_json::Value) -> serde_json::Value {
+    pub(super) async fn ask(&self, client: u8, namespace: u8, event: serde_json::Value) -> serde_json::Value {
         let answer = Rc::new(RefCell::new(serde_json::Value::Null));
         let slot = answer.clone();
         let finish = move |_: &Journal, args: &Args| {
@@ -333,7 +350,7 @@ impl Player<'_> {
         }
     }
 
-    fn socket(&self, client: u8, namespace: u8) -> Option<sio_oracle::history::SocketId> {
+    pub(super) fn socket(&self, client: u8, namespace: u8) -> Option<sio_oracle::history::SocketId> {
         self.world.borrow().clients[usize::from(client)].places[usize::from(namespace)].socket
     }
 
@@ -366,7 +383,7 @@ impl Player<'_> {
                     true => Action::Join { socket: other, rooms: vec![room] },
                     false => Action::Leave { socket: other, room },
                 };
-                self.operate(client, namespace, action, event, done).await;
+                self.operate(client, namespace, action, event, self.told()).await;
             }
             Verb::Kick(whom) => {
                 let Some((other, sid)) = self.address(*whom, namespace) else { return };
@@ -376,7 +393,7 @@ impl Player<'_> {
                     let now = world.journal.now();
                     world.clients[usize::from(*whom)].kicked.get_or_insert(now);
                 }
-                self.operate(client, namespace, Action::Disconnect { socket: other }, event, done).await;
+                self.operate(client, namespace, Action::Disconnect { socket: other }, event, self.told()).await;
             }
             Verb::Members(room) => {
                 let event = json!(["select", { "op": "fetch", "in": [ROOMS[usize::from(*room) % 3]] }]);
@@ -417,6 +434,12 @@ impl Player<'_> {
         }
     }
 
+    /// What the answer says of something that is done to the sockets of others: in a cluster it does not wait for their
+    /// servers, and with some adapters not even for its own.
+    fn told(&self) -> fn(&Journal, &Args) -> Answer {
+        if self.stage.nodes() > 1 { |_, _| Answer::Refused } else { done }
+    }
+
     fn hold(&self, client: u8, action: LinkAction) {
         if let Some(link) = &self.world.borrow().clients[usize::from(client)].link {
             link.act(action);
@@ -439,7 +462,7 @@ impl Player<'_> {
         targets.iter().map(one).collect::<Option<Vec<_>>>().map(|both| both.into_iter().unzip())
     }
 
-    async fn emit(&self, client: u8, namespace: u8, emit: &Emit) {
+    pub(super) async fn emit(&self, client: u8, namespace: u8, emit: &Emit) {
         let (Some((rooms, to)), Some((spared, except))) =
             (self.targets(namespace, &emit.to), self.targets(namespace, &emit.except))
         else {

@@ -5,7 +5,7 @@ use std::fs;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::common::{Place, code, stderr, stdout};
+use crate::common::{Place, code, has, stderr, stdout};
 
 #[test]
 fn nothing_is_found_on_the_reference_server() {
@@ -170,12 +170,49 @@ fn a_known_deviation_is_no_failure() {
     assert!(stdout(&output).contains("FAIL I2 SENDER-EXCLUDED Phantom"), "{}", stdout(&output));
 }
 
-/// What holds at one server does not hold between several.
+/// Programs whose clients are on two servers: nothing is found where both are right, and a server that passes everything on twice is.
 #[test]
-fn a_fleet_is_no_target_for_programs() {
+fn programs_are_played_on_a_cluster() {
+    if !has("redis-server") {
+        return;
+    }
     let place = Place::new();
-    let output = place.run(&["explore", "--target", "node-redis", "--time", "1s"]);
-    assert_eq!(code(&output), 2, "{}{}", stdout(&output), stderr(&output));
-    assert!(stderr(&output).contains("`node-redis` is a fleet"), "{}", stderr(&output));
-    assert!(stderr(&output).contains("--target node"), "{}", stderr(&output));
+    let output =
+        place.run(&["explore", "--target", "reference-redis", "--budget", "12", "--seed", "3", "--out", "out"]);
+    let text = stdout(&output);
+    assert_eq!(code(&output), 0, "{text}\n{}", stderr(&output));
+    assert!(text.contains(" 0 undecided ") && text.contains("PASSED: nothing was found"), "{text}");
+    let program = env!("CARGO_BIN_EXE_sio-bench");
+    let start = format!(
+        "about = 'it errs'\nstart = ['{program}', 'serve', '--fault', 'cluster-doubled', '--fault-rate', '1']\nadapters = ['redis']\n"
+    );
+    let fleet = "about = 'two that err'\nnodes = ['errs', 'errs']\nadapter = 'redis'\n";
+    for (name, text) in [("errs", start.as_str()), ("both", fleet)] {
+        fs::create_dir_all(place.path().join("targets").join(name)).unwrap();
+        fs::write(place.path().join("targets").join(name).join("target.toml"), text).unwrap();
+    }
+    let args = [
+        "explore",
+        "--target",
+        "both",
+        "--time",
+        "60s",
+        "--seed",
+        "1",
+        "--failures",
+        "1",
+        "--shrink",
+        "2s",
+        "--out",
+        "wrong",
+    ];
+    let output = place.command(&args).env("SIO_BENCH_TARGETS", place.path().join("targets")).output().unwrap();
+    let text = stdout(&output);
+    assert_eq!(code(&output), 1, "{text}\n{}", stderr(&output));
+    assert!(text.contains("FAIL I1 UNION-ONCE Duplicate"), "{text}");
+    let output = place.run(&["verify", "wrong/failure-1/proof.json"]);
+    assert_eq!(code(&output), 0, "{}", stdout(&output));
+    let refused = place.run(&["explore", "--target", "reference-redis-streams", "--out", "third"]);
+    assert_eq!(code(&refused), 2);
+    assert!(stderr(&refused).contains("answers ahead of what it delivers"), "{}", stderr(&refused));
 }

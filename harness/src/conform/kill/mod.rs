@@ -311,6 +311,7 @@ impl Trials<'_> {
         let target = prepared.start(None, &launch).await?;
         let stage = Stage {
             endpoint: target.endpoint,
+            peers: Vec::new(),
             http: target.http,
             in_order: prepared.is_in_order(),
             own_rooms: !prepared.lacks().contains_key("own_room"),
