@@ -20,6 +20,7 @@ const DUE: Nanos = Nanos::MIN;
 const SKIPPED: Nanos = Nanos::MIN + 1;
 const OPEN: Nanos = Nanos::MAX;
 const NEVER: Nanos = Nanos::MAX - 1;
+const REFUSED: Nanos = Nanos::MAX - 2;
 
 /// A message and how far it has come. Its sender's worker writes, all read.
 pub(super) struct Entry {
@@ -78,6 +79,16 @@ impl Entry {
         self.ok.store(now, Ordering::Release);
     }
 
+    /// The application has said that it does nothing with it.
+    pub(super) fn refused(&self) {
+        self.ok.store(REFUSED, Ordering::Release);
+    }
+
+    /// Whether it was refused, so that nobody is owed it.
+    pub(super) fn is_refused(&self) -> bool {
+        self.ok.load(Ordering::Acquire) == REFUSED
+    }
+
     /// Its effect will not be seen.
     pub(super) fn abandoned(&self) {
         let _ = self.ok.compare_exchange(OPEN, NEVER, Ordering::Release, Ordering::Relaxed);
@@ -98,7 +109,7 @@ impl Entry {
             inv => {
                 let ok = match self.ok.load(Ordering::Acquire) {
                     OPEN => Answer::Open,
-                    NEVER => Answer::Never,
+                    NEVER | REFUSED => Answer::Never,
                     at => Answer::At(at),
                 };
                 Time::Sent { inv, ok }

@@ -47,8 +47,28 @@ struct Event {
 /// What its first arguments must be.
 struct Arguments {
     patterns: Vec<Template>,
-    /// What they may name.
-    known: Scope,
+    known: Known,
+}
+
+/// What a pattern may name.
+pub(super) struct Known(Scope);
+
+impl Known {
+    pub(super) fn new(loaded: &Loaded) -> Self {
+        Self(loaded.scope())
+    }
+
+    /// With what a message says of itself.
+    pub(super) fn of_message(&self, plan: &Plan, emission: &Emission) -> Scope {
+        let mut scope = self.0.clone();
+        let mut known = |name: &str, value: Value| _ = scope.vars.insert(name.to_owned(), value);
+        known("seq", Value::Number(emission.seq.into()));
+        if let Some(room) = emission.room().map(|room| &plan.rooms[room as usize]) {
+            known("room", Value::from(room.name.as_str()));
+            known("room.next", Value::from(plan.rooms[room.next as usize].name.as_str()));
+        }
+        scope
+    }
 }
 
 /// What an event is of which no stamp or token can be read.
@@ -254,7 +274,7 @@ impl Owed {
             name: delivers_to.event.clone(),
             args: delivers_to.args.as_ref().map(|args| {
                 let patterns = args.iter().map(|arg| without_identity(arg, is_token)).collect();
-                Arguments { patterns, known: loaded.scope() }
+                Arguments { patterns, known: Known::new(loaded) }
             }),
         });
         Self {
@@ -305,15 +325,10 @@ impl Owed {
 fn args_fit(args: &Arguments, incoming: &Incoming, message: Option<(&Plan, &Emission)>) -> bool {
     let Ok(values) = incoming.args.to_values() else { return false };
     let Some(values) = values.get(1..=args.patterns.len()) else { return false };
-    let mut scope = args.known.clone();
-    let mut known = |name: &str, value: Value| _ = scope.vars.insert(name.to_owned(), value);
-    if let Some((plan, emission)) = message {
-        known("seq", Value::Number(emission.seq.into()));
-        if let Some(room) = emission.room().map(|room| &plan.rooms[room as usize]) {
-            known("room", Value::from(room.name.as_str()));
-            known("room.next", Value::from(plan.rooms[room.next as usize].name.as_str()));
-        }
-    }
+    let mut scope = match message {
+        Some((plan, emission)) => args.known.of_message(plan, emission),
+        None => args.known.0.clone(),
+    };
     args.patterns.iter().zip(values).all(|(pattern, value)| {
         let unknown = message.is_none() && says_message(pattern);
         unknown || scope.matches(pattern, value).is_ok()
@@ -329,7 +344,7 @@ fn says_message(pattern: &Template) -> bool {
 }
 
 /// The payload and the token have been found when a pattern is matched, and may be anything.
-fn without_identity(pattern: &Template, is_token: bool) -> Template {
+pub(super) fn without_identity(pattern: &Template, is_token: bool) -> Template {
     let each = |items: &[Template]| items.iter().map(|item| without_identity(item, is_token)).collect();
     match pattern {
         Template::Text(pieces) => Template::Text(pieces.iter().map(|piece| anything(piece, is_token)).collect()),

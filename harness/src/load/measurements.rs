@@ -671,6 +671,12 @@ impl Measurements {
         self.ack[usize::from(emission.traffic)].record(usize::from(emission.phase), latency);
     }
 
+    /// The application has refused a message, and said why.
+    pub(super) fn refused(&mut self, plan: &Plan, emission: &Emission, why: &str) {
+        self.counts(plan, emission, emission.sender).refused += 1;
+        self.tally.problem(format!("a message of {} {why}", plan.traffic[usize::from(emission.traffic)].name));
+    }
+
     /// The account of a message and a receiver is closed.
     pub(super) fn settled(
         &mut self,
@@ -709,6 +715,8 @@ impl Measurements {
                 let witness = ViolationEvidence { kind: Kind::Missing, receiver: user, entry, at: None, stays, seen };
                 self.witnesses.note(plan, window, &witness);
             }
+            // It was for nobody, and who got it all the same was not wronged.
+            DeliveryOutcome::May(_) | DeliveryOutcome::Undecided if entry.is_refused() => {}
             DeliveryOutcome::Excused => counts.excused += 1,
             DeliveryOutcome::Undecided => counts.undecided += 1,
             DeliveryOutcome::May(here) => {
@@ -764,7 +772,8 @@ impl Measurements {
             return;
         };
         let is_answered = matches!(entry.time(), Time::Sent { ok: Answer::At(_), .. });
-        counts.unanswered += u64::from(plan.traffic[usize::from(emission.traffic)].ack && !is_answered);
+        counts.unanswered +=
+            u64::from(plan.traffic[usize::from(emission.traffic)].ack && !is_answered && !entry.is_refused());
         let (traffic, phase) = (usize::from(emission.traffic), usize::from(emission.phase));
         if seen.count > 0 {
             self.first[traffic].record(phase, seen.first);

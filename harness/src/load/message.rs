@@ -97,7 +97,7 @@ impl Message {
         let known = (!drawn.is_empty()).then_some(scope);
         let parts = cut(args.json(), &holes);
         let binary = traffic.binary && parts.iter().any(|part| matches!(part, Part::Payload));
-        Ok(Self { parts, payload_size: traffic.payload_size, binary, ack: traffic.ack, known })
+        Ok(Self { parts, payload_size: traffic.payload_size, binary, ack: traffic.ack.is_some(), known })
     }
 
     /// The arguments of a message; `sender` is what it may name of who sends it. The error says what cannot be rendered.

@@ -6,6 +6,7 @@
 //! (`user`, `session`) as who it is (`credentials`), and judges what arrives with the oracle's board. What goes wrong on purpose is worked out ahead
 //! (`chaos`). What a worker measures stays with it (`measurements`) and is merged at the end (`result`).
 
+mod accepted;
 mod across;
 mod admission;
 mod away;

@@ -154,7 +154,7 @@ impl Plan {
                 history: delivers_to.history,
                 delivers: traffic.delivers_to.is_some(),
                 everybody: traffic.delivers_to.as_ref().is_some_and(|delivers_to| delivers_to.rooms.is_empty()),
-                ack: traffic.ack,
+                ack: traffic.ack.is_some(),
             });
         }
         let load: f64 = scenario

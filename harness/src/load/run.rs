@@ -9,6 +9,7 @@ use std::sync::{Arc, RwLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime};
 
+use super::accepted::Accepted;
 use super::admission::Answers;
 use super::chaos::timeline;
 use super::control::Control;
@@ -188,7 +189,8 @@ fn share(
             });
         }
     }
-    let sends_plain = |name: &str| scenario.traffic.values().any(|traffic| traffic.from == name && !traffic.ack);
+    let sends_plain =
+        |name: &str| scenario.traffic.values().any(|traffic| traffic.from == name && traffic.ack.is_none());
     let behaviour = |(name, users): (&String, &crate::scenario::model::Population)| {
         Ok(PopulationConfig {
             churn: users.churn,
@@ -216,6 +218,7 @@ fn share(
         plan,
         run,
         identities: Identities::new(loaded, run),
+        accepted: Accepted::new(loaded),
         messages,
         joins,
         crowds,

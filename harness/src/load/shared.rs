@@ -4,6 +4,7 @@ use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
+use super::accepted::Accepted;
 use super::admission::Answers;
 use super::chaos::FaultEvent;
 use super::control::Control;
@@ -39,6 +40,8 @@ pub(super) struct Shared {
     pub(super) joins: Vec<Joining>,
     /// How messages are recognised where they arrive.
     pub(super) identities: Identities,
+    /// What takes them and what refuses them.
+    pub(super) accepted: Accepted,
     pub(super) crowds: Vec<PopulationConfig>,
     pub(super) reconnect: Option<Reconnect>,
     /// Time for a connection, its CONNECTs and all its joins.

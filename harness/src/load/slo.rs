@@ -224,8 +224,11 @@ impl Judge<'_> {
             Count::Unidentified => (counts.unidentified, sent, "nothing was sent"),
             Count::Misdelivered => (counts.misdelivered, sent, "nothing was sent"),
             Count::MissedOffline => (counts.missed_offline, sent, "nothing was sent"),
-            Count::Unanswered if !self.plan.traffic[index].ack => (0, 0, "no acknowledgement was asked for"),
+            Count::Unanswered | Count::Refused if !self.plan.traffic[index].ack => {
+                (0, 0, "no acknowledgement was asked for")
+            }
             Count::Unanswered => (counts.unanswered, sent, "nothing was sent"),
+            Count::Refused => (counts.refused, sent, "nothing was sent"),
         };
         if value + all == 0 { Err(nothing) } else { Ok(Value::from(value as f64)) }
     }

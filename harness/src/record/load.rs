@@ -533,6 +533,9 @@ pub struct Counts {
     /// Sent with a wish for an acknowledgement, and never acknowledged.
     #[serde(default)]
     pub unanswered: u64,
+    /// Acknowledged, and not with what the scenario says it must be: nobody is owed them.
+    #[serde(default)]
+    pub refused: u64,
     /// Volatile, for receivers that were in the target.
     #[serde(default)]
     pub volatile: u64,
@@ -576,6 +579,7 @@ impl std::ops::AddAssign for Counts {
         self.missed_offline += other.missed_offline;
         self.skipped += other.skipped;
         self.unanswered += other.unanswered;
+        self.refused += other.refused;
         self.volatile += other.volatile;
         self.volatile_delivered += other.volatile_delivered;
         self.may += other.may;

@@ -284,7 +284,10 @@ fn render_traffic(out: &mut String, traffic: &TrafficResult) {
     }
     if traffic.latency.contains_key("ack") {
         let answered = counts.sent.saturating_sub(counts.unanswered);
-        let _ = writeln!(out, "  answers     {} acknowledged   {} not", count(answered), count(counts.unanswered));
+        let refused =
+            if counts.refused > 0 { format!(", {} of them a refusal", count(counts.refused)) } else { String::new() };
+        let not = count(counts.unanswered);
+        let _ = writeln!(out, "  answers     {} acknowledged{refused}   {not} not", count(answered));
     }
     for phase in traffic.phases.iter().filter(|phase| phase.measured) {
         let deliveries = (phase.counts.delivered + phase.counts.may_delivered + phase.counts.volatile_delivered) as f64

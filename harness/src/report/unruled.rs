@@ -1,4 +1,4 @@
-//! Deliveries that were wrong although no threshold asks for them: whoever does not say how many may be is told of each.
+//! Deliveries that were wrong, and messages that were refused, although no threshold asks for them: whoever does not say how many may be is told of each.
 
 use super::text::count;
 use crate::record::{Counts, LoadResult};
@@ -29,12 +29,13 @@ impl std::fmt::Display for Unruled<'_> {
 /// The name of a measure in rules, what it is called, how many there were, and how many of them only across servers.
 type Measure = (&'static str, &'static str, fn(&Counts) -> u64, fn(&Counts) -> u64);
 
-const MEASURES: [Measure; 5] = [
+const MEASURES: [Measure; 6] = [
     ("missing", "missing", |counts| counts.missing, |counts| counts.missing),
     ("duplicate", "duplicate", |counts| counts.duplicate, |_| 0),
     ("misdelivered", "misdelivered", |counts| counts.misdelivered, |counts| counts.misdelivered_across),
     ("out_of_order", "out of order", |counts| counts.out_of_order, |counts| counts.out_of_order_across),
     ("altered", "altered", |counts| counts.altered, |_| 0),
+    ("refused", "refused", |counts| counts.refused, |_| 0),
 ];
 
 /// What was wrong with a load; `has_rule` says whether a rule is about `TRAFFIC.MEASURE `.

@@ -442,6 +442,7 @@ mod tests {
         missed_offline: 0,
         skipped: 0,
         unanswered: 0,
+        refused: 0,
         volatile: 0,
         volatile_delivered: 0,
         may_delivered: 1,

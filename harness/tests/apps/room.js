@@ -1,13 +1,14 @@
 // Rooms, and what an application may make of the messages in them. EVERY: how many chances there are to a fault (1000).
 // MODE: confirm, history, notify, typo, mirror: what comes besides, or instead, under other names; batch, quote: several messages
-// in one event. FAULT, each counted in `GET /stats` when it strikes: echo, lost, doubled, wrong-room, late, swap; cut, upper, gone: what becomes of a text;
+// in one event; strict: every fifth message is refused. FAULT, each counted in `GET /stats` when it strikes: echo, lost, doubled, wrong-room, late, swap; cut, upper, gone: what becomes of a text;
 // all-upper, all-gone: of every text.
 "use strict";
 const { Server } = require("socket.io");
 const { listen } = require("./lib");
 
 const { MODE = "", FAULT = "", EVERY = "1000" } = process.env;
-const stats = { faults: 0, chances: 0, delivered: 0, others: 0 };
+const stats = { faults: 0, chances: 0, delivered: 0, others: 0, refused: 0 };
+let asked = 0;
 const strikes = (...faults) => faults.includes(FAULT) && ++stats.chances % Number(EVERY) === 0 && ((stats.faults += 1), true);
 
 const server = require("http").createServer();
@@ -65,6 +66,10 @@ io.on("connection", (socket) => {
     done?.({ ok: true });
   });
   socket.on("say", (room, text, id, done = id) => {
+    if (MODE === "strict" && ++asked % 5 === 0) {
+      stats.refused += 1;
+      return done({ ok: false, error: "slow down" });
+    }
     const message = { room, text, id, at: Date.now() };
     if (MODE === "quote") {
       message.quoted = said.get(room);

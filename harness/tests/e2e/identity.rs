@@ -109,6 +109,38 @@ delivers_to  = { event = "message", rooms = ["${room}"], except = "sender" }"#;
     }
 }
 
+/// An application that refuses some messages: nobody is owed those, and the refusals are counted.
+#[test]
+fn a_message_that_is_refused_is_owed_to_nobody() {
+    let Some(app) = App::start("room", &[("MODE", "strict")]) else { return };
+    let place = Place::new();
+    let text = scenario(BY_STAMP).replace("ack  = true", "ack = [{ ok = true }]");
+    let (exit, said) = place.attempt(&text, &["--target", &app.url()]);
+    assert_eq!(exit, 1, "{said}");
+    let counts = place.entry("load")["traffic"][0]["counts"].clone();
+    let refused = app.stats()["refused"].as_u64().unwrap();
+    assert!(refused > 0 && counts["refused"] == refused, "{counts}");
+    assert_eq!(
+        (&counts["missing"], &counts["unanswered"], &counts["may"]),
+        (&0.into(), &0.into(), &0.into()),
+        "{counts}"
+    );
+    assert_eq!(counts["delivered"], counts["owed"]);
+    assert!(
+        said.contains(&format!("FAILED: {refused} refused of say, and no threshold says how many may be")),
+        "{said}"
+    );
+    assert!(
+        said.contains("a message of say was answered with [{\"ok\":false,\"error\":\"slow down\"}]: argument 1"),
+        "{said}"
+    );
+
+    let place = Place::new();
+    let (exit, said) = place
+        .attempt(&text.replace("thresholds = [", "thresholds = [\"say.refused <= 1000\","), &["--target", &app.url()]);
+    assert_eq!(exit, 0, "{said}");
+}
+
 #[test]
 fn what_is_lost_from_a_batch_is_missing() {
     let Some(run) = run(&[("MODE", "batch"), ("FAULT", "lost"), ("EVERY", "50")], BY_STAMP) else { return };

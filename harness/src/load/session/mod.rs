@@ -381,9 +381,17 @@ impl UserSession<'_> {
         } else if let Some(index) = self.acks.remove(&id)
             && let Some(entry) = self.local.window.borrow().entry(index)
         {
-            entry.answered(now);
+            let local = self.local;
+            let mut measurements = local.measurements.borrow_mut();
+            match local.shared.accepted.check(&local.plan, &entry.emission, &incoming.args) {
+                Ok(()) => entry.answered(now),
+                Err(why) => {
+                    entry.refused();
+                    measurements.refused(&local.plan, &entry.emission, &why);
+                }
+            }
             self.mailbox.heard.set(true);
-            self.local.measurements.borrow_mut().acknowledged(&entry.emission, now);
+            measurements.acknowledged(&entry.emission, now);
         } else if self.whoami == Some(id) {
             self.is_told_where_it_is(&incoming.args);
         }

@@ -15,7 +15,7 @@ const LATENCIES: [(&str, Latency); 5] = [
     ("complete", Latency::Complete),
     ("ack", Latency::Ack),
 ];
-const COUNTS: [(&str, Count); 8] = [
+const COUNTS: [(&str, Count); 9] = [
     ("missing", Count::Missing),
     ("duplicate", Count::Duplicate),
     ("misdelivered", Count::Misdelivered),
@@ -24,6 +24,7 @@ const COUNTS: [(&str, Count); 8] = [
     ("unidentified", Count::Unidentified),
     ("missed_offline", Count::MissedOffline),
     ("unanswered", Count::Unanswered),
+    ("refused", Count::Refused),
 ];
 /// Measures of the whole run.
 const PLAIN: [(&str, Metric); 14] = [

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json_path::JsonPath;
 
-use super::{Drop, FlowStep, Transport};
+use super::{Ack, Drop, FlowStep, Transport};
 use crate::scenario::template::Template;
 use crate::vocab::quantity::Rate;
 use crate::wire::Path;
@@ -122,7 +122,8 @@ pub struct Traffic {
     pub arrivals: Arrivals,
     /// Event and arguments, with `${room}`, `${room.next}`, `${payload}` and `${token}`.
     pub emit: Vec<Template>,
-    pub ack: bool,
+    /// Whether it is acknowledged, and with what, or it is refused.
+    pub ack: Option<Ack>,
     /// 0 where `emit` has no payload.
     pub payload_size: usize,
     pub binary: bool,

@@ -164,6 +164,8 @@ pub enum Count {
     MissedOffline,
     /// Sent, and never acknowledged.
     Unanswered,
+    /// Acknowledged with something else than it must be.
+    Refused,
 }
 
 /// Which value of a distribution.

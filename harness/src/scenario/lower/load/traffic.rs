@@ -32,9 +32,9 @@ pub(in crate::scenario::lower) fn lower(node: &Node, world: &World<'_>, cx: &mut
             let invocation = invocation?;
             let action = &world.actions[&invocation.action];
             let (emit, ack) = actions::substitute(action, &invocation.args);
-            (emit, own_ack.or(ack).is_some())
+            (emit, own_ack.or(ack))
         }
-        (None, Some(emit)) => (emit?, own_ack.is_some()),
+        (None, Some(emit)) => (emit?, own_ack),
         _ => {
             cx.diagnostics.error(table.span(), "a traffic needs one of `do` and `emit`");
             return None;
@@ -53,7 +53,7 @@ pub(in crate::scenario::lower) fn lower(node: &Node, world: &World<'_>, cx: &mut
     let delivers_to_node = table.get("delivers_to");
     let delivers_to = match delivers_to_node {
         Some(node) => Some(delivers_to(node, world.rooms, cx)?),
-        None if ack => None,
+        None if ack.is_some() => None,
         None => {
             cx.diagnostics.error(table.span(), "a traffic needs `delivers_to`, or `ack = true` if nobody else gets it");
             return None;
