@@ -51,8 +51,7 @@ fn pieces(text: &str, span: &Span, diagnostics: &mut Diagnostics) -> Vec<Piece> 
                 },
             })
             .collect(),
-        Err(offset) => {
-            let problem = "`${` without its `}`, or with too many others inside";
+        Err((offset, problem)) => {
             diagnostics.error(part_of_string(span, text, offset..text.len()), problem);
             Vec::new()
         }
@@ -65,8 +64,8 @@ pub(super) enum Part<'a> {
     Expr(&'a str, usize),
 }
 
-/// Cuts a string at its `${…}`, which may nest. The error is the place of an unclosed one.
-pub(super) fn split(text: &str) -> Result<Vec<Part<'_>>, usize> {
+/// Cuts a string at its `${…}`, which may nest. The error is the place of one that does not end, and why it does not.
+pub(super) fn split(text: &str) -> Result<Vec<Part<'_>>, (usize, &'static str)> {
     let mut parts = Vec::new();
     let mut literal = String::new();
     let mut at = 0;
@@ -79,7 +78,7 @@ pub(super) fn split(text: &str) -> Result<Vec<Part<'_>>, usize> {
             continue;
         }
         literal.push_str(&text[at..start]);
-        let length = closing_brace(&text[start + 2..]).ok_or(start)?;
+        let length = closing_brace(&text[start + 2..]).map_err(|problem| (start, problem))?;
         if !literal.is_empty() {
             parts.push(Part::Literal(std::mem::take(&mut literal)));
         }
@@ -96,18 +95,18 @@ pub(super) fn split(text: &str) -> Result<Vec<Part<'_>>, usize> {
 /// Expressions in expressions; nobody writes more than two.
 const DEEPEST: usize = 32;
 
-fn closing_brace(text: &str) -> Option<usize> {
+fn closing_brace(text: &str) -> Result<usize, &'static str> {
     let mut depth = 0;
     for (index, c) in text.char_indices() {
         match c {
-            '{' if depth == DEEPEST => return None,
+            '{' if depth == DEEPEST => return Err("`${` with too many others inside"),
             '{' => depth += 1,
-            '}' if depth == 0 => return Some(index),
+            '}' if depth == 0 => return Ok(index),
             '}' => depth -= 1,
             _ => {}
         }
     }
-    None
+    Err("`${` without its `}`")
 }
 
 pub(super) fn expression(text: &str) -> Result<Expr, String> {
@@ -180,7 +179,7 @@ fn begins_with_a_word(text: &str) -> bool {
 }
 
 fn size_pieces(text: &str) -> Result<Vec<Piece>, String> {
-    let parts = split(text).map_err(|_| "`${` without its `}`".to_owned())?;
+    let parts = split(text).map_err(|(_, problem)| problem.to_owned())?;
     let pieces: Vec<Piece> = parts
         .into_iter()
         .map(|part| match part {
