@@ -37,7 +37,7 @@ const KINDS = {
     const { Pool } = require("pg");
     const pool = new Pool({ connectionString: `postgres://${address}` });
     pool.on("error", complain);
-    // @socket.io/postgres-adapter 0.5.0 has no handler for the errors of the connection it listens on: without this one, a
+    // An application sees to the errors of its connections; without this one, a
     // database that goes away ends the process.
     pool.on("connect", (client) => client.on("error", complain));
     await pool.query(`CREATE TABLE IF NOT EXISTS socket_io_attachments (
