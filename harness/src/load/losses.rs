@@ -10,7 +10,7 @@ use crate::record::{LossesOf, MissingBetween};
 
 /// Losses of one such stretch are counted together.
 const STRETCH: Nanos = 10_000_000;
-/// What was sent so shortly ahead of an outage may still have been under way when it began.
+/// What was sent so shortly ahead of an outage may still have been under way when it began, at least.
 const UNDER_WAY: Nanos = 250_000_000;
 /// For so long behind an outage servers may still be about to connect with what was away.
 const BEHIND: Nanos = 5_000_000_000;
@@ -59,12 +59,19 @@ impl Losses {
         seconds
     }
 
-    /// What belongs to each of these outages, and how many messages belong to none.
-    pub(super) fn told_apart(&self, outages: &[Span], name: impl Fn(u32) -> String) -> (Vec<LossesOf>, u64) {
+    /// What belongs to each of these outages, and how many messages belong to none. `under_way` is how long messages of this run
+    /// took: what was sent so long ahead of an outage may have met it.
+    pub(super) fn told_apart(
+        &self,
+        outages: &[Span],
+        under_way: Nanos,
+        name: impl Fn(u32) -> String,
+    ) -> (Vec<LossesOf>, u64) {
+        let under_way = under_way.max(UNDER_WAY);
         let mut of: Vec<LossesOf> = vec![LossesOf::default(); outages.len()];
         let mut elsewhere = 0;
         for ((stretch, (from, to)), count) in self.0.iter().filter(|(_, count)| **count > 0) {
-            match place(outages, stretch * STRETCH, (stretch + 1) * STRETCH) {
+            match place(outages, under_way, stretch * STRETCH, (stretch + 1) * STRETCH) {
                 Place::Elsewhere => elsewhere += count,
                 Place::In(outage) => {
                     of[outage].during += count;
@@ -88,10 +95,10 @@ fn note(between: &mut Vec<MissingBetween>, from: &str, to: &str, count: u64) {
 }
 
 /// Where what was sent between two instants belongs: to the first outage that it lies in, else to the last that it lies behind.
-fn place(outages: &[Span], from: Nanos, to: Nanos) -> Place {
+fn place(outages: &[Span], under_way: Nanos, from: Nanos, to: Nanos) -> Place {
     let spans = || outages.iter().enumerate().filter_map(|(index, span)| Some((index, span.began?, span.ended)));
     let lasts = |&(_, began, ended): &(usize, Nanos, Option<Nanos>)| {
-        to > began - UNDER_WAY && ended.is_none_or(|ended| from <= ended)
+        to > began - under_way && ended.is_none_or(|ended| from <= ended)
     };
     if let Some((index, ..)) = spans().find(lasts) {
         return Place::In(index);
@@ -114,7 +121,7 @@ mod tests {
     #[test]
     fn each_loss_has_one_place() {
         let outages = [span(10, Some(13)), Span::default(), span(12, Some(14)), span(30, None)];
-        let at = |tenths: Nanos| place(&outages, tenths * SECOND / 10, tenths * SECOND / 10 + STRETCH);
+        let at = |tenths: Nanos| place(&outages, UNDER_WAY, tenths * SECOND / 10, tenths * SECOND / 10 + STRETCH);
         assert_eq!(at(97), Place::Elsewhere);
         assert_eq!(at(98), Place::In(0), "it may have been under way");
         assert_eq!(at(125), Place::In(0), "the first of two");
@@ -135,10 +142,19 @@ mod tests {
         other.lost(11 * SECOND, (0, 1));
         other.found(11 * SECOND, (0, 1));
         losses.add(&other);
-        let (of, elsewhere) = losses.told_apart(&[span(10, Some(13))], |node| node.to_string());
+        let (of, elsewhere) = losses.told_apart(&[span(10, Some(13))], 0, |node| node.to_string());
         assert_eq!((of[0].during, of[0].behind, elsewhere), (6, 1, 4));
         let between: Vec<_> = of[0].between.iter().map(|pair| (&*pair.from, &*pair.to, pair.missing)).collect();
         assert_eq!(between, [("0", "1", 5), ("1", "0", 2)]);
         assert_eq!(losses.by_second((0, 1)), BTreeMap::from([(11, 4), (14, 1), (25, 4)]));
+    }
+
+    /// Where messages take seconds, those of seconds ago meet an outage.
+    #[test]
+    fn what_was_under_way_for_long_met_the_outage() {
+        let mut losses = Losses::default();
+        losses.lost(7 * SECOND, (0, 1));
+        let elsewhere = |under_way: Nanos| losses.told_apart(&[span(10, Some(13))], under_way, |_| String::new()).1;
+        assert_eq!((elsewhere(SECOND), elsewhere(4 * SECOND)), (1, 0));
     }
 }

@@ -233,7 +233,9 @@ pub(super) fn outages(result: &mut LoadResult, shared: &Shared, workers: &[Worke
         return;
     }
     let spans: Vec<_> = outages.iter().map(|place| span(&shared.chaos[*place])).collect();
-    let (of, elsewhere) = losses.told_apart(&spans, |node| shared.cluster.name(node));
+    let took = result.traffic.iter().filter_map(|traffic| traffic.latency.get("service")).map(|service| service.p99);
+    let under_way = took.max().unwrap_or(0).min(i64::MAX as u64) as i64;
+    let (of, elsewhere) = losses.told_apart(&spans, under_way, |node| shared.cluster.name(node));
     outages.into_iter().zip(of).for_each(|(place, of)| result.upsets[place].losses = Some(of));
     result.missing_elsewhere = Some(elsewhere);
 }
