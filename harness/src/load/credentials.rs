@@ -15,7 +15,7 @@ use super::random::{Purpose, Stream};
 use crate::client::ConnectOptions;
 use crate::play::shown::adding;
 use crate::scenario::Loaded;
-use crate::scenario::model::{FlowAction, FlowStep, HandOut, Population};
+use crate::scenario::model::{Ack, FlowAction, FlowStep, HandOut, Population};
 use crate::scenario::template::{Expr, Scope, TOKEN, Template};
 use crate::secrets;
 
@@ -322,7 +322,12 @@ fn wanted(loaded: &Loaded, name: &str, users: &Population) -> Vec<String> {
         scenario.rooms[group].join.args.iter().for_each(|arg| look(arg, false));
     }
     for traffic in scenario.traffic.values().filter(|traffic| traffic.from == name) {
-        traffic.emit.iter().for_each(|arg| look(arg, traffic.identify.is_some()));
+        let answers = match &traffic.ack {
+            Some(Ack::OneOf(lists)) => lists.as_slice(),
+            Some(Ack::Any) | None => &[],
+        };
+        let args = traffic.emit.iter().chain(answers.iter().flatten());
+        args.for_each(|arg| look(arg, traffic.identify.is_some()));
     }
     names
 }

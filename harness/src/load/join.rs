@@ -39,14 +39,7 @@ impl Join {
         let (scope, lists) = &**wanted;
         let refused = |why: String| format!("{} was answered with {}: {why}", self.call(), answer.json());
         let values = answer.to_values().map_err(|error| refused(error.to_string()))?;
-        let mut why = String::new();
-        for list in lists {
-            match scope.clone().match_all(list, &values) {
-                Ok(()) => return Ok(()),
-                Err(differs) => why = differs,
-            }
-        }
-        Err(refused(why))
+        scope.match_any(lists, &values).map_err(refused)
     }
 }
 

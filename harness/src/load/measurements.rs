@@ -686,6 +686,10 @@ impl Measurements {
         entry: &Entry,
         fate: DeliveryOutcome,
     ) {
+        // It was for nobody, and who got it all the same was not wronged.
+        if entry.is_refused() {
+            return;
+        }
         let is_spoilt = matches!(fate, DeliveryOutcome::Missing(_)) && self.was_spoilt(user, entry.emission.traffic);
         if plan.is_cluster() && !is_spoilt {
             self.note_pair((entry.origin().node, node), fate);
@@ -715,8 +719,6 @@ impl Measurements {
                 let witness = ViolationEvidence { kind: Kind::Missing, receiver: user, entry, at: None, stays, seen };
                 self.witnesses.note(plan, window, &witness);
             }
-            // It was for nobody, and who got it all the same was not wronged.
-            DeliveryOutcome::May(_) | DeliveryOutcome::Undecided if entry.is_refused() => {}
             DeliveryOutcome::Excused => counts.excused += 1,
             DeliveryOutcome::Undecided => counts.undecided += 1,
             DeliveryOutcome::May(here) => {

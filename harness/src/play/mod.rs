@@ -20,6 +20,7 @@ use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 pub(crate) use player::{too_few_nodes, unique};
+pub(crate) use transcript::clip;
 
 use crate::client::{Endpoint, Http};
 use crate::clock;

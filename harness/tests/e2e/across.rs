@@ -271,6 +271,30 @@ fn a_cluster_in_which_nothing_crosses_has_not_passed() {
     assert!(said.contains("it is not decided whether they are lost"), "{said}");
 }
 
+/// Nobody waits for a message that was refused, and between which servers it would have gone decides nothing.
+#[test]
+fn a_message_that_is_refused_crosses_to_nobody() {
+    let Some(cluster) = Joined::start(&Wanted { adapter: "redis", ..Wanted::default() }) else { return };
+    let place = Place::new();
+    let text = chat(&cluster.target(), "", 1);
+    // What is refused does not come: the fixture sends it under another name.
+    let refusing = text.replacen("ack         = true", "ack         = [{ not = \"what it says\" }]", 1).replacen(
+        "event = \"msg\", args",
+        "event = \"elsewhere\", args",
+        1,
+    );
+    let (exit, said) = place.attempt(&refusing, &[]);
+    assert_eq!(exit, 1, "{said}");
+    assert!(said.contains(" refused of tell, and no threshold says how many may be"), "{said}");
+    let load = place.entry("load");
+    let counts = |traffic: usize, name: &str| load["traffic"][traffic]["counts"][name].as_u64().unwrap();
+    assert_eq!((counts(0, "refused"), counts(0, "owed"), counts(0, "undecided")), (counts(0, "sent"), 0, 0), "{said}");
+    let of_pairs = |name: &str| -> u64 {
+        load["cluster"]["pairs"].as_array().unwrap().iter().map(|pair| pair[name].as_u64().unwrap()).sum()
+    };
+    assert_eq!((of_pairs("owed"), of_pairs("undecided")), (counts(1, "owed"), 0), "{said}");
+}
+
 #[test]
 fn what_is_lost_between_servers_is_counted_to_the_unit() {
     let place = Place::new();

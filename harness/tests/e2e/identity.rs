@@ -141,6 +141,22 @@ fn a_message_that_is_refused_is_owed_to_nobody() {
     assert_eq!(exit, 0, "{said}");
 }
 
+/// Two runs in the same rooms of an application that batches: its events carry messages of both.
+#[test]
+fn another_run_is_seen_in_batches_too() {
+    let Some(app) = App::start("room", &[("MODE", "batch")]) else { return };
+    let (url, text) = (app.url(), scenario(BY_STAMP));
+    let attempt = || Place::new().attempt(&text, &["--target", &url]);
+    let both = std::thread::scope(|scope| {
+        let other = scope.spawn(attempt);
+        [attempt(), other.join().unwrap()]
+    });
+    for (exit, said) in both {
+        assert_eq!(exit, 4, "{said}");
+        assert!(said.contains("were of 1 other run of sio-bench at the same time"), "{said}");
+    }
+}
+
 #[test]
 fn what_is_lost_from_a_batch_is_missing() {
     let Some(run) = run(&[("MODE", "batch"), ("FAULT", "lost"), ("EVERY", "50")], BY_STAMP) else { return };

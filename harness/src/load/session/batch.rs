@@ -17,7 +17,7 @@ impl UserSession<'_> {
         let local = self.local;
         let copies = local.shared.identities.all(incoming);
         let (own, others): (Vec<_>, Vec<_>) = copies.into_iter().partition(|copy| copy.run == local.shared.run);
-        local.measurements.borrow_mut().tally.foreign += others.len() as u64;
+        others.iter().for_each(|copy| self.note_foreign(copy));
         let (fences, messages): (Vec<_>, Vec<_>) = own.iter().partition(|copy| copy.emission >= fences::FIRST);
         messages.iter().for_each(|copy| self.judge_among(copy, incoming));
         // What stands ahead of a fence has come by now.

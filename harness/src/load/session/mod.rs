@@ -273,11 +273,7 @@ impl UserSession<'_> {
         match local.shared.identities.read(incoming) {
             Some(copy) if copy.among_others => self.judge_all(incoming),
             Some(copy) if copy.run == local.shared.run => self.judge(&copy, incoming),
-            Some(copy) => {
-                let tally = &mut local.measurements.borrow_mut().tally;
-                tally.foreign += 1;
-                tally.strangers.came(copy.run, copy.emission, self.arrived_at - self.connected_at);
-            }
+            Some(copy) => self.note_foreign(&copy),
             None => self.unread(incoming),
         }
         if let Some(id) = incoming.id {
@@ -290,6 +286,13 @@ impl UserSession<'_> {
             let pause = Duration::from_secs_f64(bytes as f64 / read_rate as f64);
             self.paused_until = Some(self.paused_until.unwrap_or_else(clock::now) + pause);
         }
+    }
+
+    /// Notes a copy of a message of another run.
+    fn note_foreign(&self, copy: &Reading) {
+        let tally = &mut self.local.measurements.borrow_mut().tally;
+        tally.foreign += 1;
+        tally.strangers.came(copy.run, copy.emission, self.arrived_at - self.connected_at);
     }
 
     /// Takes an event by which no message can be recognised at once.
@@ -383,7 +386,7 @@ impl UserSession<'_> {
         {
             let local = self.local;
             let mut measurements = local.measurements.borrow_mut();
-            match local.shared.accepted.check(&local.plan, &entry.emission, &incoming.args) {
+            match local.shared.accepted.check(&local.plan, &entry.emission, &self.credentials.known, &incoming.args) {
                 Ok(()) => entry.answered(now),
                 Err(why) => {
                     entry.refused();

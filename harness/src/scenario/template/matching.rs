@@ -23,6 +23,18 @@ impl Scope {
         Ok(())
     }
 
+    /// Whether the arguments match one of several lists; the error says how they differ from the last.
+    pub fn match_any(&self, lists: &[Vec<Template>], values: &[Value]) -> Result<(), String> {
+        let mut why = String::new();
+        for list in lists {
+            match self.clone().match_all(list, values) {
+                Ok(()) => return Ok(()),
+                Err(differs) => why = differs,
+            }
+        }
+        Err(why)
+    }
+
     fn match_at(&mut self, pattern: &Template, value: &Value, path: &mut String) -> Result<(), String> {
         match (pattern, value) {
             (Template::Text(pieces), _)
