@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
 
-use crate::apps::{App, modules};
+use crate::apps::{App, modules, port_of};
 use crate::balancer::HaProxy;
 use crate::common::{Place, has, has_node, is_sound, targets};
 
@@ -72,9 +72,8 @@ fn node(number: usize, redis: u16, wanted: &Wanted<'_>) -> Process {
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let port = lines.find_map(|line| line.unwrap().strip_prefix("LISTENING ")?.trim().parse().ok());
-    Process { child, port: port.unwrap_or_else(|| panic!("node {number} did not listen")) }
+    let port = port_of(&mut child, "a node");
+    Process { child, port }
 }
 
 impl Joined {
@@ -232,9 +231,8 @@ fn workers() -> Option<Process> {
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let port = lines.find_map(|line| line.unwrap().strip_prefix("LISTENING ")?.trim().parse().ok());
-    Some(Process { child, port: port.unwrap_or_else(|| panic!("the primary did not listen")) })
+    let port = port_of(&mut child, "the primary");
+    Some(Process { child, port })
 }
 
 #[test]

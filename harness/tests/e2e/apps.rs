@@ -9,6 +9,15 @@ use serde_json::Value;
 
 use crate::common::{has_node, targets};
 
+/// Where a program listens, as it says on its standard output.
+pub fn port_of(child: &mut Child, name: &str) -> u16 {
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let port = lines.find_map(|line| line.unwrap().strip_prefix("LISTENING ")?.trim().parse().ok());
+    // Whatever else it prints must not fill the pipe.
+    std::thread::spawn(move || lines.map_while(Result::ok).count());
+    port.unwrap_or_else(|| panic!("{name} did not listen"))
+}
+
 /// An application, for as long as this lives.
 pub struct App {
     child: Child,
@@ -31,11 +40,8 @@ impl App {
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let port = lines.find_map(|line| line.unwrap().strip_prefix("LISTENING ")?.trim().parse().ok());
-        // Whatever else it prints must not fill the pipe.
-        std::thread::spawn(move || lines.map_while(Result::ok).count());
-        Some(Self { child, port: port.unwrap_or_else(|| panic!("{name}.js did not listen")) })
+        let port = port_of(&mut child, name);
+        Some(Self { child, port })
     }
 
     pub fn url(&self) -> String {
