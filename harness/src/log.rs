@@ -6,7 +6,7 @@ use std::io;
 use std::str::FromStr as _;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use tracing_subscriber::filter::Targets;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt as _;
 
@@ -22,11 +22,17 @@ static ON: AtomicBool = AtomicBool::new(false);
 pub struct Filter(Targets);
 
 impl Filter {
+    fn is_off(&self) -> bool {
+        self.0.iter().all(|(_, level)| level == LevelFilter::OFF)
+    }
+
     /// `debug`, or `info,sio_bench::load=debug`; the error says what was expected.
     pub fn parse(text: &str) -> Result<Self, String> {
         let expected = || {
             format!("expected one of {}, or by module: info,sio_bench::load=debug; found `{text}`", LEVELS.join(", "))
         };
+        // A variable that is set to nothing is not set.
+        let text = if text.trim().is_empty() { "off" } else { text };
         for part in text.split(',') {
             let (module, level) = part.rsplit_once('=').unwrap_or(("sio_bench", part));
             // A word that is no level is a module to the library, so that a slip of the pen would say nothing at all.
@@ -42,8 +48,11 @@ impl Filter {
     }
 }
 
-/// Says from now on what the filter lets through.
+/// Says from now on what the filter lets through, if that is anything.
 pub fn init(filter: Filter) {
+    if filter.is_off() {
+        return;
+    }
     let lines = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(Aside);
     let subscriber = tracing_subscriber::registry().with(filter.0).with(lines);
     // Fails only where something listens already, and the program does this once.
@@ -98,9 +107,16 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_filter_is_refused_with_what_is_one() {
-        for text in ["", "loud", "debug,", "load=debug", "sio_bench::load=loud", "debug=sio_bench", "sio_benches=debug"]
+    fn a_filter_that_lets_nothing_through_is_none() {
+        for (text, is_off) in [("", true), (" ", true), ("off", true), ("sio_bench::load=off", true), ("error", false)]
         {
+            assert_eq!(Filter::parse(text).unwrap().is_off(), is_off, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_filter_is_refused_with_what_is_one() {
+        for text in ["loud", "debug,", "load=debug", "sio_bench::load=loud", "debug=sio_bench", "sio_benches=debug"] {
             let error = Filter::parse(text).unwrap_err();
             assert!(error.contains("expected one of off, error") && error.contains(&format!("`{text}`")), "{error}");
         }
