@@ -17,14 +17,13 @@ use tokio::task::JoinHandle;
 
 use super::Latest;
 use crate::report::figures::render;
+use crate::wire::listen;
 
 const FORMAT: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 /// Whoever reads figures asks, reads, and goes.
 const LIMIT: Duration = Duration::from_secs(10);
 /// Connections at a time; the next ones wait. The open files of a run are for its users.
 const MOST: usize = 16;
-/// How long nobody is taken when somebody could not be.
-const RETRY: Duration = Duration::from_millis(10);
 
 /// Answers until the task is aborted.
 pub(super) async fn serve(address: SocketAddr, latest: Latest) -> Result<JoinHandle<()>, String> {
@@ -38,11 +37,7 @@ async fn accept(listener: TcpListener, latest: Latest, limit: Duration) {
     let places = Arc::new(Semaphore::new(MOST));
     // Nobody closes them.
     while let Ok(place) = places.clone().acquire_owned().await {
-        let Ok((stream, _)) = listener.accept().await else {
-            // Too many open files, as a rule: those that close make room.
-            tokio::time::sleep(RETRY).await;
-            continue;
-        };
+        let (stream, _) = listen::next(&listener).await;
         let latest = latest.clone();
         tokio::spawn(async move {
             // Whoever takes longer, or goes, has no figures.

@@ -357,3 +357,23 @@ fn what_is_done_to_a_server_is_known_and_stands_alone() {
         assert!(said.contains("cannot be a part of `together`"), "{step}: {said}");
     }
 }
+
+/// An option reaches a server in its environment, which cannot hold everything.
+#[test]
+fn an_option_has_no_control_characters() {
+    let with = |options: &str| {
+        let each = "each = { text = [\"plain\", \"go\\u0000away\"] }";
+        let text = format!(
+            "name = \"x\"\n[[case]]\nname = \"c\"\n{each}\noptions = {{ {options} }}\nclients = {{ a = {{}} }}\nsteps = [{{ at = \"a\", silent = true }}]\n"
+        );
+        load(named(&text), &[], None)
+    };
+    assert!(with("deny = \"no, go away: ü\"").is_ok());
+    for refused in
+        ["deny = \"go\\u0000away\"", "cors = \"a\\nSIO_DENY=b\"", "cookie = \"\\u001b[2J\"", "deny = \"${text}\""]
+    {
+        let said = with(refused).unwrap_err();
+        assert!(said.contains("no option has control characters in it"), "{refused}: {said}");
+        assert!(!said.contains(['\0', '\u{1b}']), "{refused}: {said:?}");
+    }
+}

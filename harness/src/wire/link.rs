@@ -24,8 +24,6 @@ const MOST_UNDER_WAY: usize = 64 << 20;
 const COST: usize = 64;
 /// A piece of fewer bytes is not kept in a buffer for many.
 const SMALL: usize = CHUNK / 4;
-/// How long nobody is taken when somebody could not be.
-const RETRY: Duration = Duration::from_millis(10);
 
 /// What a case does to a link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -134,11 +132,7 @@ impl Drop for Link {
 
 async fn accept(listener: TcpListener, target: SocketAddr, path: Path, state: Arc<watch::Sender<State>>) {
     loop {
-        let Ok((client, _)) = listener.accept().await else {
-            // Too many open files, as a rule: those that close make room.
-            tokio::time::sleep(RETRY).await;
-            continue;
-        };
+        let (client, _) = super::listen::next(&listener).await;
         if state.borrow().severed {
             // Fails only on a socket that is dead already.
             let _ = client.set_zero_linger();

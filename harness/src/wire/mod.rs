@@ -10,6 +10,7 @@ pub mod frame;
 pub(crate) mod held;
 pub mod http1;
 pub mod link;
+pub(crate) mod listen;
 pub mod polling;
 pub mod websocket;
 

@@ -8,19 +8,16 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
 use self::pool::Pool;
 use crate::vocab;
+use crate::wire::listen;
 
 /// The cookie that keeps a session on its node; its value is the node's number.
 pub const COOKIE: &str = "sio-bench-node";
-
-/// How long nobody is taken when somebody could not be.
-const RETRY: Duration = Duration::from_millis(10);
 
 /// A balancer that runs until it is dropped.
 pub struct Balancer {
@@ -84,11 +81,9 @@ impl Drop for Balancer {
 async fn accept(listener: &TcpListener, kind: vocab::Balancer, pool: &Arc<Pool>, mut dropped: watch::Receiver<u64>) {
     loop {
         tokio::select! {
-            accepted = listener.accept() => match accepted {
-                Ok((client, from)) => _ = tokio::spawn(serve(client, from, kind, Arc::clone(pool), dropped.clone())),
-                // Too many open files, as a rule: those that close make room.
-                Err(_) => tokio::time::sleep(RETRY).await,
-            },
+            (client, from) = listen::next(listener) => {
+                tokio::spawn(serve(client, from, kind, Arc::clone(pool), dropped.clone()));
+            }
             changed = dropped.changed() => if changed.is_err() { return },
         }
     }
@@ -119,6 +114,7 @@ async fn serve(
 mod tests {
     use std::io::{Read as _, Write as _};
     use std::net::{Shutdown, TcpListener, TcpStream};
+    use std::time::Duration;
 
     use super::*;
 
