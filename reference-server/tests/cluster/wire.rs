@@ -69,6 +69,36 @@ async fn garbage_is_ignored() {
     assert!(node.redis.as_ref().unwrap().stats().garbage > 20);
 }
 
+/// No number that a node says is believed: neither how many clients it has asked, nor how long it waits.
+#[tokio::test]
+async fn absurd_numbers_of_other_nodes_harm_nobody() {
+    let Some(broker) = Broker::start().await else { return };
+    // Whoever listens there counts as a node.
+    let client = redis::Client::open(broker.url("redis")).unwrap();
+    let mut watch = client.get_async_pubsub().await.unwrap();
+    watch.subscribe("socket.io-request#/#").await.unwrap();
+    let node = Node::reference("A", &broker.url("redis")).await;
+    let mut a = node.connect().await;
+    let asked = a.ask("emit", json!([{ "event": "q", "to": "nobody", "timeout": 1_000 }])).await;
+    let request = soon("request", watch.on_message().next()).await.unwrap();
+    let request = sio_protocol::packed::read(&request.get_payload_bytes().to_vec().into()).unwrap();
+    let id = request.get("requestId").and_then(|id| id.as_str()).unwrap();
+    // Their sum, if it wrapped around, would be that nobody was asked.
+    for count in [u64::MAX, 1] {
+        let body = format!(r#"{{"type":8,"requestId":"{id}","clientCount":{count}}}"#);
+        broker.publish("socket.io-response#/#", body.as_bytes()).await;
+    }
+    assert_eq!(a.answer_to(asked).await, json!({ "acks": [], "error": "timeout" }));
+    for timeout in ["18446744073709551615", "1e300", "-1"] {
+        let packet = r#"{"type":2,"data":["asked"],"nsp":"/"}"#;
+        let opts = format!(r#"{{"rooms":[],"except":[],"flags":{{"timeout":{timeout}}}}}"#);
+        let body = format!(r#"{{"uid":"u","requestId":"x","type":7,"packet":{packet},"opts":{opts}}}"#);
+        broker.publish("socket.io-request#/#", body.as_bytes()).await;
+        assert_eq!(a.event().await, json!(["asked"]), "timeout {timeout}");
+    }
+    assert_eq!(fence(&mut a, &mut []).await, [[]] as [[serde_json::Value; 0]; 1]);
+}
+
 /// A broker that refuses says why.
 #[tokio::test]
 async fn what_is_wrong_is_told() {
