@@ -357,4 +357,24 @@ mod tests {
         let data = Args::from_json(r#"["e",{"_placeholder":true,"num":5}]"#, vec![]);
         assert!(data.check_placeholders().is_ok(), "without attachments it is data");
     }
+
+    #[test]
+    fn the_parts_are_the_elements() {
+        let args = Args::from_json(r#" ["e", [1,2], {"a":1.0}] "#, vec![]);
+        let parts: Vec<_> = args.parts().unwrap().into_iter().map(RawValue::get).collect();
+        assert_eq!(parts, [r#""e""#, "[1,2]", r#"{"a":1.0}"#]);
+    }
+
+    #[test]
+    fn no_arguments_are_an_empty_array() {
+        assert_eq!(().into_args().unwrap(), Args::from_json("[]", vec![]));
+    }
+
+    #[test]
+    fn a_last_argument_comes_behind_the_others() {
+        for (json, with) in [("[]", r#"["\"x"]"#), ("[ ]", r#"[ "\"x"]"#), (r#"["e",1] "#, r#"["e",1,"\"x"]"#)] {
+            let args = Args::from_json(json, bytes(&[b"b"])).with_last("\"x");
+            assert_eq!((args.json(), args.attachments()), (with, &bytes(&[b"b"])[..]));
+        }
+    }
 }

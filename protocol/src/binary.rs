@@ -130,4 +130,21 @@ mod tests {
         let args = Args::from_json(r#"["x",{"_placeholder":true,"num":0}]"#, vec![]);
         assert!(args.get::<Binary>(1).is_err(), "without attachments it is data");
     }
+
+    /// A value that is sent from inside of another has attachments of its own.
+    #[test]
+    fn who_emits_while_being_serialized_keeps_the_attachments_apart() {
+        struct Chatty;
+        impl Serialize for Chatty {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                let inner =
+                    Args::event("inner", (Binary::from(vec![1]), Binary::from(vec![2]))).map_err(S::Error::custom)?;
+                assert_eq!(inner.attachments().len(), 2);
+                Binary::from(vec![9]).serialize(serializer)
+            }
+        }
+        let args = Args::event("outer", (Binary::from(vec![8]), Chatty)).unwrap();
+        assert_eq!(args.attachments(), [Bytes::from_static(&[8]), Bytes::from_static(&[9])]);
+        assert!(serde_json::to_string(&Binary::default()).is_err(), "and nothing is left of it");
+    }
 }

@@ -492,17 +492,20 @@ fn cost(frame: &Frame) -> usize {
 }
 
 #[cfg(test)]
+mod edges;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
     const OPEN: &str = r#"0{"sid":"s","upgrades":[],"pingInterval":25000,"pingTimeout":20000}"#;
 
-    fn text(frame: &str) -> Frame {
+    pub(super) fn text(frame: &str) -> Frame {
         Frame::Text(frame.to_owned().into())
     }
 
     #[expect(clippy::disallowed_methods, reason = "an origin for a clock that stands still")]
-    fn now() -> Instant {
+    pub(super) fn now() -> Instant {
         Instant::now()
     }
 
@@ -534,7 +537,7 @@ mod tests {
         }
     }
 
-    fn open(transport: Transport) -> Connection {
+    pub(super) fn open(transport: Transport) -> Connection {
         let mut connection = Connection::new(transport);
         let handshake = r#"0{"sid":"s","upgrades":[],"pingInterval":25000,"pingTimeout":20000,"maxPayload":1000000}"#;
         connection.payload(&handshake.into(), now());

@@ -196,4 +196,20 @@ mod tests {
             assert!(matches!(feed(long), Err(PacketError::LongName { length: 4, longest: 3 })), "{long}");
         }
     }
+
+    /// The bound itself is still taken.
+    #[test]
+    fn a_packet_may_have_as_many_attachments_as_the_limit_says() {
+        let mut decoder = Decoder::new(Parser::Json, DecoderLimits { attachments: 3, ..DecoderLimits::default() });
+        assert_eq!(decoder.feed(Message::Text("53-[\"a\"]".into())), Ok(None));
+    }
+
+    /// SIO-BN-10: what is known only when the attachments are there is looked at then.
+    #[test]
+    fn a_placeholder_without_its_attachment_is_refused() {
+        let mut decoder = Decoder::new(Parser::Json, DecoderLimits::default());
+        let header = r#"51-["a",{"_placeholder":true,"num":1}]"#;
+        assert_eq!(decoder.feed(Message::Text(header.into())), Ok(None));
+        assert!(matches!(decoder.feed(Message::Binary(vec![1].into())), Err(PacketError::Placeholder(_))));
+    }
 }

@@ -49,3 +49,18 @@ impl Frame {
         self.len() == 0
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_frame_is_as_long_as_its_content() {
+        for (frame, len) in
+            [(Frame::text(""), 0), (Frame::text("4é"), 3), (Frame::binary(vec![]), 0), (Frame::binary(vec![7; 5]), 5)]
+        {
+            assert_eq!((frame.len(), frame.is_empty()), (len, len == 0), "{frame:?}");
+            assert_eq!(frame.cost(), len + 96, "{frame:?}");
+        }
+    }
+}

@@ -493,4 +493,99 @@ mod tests {
         assert!(decode(b"\x03", &UNDEFINED).is_err() && decode(b"\x03", b"\xc0").is_err());
         assert!(decode(b"\x03", b"\x90").is_ok());
     }
+
+    /// What a value of MessagePack becomes in JSON, or the error.
+    fn read(value: &[u8]) -> Result<String, PacketError> {
+        let mut reader = Reader { rest: value, json: String::new(), attachments: Vec::new() };
+        reader.value(0)?;
+        assert!(reader.rest.is_empty(), "{value:?}");
+        Ok(reader.json)
+    }
+
+    /// However wide it is written: encoders differ in that.
+    #[test]
+    fn a_number_is_the_same_in_each_width() {
+        let seven: [&[u8]; 10] = [
+            b"\x07",
+            b"\xcc\x07",
+            b"\xcd\0\x07",
+            b"\xce\0\0\0\x07",
+            b"\xcf\0\0\0\0\0\0\0\x07",
+            b"\xd0\x07",
+            b"\xd1\0\x07",
+            b"\xd2\0\0\0\x07",
+            b"\xd3\0\0\0\0\0\0\0\x07",
+            b"\x07",
+        ];
+        assert!(seven.iter().all(|bytes| read(bytes) == Ok("7".to_owned())));
+        let minus_two: [&[u8]; 5] =
+            [b"\xfe", b"\xd0\xfe", b"\xd1\xff\xfe", b"\xd2\xff\xff\xff\xfe", b"\xd3\xff\xff\xff\xff\xff\xff\xff\xfe"];
+        assert!(minus_two.iter().all(|bytes| read(bytes) == Ok("-2".to_owned())));
+        assert_eq!(read(b"\xca\x3f\xc0\0\0"), Ok("1.5".to_owned()));
+        assert_eq!(read(b"\xcb\x3f\xf8\0\0\0\0\0\0"), Ok("1.5".to_owned()));
+    }
+
+    #[test]
+    fn a_length_is_the_same_in_each_width() {
+        type Case = (&'static [&'static [u8]], &'static [u8], &'static str);
+        let heads: [Case; 4] = [
+            (&[b"\x92", b"\xdc\0\x02", b"\xdd\0\0\0\x02"], b"\x01\x02", "[1,2]"),
+            (&[b"\x81", b"\xde\0\x01", b"\xdf\0\0\0\x01"], b"\xa1a\x01", r#"{"a":1}"#),
+            (&[b"\xa2", b"\xd9\x02", b"\xda\0\x02", b"\xdb\0\0\0\x02"], b"hi", r#""hi""#),
+            (&[b"\xc4\x02", b"\xc5\0\x02", b"\xc6\0\0\0\x02"], b"\x07\x08", r#"{"_placeholder":true,"num":0}"#),
+        ];
+        for (widths, content, json) in heads {
+            for head in widths {
+                assert_eq!(read(&[head, content].concat()).as_deref(), Ok(json), "{head:?}");
+            }
+        }
+    }
+
+    /// Typed arrays of 1 byte and of 8 would be `undefined` and a date; those of 2, 4 and 16 are bytes.
+    #[test]
+    fn extensions_of_fixed_length_have_it() {
+        for (marker, len) in [(0xd5, 2), (0xd6, 4), (0xd8, 16)] {
+            let packet = [&[marker, 0][..], &vec![7; len]].concat();
+            assert_eq!(read(&packet).as_deref(), Ok(r#"{"_placeholder":true,"num":0}"#), "{marker:x}");
+        }
+    }
+
+    #[test]
+    fn constants_are_those_of_json() {
+        for (byte, json) in [(0xc0, "null"), (0xc2, "false"), (0xc3, "true")] {
+            assert_eq!(read(&[byte]).as_deref(), Ok(json));
+        }
+        // As JavaScript writes what JSON has not.
+        let infinite: [&[u8]; 3] = [b"\xca\x7f\x80\0\0", b"\xcb\x7f\xf0\0\0\0\0\0\0", b"\xcb\x7f\xf8\0\0\0\0\0\0"];
+        assert!(infinite.iter().all(|bytes| read(bytes) == Ok("null".to_owned())));
+    }
+
+    /// Arrays and maps alike, to the level.
+    #[test]
+    fn nesting_has_a_bound() {
+        for (open, json) in [(&b"\x91"[..], "["), (b"\x81\xa1a", "{\"a\":")] {
+            let nested = |levels: usize| read(&[&open.repeat(levels)[..], b"\xc0"].concat());
+            assert_eq!(nested(MAX_DEPTH).map(|text| text.matches(json).count()), Ok(MAX_DEPTH));
+            assert!(nested(MAX_DEPTH + 1).is_err(), "{json}");
+        }
+    }
+
+    /// `undefined` as an id is none; another extension is not.
+    #[test]
+    fn an_id_may_be_undefined() {
+        let decode = |id: &[u8]| decode(&[b"\x84\xa4type\x02\xa3nsp\xa1/\xa4data\x91\xa1a\xa2id", id].concat().into());
+        assert_eq!(decode(&UNDEFINED).map(|packet| packet.id), Ok(None));
+        assert_eq!(decode(b"\x09").map(|packet| packet.id), Ok(Some(9)));
+        assert!(decode(b"\xd4\x01\x00").is_err());
+    }
+
+    /// The largest whole number that is written as one; beyond, JavaScript has no integers either.
+    #[test]
+    fn a_float_that_is_too_large_stays_one() {
+        for (float, first) in [(8.9e18, 0xcf), (9e18, 0xcb), (-8.9e18, 0xd3), (-9e18, 0xcb)] {
+            let mut out = Vec::new();
+            write_number(&mut out, &Number::from_f64(float).unwrap());
+            assert_eq!(out[0], first, "{float}");
+        }
+    }
 }

@@ -145,4 +145,14 @@ mod tests {
         let mut reader = Reader::new(&[0xd6, 0xff, 0, 0, 0, 60]);
         assert_eq!(reader.value(), Ok(Value::from("1970-01-01T00:01:00.000Z")));
     }
+
+    #[test]
+    fn what_is_skipped_is_behind() {
+        let mut out = Vec::new();
+        write_args(&mut out, &Args::from_json(r#"["e",{"a":[1,"two"]}]"#, vec![]));
+        write_text(&mut out, "next");
+        let mut reader = Reader::new(&out);
+        assert_eq!((reader.skip(), reader.text()), (Ok(()), Ok("next")));
+        assert!(reader.is_at_end());
+    }
 }

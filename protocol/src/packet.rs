@@ -405,4 +405,13 @@ mod tests {
             assert_eq!(strict, Ok(()), "{text}");
         }
     }
+
+    /// A hostile peer must not fill the log, and a message without the text helps nobody.
+    #[test]
+    fn an_error_shows_the_beginning_of_what_was_found() {
+        let message = |name: &str| decode(&format!("2{{\"{name}\":1}}")).unwrap().0.validate().unwrap_err().to_string();
+        assert!(message("short").contains(r#"{\"short\":1}"#), "{}", message("short"));
+        let long = message(&"é".repeat(1000));
+        assert!(long.contains(&"é".repeat(58)) && !long.contains(&"é".repeat(59)) && long.contains('…'), "{long}");
+    }
 }

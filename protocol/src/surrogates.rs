@@ -60,4 +60,16 @@ mod tests {
             assert_eq!(replaced(json).as_deref(), mended, "{json}");
         }
     }
+
+    /// Escapes of whole characters are stepped over, wherever they stand.
+    #[test]
+    fn a_lone_surrogate_is_found_behind_other_escapes() {
+        for ahead in ["\\u0041", "\\n", "\\\\", "\\ud83d\\ude00", "\\udc00"] {
+            for distance in 0..9 {
+                let json = format!("\"{}{ahead}\\ud800\"", "x".repeat(distance));
+                let mended = replaced(&json).unwrap_or_default();
+                assert!(mended.ends_with("\\ufffd\""), "{json} became {mended}");
+            }
+        }
+    }
 }

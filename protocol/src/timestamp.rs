@@ -81,4 +81,27 @@ mod tests {
             assert_eq!(text(wrong), None, "{wrong:?}");
         }
     }
+
+    /// Day by day through four centuries and their borders.
+    #[test]
+    fn the_calendar_is_that_of_gregory() {
+        let leap = |year: i64| year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+        // 1 January 1970 is day 0.
+        let mut day = 0;
+        for year in 1970..2410 {
+            for (month, days) in (1..).zip([31, 28 + i64::from(leap(year)), 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]) {
+                for of_month in 1..=days {
+                    assert_eq!(date(day), (year, month, of_month));
+                    day += 1;
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_second_has_fewer_nanoseconds_than_a_milliard() {
+        let twelve = |nanos: u32| text(&[&nanos.to_be_bytes()[..], &0_i64.to_be_bytes()].concat());
+        assert_eq!(twelve(999_999_999).as_deref(), Some("1970-01-01T00:00:00.999Z"));
+        assert_eq!(twelve(1_000_000_000), None);
+    }
 }

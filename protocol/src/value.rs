@@ -308,4 +308,29 @@ mod tests {
             prop_assert_eq!(tail, Args::from_values(&values[1..]));
         }
     }
+
+    #[test]
+    fn a_value_is_looked_into() {
+        let value: Value = serde_json::from_str(r#"{"a":1,"b":{"c":"text"}}"#).unwrap();
+        assert_eq!(value.get("a"), Some(&Value::Number(1.into())));
+        assert_eq!(value.get("b").and_then(|b| b.get("c")).and_then(Value::as_str), Some("text"));
+        assert_eq!(
+            (value.get("c"), value.as_str(), Value::from("x").get("x"), Value::Null.get("a")),
+            (None, None, None, None)
+        );
+    }
+
+    #[test]
+    fn bytes_of_a_value_become_attachments() {
+        let bytes = Bytes::from_static(b"x");
+        let value = Value::Array(vec![Value::from("a\n"), Value::Binary(bytes.clone())]);
+        assert_eq!(value.to_json(), (r#"["a\n",{"_placeholder":true,"num":0}]"#.to_owned(), vec![bytes]));
+    }
+
+    #[test]
+    fn an_error_says_what_was_expected() {
+        let bytes = serde::de::value::BytesDeserializer::<serde::de::value::Error>::new(b"x");
+        let error = Value::deserialize(bytes).unwrap_err().to_string();
+        assert!(error.contains("a JSON value"), "{error}");
+    }
 }

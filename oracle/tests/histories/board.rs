@@ -7,6 +7,7 @@ use sio_oracle::board::{Answer, DeliveryOutcome, Facts, Nanos, Observation, Rece
 use sio_oracle::history::{Action, Emission, Event, History, NamespaceId, OperationId, Room, SocketId};
 
 use crate::sim::{Mode, Mutant, Sim};
+use crate::soundness::share;
 
 /// What makes a stream: the target, whoever sends.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -326,7 +327,7 @@ fn judge(history: &History) -> Board {
 #[test]
 fn a_correct_server_is_never_accused_while_it_runs() {
     let (mut must, mut may) = (0, 0);
-    for seed in 0..12_000 {
+    for seed in 0..share(12_000) {
         let mode =
             Mode { pipelined: seed % 2 == 1, namespaces: seed % 4 > 1, recovery: seed % 3 == 1, ..Mode::default() };
         let board = judge(&Sim::history(seed, 20, mode, None));
@@ -352,12 +353,12 @@ fn events_with_several_messages_accuse_nobody_and_hide_no_loss() {
         board
     };
     let mut must = 0;
-    for seed in 0..3_000 {
+    for seed in 0..share(3_000) {
         let board = judge(seed, None);
         assert!(board.wrong.is_empty(), "seed {seed}: {:?}", board.wrong);
         must += board.must;
     }
-    assert!(must > 10_000, "{must} owed: the board has become weak");
+    assert!(must > share(10_000), "{must} owed: the board has become weak");
     let found = (0..200).filter(|seed| !judge(*seed, Some(Mutant::DropOnePercent)).wrong.is_empty()).count();
     println!("{must} owed, losses found in {found} of 200");
     assert!(found > 20, "losses were found in {found} of 200 histories");
@@ -366,7 +367,7 @@ fn events_with_several_messages_accuse_nobody_and_hide_no_loss() {
 #[test]
 fn a_correct_cluster_is_never_accused_while_it_runs() {
     let (mut must, mut may) = (0, 0);
-    for seed in 0..4_000 {
+    for seed in 0..share(4_000) {
         let (pipelined, namespaces, recovery) = (seed % 2 == 1, seed % 4 > 1, seed % 3 == 1);
         let mode = Mode { pipelined, namespaces, recovery, cluster: true, ..Mode::default() };
         let board = judge_cluster(&Sim::history(seed, 20, mode, None), seed % 8 > 3);
@@ -382,7 +383,7 @@ fn a_correct_cluster_is_never_accused_while_it_runs() {
 #[test]
 fn a_cluster_that_hears_of_joins_late_is_not_accused() {
     let (mut must, mut may) = (0, 0);
-    for seed in 0..3_000 {
+    for seed in 0..share(3_000) {
         let mode = Mode { pipelined: seed % 2 == 1, cluster: true, subscribes: true, ..Mode::default() };
         let history = Sim::history(seed, 40, mode, None);
         let mut board =
@@ -393,7 +394,7 @@ fn a_cluster_that_hears_of_joins_late_is_not_accused() {
         may += board.may;
     }
     println!("{must} owed, {may} may");
-    assert!(must > 10_000, "{must} owed, {may} may: the board has become weak");
+    assert!(must > share(10_000), "{must} owed, {may} may: the board has become weak");
 }
 
 /// The same mutants as the exact engine's; what needs more than deliveries to be seen is left to that.

@@ -23,6 +23,11 @@ fn histories() -> u64 {
     std::env::var("SIO_HISTORIES").ok().and_then(|count| count.parse().ok()).unwrap_or(100_000)
 }
 
+/// So many of `of` as `SIO_HISTORIES` is of what is usual, and a tenth at least.
+pub fn share(of: u64) -> u64 {
+    of * histories().clamp(10_000, 100_000) / 100_000
+}
+
 #[test]
 fn a_correct_server_is_never_accused() {
     let threads = std::thread::available_parallelism().map_or(2, usize::from) as u64;

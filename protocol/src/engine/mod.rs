@@ -333,4 +333,27 @@ mod tests {
             }
         }
     }
+
+    /// To the byte: what is filled up to `maxPayload` by this must not be longer than that.
+    #[test]
+    fn a_frame_costs_its_bytes_and_a_separator() {
+        for frame in
+            [Frame::text("4hello"), Frame::text("6")].into_iter().chain((0..7).map(|len| Frame::binary(vec![7; len])))
+        {
+            let body = encode_payload(&[frame.clone(), frame.clone()]);
+            assert_eq!(body.len(), 2 * payload_len(&frame) - 1, "{frame:?}");
+        }
+    }
+
+    #[test]
+    fn a_body_is_its_bytes_whatever_it_is() {
+        let both =
+            |bytes: &'static str| [Payload::Text(bytes.into()), Payload::Binary(Bytes::from_static(bytes.as_bytes()))];
+        for bytes in ["", "4hé"] {
+            for body in both(bytes) {
+                assert_eq!((body.len(), body.is_empty()), (bytes.len(), bytes.is_empty()), "{body:?}");
+                assert_eq!(body.into_bytes(), bytes.as_bytes());
+            }
+        }
+    }
 }

@@ -246,4 +246,41 @@ mod tests {
             let _ = decode(&Payload::Binary(bytes.into()));
         }
     }
+
+    #[test]
+    fn a_binary_frame_begins_with_its_type() {
+        let bytes = Bytes::from_static(&[7, 8]);
+        assert_eq!(wrap_binary(&bytes), [4, 7, 8].as_slice());
+        assert_eq!(unwrap_binary(&wrap_binary(&bytes)), Ok(bytes));
+    }
+
+    /// Nothing can be told from what stands behind.
+    #[test]
+    fn nothing_is_read_behind_a_mistake() {
+        for payload in [
+            Payload::Text("2:4aa:4b2:4c".into()),
+            Payload::Binary(Bytes::from_static(b"\0\x02\xff4a\x01\x01\xff\x05\0\x02\xff4c")),
+        ] {
+            let read: Vec<_> = decode_payload(&payload).map(|frame| frame.ok()).collect();
+            assert_eq!(read, [Some(Frame::text("4a")), None], "{payload:?}");
+        }
+    }
+
+    #[test]
+    fn a_length_has_ten_digits_at_most() {
+        let text = |zeros: usize| decode(&Payload::Text(format!("{}2:4a", "0".repeat(zeros)).into()));
+        let binary =
+            |zeros: usize| decode(&Payload::Binary([&[0][..], &vec![0; zeros], b"\x02\xff4a"].concat().into()));
+        for (zeros, good) in [(8, true), (9, true), (10, false)] {
+            assert_eq!(text(zeros).is_ok(), good, "{zeros}");
+            assert_eq!(binary(zeros).is_ok(), good, "{zeros}");
+        }
+    }
+
+    #[test]
+    fn a_length_is_of_digits_and_not_longer_than_what_is_there() {
+        for wrong in [&b"\0\x0a\xff4aaaaaaaaa"[..], b"\0\x03\xff4a", b"\0\x04\xff4a", b"\x01\x02\xff\x04"] {
+            assert!(decode(&Payload::Binary(Bytes::copy_from_slice(wrong))).is_err(), "{wrong:?}");
+        }
+    }
 }

@@ -1,7 +1,11 @@
 //! Both ends on a simulated link with a hand-cranked clock.
 
+mod bare;
+mod calls;
 mod edges;
 mod ends;
+mod held;
+mod names;
 
 use std::time::{Duration, Instant};
 
