@@ -11,6 +11,7 @@ pub(crate) mod identity;
 mod outliers;
 mod remarks;
 pub mod samples;
+mod stalls;
 mod terminal;
 mod unruled;
 mod verdict;

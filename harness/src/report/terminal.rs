@@ -6,6 +6,7 @@ use super::capacity::{capacity_text, trial_line};
 use super::outliers;
 use super::remarks::remarks;
 use super::samples::{FEW_SAYS, has_few, marked};
+use super::stalls;
 use super::text::{bytes, count, plural, time};
 use crate::record::{
     Baseline, CaseResult, Change, Counts, Cpu, Entry, Growth, Header, LoadResult, ScenarioStart, Summary,
@@ -15,18 +16,24 @@ use crate::record::{
 /// Renders a whole record. The same text comes out at the end of a run and of `sio-bench report`.
 pub fn render(entries: &[Entry]) -> String {
     let mut out = String::new();
+    let mut seconds = Vec::new();
     for entry in entries {
         match entry {
             Entry::Header(header) => render_header(&mut out, header),
             Entry::Scenario(start) => render_start(&mut out, start),
             Entry::Case(case) => render_case(&mut out, case),
-            Entry::Load(load) => out.push_str(&load_table(load)),
+            Entry::Load(load) => {
+                out.push_str(&load_table(load));
+                stalls::remarks(load, &seconds).iter().for_each(|stall| line(&mut out, &format!("  {stall}\n")));
+                seconds.clear();
+            }
             Entry::Threshold(rule) => render_rule(&mut out, rule),
             Entry::Baseline(baseline) => render_baseline(&mut out, baseline),
             Entry::Change(change) => render_change(&mut out, change),
             Entry::Trial(trial) => line(&mut out, &trial_line(trial)),
             Entry::Capacity(capacity) => out.push_str(&capacity_text(capacity)),
-            Entry::Suite(_) | Entry::Capability(_) | Entry::Progress(_) | Entry::Footer(_) => {}
+            Entry::Progress(second) => seconds.push(second),
+            Entry::Suite(_) | Entry::Capability(_) | Entry::Footer(_) => {}
         }
     }
     out.push('\n');

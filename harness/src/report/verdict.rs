@@ -8,7 +8,8 @@ use super::text::{count, plural};
 use super::unruled::{Unruled, unruled};
 use crate::exit::Exit;
 use crate::record::{
-    CaseVerdict, EndedBy, Entry, LoadResult, ThresholdKind, ThresholdResult, ThresholdVerdict, WorkerTime, loads,
+    CaseVerdict, Counts, EndedBy, Entry, LoadResult, ThresholdKind, ThresholdResult, ThresholdVerdict, WorkerTime,
+    loads,
 };
 use crate::vocab::INTERRUPTED;
 
@@ -348,6 +349,21 @@ fn weak(entries: &[Entry]) -> Vec<String> {
     failures
 }
 
+fn acknowledgements(counts: &Counts) -> String {
+    format!("{} of {} acknowledged", count(counts.sent.saturating_sub(counts.unanswered)), count(counts.sent))
+}
+
+fn deliveries(counts: &Counts) -> String {
+    format!(
+        "{} of {} owed deliveries, {} duplicate, {} misdelivered, {} out of order",
+        count(counts.delivered),
+        count(counts.owed),
+        count(counts.duplicate),
+        count(counts.misdelivered),
+        count(counts.out_of_order)
+    )
+}
+
 fn successes(entries: &[Entry]) -> Vec<String> {
     let mut successes = Vec::new();
     let passed = cases(entries, CaseVerdict::Pass);
@@ -366,6 +382,8 @@ fn successes(entries: &[Entry]) -> Vec<String> {
         if load.traffic.is_empty() && load.users.requested > 0 {
             successes.push(format!("{} held", plural(load.users.connected, "user")));
         }
+        // A sentence for all traffics of a kind: one for each is not read.
+        let (mut acknowledged, mut delivered) = (None, None);
         for traffic in &load.traffic {
             let counts = traffic.counts;
             if counts.volatile > 0 {
@@ -378,20 +396,11 @@ fn successes(entries: &[Entry]) -> Vec<String> {
             if traffic.undecided {
                 continue;
             }
-            if counts.owed + counts.may == 0 {
-                let answered = counts.sent.saturating_sub(counts.unanswered);
-                successes.push(format!("{} of {} acknowledged", count(answered), count(counts.sent)));
-                continue;
-            }
-            successes.push(format!(
-                "{} of {} owed deliveries, {} duplicate, {} misdelivered, {} out of order",
-                count(counts.delivered),
-                count(counts.owed),
-                count(counts.duplicate),
-                count(counts.misdelivered),
-                count(counts.out_of_order)
-            ));
+            let sum = if counts.owed + counts.may == 0 { &mut acknowledged } else { &mut delivered };
+            *sum.get_or_insert_with(Counts::default) += counts;
         }
+        successes.extend(acknowledged.as_ref().map(acknowledgements));
+        successes.extend(delivered.as_ref().map(deliveries));
     }
     let thresholds = entries.iter().filter(|entry| matches!(entry, Entry::Threshold(_))).count() as u64;
     if thresholds > 0 {
@@ -411,7 +420,7 @@ fn successes(entries: &[Entry]) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::{Counts, Summary, TrafficResult, Users, WorkerTime};
+    use crate::record::{Summary, TrafficResult, Users};
 
     fn load(counts: Counts, busy: f64) -> Vec<Entry> {
         let traffic = TrafficResult { name: "t".to_owned(), counts, ..TrafficResult::default() };

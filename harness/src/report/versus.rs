@@ -138,7 +138,15 @@ pub fn measures(contenders: &[Contender]) -> IndexSet<&str> {
 }
 
 /// The median over the blocks of a contender, and how each one but the first compares with the first.
-pub type Cell = (String, Option<String>);
+#[derive(Clone, Debug)]
+pub struct Cell {
+    /// The median.
+    pub value: String,
+    /// How it compares, in words; nothing for the first.
+    pub says: Option<String>,
+    /// The ratio to the first and its interval, if there is one.
+    pub difference: Option<Difference>,
+}
 
 /// A figure of all contenders.
 struct Line {
@@ -169,6 +177,11 @@ pub fn grid(contenders: &[Contender]) -> Grid {
     Grid { rows: names.enumerate().map(of).collect(), head: lines.iter().map(|line| line.name.clone()).collect() }
 }
 
+/// Every figure that somebody has, and what there is of it for each target.
+pub fn figures(contenders: &[Contender]) -> Vec<(String, Vec<Cell>)> {
+    lines(contenders).into_iter().map(|line| (line.name, line.cells)).collect()
+}
+
 /// Every figure that somebody has, of every target against the first.
 fn lines(contenders: &[Contender]) -> Vec<Line> {
     if contenders.is_empty() {
@@ -185,7 +198,7 @@ fn lines(contenders: &[Contender]) -> Vec<Line> {
         (|value: f64| format!("{value:.1} us"), |value: f64| format!("{:.1} KiB", value / 1024.0));
     all.push(line("CPU for each delivery".to_owned(), |block| block.cpu, micros, contenders));
     all.push(line("memory for each user".to_owned(), |block| block.memory, kibibytes, contenders));
-    all.retain(|line| line.cells.iter().any(|(value, _)| value != NOTHING));
+    all.retain(|line| line.cells.iter().any(|cell| cell.value != NOTHING));
     all
 }
 
@@ -197,18 +210,39 @@ fn line(
     show: impl Fn(f64) -> String,
     contenders: &[Contender],
 ) -> Line {
-    let cell = |contender: &Contender| {
-        let values: Vec<f64> = contender.blocks.iter().filter_map(&value).collect();
-        median(values).map_or_else(|| NOTHING.to_owned(), &show)
-    };
+    let values = |contender: &Contender| contender.blocks.iter().filter_map(&value).collect::<Vec<f64>>();
     let against_first = |contender: &Contender| {
         let pairs = contenders[0].blocks.iter().zip(&contender.blocks);
         let pairs: Vec<_> = pairs.filter_map(|(a, b)| Some((value(a)?, value(b)?))).collect();
-        Difference::of_pairs(&pairs).map_or_else(|| NOTHING.to_owned(), |difference| difference.sentence())
+        Difference::of_pairs(&pairs)
     };
-    let cells = contenders.iter().enumerate();
-    let cells = cells.map(|(index, one)| (cell(one), (index > 0).then(|| against_first(one)))).collect();
-    Line { name, cells }
+    let first = median(values(&contenders[0]));
+    let cell = |(index, contender): (usize, &Contender)| {
+        let median = median(values(contender));
+        let value = median.map_or_else(|| NOTHING.to_owned(), &show);
+        if index == 0 {
+            return Cell { value, says: None, difference: None };
+        }
+        let difference = against_first(contender);
+        let says = difference.map_or_else(
+            || NOTHING.to_owned(),
+            |difference| {
+                let of_medians = first.zip(median).map(|(first, median)| median / first);
+                difference.sentence() + &of_medians.map_or_else(String::new, |ratio| apart(ratio, &difference))
+            },
+        );
+        Cell { value, says: Some(says), difference }
+    };
+    Line { name, cells: contenders.iter().enumerate().map(cell).collect() }
+}
+
+/// Why two medians that stand beside a ratio are not that ratio, where they are not within its interval.
+fn apart(of_medians: f64, difference: &Difference) -> String {
+    let inside = (difference.low + 1.0) * 0.98..=(difference.high + 1.0) * 1.02;
+    if inside.contains(&of_medians) {
+        return String::new();
+    }
+    format!("; the medians alone: x{of_medians:.2} (the ratio compares each block with the one beside it)")
 }
 
 /// The comparison in Markdown: every target against the first.
@@ -230,9 +264,9 @@ pub fn render(contenders: &[Contender]) -> String {
     let grid = grid(contenders);
     row(&mut out, iter::once(format!("against {}", first.name)).chain(grid.head.iter().cloned()));
     row(&mut out, iter::repeat_n("---".to_owned(), grid.head.len() + 1));
-    let cell = |(value, said): &Cell| match said {
-        Some(said) => format!("{value}, {said}"),
-        None => value.clone(),
+    let cell = |cell: &Cell| match &cell.says {
+        Some(says) => format!("{}, {says}", cell.value),
+        None => cell.value.clone(),
     };
     for (name, cells) in &grid.rows {
         row(&mut out, iter::once(name.clone()).chain(cells.iter().map(cell)));
@@ -249,7 +283,8 @@ fn row(out: &mut String, cells: impl Iterator<Item = String>) {
 
 fn median(mut values: Vec<f64>) -> Option<f64> {
     values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied()
+    let (below, above) = (values.get(values.len().checked_sub(1)? / 2)?, values.get(values.len() / 2)?);
+    Some(f64::midpoint(*below, *above))
 }
 
 #[cfg(test)]
@@ -278,13 +313,35 @@ mod tests {
             "| against a | tell.delivery p50 | tell.delivery p99 | desk.delivery p50 | CPU for each delivery |\n";
         assert!(text.contains(head), "500 samples have no p99.9, and 50 no p99: {text}");
         assert!(text.contains("| a | 1.00 ms | 1.00 ms | 3.00 ms | 10.0 us |\n"), "{text}");
-        assert!(text.contains("| b | 2.00 ms, 100 % more (100 to 100) |"), "{text}");
-        assert!(text.contains("| 10.0 us, no difference within 3 % |\n"), "{text}");
+        assert!(text.contains("| b | 2.00 ms, x2.0 (2.0–2.0) |"), "{text}");
+        assert!(text.contains("| 10.0 us, x1.00 (1.00–1.00), no difference within 3 % |\n"), "{text}");
         assert!(!text.contains("memory"), "nobody knows it: {text}");
         assert!(
             text.contains("  - 2,000 deliveries owed: 4 lost, 0 duplicate, 0 misdelivered, 0 out of order; 8 more may"),
             "{text}"
         );
+    }
+
+    /// 1, 1, 1, 9 and 2, 2, 8, 2 have medians of x2; what the machine did in two of the blocks is no difference.
+    #[test]
+    fn medians_that_are_not_the_ratio_say_why() {
+        let of = |values: [f64; 4]| Contender {
+            blocks: values.map(|value| Block { cpu: Some(value), ..Block::default() }).to_vec(),
+            ..Contender::default()
+        };
+        assert_eq!(median(vec![4.0, 1.0, 3.0, 2.0]), Some(2.5));
+        assert_eq!(median(vec![3.0, 1.0, 2.0]), Some(2.0));
+        assert_eq!(median(Vec::new()), None);
+        let text = render(&[of([1.0, 1.1, 30.0, 31.0]), of([2.0, 2.2, 60.5, 61.0])]);
+        assert!(!text.contains("medians alone"), "{text}");
+        let text = render(&[of([1.0, 1.1, 30.0, 31.0]), of([1.8, 2.0, 31.0, 31.5])]);
+        let far = Difference { estimate: 1.0, low: 0.9, high: 1.1, blocks: 4 };
+        assert!(apart(2.0, &far).is_empty());
+        assert_eq!(
+            apart(3.0, &far),
+            "; the medians alone: x3.00 (the ratio compares each block with the one beside it)"
+        );
+        assert!(text.contains("x1."), "{text}");
     }
 
     #[test]

@@ -10,6 +10,9 @@ fn page(place: &Place, name: &str) -> String {
 
 /// Nothing in it comes from elsewhere, and all that was opened is closed.
 fn is_self_contained(html: &str) {
+    // Pictures refer to themselves, and requirements have links that a reader may follow.
+    let html =
+        &html.replace("<use href=\"#", "<use").replace("<a href=\"https://", "<a").replace("<a href=\"http://", "<a");
     for outside in ["src=", "href=", "@import", "url(", "fetch("] {
         assert!(!html.contains(outside), "{outside}");
     }
@@ -198,7 +201,8 @@ fn the_script_does_what_it_says() {
     let dom = in_browser(
         &place,
         "cases.html",
-        "const shown = () => [...document.querySelectorAll('details.row')].filter((row) => row.offsetHeight > 0).length;
+        "document.querySelectorAll('details.area').forEach((area) => { area.open = true; });
+         const shown = () => [...document.querySelectorAll('details.row')].filter((row) => row.offsetHeight > 0).length;
          const all = shown();
          document.querySelector('[name=differs]').click();
          const differing = shown();

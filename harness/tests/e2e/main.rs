@@ -30,6 +30,7 @@ mod mistakes;
 mod office;
 mod outages;
 mod outliers;
+mod pages;
 mod quiet;
 mod reach;
 mod records;

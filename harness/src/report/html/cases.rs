@@ -2,8 +2,7 @@
 
 use indexmap::IndexMap;
 
-use super::matrix;
-use super::page::{element, escape, table};
+use super::page::{element, escape, pre, table};
 use super::source::Run;
 use crate::record::{CaseResult, CaseVerdict, Entry, RequirementInfo};
 use crate::report::compare::Comparison;
@@ -14,20 +13,25 @@ use crate::vocab::text::count;
 /// Passed cases are many and say little; with more than this, they are folded away by their area alone.
 const SHOWN_PASSES: usize = 2_000;
 
-/// The cases of all runs: of one, a list; of several of the same suite, side by side.
+/// Several runs of the same suite, for showing them side by side.
+pub(super) fn side_by_side(runs: &[Run]) -> Option<Comparison<'_>> {
+    let judged = judged(runs);
+    let entries: Vec<&[Entry]> = judged.iter().map(|run| run.entries.as_slice()).collect();
+    if entries.len() > 1 { Comparison::of(&entries).ok() } else { None }
+}
+
+fn judged(runs: &[Run]) -> Vec<&Run> {
+    runs.iter().filter(|run| !coverage::cases(&run.entries).is_empty()).collect()
+}
+
+/// The cases of all runs, one run after another; what stands side by side is in the matrix instead.
 pub(super) fn render(runs: &[Run]) -> String {
-    let judged: Vec<&Run> = runs.iter().filter(|run| !coverage::cases(&run.entries).is_empty()).collect();
-    if judged.len() > 1 {
-        let entries: Vec<&[Entry]> = judged.iter().map(|run| run.entries.as_slice()).collect();
-        match Comparison::of(&entries) {
-            Ok(comparison) => return matrix::render(&comparison),
-            Err(why) => {
-                let lists: Vec<_> = judged.iter().map(|run| list(run)).collect();
-                return element("p", "soft", &escape(&format!("Not side by side: {why}"))) + &lists.concat();
-            }
-        }
-    }
-    judged.iter().map(|run| list(run)).collect()
+    let judged = judged(runs);
+    let entries: Vec<&[Entry]> = judged.iter().map(|run| run.entries.as_slice()).collect();
+    let why = if entries.len() > 1 { Comparison::of(&entries).err() } else { None };
+    let why = why.map_or_else(String::new, |why| element("p", "soft", &escape(&format!("Not side by side: {why}"))));
+    let lists: Vec<_> = judged.iter().map(|run| list(run)).collect();
+    why + &lists.concat()
 }
 
 fn list(run: &Run) -> String {
@@ -67,7 +71,8 @@ fn areas(cases: &[&CaseResult]) -> String {
 pub(super) fn filters(cases: &[&CaseResult]) -> String {
     let present = CaseVerdict::ALL.into_iter().filter(|verdict| cases.iter().any(|case| case.verdict == *verdict));
     let verdicts: Vec<_> = present.map(|verdict| tick("verdict", verdict.word())).collect();
-    let mut out = element("p", "filters", &verdicts.concat());
+    let mut out = search();
+    out.push_str(&element("p", "filters", &verdicts.concat()));
     let origins = Origin::ALL.into_iter().filter(|origin| cases.iter().any(|case| case.origin == Some(*origin)));
     let classes = Class::ALL.into_iter().filter(|class| cases.iter().any(|case| case.class == Some(*class)));
     let ticks: Vec<_> = origins
@@ -78,6 +83,12 @@ pub(super) fn filters(cases: &[&CaseResult]) -> String {
         out.push_str(&element("p", "filters", &ticks.concat()));
     }
     out
+}
+
+/// Cases whose id, title or requirement has what is typed.
+fn search() -> String {
+    let label = "<label>Search <input type=\"search\" name=\"search\" placeholder=\"rooms, RM-03, polling …\"></label>";
+    element("p", "filters", &format!("{label} <span class=\"soft found\" role=\"status\"></span>"))
 }
 
 fn tick(name: &str, word: &str) -> String {
@@ -93,8 +104,20 @@ pub(super) fn data(verdicts: &str, case: &CaseResult) -> String {
 
 /// The row that a case checks, and where it is written.
 pub(super) fn cited(rule: &str, info: &RequirementInfo) -> String {
-    let link = if info.link.is_empty() { String::new() } else { format!(" {}", info.link) };
-    element("p", "soft", &escape(&format!("{rule}: {} ({}){link}", info.says, info.cites)))
+    let said = escape(&format!("{rule}: {} ({})", info.says, info.cites));
+    element("p", "soft", &format!("{said}{}", link(&info.link)))
+}
+
+/// A link to where a requirement is written. What is no address of the web is text: a record may come from anybody.
+fn link(address: &str) -> String {
+    let shown = escape(address);
+    match address {
+        "" => String::new(),
+        _ if address.starts_with("https://") || address.starts_with("http://") => {
+            format!(" <a href=\"{shown}\" rel=\"noopener noreferrer\">{shown}</a>")
+        }
+        _ => format!(" {shown}"),
+    }
 }
 
 fn one(case: &CaseResult, rules: Option<&IndexMap<String, RequirementInfo>>) -> String {
@@ -102,6 +125,7 @@ fn one(case: &CaseResult, rules: Option<&IndexMap<String, RequirementInfo>>) -> 
     let class = if case.verdict.is_red() { "mark-fail" } else { "mark-pass" };
     let rule = case.requirement.as_deref().unwrap_or("-");
     let open = if case.verdict.is_red() { " open" } else { "" };
+    let text = format!("{} {}", case.id, case.title);
     let mut inside = String::new();
     if let Some(info) = rules.and_then(|rules| rules.get(rule)) {
         inside.push_str(&cited(rule, info));
@@ -114,18 +138,41 @@ fn one(case: &CaseResult, rules: Option<&IndexMap<String, RequirementInfo>>) -> 
         inside.push_str(&element("p", "soft", &escape(reason)));
     }
     if !case.transcript.is_empty() {
-        inside.push_str(&element("pre", "", &escape(&case.transcript.join("\n"))));
+        inside.push_str(&pre(&escape(&case.transcript.join("\n"))));
     }
     if let Some(stderr) = &case.stderr {
-        inside.push_str(&element("pre", "", &escape(stderr)));
+        inside.push_str(&pre(&escape(stderr)));
     }
     let times = if case.times > 1 { format!(", {} times", count(case.times)) } else { String::new() };
     format!(
-        "<details class=\"case\" {}{open}><summary><span class=\"{class}\">{word}</span> {} \
+        "<details class=\"case\" {} data-text=\"{}\"{open}><summary><span class=\"{class}\">{word}</span> {} \
          <span class=\"soft\">{} {:.0} ms{times}</span></summary>{inside}</details>\n",
         data(word, case),
+        escape(&text.to_lowercase()),
         escape(&case.title),
         escape(rule),
         case.millis
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_requirement_is_linked_and_a_script_is_not() {
+        let info = |link: &str| RequirementInfo {
+            area: "rooms".to_owned(),
+            says: "leaves the sender out".to_owned(),
+            class: Class::Must,
+            origin: Origin::Docs,
+            cites: "Rooms".to_owned(),
+            link: link.to_owned(),
+            uncovered: None,
+        };
+        let html = cited("RM-03", &info("https://socket.io/docs/v4/rooms/#\"x"));
+        assert!(html.contains("<a href=\"https://socket.io/docs/v4/rooms/#&quot;x\" rel"), "{html}");
+        let html = cited("RM-03", &info("javascript:alert(1)"));
+        assert!(!html.contains("href") && html.contains("javascript:alert(1)"), "{html}");
+    }
 }

@@ -3,81 +3,107 @@
 
 use std::fmt::Write as _;
 
+use super::chart::{Axis, Unit};
 use super::page::escape;
 use crate::record::{Lane, LaneAct};
 
-const WIDTH: f64 = 1_040.0;
-const LEFT: f64 = 130.0;
+/// How it is laid out: for desks, and for phones.
+struct Frame {
+    class: &'static str,
+    width: f64,
+    left: f64,
+}
+
+const FRAMES: [Frame; 2] =
+    [Frame { class: "wide", width: 1_040.0, left: 130.0 }, Frame { class: "narrow", width: 400.0, left: 66.0 }];
 const RIGHT: f64 = 20.0;
 const ROW: f64 = 46.0;
 const TOP: f64 = 30.0;
 /// More cannot be told apart; those nearest to what is wrong are shown.
 const MOST_ACTS: usize = 400;
 /// Width of a letter, about.
-const LETTER: f64 = 6.2;
+const LETTER: f64 = 6.6;
 
 /// The picture; nothing when there is nothing to show.
 pub(super) fn render(title: &str, lanes: &[Lane]) -> String {
-    let Some(span) = Span::of(lanes) else { return String::new() };
-    let height = TOP + ROW * lanes.len() as f64 + 24.0;
-    let says = format!(
-        "{}; {} to {}. A bar is a message from its sending to the answer that shows it took effect, a mark one that arrived; \
+    let Some((from, to)) = shown(lanes) else { return String::new() };
+    let says = escape(&format!(
+        "{title}; {} to {}. A bar is a message from its sending to the answer that shows it took effect, a mark one that arrived; \
          the band behind a lane says whether the client had to get it, could, or had to go without",
-        title,
-        seconds(span.from),
-        seconds(span.to)
-    );
-    let mut out =
-        format!("<figure><svg viewBox=\"0 0 {WIDTH} {height}\" role=\"img\" aria-label=\"{}\">", escape(&says));
-    for (number, lane) in lanes.iter().enumerate() {
-        span.lane(lane, TOP + ROW * number as f64, &mut out);
+        seconds(from),
+        seconds(to)
+    ));
+    let mut out = format!("<figure><div role=\"img\" aria-label=\"{says}\">");
+    for frame in &FRAMES {
+        Span { from, to, frame }.picture(lanes, &mut out);
     }
-    for (share, anchor) in [(0.0, "start"), (0.5, "middle"), (1.0, "end")] {
-        let at = span.from + (span.to - span.from) * share;
-        let (x, y, label) = (span.x(at), height - 8.0, seconds(at));
-        let _ = write!(out, "<text x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"{anchor}\">{label}</text>");
-    }
-    let _ = write!(
-        out,
-        "<text x=\"{LEFT}\" y=\"16\">band: MUST get it</text><rect class=\"must\" x=\"{}\" y=\"6\" width=\"26\" height=\"12\"/>\
-         <text x=\"{}\" y=\"16\">MAY</text><rect class=\"may\" x=\"{}\" y=\"6\" width=\"26\" height=\"12\"/>\
-         <text x=\"{}\" y=\"16\">MUST NOT</text><rect class=\"mustnot\" x=\"{}\" y=\"6\" width=\"26\" height=\"12\"/>",
-        LEFT + 106.0,
-        LEFT + 150.0,
-        LEFT + 182.0,
-        LEFT + 226.0,
-        LEFT + 290.0
-    );
-    let _ = writeln!(out, "</svg><figcaption>{}</figcaption></figure>", escape(&says));
+    let _ = writeln!(out, "</div><figcaption>{says}</figcaption></figure>");
     out
+}
+
+/// From a little before the first act to a little behind the last.
+fn shown(lanes: &[Lane]) -> Option<(f64, f64)> {
+    let acts = || lanes.iter().flat_map(|lane| &lane.acts);
+    let from = acts().map(|act| act.from).reduce(f64::min)?;
+    let to = acts().map(|act| act.to.unwrap_or(act.from)).fold(from, f64::max);
+    let room = ((to - from) * 0.06).max(1e-6);
+    Some((from - room, to + room))
 }
 
 fn seconds(value: f64) -> String {
     format!("{value:.6} s")
 }
 
+/// What the bands mean.
+const BANDS: [(&str, &str); 3] = [("must", "MUST get it"), ("may", "MAY"), ("mustnot", "MUST NOT")];
+
 /// The part of time that is shown.
-struct Span {
+struct Span<'a> {
     from: f64,
     to: f64,
+    frame: &'a Frame,
 }
 
-impl Span {
-    /// From a little before the first act to a little behind the last.
-    fn of(lanes: &[Lane]) -> Option<Self> {
-        let acts = || lanes.iter().flat_map(|lane| &lane.acts);
-        let from = acts().map(|act| act.from).reduce(f64::min)?;
-        let to = acts().map(|act| act.to.unwrap_or(act.from)).fold(from, f64::max);
-        let room = ((to - from) * 0.06).max(1e-6);
-        Some(Self { from: from - room, to: to + room })
+impl Span<'_> {
+    fn x(&self, at: f64) -> f64 {
+        let room = self.frame.width - self.frame.left - RIGHT;
+        self.frame.left + ((at - self.from) / (self.to - self.from)).clamp(0.0, 1.0) * room
     }
 
-    fn x(&self, at: f64) -> f64 {
-        LEFT + ((at - self.from) / (self.to - self.from)).clamp(0.0, 1.0) * (WIDTH - LEFT - RIGHT)
+    fn picture(&self, lanes: &[Lane], out: &mut String) {
+        let Frame { class, width, left } = *self.frame;
+        let height = TOP + ROW * lanes.len() as f64 + 24.0;
+        let _ = write!(out, "<svg class=\"{class}\" viewBox=\"0 0 {width} {height}\">");
+        // What is wrong can be followed from lane to lane.
+        for act in lanes.iter().flat_map(|lane| &lane.acts).filter(|act| act.wrong) {
+            let (x, bottom) = (self.x(act.from), height - 24.0);
+            let _ =
+                write!(out, "<line class=\"wronged\" x1=\"{x:.1}\" x2=\"{x:.1}\" y1=\"{TOP}\" y2=\"{bottom:.1}\"/>");
+        }
+        for (number, lane) in lanes.iter().enumerate() {
+            self.lane(lane, TOP + ROW * number as f64, out);
+        }
+        let axis = Axis { from: self.from * 1e9, to: self.to * 1e9, log: false, unit: Unit::Time };
+        for (tick, label) in axis.labels(if width > 500.0 { 6 } else { 3 }) {
+            let (x, y) = (self.x(tick / 1e9), height - 8.0);
+            let _ = write!(out, "<text x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"middle\">{}</text>", escape(&label));
+        }
+        let mut x = left;
+        for (class, word) in BANDS {
+            let text = x + 30.0;
+            let _ = write!(
+                out,
+                "<rect class=\"{class}\" x=\"{x:.1}\" y=\"6\" width=\"26\" height=\"12\"/><text x=\"{text:.1}\" y=\"16\">{word}</text>"
+            );
+            x = text + LETTER * 1.15 * word.chars().count() as f64 + 14.0;
+        }
+        out.push_str("</svg>");
     }
 
     fn lane(&self, lane: &Lane, y: f64, out: &mut String) {
-        let _ = write!(out, "<text class=\"label\" x=\"6\" y=\"{:.1}\">{}</text>", y + 25.0, escape(&lane.name));
+        let room = ((self.frame.left - 8.0) / LETTER) as usize;
+        let name: String = lane.name.chars().take(room).collect();
+        let _ = write!(out, "<text class=\"label\" x=\"6\" y=\"{:.1}\">{}</text>", y + 25.0, escape(&name));
         for (number, stay) in lane.stays.iter().enumerate() {
             let until = lane.stays.get(number + 1).map_or(self.to, |next| next.from);
             let (from, to) = (self.x(stay.from), self.x(until));
@@ -96,17 +122,17 @@ impl Span {
                 );
             }
         }
-        let line = y + ROW - 4.0;
-        let _ =
-            write!(out, "<line class=\"grid\" x1=\"{LEFT}\" x2=\"{:.1}\" y1=\"{line}\" y2=\"{line}\"/>", WIDTH - RIGHT);
-        // Names that would lie over one another are left to the tooltip.
-        let mut free = [f64::NEG_INFINITY; 2];
-        for act in lane.acts.iter().take(MOST_ACTS) {
-            self.act(act, y, &mut free, out);
-        }
+        let (line, left, right) = (y + ROW - 4.0, self.frame.left, self.frame.width - RIGHT);
+        let _ = write!(out, "<line class=\"grid\" x1=\"{left}\" x2=\"{right:.1}\" y1=\"{line}\" y2=\"{line}\"/>");
+        let acts = || lane.acts.iter().take(MOST_ACTS);
+        acts().for_each(|act| self.act(act, y, out));
+        // Names that would lie over one another are left to the tooltip; what is wrong has its name first.
+        let mut taken: [Vec<(f64, f64)>; 2] = [Vec::new(), Vec::new()];
+        let (wrong, others): (Vec<_>, Vec<_>) = acts().partition(|act| act.wrong);
+        wrong.into_iter().chain(others).for_each(|act| self.name(act, y, &mut taken[usize::from(act.arrived)], out));
     }
 
-    fn act(&self, act: &LaneAct, y: f64, free: &mut [f64; 2], out: &mut String) {
+    fn act(&self, act: &LaneAct, y: f64, out: &mut String) {
         let class = if act.wrong { "act wrong" } else { "act" };
         let (from, to) = (self.x(act.from), self.x(act.to.unwrap_or(self.to)));
         let way = if act.arrived { "arrived" } else { "sent" };
@@ -116,8 +142,7 @@ impl Span {
             Some(_) => String::new(),
         };
         let title = escape(&format!("{} {way} at {}{answered}", act.says, seconds(act.from)));
-        let row = usize::from(act.arrived);
-        let middle = y + if act.arrived { 30.0 } else { 12.0 };
+        let middle = middle(act, y);
         let (top, bottom) = (middle - 6.0, middle + 6.0);
         if act.arrived {
             // A wedge that points at its moment.
@@ -133,21 +158,33 @@ impl Span {
                 "<rect class=\"{class}\" x=\"{from:.1}\" y=\"{top:.1}\" width=\"{width:.1}\" height=\"12\" rx=\"2\"><title>{title}</title></rect>"
             );
         }
+    }
+
+    /// What an act is, beside it: on a bar it could not be read.
+    fn name(&self, act: &LaneAct, y: f64, taken: &mut Vec<(f64, f64)>, out: &mut String) {
+        let (from, to) = (self.x(act.from), self.x(act.to.unwrap_or(self.to)));
+        let right = if act.arrived { from + 8.0 } else { from + (to - from).max(2.0) + 5.0 };
         let label = if act.wrong { format!("✘ {}", act.says) } else { act.says.clone() };
-        let end = from + 8.0 + LETTER * label.chars().count() as f64;
-        if act.wrong || free[row] < from {
-            let anchor = if end > WIDTH { ("end", from - 8.0) } else { ("start", from + 8.0) };
-            let _ = write!(
-                out,
-                "<text class=\"say\" x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"{}\">{}</text>",
-                anchor.1,
-                middle + 4.0,
-                anchor.0,
-                escape(&label)
-            );
-            free[row] = end;
+        let length = LETTER * label.chars().count() as f64;
+        let places = [("start", right, right), ("end", from - 8.0, from - 8.0 - length)];
+        let is_free = |begin: f64| {
+            begin >= 0.0
+                && begin + length <= self.frame.width
+                && taken.iter().all(|(from, to)| begin > *to || begin + length < *from)
+        };
+        if let Some((anchor, x, begin)) = places.into_iter().find(|(_, _, begin)| is_free(*begin)) {
+            let y = middle(act, y) + 4.0;
+            let label = escape(&label);
+            let _ =
+                write!(out, "<text class=\"say\" x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"{anchor}\">{label}</text>");
+            taken.push((begin, begin + length));
         }
     }
+}
+
+/// How far down an act is drawn: what is done above, what arrives below.
+fn middle(act: &LaneAct, y: f64) -> f64 {
+    y + if act.arrived { 30.0 } else { 12.0 }
 }
 
 #[cfg(test)]

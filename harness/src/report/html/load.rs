@@ -1,22 +1,21 @@
 //! Loads: what the thresholds say, how latencies are spread, how the run went second by second, and what the oracle found.
 
-use std::collections::BTreeMap;
-
-use super::chart::{Axis, Moment, Plot, Series, Stretch, Unit, column_of};
+use super::chart::{Axis, Moment, Plot, Series, Stretch, Unit, height_for};
+use super::heat;
 use super::lanes;
 use super::outages;
-use super::page::{element, escape, table};
-use super::source::{ROWS, Run};
+use super::page::{element, escape, pre, table};
+use super::percentiles;
+use super::source::Run;
 use crate::record::{
     Counts, Due, Entry, LoadResult, LoadViolation, Progress, Summary, ThresholdResult, ThresholdVerdict, TrafficResult,
     loads, seconds_by_load,
 };
 use crate::report::remarks::remarks;
 use crate::report::samples::{FEW_SAYS, marked};
+use crate::report::stalls;
 use crate::vocab::text::{bytes, count, time};
 
-/// Lines of a picture.
-pub(super) const LINES: usize = 5;
 /// Points of a curve; of a longer run, each is the largest of several.
 const POINTS: usize = 600;
 
@@ -29,7 +28,7 @@ pub(super) fn render(runs: &[Run]) -> String {
     }
     let mut out = String::from("<h2>Latency</h2>\n");
     out.push_str(&latency_table(&loads));
-    out.push_str(&percentiles(runs));
+    out.push_str(&percentiles::render(runs));
     for (run, load) in &loads {
         out.push_str(&under(load, if loads.len() > 1 { &run.label } else { "" }));
     }
@@ -70,7 +69,7 @@ fn latency_table(loads: &[(&Run, &LoadResult)]) -> String {
 }
 
 /// Curves of latency by percentile. The values go with the share of all that are not larger.
-pub(super) fn curves(named: &[(String, &[(f64, f64)])]) -> String {
+pub(super) fn curves(title: &str, named: &[(String, &[(f64, f64)])]) -> String {
     let (mut least, mut most, mut farthest) = (f64::INFINITY, 0.0_f64, 10.0_f64);
     let mut series = Vec::new();
     for (name, points) in named {
@@ -93,38 +92,15 @@ pub(super) fn curves(named: &[(String, &[(f64, f64)])]) -> String {
         .filter_map(|one| Some(format!("{} reaches {}", one.name, Unit::Time.show(one.points.last()?.1))))
         .collect();
     let plot = Plot {
-        title: "Latency by percentile",
+        title,
         says: format!("{}; both axes are logarithmic", says.join("; ")),
         x: Axis { from: 1.0, to: 10f64.powf(farthest.log10().ceil()), log: true, unit: Unit::OneIn },
         y: Axis::decades(least, most, Unit::Time),
         stretches: &[],
         moments: &[],
-        height: 300.0,
+        height: height_for(series.len(), 300.0),
     };
     plot.lines(&series)
-}
-
-/// Latency over the share of values that are not larger, with as much room for the last percent as for all others.
-fn percentiles(runs: &[Run]) -> String {
-    let several = runs.len() > 1;
-    let mut named: Vec<(String, &[(f64, f64)])> = Vec::new();
-    for (number, run) in (1..).zip(runs) {
-        for (name, points) in &run.distributions {
-            let is_ours = name.starts_with("generator.") || name == "fence" || name == "connect";
-            // Who compares runs wants one measure of each.
-            let of = name.rsplit_once('.').map_or("", |(_, of)| of);
-            let is_main = matches!(of, "delivery" | "ack");
-            if is_ours || of == "service" || several && !is_main {
-                continue;
-            }
-            let name = name.strip_prefix("step.").unwrap_or(name);
-            // There is no room for more than a number; it stands ahead of each run's name.
-            named.push((if several { format!("{number}: {name}") } else { name.to_owned() }, points));
-        }
-    }
-    // More lines cannot be told apart.
-    named.truncate(LINES);
-    curves(&named)
 }
 
 /// One load on its own.
@@ -142,7 +118,9 @@ fn one(run: &Run, load: &LoadResult, several: bool) -> String {
     if seconds.len() > 2 {
         let stretches = stretches(load, &seconds);
         let moments = outages::moments(load, &stretches);
-        out.push_str(&heat(run, load, &stretches, &moments));
+        let stalls = stalls::remarks(load, &seconds);
+        stalls.iter().for_each(|stall| out.push_str(&element("p", "oracle", &escape(stall))));
+        out.push_str(&heat::render(run, load, &seconds, (&stretches, &moments)));
         out.push_str(&under(load, ""));
         out.push_str(&over_time(&seconds, (&stretches, &moments), &load.due));
         out.push_str(&outages::missing(load, &seconds, (&stretches, &moments)));
@@ -185,34 +163,57 @@ fn oracle(load: &LoadResult) -> String {
             &escape(&format!("{}: {}", traffic.name, oracle_line(&traffic.counts, load))),
         ));
     }
-    let rows: Vec<_> = load
-        .traffic
-        .iter()
-        .flat_map(|traffic| traffic.phases.iter().map(move |phase| (traffic, phase)))
+    out.push_str(&by_phase(load));
+    out
+}
+
+/// What became of each phase: deliveries where something is owed, answers where a traffic is only acknowledged.
+fn by_phase(load: &LoadResult) -> String {
+    let (acknowledged, delivered): (Vec<_>, Vec<_>) =
+        load.traffic.iter().partition(|traffic| is_only_acknowledged(&traffic.counts));
+    let deliveries = |counts: &Counts| {
+        let Counts { sent, owed, delivered, missing, duplicate, misdelivered, out_of_order, .. } = *counts;
+        [sent, owed, delivered, missing, duplicate, misdelivered, out_of_order].to_vec()
+    };
+    let answers = |counts: &Counts| vec![counts.sent, counts.sent.saturating_sub(counts.unanswered), counts.unanswered];
+    let head =
+        ["", "sent", "owed", "delivered", "missing", "duplicate", "misdelivered", "out of order", "deliveries/s"];
+    let came = |counts: &Counts| counts.delivered + counts.may_delivered;
+    let mut out = phases("Deliveries by phase", &head, &delivered, &deliveries, &came);
+    let head = ["", "sent", "acknowledged", "not acknowledged", "acknowledged/s"];
+    let came = |counts: &Counts| counts.sent.saturating_sub(counts.unanswered);
+    out.push_str(&phases("Acknowledgements by phase", &head, &acknowledged, &answers, &came));
+    out
+}
+
+/// A row for each phase of some traffics: numbers, and how many of something there were in each second.
+fn phases(
+    caption: &str,
+    head: &[&str],
+    traffics: &[&TrafficResult],
+    numbers: &dyn Fn(&Counts) -> Vec<u64>,
+    came: &dyn Fn(&Counts) -> u64,
+) -> String {
+    let all = traffics.iter().flat_map(|traffic| traffic.phases.iter().map(move |phase| (traffic, phase)));
+    let rows: Vec<_> = all
         .map(|(traffic, phase)| {
-            let counts = phase.counts;
-            let numbers = [
-                counts.sent,
-                counts.owed,
-                counts.delivered,
-                counts.missing,
-                counts.duplicate,
-                counts.misdelivered,
-                counts.out_of_order,
-            ];
-            let rate = (counts.delivered + counts.may_delivered) as f64 / phase.seconds;
             let name =
                 format!("{}, {}{}", traffic.name, phase.name, if phase.measured { "" } else { " (not measured)" });
-            [vec![escape(&name)], numbers.iter().map(|n| count(*n)).collect(), vec![count(rate as u64)]].concat()
+            let rate = came(&phase.counts) as f64 / phase.seconds;
+            let numbers = numbers(&phase.counts).into_iter().map(count);
+            [vec![escape(&name)], numbers.collect(), vec![count(rate as u64)]].concat()
         })
         .collect();
     if rows.is_empty() {
-        return out;
+        return String::new();
     }
-    let head =
-        ["", "sent", "owed", "delivered", "missing", "duplicate", "misdelivered", "out of order", "deliveries/s"];
-    out.push_str(&table("Deliveries by phase", &head.map(ToOwned::to_owned), &rows));
-    out
+    let head: Vec<_> = head.iter().map(|name| (*name).to_owned()).collect();
+    table(caption, &head, &rows)
+}
+
+/// Whether nobody is owed anything but an answer.
+fn is_only_acknowledged(counts: &Counts) -> bool {
+    counts.owed + counts.may + counts.misdelivered == 0
 }
 
 /// What the oracle says of a load, for below its pictures: figures of what came say nothing about what did not.
@@ -225,7 +226,7 @@ fn under(load: &LoadResult, label: &str) -> String {
 }
 
 fn oracle_line(counts: &Counts, load: &LoadResult) -> String {
-    if counts.owed + counts.may + counts.misdelivered == 0 {
+    if is_only_acknowledged(counts) {
         let answered = counts.sent.saturating_sub(counts.unanswered);
         return format!(
             "{} sent, {} acknowledged, {} not",
@@ -342,44 +343,10 @@ fn stretches(load: &LoadResult, seconds: &[&Progress]) -> Vec<Stretch> {
     all
 }
 
-fn time_axis(stretches: &[Stretch], seconds: &[&Progress]) -> Axis {
+pub(super) fn time_axis(stretches: &[Stretch], seconds: &[&Progress]) -> Axis {
     let from = stretches.first().map_or(0.0, |stretch| stretch.from);
     let to = stretches.last().map_or(1.0, |stretch| stretch.to).max(seconds.last().map_or(1.0, |last| last.second));
     Axis { from, to, log: false, unit: Unit::Second }
-}
-
-/// How latencies were spread at each moment.
-fn heat(run: &Run, load: &LoadResult, stretches: &[Stretch], moments: &[Moment]) -> String {
-    let Some(heat) = run.heat.get(&load.scenario) else { return String::new() };
-    let end = stretches.last().map_or(1.0, |stretch| stretch.to);
-    let column = column_of(end);
-    let mut columns: Vec<BTreeMap<i64, u64>> = vec![BTreeMap::new(); (end / column).ceil() as usize + 1];
-    for (second, rows) in &heat.seconds {
-        let place = ((second / column) as usize).min(columns.len() - 1);
-        rows.iter().for_each(|(row, count)| *columns[place].entry(*row).or_default() += count);
-    }
-    let edge = |row: i64| 10f64.powf(row as f64 / ROWS);
-    let cells: Vec<_> = columns
-        .iter()
-        .enumerate()
-        .flat_map(|(index, rows)| {
-            let top = rows.values().copied().max().unwrap_or(1) as f64;
-            rows.iter().map(move |(row, sum)| (index as f64 * column, edge(*row), edge(row + 1), *sum as f64 / top))
-        })
-        .collect();
-    let (least, most) = (Unit::Time.show(heat.least), Unit::Time.show(heat.most));
-    let marked =
-        if moments.is_empty() { "" } else { "; triangles and dashed bands mark what the scenario made go wrong" };
-    let plot = Plot {
-        title: "Latency over time",
-        says: format!("{}: each column is {column:.0} s, darker is more; from {least} to {most}{marked}", heat.measure),
-        x: Axis { from: 0.0, to: end, log: false, unit: Unit::Second },
-        y: Axis::decades(heat.least, heat.most, Unit::Time),
-        stretches,
-        moments,
-        height: 260.0,
-    };
-    plot.heat(&cells, column)
 }
 
 /// A figure of a second; of the one before it, for rates.
@@ -579,8 +546,8 @@ fn violations(load: &LoadResult) -> String {
         let said = escape(&format!("{} {}: {}", violation.invariant, violation.measure, violation.summary));
         let picture = lanes::render(&violation.summary, &violation.lanes);
         out.push_str(&format!(
-            "<details open><summary>{said}</summary><pre>{}</pre>{picture}{}</details>\n",
-            because.join("\n"),
+            "<details open><summary>{said}</summary>{}{picture}{}</details>\n",
+            pre(&because.join("\n")),
             as_a_case(violation)
         ));
     }

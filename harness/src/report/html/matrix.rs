@@ -2,18 +2,29 @@
 //! part ways.
 
 use super::cases::{cited, data, filters};
-use super::page::{element, escape, table};
+use super::page::{element, escape, pre, scrolled, table};
 use crate::record::{CaseResult, CaseVerdict};
 use crate::report::compare::{Column, Comparison, in_common, sign, without_ids};
+use crate::vocab::text::plural;
 
 /// Lines of a transcript, and letters of a line: what is beyond is in the record.
 const LINES: usize = 40;
 const LETTERS: usize = 220;
+/// With more cases than these, the areas are folded.
+const SHOWN: usize = 60;
 
-pub(super) fn render(comparison: &Comparison<'_>) -> String {
+/// What a reader wants to know first: who passes how much of what.
+pub(super) fn head(comparison: &Comparison<'_>) -> String {
+    let names: Vec<_> = comparison.columns.iter().map(|column| column.name).collect();
+    let mut out = format!("<h1>{}</h1>\n", escape(&format!("Conformance: {}", names.join(", "))));
+    out.push_str(&areas(comparison));
+    out
+}
+
+/// Every case, by area.
+pub(super) fn rows(comparison: &Comparison<'_>) -> String {
     let columns = &comparison.columns;
     let mut out = String::from("<h2>Cases, side by side</h2>\n");
-    out.push_str(&areas(comparison));
     let differing = comparison.differing();
     let all: Vec<&CaseResult> = columns
         .iter()
@@ -32,32 +43,40 @@ pub(super) fn render(comparison: &Comparison<'_>) -> String {
         "p",
         "soft",
         "✔ passes, F fails (a known deviation as well), C the server dies, E cannot be played, ? undecided, i recorded without a \
-         judgement, – skipped",
+         judgement, – skipped. Open a case for its requirement and its packets.",
     ));
-    let grid = format!("style=\"grid-template-columns: minmax(0, 1fr) repeat({}, 64px)\"", columns.len());
+    let width = 22 * columns.len() + 120;
+    let grid =
+        format!("style=\"grid-template-columns: minmax(120px, 1fr) repeat({}, minmax(22px, 44px))\"", columns.len());
     let heads: Vec<_> = columns.iter().map(|column| element("span", "", &escape(column.name))).collect();
-    out.push_str(&format!(
-        "<div class=\"cases\"><div class=\"grid head\" {grid}><span>Case</span>{}</div>\n",
-        heads.concat()
-    ));
-    for id in &comparison.ids {
-        out.push_str(&row(comparison, id, differing.contains(id), &grid));
+    let head = format!("<div class=\"grid head\" {grid}><span>Case</span>{}</div>\n", heads.concat());
+    let areas = comparison.areas();
+    let mut listed = String::new();
+    for (area, ids) in &areas {
+        let rows: Vec<_> = ids.iter().map(|id| row(comparison, id, differing.contains(id), &grid)).collect();
+        let said = escape(&format!("{area}: {}", plural(ids.len() as u64, "case")));
+        // A few are shown as they are; of many, the areas.
+        let open = if comparison.ids.len() <= SHOWN { " open" } else { "" };
+        listed.push_str(&format!(
+            "<details class=\"area\"{open}><summary>{said}</summary>{head}{}</details>\n",
+            rows.concat()
+        ));
     }
-    out.push_str("</div>\n");
+    let listed = format!("<div class=\"cases\" style=\"min-width: {width}px\">{listed}</div>");
+    out.push_str(&scrolled("Cases, side by side", &listed));
     out
 }
 
 fn areas(comparison: &Comparison<'_>) -> String {
     let columns = &comparison.columns;
-    let head: Vec<String> = std::iter::once("Passed of those judged".to_owned())
-        .chain(columns.iter().map(|column| escape(column.name)))
-        .collect();
+    let head: Vec<String> =
+        std::iter::once("Area".to_owned()).chain(columns.iter().map(|column| escape(column.name))).collect();
     let scores = |name: &str, ids: &[&str]| -> Vec<String> {
         std::iter::once(escape(name)).chain(columns.iter().map(|column| Comparison::score(column, ids))).collect()
     };
     let mut rows: Vec<Vec<String>> = comparison.areas().iter().map(|(area, ids)| scores(area, ids)).collect();
     rows.push(scores("all", &comparison.ids));
-    table("Outcomes by area", &head, &rows)
+    table("Outcomes by area: cases passed, of those that were judged", &head, &rows)
 }
 
 /// A case: a line of outcomes, which opens if there is more to see.
@@ -78,7 +97,10 @@ fn row(comparison: &Comparison<'_>, id: &str, differs: bool, grid: &str) -> Stri
     }
     let sides: Vec<_> = alike(&cases).iter().map(|(names, case)| side(names, case, first)).collect();
     inside.push_str(&element("div", "sides", &sides.concat()));
-    format!("<details class=\"case row\" {data}{yes}><summary>{line}</summary>{inside}</details>\n")
+    let text = escape(&format!("{id} {} {}", first.title, first.requirement.as_deref().unwrap_or("")).to_lowercase());
+    format!(
+        "<details class=\"case row\" {data}{yes} data-text=\"{text}\"><summary>{line}</summary>{inside}</details>\n"
+    )
 }
 
 fn cell(target: &str, case: Option<&CaseResult>) -> String {
@@ -138,7 +160,7 @@ fn side(names: &[&str], case: &CaseResult, other: &CaseResult) -> String {
     if case.transcript.len() > LINES {
         lines.push(format!("… {} more", case.transcript.len() - LINES));
     }
-    out.push_str(&element("pre", "", &lines.join("\n")));
+    out.push_str(&pre(&lines.join("\n")));
     element("div", "", &out)
 }
 

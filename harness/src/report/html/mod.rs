@@ -5,12 +5,15 @@
 mod capacity;
 mod cases;
 mod chart;
+mod heat;
+mod intervals;
 mod kills;
 mod lanes;
 mod load;
 mod matrix;
 mod outages;
 mod page;
+mod percentiles;
 mod source;
 mod versus;
 
@@ -21,18 +24,26 @@ pub use self::kills::{Fault, matrix};
 pub use self::source::Run;
 pub use self::versus::versus;
 
-use self::page::{element, escape};
+use self::page::{element, escape, pre};
 
 /// The report of one run, or of several beside each other.
 pub fn render(runs: &[Run]) -> String {
     let mut body = String::new();
+    let compared = cases::side_by_side(runs);
+    if let Some(comparison) = &compared {
+        body.push_str(&matrix::head(comparison));
+    }
     for (number, run) in (1..).zip(runs) {
         let name = if runs.len() > 1 { format!("{number}: {}", run.label) } else { run.label.clone() };
-        body.push_str(&banner(run, &name, runs.len() > 2));
+        let level = if number == 1 && compared.is_none() { "h1" } else { "h2" };
+        body.push_str(&banner(run, (level, &name), runs.len() > 2));
     }
     body.push_str(&capacity::render(runs));
     body.push_str(&load::render(runs));
-    body.push_str(&cases::render(runs));
+    body.push_str(&match &compared {
+        Some(comparison) => matrix::rows(comparison),
+        None => cases::render(runs),
+    });
     let names: Vec<_> = runs.iter().map(|run| run.label.as_str()).collect();
     page::page(&format!("sio-bench: {}", names.join(", ")), &body)
 }
@@ -41,15 +52,15 @@ pub fn render(runs: &[Run]) -> String {
 pub fn violation(title: &str, because: &[String], lanes: &[Lane]) -> String {
     let mut body = format!("<section class=\"verdict failed\"><h1>{}</h1></section>\n", escape(title));
     let because: Vec<_> = because.iter().map(|line| escape(line)).collect();
-    body.push_str(&element("pre", "", &because.join("\n")));
+    body.push_str(&pre(&because.join("\n")));
     body.push_str(&lanes::render(title, lanes));
     page::page(title, &body)
 }
 
 /// The verdict, and what ran where.
-fn banner(run: &Run, name: &str, among_many: bool) -> String {
+fn banner(run: &Run, (level, name): (&str, &str), among_many: bool) -> String {
     let (class, word, sentence) = verdict(&run.entries);
-    let mut out = format!("<section class=\"verdict {class}\"><h1>{}</h1>", escape(name));
+    let mut out = format!("<section class=\"verdict {class}\"><{level}>{}</{level}>", escape(name));
     out.push_str(&format!("<p class=\"word\"><strong>{word}</strong> {}</p>", escape(&sentence)));
     if let Some(header) = header(&run.entries) {
         let about = about(header);

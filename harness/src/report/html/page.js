@@ -1,18 +1,32 @@
 
-// Cases: an outcome, an origin or a class that is not ticked is hidden; and what all targets agree about, if that is asked for.
+// Cases: an outcome, an origin or a class that is not ticked is hidden; what all targets agree about, if that is asked for; and
+// what has not the words that are typed.
 const boxes = [...document.querySelectorAll('.filters input')];
+const search = document.querySelector('[name=search]');
 const filter = () => {
-  const off = (name) => new Set(boxes.filter((box) => box.name === name && !box.checked).map((box) => box.value));
+  const off = (name) => new Set(boxes.filter((box) => box.name === name && box.type === 'checkbox' && !box.checked).map((box) => box.value));
   const hidden = { verdict: off('verdict'), origin: off('origin'), class: off('class') };
   const differing = boxes.some((box) => box.name === 'differs' && box.checked);
+  const words = (search?.value || '').toLowerCase().split(/\s+/).filter(Boolean);
+  let found = 0;
   for (const one of document.querySelectorAll('.case')) {
     const verdicts = (one.dataset.verdict || '').split(' ');
     const away = verdicts.every((word) => hidden.verdict.has(word)) || hidden.origin.has(one.dataset.origin)
-      || hidden.class.has(one.dataset.class) || (differing && one.dataset.differs !== 'yes');
+      || hidden.class.has(one.dataset.class) || (differing && one.dataset.differs !== 'yes')
+      || !words.every((word) => one.dataset.text.includes(word));
     one.classList.toggle('hidden', away);
+    found += !away;
   }
+  // Areas in which something was looked for are opened, and those without a case are not shown.
+  for (const area of document.querySelectorAll('details.area')) {
+    const rest = area.querySelectorAll('.case:not(.hidden)').length;
+    area.classList.toggle('hidden', rest === 0);
+    if ((words.length || differing) && rest) area.open = true;
+  }
+  const said = document.querySelector('.found');
+  if (said) said.textContent = `${found} shown`;
 };
-boxes.forEach((box) => box.addEventListener('change', filter));
+boxes.forEach((box) => box.addEventListener(box.type === 'search' ? 'input' : 'change', filter));
 
 // Pictures: what the lines are at the mouse; a stretch of the axis that is dragged over fills the picture, a double click undoes it.
 const three = (value) => value.toFixed(Math.abs(value) >= 99.95 ? 0 : Math.abs(value) >= 9.995 ? 1 : 2);

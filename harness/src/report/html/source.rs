@@ -21,8 +21,8 @@ pub struct Run {
     pub entries: Vec<Entry>,
     /// By the name of the measure: the share of values that are not larger, and the value in nanoseconds.
     pub(super) distributions: IndexMap<String, Vec<(f64, f64)>>,
-    /// By the name of the scenario.
-    pub(super) heat: IndexMap<String, Heat>,
+    /// By the name of the scenario: one for each traffic and each step of a flow.
+    pub(super) heat: IndexMap<String, Vec<Heat>>,
 }
 
 /// How the latencies of one measure were spread, second by second.
@@ -58,43 +58,56 @@ impl Run {
         }
         for load in loads(&run.entries) {
             let log = folder.join(format!("{}.hlog", output::file_name(&load.scenario)));
-            if let Some(heat) = main_measure(load).and_then(|measure| Heat::read(&log, measure)) {
-                run.heat.insert(load.scenario.clone(), heat);
+            let heats = Heat::read(&log, main_measures(load));
+            if !heats.is_empty() {
+                run.heat.insert(load.scenario.clone(), heats);
             }
         }
         Ok(run)
     }
 }
 
-/// What a load is about, of all that it measures: deliveries, or acknowledgements, or the first step of a flow.
-fn main_measure(load: &LoadResult) -> Option<String> {
-    let of = |name: &str| {
-        let traffic = load.traffic.iter().find(|traffic| traffic.latency.contains_key(name))?;
+/// What a load is about, of all that it measures: deliveries of each traffic, or its acknowledgements, and each step of a flow.
+fn main_measures(load: &LoadResult) -> Vec<String> {
+    let of_traffic = load.traffic.iter().filter_map(|traffic| {
+        let name = ["delivery", "ack"].into_iter().find(|name| traffic.latency.contains_key(*name))?;
         Some(format!("{}.{name}", traffic.name))
-    };
-    of("delivery").or_else(|| of("ack")).or_else(|| load.steps.first().map(|step| step.name.clone()))
+    });
+    of_traffic.chain(load.steps.iter().map(|step| step.name.clone())).collect()
 }
 
 impl Heat {
-    fn read(log: &Path, measure: String) -> Option<Self> {
-        let name = in_log(&measure);
-        let mut heat = Self { measure, least: f64::INFINITY, ..Self::default() };
+    /// All of them, in one go over the log.
+    fn read(log: &Path, measures: Vec<String>) -> Vec<Self> {
+        let names: Vec<_> = measures.iter().map(|measure| in_log(measure)).collect();
+        let mut heats: Vec<_> =
+            measures.into_iter().map(|measure| Self { measure, least: f64::INFINITY, ..Self::default() }).collect();
         let take = |interval: &intervals::Interval<'_>, histogram: &hdrhistogram::Histogram<u64>| {
-            let mut rows: Vec<(i64, u64)> = Vec::new();
-            for value in histogram.iter_recorded() {
-                let nanos = value.value_iterated_to() as f64;
-                (heat.least, heat.most) = (heat.least.min(nanos), heat.most.max(nanos));
-                let row = (nanos.log10() * ROWS).floor() as i64;
-                // Values come in their order, and so do rows.
-                match rows.last_mut() {
-                    Some((last, sum)) if *last == row => *sum += value.count_since_last_iteration(),
-                    _ => rows.push((row, value.count_since_last_iteration())),
-                }
+            if let Some(place) = names.iter().position(|name| interval.measure == *name) {
+                heats[place].take(interval.start, histogram);
             }
-            heat.seconds.push((interval.start, rows));
         };
-        intervals::visit(log, |interval| interval.measure == name, take).ok()?;
-        (heat.most > 0.0).then_some(heat)
+        if intervals::visit(log, |interval| names.iter().any(|name| interval.measure == *name), take).is_err() {
+            return Vec::new();
+        }
+        heats.retain(|heat| heat.most > 0.0);
+        heats
+    }
+
+    /// The values of one interval.
+    fn take(&mut self, start: f64, histogram: &hdrhistogram::Histogram<u64>) {
+        let mut rows: Vec<(i64, u64)> = Vec::new();
+        for value in histogram.iter_recorded() {
+            let nanos = value.value_iterated_to() as f64;
+            (self.least, self.most) = (self.least.min(nanos), self.most.max(nanos));
+            let row = (nanos.log10() * ROWS).floor() as i64;
+            // Values come in their order, and so do rows.
+            match rows.last_mut() {
+                Some((last, sum)) if *last == row => *sum += value.count_since_last_iteration(),
+                _ => rows.push((row, value.count_since_last_iteration())),
+            }
+        }
+        self.seconds.push((start, rows));
     }
 }
 

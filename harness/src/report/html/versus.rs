@@ -4,7 +4,8 @@ use std::iter;
 
 use hdrhistogram::Histogram;
 
-use super::chart::{Axis, Plot, STYLES, Series, Unit};
+use super::chart::{Axis, Plot, Series, Unit, height_for};
+use super::intervals;
 use super::load::curves;
 use super::page::{element, escape, page, table};
 use crate::output;
@@ -17,8 +18,12 @@ pub fn versus(scenario: &str, about: &str, contenders: &[Contender]) -> String {
     let names: Vec<_> = contenders.iter().map(|contender| contender.name.as_str()).collect();
     let title = format!("{scenario}: {}", names.join(", "));
     let faults: usize = contenders.iter().map(|contender| contender.faults.len()).sum();
-    let (class, word) =
-        if faults == 0 { ("passed", "Every block was valid.") } else { ("invalid", "Not every block is valid.") };
+    let all: usize = contenders.iter().map(|contender| contender.blocks.len()).sum();
+    let (class, word) = match faults {
+        0 => ("passed", "Every block was valid.".to_owned()),
+        1 => ("invalid", format!("1 of {all} blocks is not valid.")),
+        _ => ("invalid", format!("{faults} of {all} blocks are not valid.")),
+    };
     let mut body = format!("<section class=\"verdict {class}\"><h1>{}</h1>", escape(&title));
     body.push_str(&format!(
         "<p class=\"word\"><strong>{word}</strong> {}. Intervals: 95 %, bootstrap over blocks.</p>",
@@ -34,16 +39,16 @@ pub fn versus(scenario: &str, about: &str, contenders: &[Contender]) -> String {
     body.push_str(&element("dl", "about", &rows.concat()));
     body.push_str("</section>\n");
     body.push_str(&accounts(contenders));
+    body.push_str(&intervals::render(contenders));
     body.push_str(&differences(contenders));
     for measure in measures(contenders) {
         body.push_str(&element("h2", "", &escape(measure)));
         let distributions: Vec<(String, Vec<(f64, f64)>)> = contenders
             .iter()
-            .take(STYLES)
             .filter_map(|one| Some((one.name.clone(), distribution(one, scenario, measure)?)))
             .collect();
         let named: Vec<_> = distributions.iter().map(|(name, points)| (name.clone(), points.as_slice())).collect();
-        body.push_str(&curves(&named));
+        body.push_str(&curves("Latency by percentile", &named));
         body.push_str(&blocks(measure, contenders));
     }
     for contender in contenders.iter().filter(|contender| !contender.faults.is_empty()) {
@@ -65,9 +70,9 @@ fn accounts(contenders: &[Contender]) -> String {
 
 fn differences(contenders: &[Contender]) -> String {
     let Some(first) = contenders.first() else { return String::new() };
-    let cell = |(value, said): &Cell| {
-        let said = said.as_ref().map(|said| format!("<br>{}", element("span", "soft", &escape(said))));
-        format!("{}{}", escape(value), said.unwrap_or_default())
+    let cell = |cell: &Cell| {
+        let said = cell.says.as_ref().map(|said| format!("<br>{}", element("span", "soft", &escape(said))));
+        format!("{}{}", escape(&cell.value), said.unwrap_or_default())
     };
     let grid = grid(contenders);
     let head: Vec<String> = iter::once(String::new()).chain(grid.head.iter().map(|name| escape(name))).collect();
@@ -104,7 +109,7 @@ fn blocks(measure: &str, contenders: &[Contender]) -> String {
             .filter_map(|(number, block)| Some((number as f64 + 1.0, block.latencies.get(measure)?.median()?)))
             .collect(),
     };
-    let series: Vec<_> = contenders.iter().take(STYLES).map(line).filter(|one| !one.points.is_empty()).collect();
+    let series: Vec<_> = contenders.iter().map(line).filter(|one| !one.points.is_empty()).collect();
     let values = || series.iter().flat_map(|one| &one.points).map(|(_, value)| *value);
     let (least, most) = (values().fold(f64::INFINITY, f64::min), values().fold(0.0, f64::max));
     let last = series.iter().map(|one| one.points.len()).max().unwrap_or(0);
@@ -119,7 +124,7 @@ fn blocks(measure: &str, contenders: &[Contender]) -> String {
         y: if most > least * 10.0 { Axis::decades(least, most, Unit::Time) } else { Axis::up_to(most, Unit::Time) },
         stretches: &[],
         moments: &[],
-        height: 200.0,
+        height: height_for(series.len(), 200.0),
     };
     plot.lines(&series)
 }
