@@ -14,7 +14,7 @@ use crate::conform::known_bugs::{Bug, KnownBugs};
 use crate::conform::{Filter, Settings};
 use crate::exit::Exit;
 use crate::output;
-use crate::record::{CaseResult, Entry};
+use crate::record::{CaseResult, CaseVerdict, Entry};
 use crate::report::coverage;
 use crate::target;
 
@@ -81,18 +81,18 @@ async fn prove<'a>(bug: &'a Bug, targets: &Path, folder: &Path) -> Result<Proof<
         let name = bug.cage(&base, &targets.join("known-bugs-locks"), &installed, fixed).map_err(Trouble::Usage)?;
         runs.push(play(bug, &installed.join(&name), &folder.join(&name)).await?);
     }
-    let [broken, fixed] = [&runs[0], &runs[1]].map(|entries| failures(entries));
+    let broken = failures(&runs[0]);
     let version = match runs[0].first() {
         Some(Entry::Header(header)) => header.target.version.clone().unwrap_or_default(),
         _ => String::new(),
     };
-    let still: BTreeSet<&str> = fixed.iter().map(|case| case.id.as_str()).collect();
+    let passes: BTreeSet<&str> = verdicts(&runs[1], CaseVerdict::Pass).map(|case| case.id.as_str()).collect();
     let caught: Vec<_> = bug
         .requirements
         .iter()
         .map(|rule| {
             let of_rule = broken.iter().filter(|case| case.requirement.as_ref() == Some(rule) && bug.is_shown_by(case));
-            let fresh = of_rule.filter(|case| !still.contains(case.id.as_str()));
+            let fresh = of_rule.filter(|case| passes.contains(case.id.as_str()));
             let mut cases: Vec<_> = fresh.map(|case| format!("{} {}", case.verdict.word(), case.id)).collect();
             // A crash says more than a failure.
             cases.sort_by_key(|case| !case.starts_with("CRASH"));
@@ -102,7 +102,7 @@ async fn prove<'a>(bug: &'a Bug, targets: &Path, folder: &Path) -> Result<Proof<
     let missed: Vec<_> = caught.iter().filter(|(_, cases)| cases.is_empty()).map(|(rule, _)| rule.as_str()).collect();
     let problem = (!missed.is_empty())
         .then(|| format!("no case of {} fails on it as it must and passes on the fixed release", missed.join(", ")))
-        .map(|problem| problem + &otherwise(bug, &broken));
+        .map(|problem| problem + &otherwise(bug, &broken) + &undecided(&runs));
     Ok(Proof { bug, version, caught, problem })
 }
 
@@ -112,6 +112,15 @@ fn otherwise(bug: &Bug, broken: &[&CaseResult]) -> String {
     other.map_or(String::new(), |failure| {
         let said: String = failure.message.chars().take(120).collect();
         format!("; it fails in another way than {:?}: {said}", bug.matches)
+    })
+}
+
+/// What a busy machine has left open, on either release.
+fn undecided(runs: &[Vec<Entry>]) -> String {
+    let open = runs.iter().flat_map(|entries| verdicts(entries, CaseVerdict::Inconclusive)).next();
+    open.map_or(String::new(), |case| {
+        let why = case.reason.as_deref().unwrap_or("without a reason");
+        format!("; {} could not be decided ({why}): run it again when the machine has less to do", case.id)
     })
 }
 
@@ -134,8 +143,12 @@ async fn play(bug: &Bug, target: &Path, out: &Path) -> Result<Vec<Entry>, Troubl
 }
 
 fn failures(entries: &[Entry]) -> Vec<&CaseResult> {
-    let failed = |case: &&CaseResult| case.verdict.is_red() || case.verdict == crate::record::CaseVerdict::Info;
+    let failed = |case: &&CaseResult| case.verdict.is_red() || case.verdict == CaseVerdict::Info;
     coverage::cases(entries).into_iter().filter(failed).collect()
+}
+
+fn verdicts(entries: &[Entry], verdict: CaseVerdict) -> impl Iterator<Item = &CaseResult> {
+    coverage::cases(entries).into_iter().filter(move |case| case.verdict == verdict)
 }
 
 fn line(proof: &Proof<'_>) -> String {
