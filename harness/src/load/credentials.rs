@@ -9,13 +9,14 @@ use std::sync::Arc;
 use sio_protocol::Value;
 
 use super::connect_options::{Shared, manner, varies};
+use super::join::number_of;
 use super::message::json_of;
 use super::plan::Plan;
 use super::random::{Purpose, Stream};
 use crate::client::ConnectOptions;
 use crate::play::shown::adding;
 use crate::scenario::Loaded;
-use crate::scenario::model::{Ack, FlowAction, FlowStep, HandOut, Population};
+use crate::scenario::model::{Ack, FlowAction, FlowStep, HandOut, OF_ROOM, OF_USER, Population};
 use crate::scenario::template::{Expr, Scope, TOKEN, Template};
 use crate::secrets;
 
@@ -62,13 +63,61 @@ pub(super) struct Issuer {
     wanted: Vec<String>,
     pub(super) enter: Vec<FlowStep>,
     pub(super) enter_again: bool,
+    /// The rooms of each of them.
+    rooms: UserRooms,
     /// For all of them, if nothing differs.
     same: Option<Arc<Credentials>>,
 }
 
+/// The rooms of each user of a population, by their names.
+#[derive(Debug, Default)]
+pub(super) struct UserRooms(Vec<Vec<String>>);
+
+impl UserRooms {
+    /// As they are dealt; of those who say nothing of theirs none are kept.
+    pub(super) fn of(plan: &Plan, population: usize, users: &Population) -> Self {
+        let mut says = !users.enter.is_empty();
+        let pairs = users.query.iter().chain(&users.headers).map(|(_, value)| value);
+        users.auth.iter().chain(pairs).for_each(|template| {
+            template.visit(&mut |expr| says |= matches!(expr, Expr::Var(name) if OF_USER.contains(&&**name)));
+        });
+        if !says {
+            return Self::default();
+        }
+        let all = &plan.populations[population];
+        let name = |room: &u32| plan.rooms[*room as usize].name.clone();
+        let users = plan.users.iter().skip(all.first as usize).take(all.count as usize);
+        Self(users.map(|user| user.rooms.iter().map(name).collect()).collect())
+    }
+
+    /// The first ones, for who wants to know what such a user shows before they are dealt.
+    pub(super) fn supposed(users: &Population) -> Self {
+        let rooms =
+            users.rooms.iter().flat_map(|(group, count)| (0..*count).map(move |room| format!("{group}-{room}")));
+        Self(vec![rooms.collect()])
+    }
+
+    /// What a user may name of them: the first one, and all.
+    fn tell(&self, user: u32, scope: &mut Scope) {
+        let Some(rooms) = self.0.get(user as usize).or_else(|| self.0.first()) else { return };
+        let Some(first) = rooms.first() else { return };
+        let all = rooms.iter().map(|room| Value::from(room.as_str())).collect();
+        let values = [Value::from(first.as_str()), number_of(first), Value::Array(all)];
+        for (name, value) in OF_USER.into_iter().zip(values) {
+            // What `[vars]` say comes first, as everywhere.
+            scope.vars.entry(name.to_owned()).or_insert(value);
+        }
+    }
+}
+
 impl Issuer {
     /// For the population of this number. The error says what cannot be rendered.
-    pub(super) fn new(loaded: &Loaded, population: usize, usual: &Arc<ConnectOptions>) -> Result<Self, String> {
+    pub(super) fn new(
+        loaded: &Loaded,
+        population: usize,
+        usual: &Arc<ConnectOptions>,
+        rooms: UserRooms,
+    ) -> Result<Self, String> {
         let (name, users) = &loaded.scenario.populations.get_index(population).ok_or("no such population")?;
         let wanted = wanted(loaded, name, users);
         let base = loaded.scope();
@@ -86,6 +135,7 @@ impl Issuer {
             wanted,
             enter: users.enter.clone(),
             enter_again: users.enter_again,
+            rooms,
             same: None,
         };
         if !issuer.differs() {
@@ -115,6 +165,7 @@ impl Issuer {
     pub(super) fn scope(&self, user: u32) -> Result<Scope, String> {
         let mut scope = Scope { random: self.random(user), ..self.base.clone() };
         scope.vars.insert("user".to_owned(), Value::Number(user.into()));
+        self.rooms.tell(user, &mut scope);
         for (name, index) in self.rows(user, &mut scope) {
             let rows = &self.base.lists[name];
             let row = rows.get(index).ok_or_else(|| format!("[feeds.{name}] has no row left of {}", rows.len()))?;
@@ -193,6 +244,7 @@ pub(super) fn scope_of_first(loaded: &Loaded, population: usize) -> Scope {
     scope.random = random(loaded.scenario.seed, population, 0);
     scope.vars.insert("user".to_owned(), Value::Number(0.into()));
     let Some((name, users)) = loaded.scenario.populations.get_index(population) else { return scope };
+    UserRooms::supposed(users).tell(0, &mut scope);
     let all = feeds(loaded, population, users, &wanted(loaded, name, users));
     for (feed, hand_out, first) in all {
         let rows = scope.lists[&feed].clone();
@@ -233,7 +285,12 @@ impl Own {
     /// The error says what cannot be rendered.
     pub(super) fn new(loaded: &Loaded, plan: &Plan, user: u32) -> Result<Self, String> {
         let population = plan.users[user as usize].population;
-        let issuer = Issuer::new(loaded, population, &manner(loaded)?)?;
+        let issuer = Issuer::new(
+            loaded,
+            population,
+            &manner(loaded)?,
+            UserRooms::of(plan, population, &loaded.scenario.populations[population]),
+        )?;
         let number = user - plan.populations[population].first;
         let mut scope = issuer.scope(number)?;
         let mut drawing = Scope { random: issuer.random(number), ..Scope::default() };
@@ -309,8 +366,7 @@ fn wanted(loaded: &Loaded, name: &str, users: &Population) -> Vec<String> {
         template.visit(&mut |expr| {
             if let Expr::Var(name) = expr
                 && !(identified && name == TOKEN)
-                && name != "room"
-                && name != "room.next"
+                && !OF_ROOM.contains(&&**name)
                 && !known.vars.contains_key(name)
                 && !names.contains(name)
             {
@@ -319,7 +375,8 @@ fn wanted(loaded: &Loaded, name: &str, users: &Population) -> Vec<String> {
         });
     };
     for (group, _) in &users.rooms {
-        scenario.rooms[group].join.args.iter().for_each(|arg| look(arg, false));
+        let args = scenario.rooms[group].join.iter().flat_map(|join| &join.args);
+        args.for_each(|arg| look(arg, false));
     }
     for traffic in scenario.traffic.values().filter(|traffic| traffic.from == name) {
         let answers = match &traffic.ack {
@@ -361,7 +418,7 @@ pub(super) fn check(loaded: &Loaded) -> Result<(), String> {
     let usual = manner(loaded)?;
     for (population, (name, users)) in loaded.scenario.populations.iter().enumerate() {
         let problem = |problem: String| format!("[users.{name}]: {problem}");
-        let issuer = Issuer::new(loaded, population, &usual).map_err(problem)?;
+        let issuer = Issuer::new(loaded, population, &usual, UserRooms::supposed(users)).map_err(problem)?;
         if let Some((feed, ..)) = issuer.feeds.iter().find(|(feed, hand_out, first)| {
             *hand_out == HandOut::Once && first + users.count as usize > loaded.scenario.feeds[feed].rows.len()
         }) {
@@ -403,7 +460,8 @@ mod tests {
     }
 
     fn issuer(loaded: &Loaded, population: usize) -> Issuer {
-        Issuer::new(loaded, population, &manner(loaded).unwrap()).unwrap()
+        let users = &loaded.scenario.populations[population];
+        Issuer::new(loaded, population, &manner(loaded).unwrap(), UserRooms::supposed(users)).unwrap()
     }
 
     fn auth(issuer: &Issuer, user: u32) -> String {

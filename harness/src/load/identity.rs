@@ -10,11 +10,12 @@ use serde_json::Value as Json;
 use serde_json_path::JsonPath;
 use sio_protocol::{Incoming, Value};
 
+use super::join::number_of;
 use super::json_text::{first_item, strings, without_halves};
 use super::plan::Plan;
 use super::schedule::Emission;
 use crate::scenario::Loaded;
-use crate::scenario::model::Traffic;
+use crate::scenario::model::{EventName, OF_ROOM, Traffic};
 use crate::scenario::template::{AnyOf, Expr, Piece, Scope, TOKEN, Template};
 use crate::vocab::stamp::{Found, Stamp, Trace, trace};
 
@@ -38,9 +39,9 @@ struct Owed {
 }
 
 struct Event {
-    name: String,
-    /// `["name"`: how almost every writer of JSON begins.
-    beginning: String,
+    name: EventName,
+    /// `["name"`: how almost every writer of JSON begins, if the name is the same for all.
+    beginning: Option<String>,
     args: Option<Arguments>,
 }
 
@@ -65,7 +66,10 @@ impl Known {
         known("seq", Value::Number(emission.seq.into()));
         if let Some(room) = emission.room().map(|room| &plan.rooms[room as usize]) {
             known("room", Value::from(room.name.as_str()));
-            known("room.next", Value::from(plan.rooms[room.next as usize].name.as_str()));
+            known("room.number", number_of(&room.name));
+            let next = plan.rooms[room.next as usize].name.as_str();
+            known("room.next", Value::from(next));
+            known("room.next.number", number_of(next));
         }
         scope
     }
@@ -223,8 +227,24 @@ impl Identities {
         if *owed.namespace != *incoming.nsp {
             return format!("{name} in {}", &*incoming.nsp);
         }
-        let is_its_name = owed.event.as_ref().is_some_and(|event| event.name == name);
+        let is_its_name = owed.event.as_ref().is_some_and(|event| event.name.may_be(&name));
         if is_its_name { format!("{name} with other arguments") } else { name.into_owned() }
+    }
+}
+
+impl Event {
+    /// Whether an event has its name; of an unknown message, whether it could.
+    fn has_name(&self, json: &str, message: Option<(&Plan, &Emission)>) -> bool {
+        if let Some(beginning) = &self.beginning
+            && json.starts_with(beginning)
+        {
+            return true;
+        }
+        let name = first_item(json);
+        match message {
+            Some((plan, emission)) => self.name.is(&name, plan.room_names(emission)),
+            None => self.name.may_be(&name),
+        }
     }
 }
 
@@ -273,7 +293,8 @@ impl Owed {
     fn new(traffic: &Traffic, loaded: &Loaded) -> Self {
         let is_token = traffic.identify.is_some();
         let event = traffic.delivers_to.as_ref().map(|delivers_to| Event {
-            beginning: format!("[{}", Json::from(delivers_to.event.as_str())),
+            beginning: (!delivers_to.event.says_room())
+                .then(|| format!("[{}", Json::from(delivers_to.event.to_string().as_str()))),
             name: delivers_to.event.clone(),
             args: delivers_to.args.as_ref().map(|args| {
                 let patterns = args.iter().map(|arg| without_identity(arg, is_token)).collect();
@@ -293,7 +314,7 @@ impl Owed {
         let Some(event) = &self.event else { return false };
         let json = incoming.args.json();
         *self.namespace == *incoming.nsp
-            && (json.starts_with(&event.beginning) || first_item(json) == event.name)
+            && event.has_name(json, message)
             && event.args.as_ref().is_none_or(|args| args_fit(args, incoming, message))
     }
 
@@ -341,8 +362,7 @@ fn args_fit(args: &Arguments, incoming: &Incoming, message: Option<(&Plan, &Emis
 /// Whether a pattern is different from message to message.
 fn says_message(pattern: &Template) -> bool {
     let mut says = false;
-    pattern
-        .visit(&mut |expr| says |= matches!(expr, Expr::Var(name) if matches!(&**name, "room" | "room.next" | "seq")));
+    pattern.visit(&mut |expr| says |= matches!(expr, Expr::Var(name) if OF_ROOM.contains(&&**name) || name == "seq"));
     says
 }
 

@@ -92,17 +92,29 @@ impl Local {
         }
     }
 
+    /// As [`time_of`](Self::time_of), for what is still to come when the run may just have begun.
+    pub(super) fn time_to_come(&self, instant: Instant) -> Nanos {
+        let begun = self.shared.control.origin().map(RunClock::starting_at);
+        begun.map_or_else(|| self.time_of(instant), |clock| clock.time_of(instant))
+    }
+
     pub(super) fn stamp(&self, emission: u32) -> Stamp {
         Stamp { run: self.shared.run, emission }
     }
 
-    /// The call by which a user joins a room.
-    pub(super) fn join(&self, user: u32, room: u32, credentials: &Credentials) -> Result<Cow<'_, Join>, String> {
+    /// The call by which a user joins a room, if it has to.
+    pub(super) fn join(
+        &self,
+        user: u32,
+        room: u32,
+        credentials: &Credentials,
+    ) -> Result<Option<Cow<'_, Join>>, String> {
         match &self.shared.joins[room as usize] {
-            Joining::Same(join) => Ok(Cow::Borrowed(join)),
+            Joining::Unasked => Ok(None),
+            Joining::Same(join) => Ok(Some(Cow::Borrowed(join))),
             Joining::Own(call) => {
                 let scope = self.crowd(user).issuer.scope_in(self.number_of(user), room, credentials);
-                call.render(scope, &self.plan.rooms[room as usize].name).map(Cow::Owned)
+                call.render(scope, &self.plan.rooms[room as usize].name).map(|join| Some(Cow::Owned(join)))
             }
         }
     }

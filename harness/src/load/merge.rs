@@ -357,6 +357,7 @@ fn add(sum: &mut LoadResult, part: LoadResult) {
     sum.negative += part.negative;
     sum.unsettled += part.unsettled;
     sum.fenced &= part.fenced;
+    sum.joins_unanswered |= part.joins_unanswered;
     part.problems.into_iter().for_each(|(problem, times)| *sum.problems.entry(problem).or_default() += times);
     sum.driver.extend(part.driver);
     sum.aborted = sum.aborted.take().or(part.aborted);

@@ -9,13 +9,15 @@ use super::plan::Plan;
 use super::random::{Purpose, Stream};
 use super::schedule::Emission;
 use crate::scenario::Loaded;
-use crate::scenario::model::Traffic;
+use crate::scenario::model::{Traffic, room_number};
 use crate::scenario::template::{Expr, Piece, Scope, TOKEN, Template};
 use crate::vocab::stamp::Stamp;
 
 /// Stand-ins for what changes from message to message; no scenario says these by accident.
 const ROOM: &str = "@@sio-bench-room@@";
 const NEXT_ROOM: &str = "@@sio-bench-next@@";
+const ROOM_NUMBER: &str = "@@sio-bench-room-number@@";
+const NEXT_ROOM_NUMBER: &str = "@@sio-bench-next-number@@";
 const PAYLOAD: &str = "@@sio-bench-payload@@";
 const SEQ: &str = "@@sio-bench-seq@@";
 const TOKEN_TEXT: &str = "@@sio-bench-token@@";
@@ -52,6 +54,9 @@ enum Part {
     Room,
     /// The one after it in its group.
     NextRoom,
+    /// Their numbers in it.
+    RoomNumber,
+    NextRoomNumber,
     Payload,
     /// The number of the message among those of its traffic to its room.
     Seq,
@@ -79,6 +84,10 @@ impl Message {
             (payload, Part::Payload),
             (ROOM.to_owned(), Part::Room),
             (NEXT_ROOM.to_owned(), Part::NextRoom),
+            (quoted(ROOM_NUMBER), Part::RoomNumber),
+            (ROOM_NUMBER.to_owned(), Part::RoomNumber),
+            (quoted(NEXT_ROOM_NUMBER), Part::NextRoomNumber),
+            (NEXT_ROOM_NUMBER.to_owned(), Part::NextRoomNumber),
             // Alone it is a number.
             (quoted(SEQ), Part::Seq),
             (SEQ.to_owned(), Part::Seq),
@@ -138,7 +147,7 @@ impl Message {
             Part::Room => room.len(),
             Part::NextRoom => next.len(),
             Part::Payload => payload.len(),
-            Part::Seq => 10,
+            Part::Seq | Part::RoomNumber | Part::NextRoomNumber => 10,
             Part::Drawn { .. } => 38,
             Part::Token | Part::Number => 16,
         };
@@ -148,6 +157,8 @@ impl Message {
                 Part::Text(text) => json.push_str(text),
                 Part::Room => json.push_str(room),
                 Part::NextRoom => json.push_str(next),
+                Part::RoomNumber => json.push_str(room_number(room)),
+                Part::NextRoomNumber => json.push_str(room_number(next)),
                 Part::Seq => json.push_str(&seq.to_string()),
                 Part::Drawn { expr, alone } => {
                     let value = scope.as_mut().ok_or("nothing is drawn here")?.eval(expr)?;
@@ -238,6 +249,8 @@ fn hole(piece: &Piece, varying: &mut Varying<'_>) -> Piece {
         Piece::Expr(Expr::Var(name)) if varying.has_token && name == TOKEN => Piece::Literal(TOKEN_TEXT.to_owned()),
         Piece::Expr(Expr::Var(name)) if name == "room" => Piece::Literal(ROOM.to_owned()),
         Piece::Expr(Expr::Var(name)) if name == "room.next" => Piece::Literal(NEXT_ROOM.to_owned()),
+        Piece::Expr(Expr::Var(name)) if name == "room.number" => Piece::Literal(ROOM_NUMBER.to_owned()),
+        Piece::Expr(Expr::Var(name)) if name == "room.next.number" => Piece::Literal(NEXT_ROOM_NUMBER.to_owned()),
         Piece::Expr(expr) if expr.is_drawn() || names_own(expr, varying.known) => {
             varying.drawn.push(expr.clone());
             Piece::Literal(drawn_mark(varying.drawn.len() - 1))

@@ -7,9 +7,12 @@ use indexmap::{IndexMap, IndexSet};
 use sio_oracle::Tri;
 
 use super::random::{Purpose, Stream};
+use super::schedule::Emission;
 use super::size;
 use crate::scenario::Scenario;
-use crate::scenario::model::{ArrivalModel, Flow, FlowStep, Phase, Population, Reach, RoomRef, Topology, Transport};
+use crate::scenario::model::{
+    ArrivalModel, Flow, FlowStep, Phase, Population, Reach, RoomNames, RoomRef, Topology, Transport,
+};
 
 /// Messages of one run: their numbers have four bytes.
 const MAX_EMISSIONS: f64 = 4e9;
@@ -252,6 +255,15 @@ impl Plan {
         let spared: Vec<u32> = here().flat_map(|room| self.spared_by[*room as usize].iter().copied()).collect();
         let value = |stream: &u32| if spared.contains(stream) { Tri::F } else { Tri::T };
         streams.iter().map(|stream| (base + stream, value(stream))).collect()
+    }
+
+    /// The rooms that a message may name.
+    pub(super) fn room_names(&self, emission: &Emission) -> RoomNames<'_> {
+        let room = emission.room().map(|room| &self.rooms[room as usize]);
+        room.map_or_else(RoomNames::default, |room| RoomNames {
+            room: &room.name,
+            next: &self.rooms[room.next as usize].name,
+        })
     }
 
     /// Whether a user is among those whom a message is for, sender or not, when it is in all its rooms.

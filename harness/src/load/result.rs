@@ -253,7 +253,7 @@ fn traffics(
     let mut results: Vec<_> =
         (0..plan.traffic.len()).map(|index| traffic(index, plan, &parts, histograms, places.results(index))).collect();
     for (index, (result, spec)) in results.iter_mut().zip(scenario.traffic.values()).enumerate() {
-        result.event = spec.delivers_to.as_ref().map(|delivers_to| delivers_to.event.clone());
+        result.event = spec.delivers_to.as_ref().map(|delivers_to| delivers_to.event.to_string());
         let outliers = workers.iter().flat_map(|worker| worker.found.outliers.results(index, plan));
         result.add_outliers(outliers, outliers::KEPT);
         result.identify = spec.identify.as_ref().map(ToString::to_string);

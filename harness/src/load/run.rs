@@ -14,7 +14,7 @@ use super::admission::Answers;
 use super::chaos::timeline;
 use super::control::Control;
 use super::coordinator::Watch;
-use super::credentials::Issuer;
+use super::credentials::{Issuer, UserRooms};
 use super::emission_log::EmissionLog;
 use super::evidence;
 use super::fences::Fences;
@@ -46,7 +46,7 @@ use crate::record::{
     CaseResult, Entry, LoadResult, LoadViolation, Recorder, ThresholdResult, ThresholdVerdict, TrafficResult,
 };
 use crate::scenario::Loaded;
-use crate::scenario::model::CONNECT_TIMEOUT;
+use crate::scenario::model::{CONNECT_TIMEOUT, Invocation, Scenario};
 use crate::target::Fleet;
 use crate::vocab::text::plural;
 use crate::wire::held;
@@ -124,6 +124,7 @@ pub async fn run(
     result.wire.payload = payload(loaded, &result);
     result.problems.extend(problem.map(|problem| (problem, 1)));
     result.fenced = shared.stage.fence;
+    result.joins_unanswered = !result.fenced && has_unanswered_joins(&loaded.scenario);
     result.signs = signs::of(fleet, &shared.plan, &result);
     result.cluster = shared.plan.is_cluster().then(|| result::cluster(&shared, &workers, &histograms));
     result::outages(&mut result, &shared, &workers);
@@ -179,13 +180,13 @@ fn share(
     let messages = scenario.traffic.values().map(|traffic| Message::new(loaded, traffic)).collect::<Result<_, _>>()?;
     let mut joins = Vec::with_capacity(plan.rooms.len());
     for (group, spec) in &scenario.rooms {
-        let call = Arc::new(Call::new(loaded, &spec.join));
-        let own = call.varies(loaded);
+        let call = spec.join.as_ref().map(|join| Arc::new(Call::new(loaded, join)));
+        let own = call.as_ref().is_some_and(|call| call.varies(loaded));
         for index in 0..spec.count {
-            joins.push(if own {
-                Joining::Own(call.clone())
-            } else {
-                Joining::Same(call.render(loaded.scope(), &format!("{group}-{index}"))?)
+            joins.push(match &call {
+                None => Joining::Unasked,
+                Some(call) if own => Joining::Own(call.clone()),
+                Some(call) => Joining::Same(call.render(loaded.scope(), &format!("{group}-{index}"))?),
             });
         }
     }
@@ -198,11 +199,10 @@ fn share(
             read_rate: users.read_rate,
             link: users.link,
             goose: goose::first(scenario, name),
-            issuer: Issuer::new(
-                loaded,
-                scenario.populations.get_index_of(name).unwrap_or(0),
-                &fleet.doors()[0].manner,
-            )?,
+            issuer: {
+                let population = scenario.populations.get_index_of(name).unwrap_or(0);
+                Issuer::new(loaded, population, &fleet.doors()[0].manner, UserRooms::of(&plan, population, users))?
+            },
             sends_plain: sends_plain(name),
         })
     };
@@ -347,6 +347,15 @@ fn instead(traffic: &TrafficResult, recognised: bool) -> Vec<String> {
         ));
     }
     lines
+}
+
+/// Whether the application says of no join that it has happened, or of some.
+fn has_unanswered_joins(scenario: &Scenario) -> bool {
+    let is_answered = |join: &Invocation| {
+        let action = scenario.actions.get(&join.action);
+        action.is_some_and(|action| action.ack.is_some() || action.confirmed_by.is_some())
+    };
+    scenario.rooms.values().any(|group| !group.join.as_ref().is_some_and(is_answered))
 }
 
 /// The first deliveries that were wrong; each as a case of its own beside the record, as far as one can say it.

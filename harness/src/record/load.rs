@@ -88,6 +88,9 @@ pub struct LoadResult {
     pub unsettled: u64,
     /// Whether losses were decided by fences; otherwise by waiting.
     pub fenced: bool,
+    /// Whether nothing answers for joins: users count as inside once something has come, or after some time.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub joins_unanswered: bool,
     /// What is known of the servers, where they pass messages on to one another.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cluster: Option<ClusterResult>,

@@ -51,6 +51,13 @@ pub(super) fn remarks(load: &LoadResult) -> Vec<String> {
     }
     lines.extend(load.cluster.iter().flat_map(cluster));
     lines.extend(outages(load));
+    if load.joins_unanswered {
+        lines.push(
+            "joins are not acknowledged: a user counts as in a room from the first message that came to it there, or five seconds after \
+             it asked; if the application says something when it has let somebody in, say `confirmed_by` in the action"
+                .to_owned(),
+        );
+    }
     if !load.fenced && !load.traffic.is_empty() && load.cluster.is_none() {
         lines.push("the target has no fence: losses were decided by waiting".to_owned());
     }

@@ -71,9 +71,12 @@ pub(super) fn is_quantity(value: &str) -> bool {
         && value.split(|c: char| !c.is_ascii_digit()).filter(|number| !number.is_empty()).count() <= 3
 }
 
-/// `polling`, `ramp-up`
+/// `polling`, `ramp-up`, `lobby-12`
 fn is_word(value: &str) -> bool {
-    value.split(['-', '_']).all(|word| !word.is_empty() && word.chars().all(|c| c.is_ascii_lowercase()))
+    value.split(['-', '_']).enumerate().all(|(place, word)| {
+        let is_number = place > 0 && word.len() <= 4 && word.chars().all(|c| c.is_ascii_digit());
+        !word.is_empty() && (is_number || word.chars().all(|c| c.is_ascii_lowercase()))
+    })
 }
 
 /// Words of ours that a record could not be read without.

@@ -1,6 +1,7 @@
 // Rooms, and what an application may make of the messages in them. EVERY: how many chances there are to a fault (1000).
 // MODE: confirm, history, notify, typo, mirror: what comes besides, or instead, under other names; batch, quote: several messages
-// in one event; strict: every fifth message is refused. FAULT, each counted in `GET /stats` when it strikes: echo, lost, doubled, wrong-room, late, swap; cut, upper, gone: what becomes of a text;
+// in one event; strict: every fifth message is refused; slow: a join takes its time, and an event says when it has happened; auth: who
+// connects is put into the rooms that its auth names; numbers: rooms are numbers; named: events are called after the room. FAULT, each counted in `GET /stats` when it strikes: echo, lost, doubled, wrong-room, late, swap; cut, upper, gone: what becomes of a text;
 // all-upper, all-gone: of every text.
 "use strict";
 const { Server } = require("socket.io");
@@ -46,7 +47,8 @@ const give = (to, message) => {
   // Out of order: it waits for the next one to the same member.
   if (!held && strikes("swap")) return (held = { to, message });
   stats.delivered += 1;
-  to.emit(MODE === "typo" ? "mesage" : "message", { ...message, text: changed(message.text) });
+  const event = { typo: "mesage", named: `chat:${message.room}` }[MODE] || "message";
+  to.emit(event, { ...message, text: changed(message.text) });
   if (held?.to === to) {
     to.emit("message", held.message);
     held = undefined;
@@ -59,7 +61,15 @@ const give = (to, message) => {
 const other = (to, event, ...args) => ((stats.others += 1), to.emit(event, ...args));
 
 io.on("connection", (socket) => {
+  if (MODE === "auth") socket.join(socket.handshake.auth.rooms);
   socket.on("join", (room, done) => {
+    if (MODE === "numbers" && !Number.isInteger(room)) return done?.({ ok: false });
+    if (MODE === "slow") {
+      return setTimeout(() => {
+        socket.join(room);
+        socket.emit("joined", { room, members: io.sockets.adapter.rooms.get(room).size });
+      }, 200 + Math.random() * 200);
+    }
     socket.join(room);
     if (MODE === "history") other(socket, "history", room, said.get(room) || []);
     if (MODE === "system") socket.emit("message", { room, text: "somebody came in" });

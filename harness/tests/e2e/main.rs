@@ -22,6 +22,7 @@ mod floods;
 mod html;
 mod identity;
 mod inspect;
+mod joining;
 mod journeys;
 mod left_behind;
 mod live;

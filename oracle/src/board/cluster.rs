@@ -116,6 +116,10 @@ impl Receiver {
             Verdict::Duplicate if inv < self.since && seq < track.base() => Verdict::Fine,
             verdict => verdict,
         };
+        if verdict == Verdict::Fine {
+            // Its own server has chosen it, whoever sent it.
+            self.tracks[place].shown(now);
+        }
         if fact.sender != self.user {
             self.came_across(place, fact.node, inv, now);
         }

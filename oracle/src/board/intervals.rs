@@ -34,6 +34,14 @@ impl Intervals {
         }
     }
 
+    /// It is inside by now, if it was noted to be from a later instant on.
+    #[inline]
+    pub(super) fn bring_forward(&mut self, now: Nanos) {
+        if self.since > now && self.value == Tri::T {
+            self.change(now, Tri::T);
+        }
+    }
+
     /// Inside throughout, outside throughout, or neither.
     #[inline]
     pub(super) fn over(&self, from: Nanos, to: Nanos) -> Tri {

@@ -38,6 +38,9 @@ impl Receiver {
 
     /// From `at` on it is `value` that the receiver is in the target of a stream. Call it *before* a request that
     /// may change it (with `U`), and *after* its answer. Streams without a track are left alone.
+    ///
+    /// A request that nobody answers has taken effect after some time, if at all: `at` may lie ahead, and the first message of the
+    /// stream that comes shows that it has.
     pub fn change(&mut self, stream: u32, at: Nanos, value: Tri) {
         if let Ok(place) = self.tracks.binary_search_by_key(&stream, |track| track.stream) {
             self.tracks[place].change(at, value);
@@ -97,6 +100,7 @@ impl Receiver {
         if inv > self.newest {
             (self.newest, self.newest_is) = (inv, Emission { stream, seq });
         }
+        self.tracks[place].shown(now);
         Verdict::Fine
     }
 
@@ -118,7 +122,11 @@ impl Receiver {
         };
         let inside = self.inside(&self.tracks[place], fact.node, inv, end);
         let class = own(inside, fact, inv, self.user, self.since);
-        self.tracks[place].deliver_among(seq, class)
+        let verdict = self.tracks[place].deliver_among(seq, class);
+        if verdict == Verdict::Fine {
+            self.tracks[place].shown(now);
+        }
+        verdict
     }
 
     /// A fence that was sent at `fence` has been answered: everything that was answered before that has arrived, or
@@ -335,6 +343,27 @@ mod tests {
             broken,
             [DeliveryOutcome::Missing(Absence::Later(Emission { stream: 7, seq: 1 })), DeliveryOutcome::Delivered]
         );
+    }
+
+    /// Nobody answers for the join: until it is certain, or a message has come, nothing is owed; then everything is.
+    #[test]
+    fn the_first_message_shows_that_a_join_has_taken_effect() {
+        let stream = Stream::new(&[1; 12]);
+        let ahead = |last: Nanos| {
+            let mut receiver = Receiver::new(9, 5, [(7, Tri::U)], &stream);
+            receiver.change(7, last, Tri::T);
+            receiver
+        };
+        let mut silent = ahead(65);
+        let missing = |fate: &&DeliveryOutcome| matches!(fate, DeliveryOutcome::Missing(_));
+        let fates_of_silent = fates(|account| silent.settle(110, &stream, account));
+        assert_eq!(fates_of_silent.iter().filter(missing).count(), 4, "70 to 100: it counts as in from 65 on");
+        let mut told = ahead(1_000);
+        assert_eq!(told.deliver(7, 3, &stream.0[3], 37), Verdict::Fine);
+        let fates_of_told = fates(|account| told.settle(70, &stream, account));
+        let may = DeliveryOutcome::May;
+        assert_eq!(fates_of_told[..4], [may(false), may(false), may(false), may(true)]);
+        assert_eq!(fates_of_told[4..].iter().filter(missing).count(), 3, "{fates_of_told:?}");
     }
 
     /// It was not owed, so it was not given up either: a copy that comes behind the fence is the first one.

@@ -64,6 +64,15 @@ impl Track {
         }
     }
 
+    /// Something came at `now`: whoever was to be in the target from a later instant on, at the latest, is in it.
+    #[inline]
+    pub(super) fn shown(&mut self, now: Nanos) {
+        self.spans.bring_forward(now);
+        if self.joined != Nanos::MAX && self.joined > now {
+            self.joined = now;
+        }
+    }
+
     pub(super) fn has(&self, seq: u32) -> bool {
         let (word, bit) = self.place(seq);
         let word = if word == 0 { Some(&self.bits) } else { self.more.as_ref().and_then(|more| more.get(word - 1)) };

@@ -16,7 +16,7 @@ use crate::load::message::Message;
 use crate::load::outages::{Cut, Outage};
 use crate::load::plan::TrafficPlan;
 use crate::load::schedule::Emission;
-use crate::scenario::model::{Drop as Dropping, Leaving};
+use crate::scenario::model::{Drop as Dropping, EventName, Leaving};
 use crate::vocab::stamp::Stamp;
 
 /// For the server to see that a connection is gone.
@@ -88,7 +88,7 @@ pub(super) struct Script<'a> {
     scene: &'a Scene<'a>,
     traffic: &'a TrafficPlan,
     message: Message,
-    event: &'a str,
+    event: &'a EventName,
     cast: Vec<Cast>,
     shown: Shown,
     /// What was sent must look like one of these.
@@ -105,11 +105,8 @@ impl<'a> Script<'a> {
         shown: Shown,
     ) -> Result<Self, String> {
         let spec = &scene.loaded.scenario.traffic[&traffic.name];
-        let event = spec
-            .delivers_to
-            .as_ref()
-            .map(|delivers_to| delivers_to.event.as_str())
-            .ok_or("nothing is owed to anybody")?;
+        let event =
+            spec.delivers_to.as_ref().map(|delivers_to| &delivers_to.event).ok_or("nothing is owed to anybody")?;
         let message = Message::new(scene.loaded, spec)?;
         let sample = scene.sample.ok_or("no copy of such a message came, so nobody knows what one looks like")?;
         if sample.attachment.is_some() != message.is_binary() {
@@ -259,14 +256,24 @@ impl<'a> Script<'a> {
         }
         let (loaded, plan) = (self.scene.loaded, self.scene.plan);
         let user = self.cast[place].user;
+        // What nobody answers for takes its time.
+        let mut unanswered = false;
         for index in &plan.users[user as usize].rooms {
             let room = &plan.rooms[*index as usize];
             if room.namespace == self.traffic.namespace {
                 let group = room.name.rsplit_once('-').map_or("", |(group, _)| group);
-                let call = Call::new(loaded, &loaded.scenario.rooms[group].join);
+                let Some(join) = &loaded.scenario.rooms[group].join else {
+                    unanswered = true;
+                    continue;
+                };
+                let call = Call::new(loaded, join);
                 let join = call.render(self.cast[place].own.scope(*index), &room.name)?;
                 self.emit(user, join.args.json(), "", join.ack)?;
+                unanswered |= !join.ack;
             }
+        }
+        if unanswered {
+            let _ = writeln!(self.out, "  {{ wait = \"1s\" }},");
         }
         self.cast[place].state = State::Joined;
         Ok(())
@@ -306,7 +313,8 @@ impl<'a> Script<'a> {
         self.emit(emission.sender, &json, &bytes, self.message.ack)?;
         let (text, token) = (quoted(&text), stamp.token());
         let expected = Expected { text: &text, bytes: &bytes, token: &token };
-        let pattern = self.scene.sample.and_then(|sample| Pattern::new(sample, self.event, &expected));
+        let event = self.event.of(self.scene.plan.room_names(emission));
+        let pattern = self.scene.sample.and_then(|sample| Pattern::new(sample, &event, &expected));
         let pattern = pattern.ok_or("what such a message looks like cannot be written into a case")?;
         if !self.patterns.contains(&pattern.toml()) {
             self.patterns.push(pattern.toml());

@@ -34,6 +34,8 @@ struct Opening<'a> {
     namespaces: Vec<&'a str>,
     /// Joins that have not been answered: the acknowledgement, and the room; a fence has none.
     joins: Vec<(u64, Option<u32>)>,
+    /// Rooms of which an event has not said yet that the user is in them.
+    unconfirmed: Vec<u32>,
     /// A join will never be answered.
     unsure: bool,
     lost_at: Option<Nanos>,
@@ -50,6 +52,7 @@ impl<'a> Opening<'a> {
             handshaken: false,
             namespaces: population.namespaces.iter().map(String::as_str).collect(),
             joins: Vec::new(),
+            unconfirmed: Vec::new(),
             unsure: false,
             lost_at,
             since: clock::now(),
@@ -57,7 +60,7 @@ impl<'a> Opening<'a> {
     }
 
     fn is_done(&self) -> bool {
-        self.namespaces.is_empty() && self.joins.is_empty()
+        self.namespaces.is_empty() && self.joins.is_empty() && self.unconfirmed.is_empty()
     }
 
     fn stage(&self) -> Stage {
@@ -81,9 +84,9 @@ impl<'a> Opening<'a> {
             Stage::Handshake => "the handshake".to_owned(),
             Stage::Namespaces => format!("the CONNECT of {}{}", self.namespaces[0], and_more(self.namespaces.len())),
             Stage::Joins => {
-                let room = self.joins.first().and_then(|(_, room)| *room);
+                let room = self.joins.first().and_then(|(_, room)| *room).or(self.unconfirmed.first().copied());
                 let call = room.map_or_else(|| "the fence behind the joins".to_owned(), |room| self.call(local, room));
-                format!("{call}{}", and_more(self.joins.len()))
+                format!("{call}{}", and_more(self.joins.len() + self.unconfirmed.len()))
             }
         }
     }
@@ -92,8 +95,8 @@ impl<'a> Opening<'a> {
     fn call(&self, local: &Local, room: u32) -> String {
         let namespace = &local.plan.rooms[room as usize].namespace;
         let place = if namespace == "/" { String::new() } else { format!(" in {namespace}") };
-        let call = local.join(self.user, room, self.credentials).map(|join| join.call());
-        format!("{}{place}", call.unwrap_or_default())
+        let call = local.join(self.user, room, self.credentials).map(|join| join.map(|join| join.call()));
+        format!("{}{place}", call.ok().flatten().unwrap_or_default())
     }
 }
 
@@ -115,7 +118,8 @@ impl<'a> UserSession<'a> {
         let mut look = shared.connect_timeout.min(if shared.gives_up { SILENCE } else { Duration::MAX });
         loop {
             if let Ok(outcome) = timeout(look, &mut trying).await {
-                return outcome.map_err(|error| NotIn {
+                let is_in = async { outcome?.settled_in(&opening).await };
+                return is_in.await.map_err(|error| NotIn {
                     why: error.to_string(),
                     unreachable: matches!(error, Error::Connect(_)) && !opening.borrow().handshaken,
                 });
@@ -184,9 +188,34 @@ impl<'a> UserSession<'a> {
             talk.note_arrival();
             talk.advance(event, &mut opening.borrow_mut())?;
         }
-        let (lost_at, unsure) = (opening.borrow().lost_at, opening.borrow().unsure);
-        talk.ready(lost_at, unsure);
         Ok(talk)
+    }
+
+    /// The session is open. Joins that nobody answers for are waited for ahead of the run, which begins with everybody inside; once it
+    /// goes on, a message that comes shows that they have taken effect, and else time does.
+    async fn settled_in(mut self, opening: &RefCell<Opening<'a>>) -> Result<Self, Error> {
+        let sure_at = opening.borrow().unsure.then(|| clock::now() + Duration::from_nanos(GRACE.unsigned_abs()));
+        if let Some(sure_at) = sure_at {
+            let started = self.local.shared.control.started();
+            let waited = tokio::time::sleep_until(sure_at.into());
+            tokio::pin!(started, waited);
+            loop {
+                // Cancel-safe: the first two hold nothing, and of a connection an event is taken whole.
+                tokio::select! {
+                    biased;
+                    _ = &mut started => break,
+                    () = &mut waited => break,
+                    event = self.connection.next() => {
+                        self.note_arrival();
+                        self.advance(event, &mut opening.borrow_mut())?;
+                    }
+                }
+            }
+        }
+        let lost_at = opening.borrow().lost_at;
+        let now = self.local.now();
+        self.ready(lost_at, sure_at.map_or(now, |sure_at| self.local.time_to_come(sure_at).max(now)));
+        Ok(self)
     }
 
     /// Asks for every namespace, and for the session there was.
@@ -221,7 +250,10 @@ impl<'a> UserSession<'a> {
             }
             Event::ConnectError { nsp, body } => return Err(Error::Refused(format!("CONNECT of {nsp}: {body}"))),
             Event::Ack(incoming) => self.joined(&incoming, opening)?,
-            Event::Event(incoming) => self.receive(&incoming),
+            Event::Event(incoming) => {
+                self.confirmed(&incoming, opening)?;
+                self.receive(&incoming);
+            }
             Event::Disconnect { .. } => {
                 return Err(Error::Refused("the server put the user out of its namespace".to_owned()));
             }
@@ -244,9 +276,24 @@ impl<'a> UserSession<'a> {
         let (_, room) = opening.joins.remove(index);
         if let Some(room) = room {
             let join = self.local.join(self.number, room, self.credentials).map_err(Error::Starved)?;
-            join.check(&incoming.args).map_err(Error::Refused)?;
+            join.map_or(Ok(()), |join| join.check(&incoming.args)).map_err(Error::Refused)?;
         }
         opening.answered(self.local, Stage::Joins);
+        Ok(())
+    }
+
+    /// The application may say by an event that it has let the user into a room.
+    fn confirmed(&self, incoming: &Incoming, opening: &mut Opening<'_>) -> Result<(), Error> {
+        let rooms = std::mem::take(&mut opening.unconfirmed);
+        for room in rooms {
+            let join = self.local.join(self.number, room, self.credentials).map_err(Error::Starved)?;
+            let is_here = self.local.plan.rooms[room as usize].namespace == *incoming.nsp;
+            if is_here && join.is_some_and(|join| join.is_confirmed_by(&incoming.args)) {
+                opening.answered(self.local, Stage::Joins);
+            } else {
+                opening.unconfirmed.push(room);
+            }
+        }
         Ok(())
     }
 
@@ -278,9 +325,16 @@ impl<'a> UserSession<'a> {
                 continue;
             }
             // It could be rendered when the scenario was looked at; what was saved since may not fit.
-            let join = self.local.join(self.number, room, self.credentials).map_err(Error::Starved)?;
+            let Some(join) = self.local.join(self.number, room, self.credentials).map_err(Error::Starved)? else {
+                unanswered = true;
+                continue;
+            };
             let id = self.connection.emit(nsp, join.args.clone(), join.ack);
-            unanswered |= id.is_none();
+            if join.has_event() {
+                opening.unconfirmed.push(room);
+            } else {
+                unanswered |= id.is_none();
+            }
             opening.joins.extend(id.map(|id| (id, Some(room))));
         }
         opening.unsure |= unanswered && !self.local.stage.fence;
@@ -291,11 +345,9 @@ impl<'a> UserSession<'a> {
         Ok(true)
     }
 
-    /// Everything is joined: from now on it is certain what the user is owed.
-    fn ready(&mut self, lost_at: Option<Nanos>, unsure: bool) {
+    /// Everything is joined: from `sure_at` on it is certain what the user is owed.
+    fn ready(&mut self, lost_at: Option<Nanos>, sure_at: Nanos) {
         self.knows_where_it_is();
-        // A join that nobody answers for has taken effect after some time.
-        let now = self.local.now() + if unsure { GRACE } else { 0 };
         let user = &self.local.plan.users[self.number as usize];
         let window = self.local.window.borrow();
         let mut measurements = self.local.measurements.borrow_mut();
@@ -304,8 +356,8 @@ impl<'a> UserSession<'a> {
             let Some(account) = &mut place.account else { continue };
             for (stream, value) in self.local.plan.streams_of(user, &place.namespace) {
                 match self.local.plan.is_cluster() {
-                    false => account.change(stream, now, value),
-                    true if !place.recovered => account.joined(stream, now, value),
+                    false => account.change(stream, sure_at, value),
+                    true if !place.recovered => account.joined(stream, sure_at, value),
                     true => {}
                 }
                 let Some(lost_at) = lost_at.filter(|_| value == Tri::T && !place.recovered) else { continue };
@@ -321,7 +373,7 @@ impl<'a> UserSession<'a> {
         drop(measurements);
         drop(window);
         let recovered = |name: &str| self.places.iter().any(|place| place.namespace == name && place.recovered);
-        self.local.shared.outages.is_back(self.number, now, recovered);
+        self.local.shared.outages.is_back(self.number, sure_at, recovered);
         self.mailbox.away_from.set(u32::MAX);
         let crowd = self.local.crowd(self.number);
         self.mailbox.slow.set(crowd.read_rate.is_some());

@@ -30,9 +30,18 @@ fn action(key: &Key, node: &Node, cx: &mut Context<'_>) -> Option<(String, Actio
     let mut table = Table::new(node, "an action", cx)?;
     let emit = table.require("emit", cx).and_then(|node| arguments(node, cx));
     let ack = ack(&mut table, cx);
+    let confirmed_by = table.entry("confirmed_by").and_then(|(key, node)| {
+        if ack.is_some() {
+            cx.diagnostics.error(
+                key.span.clone(),
+                "`confirmed_by` and `ack` exclude each other: one of them says when it has happened",
+            );
+        }
+        arguments(node, cx)
+    });
     table.finish(cx);
     let emit = emit?;
-    for template in &emit {
+    for template in emit.iter().chain(confirmed_by.iter().flatten()) {
         template.visit(&mut |expr| {
             if let Expr::Var(used) = expr
                 && !params.contains(used)
@@ -43,7 +52,7 @@ fn action(key: &Key, node: &Node, cx: &mut Context<'_>) -> Option<(String, Actio
             }
         });
     }
-    Some((name, Action { params, emit, ack, span: key.span.clone() }))
+    Some((name, Action { params, emit, ack, confirmed_by, span: key.span.clone() }))
 }
 
 fn signature(text: &str) -> Option<(String, Vec<String>)> {

@@ -108,6 +108,11 @@ impl<'a> Names<'a> {
         Self { clients: None, actions, vars, feeds: feeds.keys().cloned().collect(), numbered, used, entering }
     }
 
+    /// More names are known.
+    pub(super) fn know<const N: usize>(&mut self, names: [&str; N]) {
+        self.vars.extend(names.map(str::to_owned));
+    }
+
     /// Names that must be known; `save` makes one known from here on.
     pub(super) fn check(&mut self, node: &Node, template: &Template, cx: &mut Context<'_>) {
         let mut used = Vec::new();

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json_path::JsonPath;
 
-use super::{Ack, Drop, FlowStep, Transport};
+use super::{Ack, Drop, EventName, FlowStep, Transport};
 use crate::scenario::template::Template;
 use crate::vocab::quantity::Rate;
 use crate::wire::Path;
@@ -16,7 +16,8 @@ pub struct RoomGroup {
     /// Users are dealt to them in turn, so that all have as many members; otherwise each user's are drawn.
     pub dealt: bool,
     pub namespace: String,
-    pub join: Invocation,
+    /// How users join; without it the application puts them in by itself, as they connect.
+    pub join: Option<Invocation>,
 }
 
 /// A call of an action: `["join", "${room}"]`.
@@ -140,7 +141,7 @@ pub struct Traffic {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Reach {
     /// The name by which it arrives.
-    pub event: String,
+    pub event: EventName,
     /// What its first arguments must be.
     pub args: Option<Vec<Template>>,
     /// Who is in one of these; everybody in the namespace, if there are none.

@@ -1,6 +1,7 @@
 //! What a scenario file means.
 
 mod case;
+mod event_name;
 mod flow;
 mod load;
 mod slo;
@@ -16,6 +17,7 @@ pub use case::{
     AnswerPattern, Case, Choice, Client, Drop, HttpRequest, Opening, Options, Order, RawPacket, RawPattern,
     ServerAction, Step, Verb,
 };
+pub use event_name::{EventName, NamePart, OF_ROOM, OF_USER, RoomNames, room_number};
 pub use flow::{ArrivalModel, Feed, Flow, FlowAction, FlowStep, HandOut, Think};
 pub use load::{
     Arrivals, Away, Chaos, Churn, Disruption, Driver, Invocation, Leaving, Phase, Population, Reach, RoomGroup,
@@ -184,6 +186,8 @@ pub struct Action {
     /// Event and arguments.
     pub emit: Vec<Template>,
     pub ack: Option<Ack>,
+    /// The event by which the application says that it has let somebody in, as far as its arguments are said; for joins.
+    pub confirmed_by: Option<Vec<Template>>,
     /// Where it is declared.
     pub span: Span,
 }

@@ -64,11 +64,16 @@ pub(super) fn rooms(
 ) -> Option<RoomGroup> {
     let mut table = Table::new(node, "a room group", cx)?;
     let (count, dealt) = room_count(&mut table, members, cx);
-    let join = table.require("join", cx).and_then(|node| actions::invocation(node, declared, cx));
+    let join = table.get("join").map(|node| actions::invocation(node, declared, cx));
     let namespace = table.get("namespace").map_or_else(|| Some("/".to_owned()), |node| namespace(node, cx));
     table.not_yet("leave", cx);
     table.finish(cx);
-    Some(RoomGroup { count: count?, dealt, namespace: namespace?, join: join? })
+    Some(RoomGroup {
+        count: count?,
+        dealt,
+        namespace: namespace?,
+        join: join.map_or(Some(None), |join| join.map(Some))?,
+    })
 }
 
 /// `count`, `size`, or both if they are true of each other; and whether the rooms are to be of one size.

@@ -5,10 +5,12 @@ use serde_json_path::JsonPath;
 
 use super::super::actions;
 use super::population_name;
-use crate::scenario::model::{Action, Arrivals, Population, Reach, RoomGroup, RoomRef, Traffic};
+use crate::scenario::model::{
+    Action, Arrivals, EventName, NamePart, OF_ROOM, Population, Reach, RoomGroup, RoomRef, Traffic,
+};
 use crate::scenario::node::{Kind, Node, Span};
 use crate::scenario::table::{self, Context, Table};
-use crate::scenario::template::{self, Expr, TOKEN, Template};
+use crate::scenario::template::{self, Expr, Piece, TOKEN, Template};
 use crate::vocab::quantity::Rate;
 use crate::vocab::stamp;
 
@@ -63,7 +65,9 @@ pub(in crate::scenario::lower) fn lower(node: &Node, world: &World<'_>, cx: &mut
     let from = from?;
     let population = world.populations.get(&from);
     let addressed = || delivers_to.iter().flat_map(|delivers_to| delivers_to.rooms.iter().chain(&delivers_to.except));
-    let needs_room = addressed().any(|room| !matches!(room, RoomRef::Named { .. })) || says_room(&emit);
+    let needs_room = addressed().any(|room| !matches!(room, RoomRef::Named { .. }))
+        || says_room(&emit)
+        || delivers_to.as_ref().is_some_and(|delivers_to| delivers_to.event.says_room());
     let room_group = match (needs_room, drawn_group(population, own_namespace.as_deref(), world.rooms)) {
         (false, _) => None,
         (true, Some(group)) => Some(group),
@@ -182,6 +186,42 @@ fn rate(table: &mut Table<'_>, from: Option<&Population>, cx: &mut Context<'_>) 
     }
 }
 
+/// `"msg"`, or with the message's room in it: `"chat-${room}"`.
+fn event_name(node: &Node, cx: &mut Context<'_>) -> Option<EventName> {
+    let text = table::string(node, cx)?;
+    let Template::Text(pieces) = template::parse(node, cx.diagnostics) else { return None };
+    let mut parts = Vec::new();
+    for piece in pieces {
+        let name = match piece {
+            Piece::Literal(text) => {
+                parts.push(NamePart::Text(text));
+                continue;
+            }
+            Piece::Expr(Expr::Var(name)) => name,
+            Piece::Expr(_) => String::new(),
+        };
+        parts.push(match &*name {
+            "room" => NamePart::Room,
+            "room.number" => NamePart::RoomNumber,
+            "room.next" => NamePart::NextRoom,
+            "room.next.number" => NamePart::NextRoomNumber,
+            other => match cx.vars.get(other) {
+                Some(Kind::Str(text)) => NamePart::Text(text.clone()),
+                Some(Kind::Int(number)) => NamePart::Text(number.to_string()),
+                _ => {
+                    let message = format!(
+                        "the name of an event may say {}, or `[vars]`; found `{text}`",
+                        OF_ROOM.map(|name| format!("${{{name}}}")).join(", ")
+                    );
+                    cx.diagnostics.error(node.span.clone(), message);
+                    return None;
+                }
+            },
+        });
+    }
+    Some(EventName::new(parts))
+}
+
 /// The first of the sender's room groups, of the namespace if one is named.
 fn drawn_group(
     population: Option<&Population>,
@@ -197,7 +237,7 @@ fn drawn_group(
 fn says_room(emit: &[Template]) -> bool {
     let mut found = false;
     for template in emit {
-        template.visit(&mut |expr| found |= matches!(expr, Expr::Var(name) if name == "room" || name == "room.next"));
+        template.visit(&mut |expr| found |= matches!(expr, Expr::Var(name) if OF_ROOM.contains(&&**name)));
     }
     found
 }
@@ -232,7 +272,7 @@ fn payload(node: &Node, cx: &mut Context<'_>) -> Option<(usize, bool)> {
 /// `{ event = "msg", args = ["${room}"], rooms = ["${room}", "all-0"], except = ["sender", "muted-0"] }`
 fn delivers_to(node: &Node, groups: &IndexMap<String, RoomGroup>, cx: &mut Context<'_>) -> Option<Reach> {
     let mut table = Table::new(node, "`delivers_to`", cx)?;
-    let event = table.require("event", cx).and_then(|node| table::string(node, cx));
+    let event = table.require("event", cx).and_then(|node| event_name(node, cx));
     let args = table.get("args").map(|node| actions::list(node, cx));
     let rooms_node = table.require("rooms", cx)?;
     let except_node = table.get("except");

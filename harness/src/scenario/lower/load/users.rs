@@ -9,7 +9,7 @@ use super::super::{cases, flow};
 use super::bounded;
 use crate::scenario::diagnostic::Diagnostics;
 use crate::scenario::model::{
-    ArrivalModel, Arrivals, Churn, Driver, Flow, FlowStep, Leaving, Population, RoomGroup, Transport,
+    ArrivalModel, Arrivals, Churn, Driver, Flow, FlowStep, Leaving, OF_USER, Population, RoomGroup, Transport,
 };
 use crate::scenario::node::{Kind, Node};
 use crate::scenario::table::{self, Context, Table};
@@ -179,6 +179,9 @@ struct Shown {
 
 fn shown(table: &mut Table<'_>, around: &Around<'_>, cx: &mut Context<'_>) -> Shown {
     let mut names = Names::of_user(around.flow.actions, around.flow.feeds);
+    if table.get("in").is_some() {
+        names.know(OF_USER);
+    }
     let enter = table.get("enter").map_or_else(Vec::new, |node| flow::enter(node, &mut names, cx));
     for key in ["auth", "query", "headers"] {
         if let Some(node) = table.get(key) {
