@@ -45,7 +45,7 @@ impl FaultEvent {
         };
         let second = |at: Nanos| at as f64 / 1e9;
         let (began, ended) = (span.began.map(second), span.ended.map(second));
-        DisruptionMark { second: self.at as f64 / 1e9, says, began, ended, losses: None }
+        DisruptionMark { second: self.at as f64 / 1e9, says, began, ended, did_not_happen: false, losses: None }
     }
 
     /// Whether it meets a user: with the chance that the scenario gives, and always the same ones for one seed.

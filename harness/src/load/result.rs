@@ -223,11 +223,19 @@ fn losses(workers: &[WorkerResult]) -> Losses {
     sum
 }
 
+/// What is due so shortly before the end may have to wait for what goes on, and not happen.
+const MAY_WAIT: u64 = 5_000_000_000;
+
 /// What the scenario made go wrong, when that really was, and what is missing of messages that were sent meanwhile.
 pub(super) fn outages(result: &mut LoadResult, shared: &Shared, workers: &[WorkerResult]) {
     let losses = losses(workers);
     let span = |event: &FaultEvent| shared.happened.span(event.number);
     result.upsets = shared.chaos.iter().map(|event| event.mark(&shared.plan, span(event))).collect();
+    for (mark, event) in result.upsets.iter_mut().zip(&shared.chaos) {
+        let was_due = result.aborted.is_none() && event.at + MAY_WAIT < shared.plan.length();
+        let began_in_time = span(event).began.is_some_and(|began| began < shared.plan.length() as i64);
+        mark.did_not_happen = was_due && !began_in_time;
+    }
     let outages: Vec<_> = (0..shared.chaos.len()).filter(|place| !shared.chaos[*place].is_about_users()).collect();
     if outages.is_empty() {
         return;

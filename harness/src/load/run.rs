@@ -127,10 +127,10 @@ pub async fn run(
     result.joins_unanswered = !result.fenced && has_unanswered_joins(&loaded.scenario);
     result.signs = signs::of(fleet, &shared.plan, &result);
     result.cluster = shared.plan.is_cluster().then(|| result::cluster(&shared, &workers, &histograms));
-    result::outages(&mut result, &shared, &workers);
-    signs::mark(&mut result);
     result.ended_by = ending.as_ref().map(|ending| ending.by).unwrap_or_default();
     result.aborted = ending.map(|ending| ending.why);
+    result::outages(&mut result, &shared, &workers);
+    signs::mark(&mut result);
     let mut rules = slo::decide(loaded, &shared.plan, &result, &histograms, &cases);
     if let Some(crossed) = crossed {
         // What ended the run was so then, whatever came while it ended.

@@ -10,12 +10,14 @@ use super::away;
 use super::chaos::FaultEvent;
 use super::shared::Shared;
 use crate::clock::RunClock;
-use crate::scenario::model::Disruption;
+use crate::scenario::model::{Away, Disruption};
 use crate::target::{Fleet, Frozen};
 
 /// One thing happens to each of these at a time, and the next one waits for it.
 struct Turns {
     broker: Mutex<()>,
+    /// How far away the broker is: it can be far and stand still.
+    distance: Mutex<()>,
     nodes: Vec<Mutex<()>>,
 }
 
@@ -23,6 +25,7 @@ impl Turns {
     /// Of what an event is about as a whole.
     async fn of(&self, event: &FaultEvent) -> Option<MutexGuard<'_, ()>> {
         match event.upset {
+            Disruption::Broker { how: Away::Far { .. }, .. } => Some(self.distance.lock().await),
             Disruption::Broker { .. } => Some(self.broker.lock().await),
             Disruption::Freeze { node, .. } | Disruption::Restart { node, .. } => self.node(node).await,
             _ => None,
@@ -40,14 +43,14 @@ pub(super) async fn happen(shared: &Shared, fleet: &Mutex<&mut Fleet>) -> String
     let Ok(origin) = shared.control.started().await else { return std::future::pending().await };
     let clock = RunClock::starting_at(origin);
     let nodes = fleet.lock().await.nodes().iter().map(|_| Mutex::new(())).collect();
-    let (turns, happened) = (Turns { broker: Mutex::new(()), nodes }, &shared.happened);
+    let (turns, happened) = (Turns { broker: Mutex::new(()), distance: Mutex::new(()), nodes }, &shared.happened);
     let events = shared.chaos.iter().filter(|event| !event.is_about_users());
     let mut all: FuturesUnordered<_> = events
         .map(async |event| {
             tokio::time::sleep_until((origin + Duration::from_nanos(event.at)).into()).await;
-            let _turn = turns.of(event).await;
+            let turn = turns.of(event).await;
             happened.began(event.number, clock.now());
-            upset(event, shared, fleet, &turns).await?;
+            upset(event, shared, fleet, &turns, turn).await?;
             happened.ended(event.number, clock.now());
             Ok::<_, String>(())
         })
@@ -61,7 +64,13 @@ pub(super) async fn happen(shared: &Shared, fleet: &Mutex<&mut Fleet>) -> String
 }
 
 /// Returns when it is over.
-async fn upset(event: &FaultEvent, shared: &Shared, fleet: &Mutex<&mut Fleet>, turns: &Turns) -> Result<(), String> {
+async fn upset(
+    event: &FaultEvent,
+    shared: &Shared,
+    fleet: &Mutex<&mut Fleet>,
+    turns: &Turns,
+    turn: Option<MutexGuard<'_, ()>>,
+) -> Result<(), String> {
     match event.upset {
         Disruption::Freeze { length, node } => {
             let pid = fleet.lock().await.pid(node);
@@ -80,6 +89,8 @@ async fn upset(event: &FaultEvent, shared: &Shared, fleet: &Mutex<&mut Fleet>, t
             }
         }
         Disruption::Broker { how, length } => {
+            // What is to last for good is done; another may come behind it.
+            let _turn = turn.filter(|_| length != Duration::MAX);
             away::from(fleet, how, length).await.map_err(|error| format!("the broker could not be upset: {error}"))?;
         }
         Disruption::Unbalance => {

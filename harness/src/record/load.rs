@@ -144,6 +144,9 @@ pub struct DisruptionMark {
     /// When it was over; not if it lasted to the end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended: Option<f64>,
+    /// It did not begin as long as the phases lasted, although its time came: something else that is about the same thing was not over.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub did_not_happen: bool,
     /// What is missing of messages that were sent meanwhile, where it is about servers or what joins them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub losses: Option<LossesOf>,

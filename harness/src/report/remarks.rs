@@ -141,7 +141,8 @@ mod tests {
         let between = vec![MissingBetween { from: "0".to_owned(), to: "1".to_owned(), missing: 9 }];
         let losses = Some(LossesOf { during: 7, behind: 2, between });
         let says = "the broker is killed and down for 3s".to_owned();
-        let upset = DisruptionMark { second: 16.0, says, began: Some(16.04), ended: Some(19.3), losses };
+        let upset =
+            DisruptionMark { second: 16.0, says, began: Some(16.04), ended: Some(19.3), did_not_happen: false, losses };
         let quiet = DisruptionMark { losses: Some(LossesOf::default()), ..upset.clone() };
         let load = |upsets: Vec<DisruptionMark>, elsewhere| {
             remarks(&LoadResult { fenced: true, upsets, missing_elsewhere: elsewhere, ..LoadResult::default() })

@@ -142,6 +142,13 @@ fn validity_problems(entries: &[Entry]) -> Vec<String> {
             let users = plural(load.unsettled, "user");
             problems.push(format!("{users} did not answer the last fence, so losses are not decided"));
         }
+        problems.extend(load.upsets.iter().filter(|upset| upset.did_not_happen).map(|upset| {
+            format!(
+                "`{}` did not happen at {} s: something else that is about the same thing was not over, so this is not the run that the \
+                 scenario describes",
+                upset.says, upset.second
+            )
+        }));
         problems.extend(across_servers(entries, load));
         problems.extend(silent_directions(load));
         let sent: u64 = load.traffic.iter().map(|traffic| traffic.counts.sent).sum();

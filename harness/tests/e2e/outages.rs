@@ -71,6 +71,33 @@ fn a_broker_that_is_away_takes_nobody_with_it() {
     assert!(page.contains("class=\"outage\"") && page.contains("outside of all of them"), "{page}");
 }
 
+/// A broker that is far away may stand still as well. What never had its turn is said, since the run is another one then.
+#[test]
+fn what_lasts_to_the_end_keeps_nothing_from_happening() {
+    if !there_are_clusters() {
+        return;
+    }
+    let place = Place::new();
+    let chaos = "[[chaos]]\nin = \"steady\"\nbroker = \"delay\"\nby = \"20ms\"\n\
+                 [[chaos]]\nin = \"steady\"\nafter = \"500ms\"\nbroker = \"pause\"\nfor = \"1s\"\n\
+                 [[chaos]]\nin = \"steady\"\nafter = \"2s\"\nbroker = \"delay\"\nby = \"40ms\"\n";
+    let far = played(&place, "node-redis", &load("", chaos), "8s");
+    nobody_was_lost(&far);
+    let upset = |number: usize, what: &str| far["upsets"][number][what].as_f64();
+    assert!((0..3).all(|number| upset(number, "began").is_some()), "{}", far["upsets"]);
+    assert!(upset(1, "ended") >= upset(1, "began").map(|began| began + 1.0), "{}", far["upsets"]);
+    let longest = far["traffic"][0]["latency"]["delivery"]["max"].as_u64().unwrap();
+    assert!(longest > 700_000_000, "a message waited for the broker: {longest} ns");
+
+    let blocked = "[[chaos]]\nin = \"steady\"\nbroker = \"pause\"\nfor = \"20s\"\n\
+                   [[chaos]]\nin = \"steady\"\nafter = \"1s\"\nbroker = \"kill\"\nfor = \"1s\"\n";
+    std::fs::write(place.path().join("load.toml"), load("", blocked)).unwrap();
+    let output = place.run(&["run", "load.toml", "--target", "node-redis", "-q", "--set", "steady=8s"]);
+    let said = stdout(&output) + &stderr(&output);
+    assert_eq!(code(&output), 4, "{said}");
+    assert!(said.contains("`the broker is killed and down for 1s` did not happen"), "{said}");
+}
+
 #[test]
 fn nodes_are_rolled_and_the_balancer_drops_everybody() {
     if !there_are_clusters() {

@@ -86,8 +86,13 @@ mod tests {
     fn load() -> LoadResult {
         let between = vec![MissingBetween { from: "<a>".to_owned(), to: "b".to_owned(), missing: 5 }];
         let losses = Some(LossesOf { during: 4, behind: 1, between });
-        let upset =
-            |second, began, ended| DisruptionMark { second, says: "the broker".to_owned(), began, ended, losses: None };
+        let upset = |second, began, ended| DisruptionMark {
+            second,
+            says: "the broker".to_owned(),
+            began,
+            ended,
+            ..DisruptionMark::default()
+        };
         let pair = NodePair {
             from: "<a>".to_owned(),
             to: "b".to_owned(),
