@@ -91,6 +91,11 @@ impl Receiver {
         let class = own(inside, fact, inv, self.user, self.since);
         let said_again = fact.history && inside != Tri::T && inside == class && track.spans.over(now, now) != Tri::F;
         let verdict = track.deliver(seq, fact, class);
+        // What nobody was answered for may take effect when somebody has come since, who begins behind it.
+        let may_be_first = ok == Answer::Never && inv < self.since && inside == Tri::U && seq < track.base();
+        if verdict == Verdict::Duplicate && may_be_first {
+            return Verdict::History;
+        }
         if verdict != Verdict::Fine {
             return if said_again && verdict != Verdict::Late { Verdict::History } else { verdict };
         }
@@ -302,6 +307,34 @@ mod tests {
         assert_eq!(deliver(2), Verdict::Fine);
         assert_eq!(deliver(0), Verdict::Overtaken(Emission { stream: 7, seq: 2 }), "of the same sender");
         assert_eq!(deliver(1), Verdict::Overtaken(Emission { stream: 7, seq: 2 }), "of another");
+    }
+
+    /// Its sender's connection broke, and it takes effect when somebody has come since: a first copy, though its number is behind.
+    #[test]
+    fn what_takes_effect_late_is_no_second_copy() {
+        struct Begun(Stream);
+        impl Facts for Begun {
+            fn fact(&self, stream: u32, seq: u32) -> Option<Observation> {
+                self.0.fact(stream, seq)
+            }
+
+            fn settled_below(&self, _: u32) -> u32 {
+                2
+            }
+        }
+        let mut begun = Begun(Stream::new(&[1, 2, 1]));
+        begun.0.0[0].time = Time::Sent { inv: 0, ok: Answer::Never };
+        let mut newcomer = Receiver::new(9, 50, [(7, Tri::U)], &begun);
+        newcomer.change(7, 60, Tri::T);
+        assert_eq!(newcomer.deliver(7, 0, &begun.0.0[0], 70), Verdict::History);
+        assert_eq!(
+            newcomer.deliver(7, 1, &begun.0.0[1], 71),
+            Verdict::Phantom,
+            "what was answered ahead of it was not for it"
+        );
+        begun.0.0[2].time = Time::Sent { inv: 65, ok: Answer::Never };
+        assert_eq!(newcomer.deliver(7, 2, &begun.0.0[2], 72), Verdict::Fine);
+        assert_eq!(newcomer.deliver(7, 2, &begun.0.0[2], 73), Verdict::Duplicate, "a second copy is one");
     }
 
     #[test]
