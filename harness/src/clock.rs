@@ -16,6 +16,76 @@ pub fn wall() -> SystemTime {
     SystemTime::now()
 }
 
+/// An instant on the clocks that processes share.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shared {
+    pub instant: Instant,
+    /// What names the machine's monotonic clock, since it was started; none where that cannot be learned.
+    pub machine: Option<String>,
+    /// The same instant on that clock, in nanoseconds.
+    pub monotonic: i64,
+    /// And by the time of day, in nanoseconds since 1970.
+    pub wall: i64,
+    /// By so many nanoseconds the two may be wrong, as this process has read them.
+    pub within: i64,
+}
+
+/// Processes on one machine that mean the same time of day come to the same instant, unless they read their clocks at either end
+/// of so many nanoseconds.
+const GRID: i64 = 10_000_000;
+/// Times that two clocks are read at once; the closest pair counts.
+const READINGS: usize = 32;
+
+impl Shared {
+    /// The first instant of the machine's clock, of those that are a hundredth of a second apart, at or behind a time of day; so
+    /// that all processes of a machine begin at the same one, to the nanosecond.
+    pub fn at(time: SystemTime) -> Self {
+        let wanted = nanos_since_1970(time);
+        let readings = (0..READINGS).map(|_| {
+            let before = now();
+            let (monotonic, wall) = (monotonic(), nanos_since_1970(wall()));
+            (now().duration_since(before).as_nanos() as i64, before, monotonic, wall)
+        });
+        let (took, before, monotonic, wall) =
+            readings.min_by_key(|(took, ..)| *took).unwrap_or((0, now(), None, nanos_since_1970(wall())));
+        // Where there is no common clock, the time of day is the one that there is.
+        let (base, machine) = (monotonic.unwrap_or(wall), monotonic.and_then(|_| machine()));
+        let exact = base + (wanted - wall);
+        let on_grid = if machine.is_some() { exact.div_euclid(GRID) * GRID + GRID } else { exact };
+        let ahead = on_grid - base;
+        let instant = match u64::try_from(ahead) {
+            Ok(ahead) => before + Duration::from_nanos(ahead),
+            Err(_) => before.checked_sub(Duration::from_nanos(ahead.unsigned_abs())).unwrap_or(before),
+        };
+        Self { instant, machine, monotonic: on_grid, wall: wall + ahead, within: took }
+    }
+}
+
+fn nanos_since_1970(time: SystemTime) -> i64 {
+    time.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_nanos() as i64)
+}
+
+/// What the machine's monotonic clock shows: the clock that instants are of.
+#[cfg(target_os = "linux")]
+#[expect(clippy::unnecessary_wraps, reason = "elsewhere there is none that can be read")]
+fn monotonic() -> Option<i64> {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    Some(now.tv_sec * 1_000_000_000 + now.tv_nsec)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn monotonic() -> Option<i64> {
+    None
+}
+
+/// Names a machine from its start to its end; a container with a clock of its own is another one.
+fn machine() -> Option<String> {
+    let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+    let clock = std::fs::read_link("/proc/self/ns/time").ok();
+    let clock = clock.map_or_else(String::new, |clock| format!(" {}", clock.display()));
+    Some(format!("{}{clock}", boot.trim()))
+}
+
 /// Nanoseconds of a monotonic clock that began at a run's start.
 #[derive(Clone, Copy, Debug)]
 pub struct RunClock {
@@ -105,6 +175,28 @@ impl PreciseSleep {
         async move {
             tokio::time::sleep_until(deadline.into()).await;
             Ok(())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Processes that mean the same time of day begin at the same instant, and none begins ahead of it.
+    #[test]
+    fn all_processes_of_a_machine_begin_at_one_instant() {
+        let time = wall() + Duration::from_secs(5);
+        let readings: Vec<_> = (0..20).map(|_| Shared::at(time)).collect();
+        let first = &readings[0];
+        for reading in &readings {
+            assert!(reading.within < 1_000_000, "{reading:?}");
+            assert!(reading.instant > now() + Duration::from_secs(4), "{reading:?}");
+            assert_eq!(reading.machine, first.machine);
+            let apart = (reading.monotonic - first.monotonic).abs();
+            // Only a time that lies at a border of the grid comes to two instants.
+            assert!(apart == 0 || (cfg!(target_os = "linux") && apart == GRID), "{reading:?} {first:?}");
+            assert!((reading.wall - nanos_since_1970(time)) >= -1_000_000, "{reading:?}");
         }
     }
 }

@@ -18,6 +18,8 @@ pub enum Exit {
     NotValid = 4,
     /// Nothing matched, or everything was skipped.
     NothingMatched = 5,
+    /// One part of a run has done its share; what it comes to is decided where the parts are put together.
+    Part = 6,
     /// Interrupted; the partial record is kept.
     Interrupted = 130,
 }

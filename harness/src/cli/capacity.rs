@@ -321,7 +321,7 @@ fn verdict_of(exit: Exit) -> Option<TrialVerdict> {
         Exit::Passed => Some(TrialVerdict::Held),
         Exit::Failed => Some(TrialVerdict::Broken),
         Exit::NotValid => Some(TrialVerdict::NotValid),
-        Exit::Usage | Exit::Target | Exit::NothingMatched | Exit::Interrupted => None,
+        Exit::Usage | Exit::Target | Exit::NothingMatched | Exit::Part | Exit::Interrupted => None,
     }
 }
 

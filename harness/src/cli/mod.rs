@@ -13,6 +13,7 @@ mod getting_in;
 mod inspect;
 mod list;
 mod outputs;
+mod part;
 mod plan;
 mod report;
 mod rounds;
@@ -53,7 +54,8 @@ Examples:
 Exit codes:
   0 passed   1 a case or a threshold failed   2 wrong scenario or command line (nothing was sent)
   3 target unreachable, lost, or of another protocol   4 the measurement is not valid
-  5 nothing matched   130 interrupted (the partial record is kept)";
+  5 nothing matched   6 a part of a run did its share, and the merge decides
+  130 interrupted (the partial record is kept)";
 
 /// Tells the truth about Socket.IO servers: load, latency and conformance
 #[derive(Parser)]
@@ -116,9 +118,13 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         html: Option<PathBuf>,
 
-        /// Put the parts of one run, recorded on several machines, together into a record of its own first
+        /// Put the parts of one run together into a record of its own first, and judge what they could not judge alone
         #[arg(long, value_name = "FOLDER", conflicts_with = "follow")]
         merge: Option<PathBuf>,
+
+        /// With --merge, of parts that ran on several machines: by how much their clocks differ at most
+        #[arg(long, value_name = "TIME", value_parser = quantity::duration, requires = "merge")]
+        clocks_within: Option<Duration>,
 
         /// A record of an earlier run: markdown and HTML show what has changed since
         #[arg(long, value_name = "RUN")]
@@ -182,6 +188,15 @@ struct RunArgs {
     #[arg(long, value_name = "TIME", value_parser = parse_patience)]
     connect_timeout: Option<Duration>,
 
+    /// Run part K of N of one run, which other processes share, here or on other machines: only every N-th user lives in this one.
+    /// Whether all is well is decided by `report --merge` over the records of all parts
+    #[arg(long, value_name = "K/N", value_parser = crate::load::Share::parse, requires = "start_at")]
+    part: Option<crate::load::Share>,
+
+    /// When the phases of all parts begin, such as 2026-11-27T12:30:00Z; until then their users connect
+    #[arg(long, value_name = "TIME", value_parser = parse_time, requires = "part")]
+    start_at: Option<jiff::Timestamp>,
+
     /// Threads that generate load (default: one less than there are cores)
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     workers: Option<u16>,
@@ -219,6 +234,8 @@ impl RunArgs {
             seed: None,
             out: Some(out),
             connect_timeout: None,
+            part: None,
+            start_at: None,
             workers: None,
             quiet: true,
             html: None,
@@ -239,6 +256,14 @@ fn parse_override(text: &str) -> Result<Override, String> {
         Some((key, value)) if !key.trim().is_empty() => Ok((key.trim().to_owned(), value.trim().to_owned())),
         _ => Err("expected KEY=VALUE, such as people=5_000".to_owned()),
     }
+}
+
+/// A time of day, wherever one is.
+fn parse_time(text: &str) -> Result<jiff::Timestamp, String> {
+    text.parse().map_err(|_| {
+        "expected a time with its zone, such as 2026-11-27T12:30:00Z; `date -u +%FT%TZ -d '+30 sec'` prints one that is to come"
+            .to_owned()
+    })
 }
 
 fn parse_address(text: &str) -> Result<SocketAddr, String> {
@@ -291,12 +316,15 @@ fn dispatch(command: Command) -> Exit {
         Command::CheckFixture(args) => check_fixture::check_fixture(&args),
         Command::Accept(args) => accept::accept(&args),
         Command::Serve(args) => serve::serve(args),
-        Command::Report { runs, merge: Some(folder), html, format, baseline, .. } => {
-            match report::merge(&runs, &folder) {
-                Ok(()) if html.is_some() => report::html(&[folder], &html.unwrap_or_default(), baseline.as_deref()),
-                Ok(()) => report::report(&[folder], format, baseline.as_deref()),
-                Err(exit) => exit,
-            }
+        Command::Report { runs, merge: Some(folder), clocks_within, html, format, baseline, .. } => {
+            let shown = report::merge(&runs, &folder, clocks_within).map(|exit| {
+                let shown = match html {
+                    Some(file) => report::html(&[folder], &file, baseline.as_deref()),
+                    None => report::report(&[folder], format, baseline.as_deref()),
+                };
+                if shown == Exit::Passed { exit } else { shown }
+            });
+            shown.unwrap_or_else(|exit| exit)
         }
         Command::Report { runs, html: Some(file), baseline, .. } => report::html(&runs, &file, baseline.as_deref()),
         Command::Report { runs, follow: true, .. } => report::follow(&runs[0]),

@@ -52,23 +52,22 @@ async fn until_its_end(run: &Path) -> Result<Vec<Entry>, String> {
     }
 }
 
-/// Puts the parts of one run together.
-pub(super) fn merge(parts: &[PathBuf], folder: &Path) -> Result<(), Exit> {
+/// Puts the parts of one run together. Returns what the program is to end with: parts that could not be judged alone are judged here;
+/// that records of their own could be added says nothing of what is in them.
+pub(super) fn merge(parts: &[PathBuf], folder: &Path, clocks_within: Option<Duration>) -> Result<Exit, Exit> {
     let refused = |problem: &str| {
         complain(problem);
         Exit::Usage
     };
-    if parts.len() < 2 {
-        return Err(refused("--merge puts several records together, and this is one"));
-    }
     let mut recorder = run::record_in(folder).ok_or(Exit::Usage)?;
-    if let Err(problem) = load::merge(parts, &mut recorder, secrets::command()) {
+    if let Err(problem) = load::merge(parts, &mut recorder, secrets::command(), clocks_within) {
         recorder.discard();
         return Err(refused(&problem));
     }
-    run::finish(&mut recorder, None)
-        .map(|_| ())
-        .map_err(|error| refused(&format!("the record could not be written: {error}")))
+    let exit = run::finish(&mut recorder, None)
+        .map_err(|error| refused(&format!("the record could not be written: {error}")))?;
+    let is_judged = record::loads(recorder.entries()).any(|load| load.together.is_some());
+    Ok(if is_judged { exit } else { Exit::Passed })
 }
 
 /// Writes the page of several runs, each with what has changed since the baseline, if there is one.

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use sio_reference_server::limits;
 use tracing::Instrument as _;
 
-use super::{RunArgs, complain, outputs, print, report, upsets};
+use super::{RunArgs, complain, outputs, part, print, report, upsets};
 use crate::aside::aside;
 use crate::baseline::{self, Earlier};
 use crate::client::ConnectOptions;
@@ -17,7 +17,7 @@ use crate::exit::Exit;
 use crate::guess::did_you_mean;
 use crate::interrupt::Interrupt;
 use crate::live::Audience;
-use crate::load::{self, Plan, Settings};
+use crate::load::{self, Order, Plan, Settings};
 use crate::play::{self, Stage};
 use crate::record::{EndedBy, Entry, Footer, Header, Host, Recorder, SCHEMA, ScenarioStart, TargetInfo, loads};
 use crate::report::html::Run;
@@ -45,6 +45,8 @@ pub(super) struct Job {
     earlier: Vec<Earlier>,
     /// To whom it is shown.
     pub(super) audience: Audience,
+    /// Which part of a run it is.
+    part: Option<Order>,
 }
 
 pub(super) fn run(args: &RunArgs) -> Exit {
@@ -104,7 +106,9 @@ pub(super) fn prepare(args: &RunArgs, adapt: impl Fn(&mut Loaded)) -> Result<Job
     let open_files = limits::raise_open_files();
     // Ahead of the plan, which takes its time for millions of users.
     let users = |file: &Loaded| file.scenario.populations.values().map(|users| u64::from(users.count)).sum();
-    enough_files(open_files, loaded.iter().map(users).max().unwrap_or(0))?;
+    // Each part has its share of them.
+    let share = |all: u64| all.div_ceil(args.part.map_or(1, |share| u64::from(share.of())));
+    enough_files(open_files, share(loaded.iter().map(users).max().unwrap_or(0)))?;
     loaded.iter().try_for_each(plain_cases_beside_load)?;
     let formation = formation(args.target.as_deref(), &loaded)?;
     let choices = &formation.choices;
@@ -116,8 +120,8 @@ pub(super) fn prepare(args: &RunArgs, adapt: impl Fn(&mut Loaded)) -> Result<Job
         target.nodes = target.cluster.as_ref().map_or(target.nodes, |_| Some(choices.len() as u32));
     }
     let plans = loaded.iter().map(|loaded| plan(loaded, nodes)).collect::<Result<Vec<_>, String>>()?;
-    enough_files(open_files, plans.iter().flatten().map(Plan::sockets).max().unwrap_or(0))?;
-    let own = plans.iter().flatten().map(Plan::connections).max().unwrap_or(0);
+    enough_files(open_files, share(plans.iter().flatten().map(Plan::sockets).max().unwrap_or(0)))?;
+    let own = share(plans.iter().flatten().map(Plan::connections).max().unwrap_or(0));
     enough_ports(own, loaded[0].scenario.target.sources.len() as u64, u64::from(nodes))?;
     links_without_tls(&loaded, choices)?;
     goose_as_it_can(&loaded, choices)?;
@@ -130,7 +134,8 @@ pub(super) fn prepare(args: &RunArgs, adapt: impl Fn(&mut Loaded)) -> Result<Job
     let audience = args.audience();
     audience.check()?;
     let earlier = earlier(&args.baseline, &loaded)?;
-    Ok(Job { loaded, plans, formation, path, manner, workers, folder, earlier, audience })
+    let part = part::order(args, &loaded, &plans, &formation)?;
+    Ok(Job { loaded, plans, formation, path, manner, workers, folder, earlier, audience, part })
 }
 
 /// Reads the baselines, and refuses what is not of the same loads.
@@ -478,14 +483,16 @@ async fn perform(
     recorder: &mut Recorder,
     interrupt: &mut Interrupt,
 ) -> io::Result<Option<String>> {
-    let settings = Settings { workers: job.workers, audience: job.audience };
+    let settings = Settings { workers: job.workers, audience: job.audience, part: job.part };
     for (loaded, plan) in job.loaded.iter().zip(job.plans) {
         recorder.add(Entry::Scenario(start(loaded)))?;
         let target = fleet.first();
         let peers = fleet.nodes()[1..].iter().map(|node| node.endpoint.clone()).collect();
         let stage = Stage { peers, ..Stage::new(fleet.doors()[0].clone(), target.http.clone(), target.info.fence) };
         let mut cases = Vec::new();
-        for case in loaded.scenario.cases.iter().filter(|case| case.every.is_none()) {
+        // What is run once for all parts is the first one's.
+        let plays = settings.part.as_ref().is_none_or(|order| order.share.is_first());
+        for case in loaded.scenario.cases.iter().filter(|case| plays && case.every.is_none()) {
             let result = tokio::select! {
                 result = play::play(loaded, case, &stage) => result,
                 () = interrupt.wait() => return Ok(Some(crate::vocab::INTERRUPTED.to_owned())),

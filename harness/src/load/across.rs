@@ -127,7 +127,7 @@ pub(super) async fn settle(local: &Rc<Local>, mine: &[u32]) {
 
 /// Has those of this worker send the fences that somebody has asked for, as many as may be sent.
 pub(super) fn send_what_is_needed(local: &Local, ending: bool) {
-    let is_mine = |sender: u32| sender as usize % local.shared.workers == local.number;
+    let is_mine = |sender: u32| local.shared.is_of(sender.into(), local.number);
     for (sender, stream, seq) in local.shared.needs.due(local.now(), ending, is_mine) {
         let mailbox = &local.mailboxes[&sender];
         if mailbox.alive.get() {

@@ -103,11 +103,11 @@ impl<'a> Watch<'a> {
         let memory = || (cpu::own().memory, observer.cost().memory);
         let grown = Cell::new([memory(), (None, None), (None, None)]);
         let timeline = async {
-            control.barrier().await?;
+            everybody_is_in(shared).await?;
             let [before_users, ..] = grown.get();
             let open = memory();
             grown.set([before_users, open, (None, None)]);
-            let origin = clock::now() + LEAD;
+            let origin = shared.part.start.unwrap_or_else(|| clock::now() + LEAD);
             control.start(origin);
             let before = (origin, cpu::own().cpu, observer.cost().cpu, cpu::stolen());
             control.barrier().await?;
@@ -268,7 +268,7 @@ impl<'a> Watch<'a> {
         }
         let mut reasons = IndexMap::new();
         self.refusals.iter().flatten().for_each(|(why, times)| *reasons.entry(why.clone()).or_default() += times);
-        Some(nobody(&all, self.shared.plan.users.len() as u64, &reasons))
+        Some(nobody(&all, self.shared.users(), &reasons))
     }
 
     /// Why a threshold ends the run, if one does. Each second, when the first worker has said how things stand.
@@ -289,7 +289,20 @@ impl<'a> Watch<'a> {
     fn all_lost(&self) -> bool {
         let total = |index: usize| self.latest.iter().flatten().map(|numbers| numbers[index]).sum::<u64>();
         let lost = total(2) + total(1);
-        self.origin.is_some() && total(2) > 0 && lost == self.shared.plan.users.len() as u64
+        self.origin.is_some() && total(2) > 0 && lost == self.shared.users()
+    }
+}
+
+/// Waits until every worker has opened its users; the parts of a run begin at one time, and wait for nobody.
+async fn everybody_is_in(shared: &Shared) -> Result<(), Aborted> {
+    let Some(start) = shared.part.start else { return shared.control.barrier().await };
+    let is_in = tokio::time::timeout_at(start.into(), shared.control.barrier()).await;
+    match is_in {
+        Ok(outcome) if clock::now() < start => outcome,
+        _ => {
+            shared.control.end(EndedBy::Refusal, &shared.part.not_ready());
+            Err(Aborted)
+        }
     }
 }
 

@@ -11,9 +11,13 @@ use sio_oracle::board::{Answer, Facts, Nanos, Observation, Time, UNKNOWN_NODE};
 use super::outliers::LastCopy;
 use super::plan::Plan;
 use super::schedule::{Emission, Schedule};
+use super::share::Share;
 
 /// Messages of one chunk.
 const CHUNK: usize = 1024;
+
+/// So far may the clock of another part be ahead.
+const AHEAD: Nanos = 10_000_000_000;
 
 /// Stand-ins for instants; the run's clock never shows them.
 const DUE: Nanos = Nanos::MIN;
@@ -135,7 +139,7 @@ pub(super) struct FanoutProgress {
 }
 
 impl FanoutProgress {
-    const NOTHING: Self = Self {
+    pub(super) const NOTHING: Self = Self {
         first: u64::MAX,
         last: 0,
         before: 0,
@@ -186,6 +190,8 @@ impl Chunk {
 /// All messages; shared by the workers.
 pub(super) struct EmissionLog {
     workers: usize,
+    /// Messages of other parts' users are skipped here; they are judged where the parts are put together.
+    share: Share,
     making: Mutex<Making>,
     /// No message with this number or a higher one has been sent.
     frontier: AtomicU32,
@@ -200,9 +206,9 @@ struct Making {
 }
 
 impl EmissionLog {
-    pub(super) fn new(schedule: Schedule, workers: usize) -> Self {
+    pub(super) fn new(schedule: Schedule, workers: usize, share: Share) -> Self {
         let making = Making { schedule, next: 0, ended: false, chunks: VecDeque::new() };
-        Self { workers, making: Mutex::new(making), frontier: AtomicU32::new(0) }
+        Self { workers, share, making: Mutex::new(making), frontier: AtomicU32::new(0) }
     }
 
     /// The chunk from `first` on; each worker takes each of them once, in their order.
@@ -211,6 +217,7 @@ impl EmissionLog {
         if making.next == first && !making.ended {
             let entries: Box<[Entry]> = making.schedule.by_ref().take(CHUNK).map(Entry::new).collect();
             making.ended = entries.len() < CHUNK;
+            entries.iter().filter(|entry| !self.share.owns(entry.emission.sender)).for_each(Entry::skip);
             making.next += entries.len() as u32;
             let sum = Mutex::new(vec![FanoutProgress::NOTHING; entries.len()].into_boxed_slice());
             let holders = AtomicUsize::new(self.workers);
@@ -300,12 +307,34 @@ impl Window {
         self.chunks.get(offset / CHUNK)?.0.entries.get(offset % CHUNK)
     }
 
-    /// Message `index` has arrived somewhere.
-    pub(super) fn arrived(&mut self, index: u32) -> Arrival {
-        if index >= self.log.frontier.load(Ordering::Acquire) {
+    /// Message `index` has arrived somewhere, at `now`.
+    pub(super) fn arrived(&mut self, index: u32, now: Nanos) -> Arrival {
+        if index >= self.log.frontier.load(Ordering::Acquire) && !self.may_be_of_another_part(index, now) {
             return Arrival::NeverSent;
         }
         if self.reach(index).is_some() { Arrival::Known } else { Arrival::Closed }
+    }
+
+    /// Whether another part may have sent message `index` by `now`: its clock may be ahead by some time, and not by any.
+    #[cold]
+    fn may_be_of_another_part(&mut self, index: u32, now: Nanos) -> bool {
+        if self.log.share.is_whole() {
+            return false;
+        }
+        let is_due = |at: u64| (at as Nanos) <= now.saturating_add(AHEAD);
+        // The schedule is made no further than it can have come, whatever number a target makes up.
+        while index >= self.end && !self.ended {
+            let last = self.chunks.back().and_then(|(chunk, _)| chunk.entries.last());
+            if last.is_some_and(|last| !is_due(last.emission.at)) {
+                return false;
+            }
+            let next = self.end;
+            self.reach(next);
+        }
+        match self.entry(index) {
+            Some(entry) => !self.log.share.owns(entry.emission.sender) && is_due(entry.emission.at),
+            None => index < self.first,
+        }
     }
 
     /// Message `index` is written next.
@@ -325,6 +354,16 @@ impl Window {
             change(&mut seen);
             cell.set(seen);
         }
+    }
+
+    /// All messages, made; for whoever looks at a whole run.
+    pub(super) fn make_all(&mut self) {
+        while self.reach(self.end).is_some() {}
+    }
+
+    /// A stream's messages by their numbers in the schedule.
+    pub(super) fn messages_of(&self, stream: u32) -> &VecDeque<u32> {
+        &self.lanes[stream as usize].indexes
     }
 
     /// The number in the schedule of a stream's message.
@@ -380,7 +419,7 @@ impl Window {
 
     /// As [`retire`](Self::retire), for everything that is or was to come: the run is over.
     pub(super) fn close(&mut self, closed: impl FnMut(&Entry, FanoutProgress)) {
-        while self.reach(self.end).is_some() {}
+        self.make_all();
         self.chunks.iter().flat_map(|(chunk, _)| &chunk.entries).for_each(Entry::skip);
         self.retire(u32::MAX, closed);
     }
@@ -437,7 +476,7 @@ mod tests {
         let loaded = scenario::load(source, &[], None).unwrap();
         let plan = Arc::new(Plan::new(&loaded.scenario, 1).unwrap());
         let all = Schedule::new(&loaded.scenario, plan.clone()).collect();
-        let log = Arc::new(EmissionLog::new(Schedule::new(&loaded.scenario, plan.clone()), workers));
+        let log = Arc::new(EmissionLog::new(Schedule::new(&loaded.scenario, plan.clone()), workers, Share::WHOLE));
         ((0..workers).map(|_| Window::new(log.clone(), plan.clone())).collect(), all)
     }
 
@@ -488,15 +527,15 @@ mod tests {
     #[test]
     fn what_nobody_has_sent_has_not_arrived() {
         let (mut windows, _) = windows(1);
-        assert_eq!(windows[0].arrived(0), Arrival::NeverSent);
-        assert_eq!(windows[0].arrived(u32::MAX), Arrival::NeverSent, "and the schedule is not made for it");
+        assert_eq!(windows[0].arrived(0, 0), Arrival::NeverSent);
+        assert_eq!(windows[0].arrived(u32::MAX, 0), Arrival::NeverSent, "and the schedule is not made for it");
         windows[0].reach(0);
         windows[0].sending(0, 5, Origin::UNKNOWN);
-        assert_eq!(windows[0].arrived(0), Arrival::Known);
-        assert_eq!(windows[0].arrived(1), Arrival::NeverSent);
+        assert_eq!(windows[0].arrived(0, 0), Arrival::Known);
+        assert_eq!(windows[0].arrived(1, 0), Arrival::NeverSent);
         assert_eq!(windows[0].end(), 1024);
         windows[0].close(|_, _| {});
-        assert_eq!(windows[0].arrived(0), Arrival::Closed);
+        assert_eq!(windows[0].arrived(0, 0), Arrival::Closed);
     }
 
     #[test]

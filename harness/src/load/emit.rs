@@ -28,8 +28,7 @@ enum Due {
 /// Does what the schedule says at its intended times: hands messages to their senders, lets visitors in, lets happen
 /// what happens; then waits for the end of the last phase.
 pub(super) async fn emit(local: &Rc<Local>, mine: &[u32], clock: RunClock, sleep: &mut PreciseSleep) {
-    let workers = local.shared.workers;
-    let own = |visitor: &Iteration| visitor.number as usize % workers == local.number;
+    let own = |visitor: &Iteration| local.shared.is_of(visitor.number, local.number);
     let mut visitors = local.shared.visitors.clone().filter(own).peekable();
     let mut happenings = local.shared.chaos.iter().filter(|happening| happening.is_about_users()).peekable();
     let mut index = 0;
@@ -50,7 +49,7 @@ pub(super) async fn emit(local: &Rc<Local>, mine: &[u32], clock: RunClock, sleep
             Some(Due::Message(message, sender)) => {
                 local.cursor.set(message);
                 index += 1;
-                if sender as usize % workers != local.number {
+                if !local.shared.is_of(sender.into(), local.number) {
                     continue;
                 }
                 // A timer that fails would make the message early, and the run would say so.
@@ -92,7 +91,7 @@ fn hand_what_is_due(local: &Local, mut index: u32, other: Option<u64>, called: &
         && other.is_none_or(|other| at < other)
     {
         local.cursor.set(index);
-        if sender as usize % local.shared.workers == local.number {
+        if local.shared.is_of(sender.into(), local.number) {
             hand(local, index, sender, called);
         }
         index += 1;

@@ -21,6 +21,7 @@ use super::flow::FlowConfig;
 use super::goose;
 use super::handle::UserHandle;
 use super::join::{Join, Joining};
+use super::journal::Notebook;
 use super::measurements::Measurements;
 use super::message::Message;
 use super::plan::Plan;
@@ -71,6 +72,8 @@ pub(super) struct Local {
     pub(super) took: Cell<Nanos>,
     /// What may come and need not is waited for no longer.
     pub(super) impatient: Cell<bool>,
+    /// What is judged where the parts of a run are put together.
+    pub(super) journal: Notebook,
     pub(super) number: usize,
 }
 

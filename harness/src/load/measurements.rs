@@ -204,6 +204,8 @@ pub(super) struct UserCounters {
     pub(super) among: Among,
     /// Deliveries of messages whose account was closed.
     pub(super) stale: u64,
+    /// Copies of messages of other parts.
+    pub(super) elsewhere: u64,
     /// Requests that were sent again, since the server had closed a connection that was to be kept open.
     pub(super) resent: u64,
     pub(super) negative: u64,
@@ -596,6 +598,17 @@ impl Measurements {
             self.service[traffic].record(phase, (at - sent).max(0) as u64);
         }
         latency
+    }
+
+    /// A copy came of a message that another part has sent. It is judged where the parts are put together; how late it came is
+    /// known here already.
+    pub(super) fn of_another_part(&mut self, plan: &Plan, user: u32, emission: &Emission, at: Nanos) {
+        self.delivered += 1;
+        self.tally.elsewhere += 1;
+        let latency = at - emission.at as i64;
+        self.tally.negative += u64::from(latency < 0);
+        let spreads = &mut self.delivery[usize::from(emission.traffic)][plan.users[user as usize].population];
+        spreads.record(usize::from(emission.phase), latency.max(0) as u64);
     }
 
     /// A copy of a message came under a name that is not owed: nobody's fault.

@@ -2,11 +2,14 @@
 
 use sio_oracle::board::{Nanos, Receiver};
 
+use super::journal::{Event, Place};
 use super::local::Local;
 
 /// A user in one of its namespaces; outlives the session, since the next one may recover it.
 pub(super) struct NamespaceMembership {
     pub(super) namespace: String,
+    /// Which of those of its population.
+    pub(super) number: u16,
     /// What it is owed, and got.
     pub(super) account: Option<Receiver>,
     /// The account of a session that has been asked for and is not confirmed.
@@ -21,10 +24,11 @@ pub(super) struct NamespaceMembership {
 }
 
 impl NamespaceMembership {
-    pub(super) fn new(namespace: &str) -> Self {
+    pub(super) fn new(namespace: &str, number: usize) -> Self {
         let namespace = namespace.to_owned();
         Self {
             namespace,
+            number: number as u16,
             account: None,
             fresh: None,
             pid: None,
@@ -42,6 +46,7 @@ impl NamespaceMembership {
     /// The session is over since `at`, for good; `quit` if that is the end of the run.
     pub(super) fn end(&mut self, local: &Local, user: u32, at: Nanos, quit: bool) {
         if let Some(mut account) = self.account.take() {
+            local.journal.note(|| Event::Ended { place: self.place(user), at });
             let window = local.window.borrow();
             if local.plan.is_cluster() {
                 account.end_across(at, quit, &*window, local.fates(user));
@@ -63,9 +68,19 @@ impl NamespaceMembership {
         self.fresh = None;
     }
 
+    /// Its name in a journal.
+    pub(super) fn place(&self, user: u32) -> Place {
+        Place { user, namespace: self.number }
+    }
+
+    /// Whether what comes now is for a session that has been asked for and is not confirmed.
+    pub(super) fn is_fresh(&self) -> bool {
+        !self.confirmed && self.account.is_none()
+    }
+
     /// Where a delivery is judged. Ahead of the confirmation it can only belong to what the session was.
     pub(super) fn current(&mut self) -> Option<&mut Receiver> {
-        if self.confirmed || self.account.is_some() { self.account.as_mut() } else { self.fresh.as_mut() }
+        if self.is_fresh() { self.fresh.as_mut() } else { self.account.as_mut() }
     }
 
     /// Notes the offset of what has arrived, if the session can be recovered: it stands behind the arguments, as the last
@@ -87,7 +102,7 @@ mod tests {
 
     #[test]
     fn offsets_are_the_last_string() {
-        let mut place = NamespaceMembership::new("/");
+        let mut place = NamespaceMembership::new("/", 0);
         place.learn_offset(r#"["msg","payload","z9.x"]"#);
         assert_eq!(place.offset, "", "nobody has said that it can be recovered");
         place.pid = Some("p".to_owned());

@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use hdrhistogram::Histogram;
@@ -18,6 +19,7 @@ use super::plan::Plan;
 use super::result::{Histograms, latencies};
 use super::run::write_distributions;
 use super::slo;
+use super::together;
 use crate::record::histogram::{Interval, write_hlog};
 use crate::record::{
     self, CaseResult, Cost, Cpu, Entry, Growth, Header, LoadResult, Memory, Part, Progress, Recorder, ScenarioStart,
@@ -30,9 +32,9 @@ use crate::scenario::{self, Loaded};
 const SHOWN: usize = 12;
 
 /// One part.
-struct Piece {
-    path: PathBuf,
-    folder: PathBuf,
+pub(super) struct Piece {
+    pub(super) path: PathBuf,
+    pub(super) folder: PathBuf,
     entries: Vec<Entry>,
 }
 
@@ -53,11 +55,11 @@ impl Piece {
         Ok(Self { path: path.to_owned(), folder: folder.to_owned(), entries })
     }
 
-    fn header(&self) -> Result<&Header, String> {
+    pub(super) fn header(&self) -> Result<&Header, String> {
         header(&self.entries).ok_or_else(|| format!("{} has no header", self.path.display()))
     }
 
-    fn start(&self) -> Result<&ScenarioStart, String> {
+    pub(super) fn start(&self) -> Result<&ScenarioStart, String> {
         let start = self.entries.iter().find_map(|entry| match entry {
             Entry::Scenario(start) => Some(start),
             _ => None,
@@ -65,7 +67,7 @@ impl Piece {
         start.ok_or_else(|| format!("{} does not say which scenario it is of", self.path.display()))
     }
 
-    fn load(&self) -> LoadResult {
+    pub(super) fn load(&self) -> LoadResult {
         loads(&self.entries).next().cloned().unwrap_or_default()
     }
 
@@ -96,12 +98,23 @@ impl Piece {
 }
 
 /// Writes the record of several parts into a folder of its own and returns its entries, all but the footer.
-pub fn merge(paths: &[PathBuf], recorder: &mut Recorder, command: Vec<String>) -> Result<(), String> {
+///
+/// Parts of one schedule (`--part`) are judged here, by what they have noted; `clocks_within` bounds the clocks of several machines.
+pub fn merge(
+    paths: &[PathBuf],
+    recorder: &mut Recorder,
+    command: Vec<String>,
+    clocks_within: Option<Duration>,
+) -> Result<(), String> {
     let pieces: Vec<Piece> = paths.iter().map(|path| Piece::read(path)).collect::<Result<_, _>>()?;
+    let parts = together::order(&pieces, clocks_within)?;
+    if parts.is_none() && pieces.len() < 2 {
+        return Err("--merge puts several records together, and this is one".to_owned());
+    }
     let first = &pieces[0];
     pieces[1..].iter().try_for_each(|piece| piece.matches(first))?;
     let loaded = load_again(first.start()?)?;
-    let sums = Sums::read(&pieces, &loaded)?;
+    let mut sums = Sums::read(&pieces, &loaded)?;
     let mut header = first.header()?.clone();
     header.schema = record::SCHEMA;
     header.command = command;
@@ -116,7 +129,10 @@ pub fn merge(paths: &[PathBuf], recorder: &mut Recorder, command: Vec<String>) -
             })
         })
         .collect::<Result<_, String>>()?;
-    let load = sums.load(&pieces);
+    let load = match &parts {
+        Some(parts) => together::judge(parts, &loaded, &mut sums, &pieces)?,
+        None => sums.load(&pieces),
+    };
     let cases: Vec<CaseResult> = pieces.iter().flat_map(|piece| cases(&piece.entries)).collect();
     let rules = slo::decide(&loaded, &sums.plan, &load, &sums.histograms, &cases);
     let unwritten = |error: std::io::Error| format!("the record could not be written: {error}");
@@ -141,11 +157,11 @@ fn load_again(start: &ScenarioStart) -> Result<Loaded, String> {
 }
 
 /// The distributions of all parts.
-struct Sums {
-    plan: Plan,
-    histograms: Histograms,
+pub(super) struct Sums {
+    pub(super) plan: Arc<Plan>,
+    pub(super) histograms: Histograms,
     places: Places,
-    intervals: Vec<Interval>,
+    pub(super) intervals: Vec<Interval>,
 }
 
 impl Sums {
@@ -154,6 +170,7 @@ impl Sums {
         let plan = Plan::new(&loaded.scenario, nodes)?;
         let (keys, of_places) = (keys(&plan), place_keys(&plan));
         let places = Places::new(plan.traffic.len());
+        let plan = Arc::new(plan);
         let mut sums = Self { plan, histograms: Histograms::default(), places, intervals: Vec::new() };
         for piece in pieces {
             let log = piece.folder.join(format!("{}.hlog", loaded.scenario.name));
@@ -181,7 +198,8 @@ impl Sums {
         Ok(sums)
     }
 
-    fn load(&self, pieces: &[Piece]) -> LoadResult {
+    /// What the parts have counted, added up.
+    pub(super) fn load(&self, pieces: &[Piece]) -> LoadResult {
         let mut parts = pieces.iter().map(Piece::load);
         let mut sum = parts.next().unwrap_or_default();
         parts.for_each(|part| add(&mut sum, part));

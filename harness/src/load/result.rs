@@ -33,6 +33,11 @@ impl Histograms {
         let _ = sum.add(histogram);
     }
 
+    /// Lets go of what was measured of a kind.
+    pub(super) fn forget(&mut self, wanted: impl Fn(Measure) -> bool) {
+        self.0.retain(|key, _| !wanted(key.measure));
+    }
+
     /// As [`sum`](Self::sum), for the receivers of one population.
     pub(super) fn sum_for(
         &self,

@@ -28,6 +28,7 @@ use super::message::Message;
 use super::needs::Needs;
 use super::nodes::Nodes;
 use super::observe::Observer;
+use super::part::{Order, Part};
 use super::plan::Plan;
 use super::repro::Scene;
 use super::result::{self, Histograms, summarize};
@@ -59,6 +60,8 @@ pub(super) const LEAD: Duration = Duration::from_millis(100);
 pub struct Settings {
     pub workers: usize,
     pub audience: Audience,
+    /// Which part of the run this is, if other processes have the rest.
+    pub part: Option<Order>,
 }
 
 /// Runs the load of a scenario and records what comes of it.
@@ -84,18 +87,28 @@ pub async fn run(
     );
     let (control, snapshots) = Control::new(settings.workers);
     let goose = goose::start(loaded, fleet).await.map_err(io::Error::other)?;
-    let shared = Arc::new(share(loaded, plan, fleet, control, settings.workers, goose).map_err(io::Error::other)?);
+    let part = settings.part.as_ref().map(|order| Part::begin(order, loaded, recorder.folder())).transpose()?;
+    let part = part.unwrap_or_else(Part::whole);
+    let shared =
+        Arc::new(share(loaded, plan, fleet, control, (settings.workers, part), goose).map_err(io::Error::other)?);
     let threads = start_workers(&shared, settings.workers)?;
     let started = clock::wall();
     let (hlog, hlog_thread) = start_hlog(recorder, loaded, started)?;
 
     let observer = Observer::new(loaded.scenario.observe.as_ref(), fleet.pids(), &shared.stage.http);
-    let live = Live::new(&settings.audience, frame(loaded, &shared.plan)).await.map_err(io::Error::other)?;
+    let live = Live::new(&settings.audience, frame(loaded, &shared)).await.map_err(io::Error::other)?;
     let mut watch = Watch::new(loaded, &shared, snapshots, hlog, live, observer);
     watch.observer.look().await;
     let played = RefCell::new(Vec::new());
     let (cpu, memory) = {
-        let beside = cases::play_again_and_again(loaded, &shared, &played);
+        let is_first = shared.part.share.is_first();
+        let beside = async {
+            if is_first {
+                cases::play_again_and_again(loaded, &shared, &played).await;
+            } else {
+                std::future::pending::<()>().await;
+            }
+        };
         watch.follow(fleet, beside, recorder, interrupt).await
     };
     let mut cases = cases.to_vec();
@@ -116,8 +129,10 @@ pub async fn run(
     let mut result = summarize(&loaded.scenario, &shared.plan, &workers, &histograms, &places);
     result.violations = cut_out(loaded, &shared.plan, &workers, &result.traffic, fleet, recorder);
     for (flow, users) in result.flows.values_mut().zip(shared.guide.sizes()) {
-        flow.users = users.unwrap_or(0);
+        flow.users = shared.part.share.count(0, users.unwrap_or(0));
     }
+    result.users.requested = shared.users();
+    result.part = shared.part.end(workers.iter().map(|worker| worker.found.tally.elsewhere).sum());
     result.cpu = cpu;
     result.memory = memory;
     result.driver = goose::end(shared.flock.clone()).await;
@@ -132,6 +147,9 @@ pub async fn run(
     result::outages(&mut result, &shared, &workers);
     signs::mark(&mut result);
     let mut rules = slo::decide(loaded, &shared.plan, &result, &histograms, &cases);
+    if !shared.part.share.is_whole() {
+        slo::postpone(loaded, &mut rules);
+    }
     if let Some(crossed) = crossed {
         // What ended the run was so then, whatever came while it ended.
         let same =
@@ -145,9 +163,9 @@ pub async fn run(
     finish(recorder, result, rules)
 }
 
-fn frame(loaded: &Loaded, plan: &Plan) -> Frame {
-    let phases = plan.phases.iter().map(|phase| (phase.name.clone(), phase.end as f64 / 1e9));
-    Frame { scenario: loaded.scenario.name.clone(), asked: plan.users.len() as u64, phases: phases.collect() }
+fn frame(loaded: &Loaded, shared: &Shared) -> Frame {
+    let phases = shared.plan.phases.iter().map(|phase| (phase.name.clone(), phase.end as f64 / 1e9));
+    Frame { scenario: loaded.scenario.name.clone(), asked: shared.users(), phases: phases.collect() }
 }
 
 /// What the messages of the load may come to while they are on their way to all users at once: a few of the largest for each.
@@ -173,7 +191,7 @@ fn share(
     plan: Plan,
     fleet: &Fleet,
     control: Control,
-    workers: usize,
+    (workers, part): (usize, Part),
     goose: goose::Started,
 ) -> Result<Shared, String> {
     let scenario = &loaded.scenario;
@@ -209,10 +227,10 @@ fn share(
     let crowds = scenario.populations.iter().map(behaviour).collect::<Result<_, String>>()?;
     let plan = Arc::new(plan);
     let plan_nodes = plan.nodes;
-    let (run, needs) = (rand::random(), Needs::new(&plan));
+    let (run, needs) = (part.run(), Needs::new(&plan));
     let first = fleet.first();
     Ok(Shared {
-        log: Arc::new(EmissionLog::new(Schedule::new(scenario, plan.clone()), workers)),
+        log: Arc::new(EmissionLog::new(Schedule::new(scenario, plan.clone()), workers, part.share)),
         chaos: timeline(scenario, &plan),
         happened: Happened::default(),
         plan,
@@ -226,9 +244,9 @@ fn share(
         connect_timeout: scenario.target.connect_timeout.unwrap_or(CONNECT_TIMEOUT),
         gives_up: scenario.target.connect_timeout.is_none(),
         answers: Answers::new(),
-        may_end_early: scenario.slo.iter().any(|rule| rule.ends_run.is_some()),
+        may_end_early: part.share.is_whole() && scenario.slo.iter().any(|rule| rule.ends_run.is_some()),
         stage: Stage::new(fleet.doors()[0].clone(), first.http.clone(), fleet.is_fenced()),
-        guide: FlowConfig::new(loaded),
+        guide: FlowConfig::new(loaded, part.share),
         visitors: Iterations::new(scenario),
         cluster: Nodes::new(&scenario.target, plan_nodes),
         fences: Fences::default(),
@@ -241,6 +259,7 @@ fn share(
         outages: Arc::default(),
         connect_from: clock::now() + LEAD,
         workers,
+        part,
     })
 }
 

@@ -20,6 +20,7 @@ use super::message::Message;
 use super::needs::Needs;
 use super::nodes::Nodes;
 use super::outages::Outages;
+use super::part::Part;
 use super::plan::Plan;
 use crate::client::Endpoint;
 use crate::play::Stage;
@@ -73,13 +74,27 @@ pub(super) struct Shared {
     /// When the first user is meant to connect.
     pub(super) connect_from: Instant,
     pub(super) workers: usize,
+    /// Which users are this process's, and when the phases begin if others have the rest.
+    pub(super) part: Part,
 }
 
 impl Shared {
     /// How many ask to be let in: of each population, then of each journey, where that is known.
     pub(super) fn groups(&self) -> impl Iterator<Item = Option<u64>> {
-        let populations = self.plan.populations.iter().map(|crowd| Some(u64::from(crowd.count)));
-        populations.chain(self.guide.sizes())
+        let share = self.part.share;
+        let populations = self.plan.populations.iter();
+        let populations = populations.map(move |crowd| Some(share.count(crowd.first.into(), crowd.count.into())));
+        populations.chain(self.guide.sizes().map(move |size| size.map(|size| share.count(0, size))))
+    }
+
+    /// Users of this process.
+    pub(super) fn users(&self) -> u64 {
+        self.part.share.count(0, self.plan.users.len() as u64)
+    }
+
+    /// Whether worker `worker` of this process has somebody, by the number.
+    pub(super) fn is_of(&self, number: u64, worker: usize) -> bool {
+        self.part.share.worker_of(number, self.workers) == Some(worker)
     }
 
     /// Where a node listens now.

@@ -59,6 +59,32 @@ pub(super) fn crossed(
     })
 }
 
+/// In one part of a run, what would be decided by figures of the whole is left open. What is wrong already stays wrong.
+pub(super) fn postpone(loaded: &Loaded, rules: &mut [ThresholdResult]) {
+    for rule in rules {
+        let place = |threshold: &&Threshold| {
+            rule.place == format!("{}:{}:{}", loaded.source.name, threshold.place.0, threshold.place.1)
+        };
+        let threshold = loaded.scenario.slo.iter().find(place);
+        let is_proven = threshold.is_some_and(|threshold| {
+            let of = match &threshold.metric {
+                Metric::Count { of, .. } => *of,
+                _ => return false,
+            };
+            let is_wrong = matches!(
+                of,
+                Count::Missing | Count::Duplicate | Count::Misdelivered | Count::OutOfOrder | Count::Altered
+            );
+            // More of it can only come to more.
+            is_wrong && threshold.limit.holds(0.0) == Some(true)
+        });
+        if rule.verdict != ThresholdVerdict::Broken || !is_proven {
+            rule.verdict = ThresholdVerdict::Unknown;
+            rule.observed = format!("{} in this part; decided over all parts", rule.observed);
+        }
+    }
+}
+
 struct Judge<'a> {
     plan: &'a Plan,
     load: &'a LoadResult,

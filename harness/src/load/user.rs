@@ -23,7 +23,7 @@ pub(super) async fn live(local: Rc<Local>, number: u32) {
     local.asks(number);
     let life = Life {
         dice: UserRng::new(local.plan.seed, user.population, number),
-        places: namespaces.iter().map(|name| NamespaceMembership::new(name)).collect(),
+        places: namespaces.iter().enumerate().map(|(number, name)| NamespaceMembership::new(name, number)).collect(),
         credentials: Arc::default(),
         known: false,
         entered_at: None,

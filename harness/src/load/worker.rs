@@ -13,7 +13,7 @@ use tracing::Instrument as _;
 
 use super::across;
 use super::control::Aborted;
-use super::emission_log::Window;
+use super::emission_log::{Entry, FanoutProgress, Window};
 use super::emit::emit;
 use super::executor::UserExecutor;
 use super::handle::{UserCommand, UserHandle};
@@ -50,6 +50,10 @@ const MOST_FENCES: f64 = 200.0;
 const FENCE_TICK: Duration = Duration::from_millis(50);
 /// Messages are kept for so long after they were due: a copy that comes later can still be told from a foreign one.
 const KEPT: Nanos = 5_000_000_000;
+/// The same for the messages of other parts, of which nobody here knows who needs them still.
+const KEPT_FOR_OTHERS: Nanos = 30_000_000_000;
+/// Time for the fences behind the last phase of all parts.
+const OTHERS: u64 = 3_000_000_000;
 
 /// What a worker found.
 pub(super) struct WorkerResult {
@@ -70,7 +74,7 @@ pub(super) fn run(shared: &Arc<Shared>, number: usize) -> std::io::Result<Worker
 
 async fn work(shared: Arc<Shared>, number: usize) -> std::io::Result<WorkerResult> {
     let mine: Vec<u32> =
-        (0..shared.plan.users.len() as u32).filter(|user| *user as usize % shared.workers == number).collect();
+        (0..shared.plan.users.len() as u32).filter(|user| shared.is_of((*user).into(), number)).collect();
     let mut measurements = Measurements::new(&shared.plan, shared.stage.fence);
     measurements.knows(shared.outages.clone());
     let local = Rc::new(Local {
@@ -98,6 +102,7 @@ async fn work(shared: Arc<Shared>, number: usize) -> std::io::Result<WorkerResul
         closing: Cell::new(false),
         impatient: Cell::new(false),
         took: Cell::new(0),
+        journal: shared.part.notebook(),
         number,
         shared,
     });
@@ -148,8 +153,14 @@ async fn phases(local: &Rc<Local>, mine: &[u32], sleep: &mut PreciseSleep) -> Re
     tracing::info!("the schedule is over; what is still owed is settled");
     // First the senders: when their fences are answered, the target has handled all they sent. Then the
     // receivers: what is queued on their connections has arrived when theirs are.
-    for _ in 0..2 {
+    for round in 0..2 {
         control.barrier().await?;
+        if round == 1 {
+            tokio::select! {
+                () = others_have_sent(local) => {}
+                () = control.aborted() => return Err(Aborted),
+            }
+        }
         tokio::select! {
             () = fence(local, mine) => {}
             () = control.aborted() => return Err(Aborted),
@@ -249,6 +260,13 @@ impl<'a> Turns<'a> {
     }
 }
 
+/// In a part of a run, waits until the senders of the other parts will have been answered: nobody says when they are.
+async fn others_have_sent(local: &Local) {
+    if let (false, Some(clock)) = (local.shared.part.share.is_whole(), local.clock.get()) {
+        tokio::time::sleep_until(clock.at(local.plan.length() + OTHERS).into()).await;
+    }
+}
+
 /// A fence on every connection. Who does not answer stays unfenced.
 async fn fence(local: &Rc<Local>, mine: &[u32]) {
     if !local.stage.fence {
@@ -299,6 +317,7 @@ async fn tick(local: Rc<Local>) {
     loop {
         interval.tick().await;
         retire(&local);
+        local.journal.flush();
         let snapshot = local.measurements.borrow_mut().snapshot(local.number, local.shared.may_end_early);
         log.second(&snapshot);
         local.shared.control.publish(snapshot);
@@ -310,11 +329,22 @@ fn retire(local: &Local) {
     let needed = local.mailboxes.values().map(|mailbox| mailbox.oldest.get().min(mailbox.away_from.get())).min();
     let needed = needed.unwrap_or(u32::MAX);
     let keep = needed.min(local.cursor.get());
-    let recent = local.now() - KEPT;
+    let kept = if local.shared.part.share.is_whole() { KEPT } else { KEPT_FOR_OTHERS };
+    let recent = local.now() - kept;
     let mut window = local.window.borrow_mut();
     let old = window.due_before(keep, recent);
     let mut measurements = local.measurements.borrow_mut();
-    window.retire(old, |entry, seen| measurements.closed(&local.plan, entry, seen));
+    window.retire(old, |entry, seen| close(local, &mut measurements, entry, seen));
+}
+
+/// Closes the account of a message. Who got it first and last only those know who put the parts together, and what becomes of
+/// the messages of other parts.
+fn close(local: &Local, measurements: &mut Measurements, entry: &Entry, seen: FanoutProgress) {
+    let share = local.shared.part.share;
+    if share.owns(entry.emission.sender) {
+        let seen = if share.is_whole() { seen } else { FanoutProgress::NOTHING };
+        measurements.closed(&local.plan, entry, seen);
+    }
 }
 
 /// Users whose last fence has not been answered.
@@ -325,7 +355,8 @@ fn count_unsettled(local: &Local, mine: &[u32]) {
 
 fn collect(local: &Local) -> WorkerResult {
     let mut measurements = local.measurements.borrow_mut();
-    local.window.borrow_mut().close(|entry, seen| measurements.closed(&local.plan, entry, seen));
+    local.window.borrow_mut().close(|entry, seen| close(local, &mut measurements, entry, seen));
+    local.journal.close();
     let snapshot = measurements.snapshot(local.number, false);
     measurements.tally.resent = local.resent.load(Ordering::Relaxed);
     // Users that did not say goodbye in time still hold the worker; what they add from here on is nobody's.

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::cluster::ClusterResult;
 use super::due::Due;
 use super::outlier::Outlier;
+use super::part::{LoadPart, Together};
 use super::progress::Summary;
 use super::violation::LoadViolation;
 
@@ -116,6 +117,12 @@ pub struct LoadResult {
     /// The first deliveries that were wrong, with their proof.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub violations: Vec<LoadViolation>,
+    /// Which part of a run it is, if other processes ran the rest of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part: Option<LoadPart>,
+    /// How it was put together, if several processes ran it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub together: Option<Together>,
 }
 
 /// What ends a run before its time.

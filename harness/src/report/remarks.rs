@@ -1,5 +1,7 @@
 //! What a reader of figures has to know besides.
 
+use std::time::Duration;
+
 use super::identity;
 use super::text::{count, plural, time};
 use crate::record::{ClusterResult, DisruptionMark, LoadResult, NodePair, OtherRuns};
@@ -18,6 +20,7 @@ pub(super) fn remarks(load: &LoadResult) -> Vec<String> {
             waited * 100.0
         ));
     }
+    lines.extend(parts(load));
     lines.extend(load.traffic.iter().flat_map(identity::remarks));
     if load.resent > 0 {
         lines.push(format!(
@@ -62,6 +65,25 @@ pub(super) fn remarks(load: &LoadResult) -> Vec<String> {
         lines.push("the target has no fence: losses were decided by waiting".to_owned());
     }
     lines
+}
+
+/// Of how many parts a load is one, or was put together.
+fn parts(load: &LoadResult) -> Option<String> {
+    if let Some(together) = &load.together {
+        let within = Duration::from_nanos(together.clocks_within.unsigned_abs());
+        return Some(format!(
+            "put together of {}, and judged over all of them; their clocks are taken to differ by {within:.1?} at most",
+            plural(together.parts.into(), "part")
+        ));
+    }
+    let part = load.part.as_ref().filter(|part| part.of > 1)?;
+    Some(format!(
+        "part {} of {}: what is counted here is of its own users; {} of messages of other parts, and who got a message first and last, \
+         are judged where all parts are put together",
+        part.number,
+        part.of,
+        plural(part.elsewhere, "copy")
+    ))
 }
 
 /// Who else was there, and what that means.

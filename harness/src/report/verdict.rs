@@ -8,8 +8,8 @@ use super::text::{count, plural};
 use super::unruled::{Unruled, unruled};
 use crate::exit::Exit;
 use crate::record::{
-    CaseVerdict, Counts, EndedBy, Entry, LoadResult, ThresholdKind, ThresholdResult, ThresholdVerdict, WorkerTime,
-    loads,
+    CaseVerdict, Counts, EndedBy, Entry, LoadPart, LoadResult, ThresholdKind, ThresholdResult, ThresholdVerdict,
+    WorkerTime, loads,
 };
 use crate::vocab::INTERRUPTED;
 
@@ -49,6 +49,10 @@ fn judge_all(entries: &[Entry]) -> Verdict {
             sentence.push_str(&tail(&invalid));
         }
         return Verdict { exit: Exit::Failed, sentence };
+    }
+    let part = loads(entries).find_map(|load| load.part.as_ref().filter(|part| part.of > 1));
+    if let (true, Some(part)) = (invalid.is_empty(), part) {
+        return Verdict { exit: Exit::Part, sentence: of_a_part(entries, part) };
     }
     if !invalid.is_empty() {
         let mut sentence = format!("NOT VALID: {}", tail(&invalid));
@@ -149,6 +153,7 @@ fn validity_problems(entries: &[Entry]) -> Vec<String> {
                 upset.says, upset.second
             )
         }));
+        problems.extend(unwritten(load));
         problems.extend(across_servers(entries, load));
         problems.extend(silent_directions(load));
         let sent: u64 = load.traffic.iter().map(|traffic| traffic.counts.sent).sum();
@@ -161,7 +166,9 @@ fn validity_problems(entries: &[Entry]) -> Vec<String> {
         let all = load.other_runs.copies + delivered;
         if load.other_runs.copies as f64 > all as f64 * MOST_OF_OTHERS {
             problems.push(remarks::other_runs(load.other_runs));
-        } else if let Some(certainty) = load.certainty().filter(|certainty| *certainty < LEAST_CERTAIN) {
+        } else if let Some(certainty) =
+            load.certainty().filter(|certainty| *certainty < LEAST_CERTAIN && !is_part(load))
+        {
             problems.push(weakness(load, certainty));
         }
         // A worker that is busy and on time has no time to spare, and spoils nothing.
@@ -190,13 +197,44 @@ fn validity_problems(entries: &[Entry]) -> Vec<String> {
     problems.extend(undecided(entries));
     problems.extend(broken(entries, ThresholdKind::Generator));
     let unknown = entries.iter().filter_map(|entry| match entry {
-        Entry::Threshold(rule) if rule.verdict == ThresholdVerdict::Unknown && !was_cut(entries, &rule.scenario) => {
+        Entry::Threshold(rule)
+            if rule.verdict == ThresholdVerdict::Unknown
+                && !was_cut(entries, &rule.scenario)
+                && !loads(entries).any(|load| load.scenario == rule.scenario && is_part(load)) =>
+        {
             Some(format!("`{}` is not decided: {} ({})", rule.threshold, rule.observed, rule.place))
         }
         _ => None,
     });
     problems.extend(unknown);
     problems
+}
+
+/// Whether others have the rest of the run.
+fn is_part(load: &LoadResult) -> bool {
+    load.part.as_ref().is_some_and(|part| part.of > 1)
+}
+
+/// What one part of a run can say: it has not passed, since most of it is not judged.
+fn of_a_part(entries: &[Entry], part: &LoadPart) -> String {
+    let judged: u64 = loads(entries).flat_map(|load| &load.traffic).map(|traffic| traffic.counts.owed).sum();
+    let among =
+        if judged == 0 { "nothing was judged".to_owned() } else { format!("all {} came", plural(judged, "delivery")) };
+    format!(
+        "PART {} OF {}: it did its share. Of what its own users owed one another {among}; {} of messages of other parts, and all the rest, \
+         are judged by `sio-bench report PART... --merge FOLDER`",
+        part.number,
+        part.of,
+        plural(part.elsewhere, "copy")
+    )
+}
+
+/// Why a part cannot be judged together with the others.
+fn unwritten(load: &LoadResult) -> Option<String> {
+    let why = load.part.as_ref()?.lacks.as_ref()?;
+    Some(format!(
+        "what is judged together with the other parts was not written whole ({why}), so this run cannot be judged"
+    ))
 }
 
 /// How many cases are not decided, and why the first of them is not.

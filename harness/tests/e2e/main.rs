@@ -32,6 +32,7 @@ mod office;
 mod outages;
 mod outliers;
 mod pages;
+mod parts;
 mod quiet;
 mod reach;
 mod records;

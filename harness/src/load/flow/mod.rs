@@ -25,6 +25,7 @@ use super::measurements::VisitEnd;
 use super::random::UserRng;
 use crate::client::ConnectOptions;
 use crate::load::connect_options;
+use crate::load::share::Share;
 use crate::scenario::Loaded;
 use crate::scenario::model::{ArrivalModel, Flow, FlowAction, FlowStep, HandOut, Transport};
 use crate::scenario::template::{Scope, Template};
@@ -41,13 +42,15 @@ pub(super) struct FlowConfig {
     shared: connect_options::Shared,
     /// How the rows of each feed are handed out, and how many have been.
     feeds: Vec<(String, HandOut, AtomicU64)>,
+    /// The first of the rows that are this process's to hand out, and how far it is to the next.
+    turns: (u64, u64),
     /// For each journey, whether some event is answered by a step and not at once.
     replies: Vec<bool>,
 }
 
 impl FlowConfig {
     /// Takes the journeys out of a scenario.
-    pub(super) fn new(loaded: &Loaded) -> Self {
+    pub(super) fn new(loaded: &Loaded, share: Share) -> Self {
         let scenario = &loaded.scenario;
         let scope = loaded.scope();
         let replies = scenario.journeys.values().map(|journey| {
@@ -57,6 +60,7 @@ impl FlowConfig {
         });
         Self {
             replies: replies.collect(),
+            turns: share.turns(),
             feeds: scenario
                 .feeds
                 .iter()
@@ -101,12 +105,14 @@ impl FlowConfig {
             scope.vars.insert("user".to_owned(), Value::Number(visitor.into()));
         }
         let own = &self.journeys[journey].feeds;
+        let (first, step) = self.turns;
+        let next = |handed: &AtomicU64| (handed.fetch_add(step, Ordering::Relaxed) + first) as usize;
         for (name, hand_out, handed) in self.feeds.iter().filter(|(name, ..)| own.contains(name)) {
             let rows = &self.scope.lists[name];
             let row = match hand_out {
                 HandOut::AtRandom => (dice.unit() * rows.len() as f64) as usize % rows.len(),
-                HandOut::InTurn => handed.fetch_add(1, Ordering::Relaxed) as usize % rows.len(),
-                HandOut::Once => handed.fetch_add(1, Ordering::Relaxed) as usize,
+                HandOut::InTurn => next(handed) % rows.len(),
+                HandOut::Once => next(handed),
             };
             let row = rows.get(row).ok_or_else(|| format!("[feeds.{name}] has no row left of {}", rows.len()))?;
             scope.vars.insert(name.clone(), row.clone());

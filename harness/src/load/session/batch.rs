@@ -8,6 +8,7 @@ use super::UserSession;
 use crate::load::emission_log::{Arrival, fact};
 use crate::load::fences;
 use crate::load::identity::{Fit, Reading};
+use crate::load::journal::{Came, Event};
 use crate::load::membership::NamespaceMembership;
 
 impl UserSession<'_> {
@@ -28,10 +29,13 @@ impl UserSession<'_> {
         let (local, now, index) = (self.local, self.arrived_at, copy.emission);
         let mut window = local.window.borrow_mut();
         let mut measurements = local.measurements.borrow_mut();
-        match window.arrived(index) {
+        match window.arrived(index, now) {
             Arrival::Known => {}
             Arrival::NeverSent => return measurements.tally.foreign += 1,
-            Arrival::Closed => return measurements.tally.among.again += 1,
+            Arrival::Closed => {
+                self.note_stale(index, incoming);
+                return measurements.tally.among.again += 1;
+            }
         }
         self.mailbox.heard.set(true);
         let Some(entry) = window.entry(index) else { return };
@@ -41,7 +45,13 @@ impl UserSession<'_> {
             return measurements.other_name(emission.traffic, &name);
         }
         let place = self.places.iter_mut().find(|place| place.namespace == *incoming.nsp);
-        let Some(account) = place.and_then(NamespaceMembership::current) else { return };
+        let name = place.as_ref().map(|place| (place.place(self.number), place.is_fresh()));
+        let Some((account, (place, fresh))) = place.and_then(NamespaceMembership::current).zip(name) else { return };
+        local.journal.note(|| Event::Came { place, index, at: now, how: Came::Among { fresh } });
+        if !local.shared.part.share.owns(emission.sender) {
+            measurements.recognised(emission.traffic, incoming.args.json(), copy.attachment());
+            return measurements.of_another_part(&local.plan, self.number, &emission, now);
+        }
         let verdict = account.deliver_among(emission.stream, emission.seq, &fact(&local.plan, entry), now);
         measurements.recognised(emission.traffic, incoming.args.json(), copy.attachment());
         let whose = (self.number, self.mailbox.node.get());

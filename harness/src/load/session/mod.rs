@@ -22,6 +22,7 @@ use super::emission_log::{Arrival, fact};
 use super::fences;
 use super::handle::{UserCommand, UserHandle};
 use super::identity::{Fit, Reading, Unread};
+use super::journal::{Came, Event as Noted};
 use super::local::Local;
 use super::membership::NamespaceMembership;
 use super::outliers::LastCopy;
@@ -205,6 +206,7 @@ impl UserSession<'_> {
         };
         let now = local.now();
         window.sending(index, now, self.origin());
+        local.journal.note(|| Noted::Sent { index, at: now });
         let id = self.connection.emit(&local.plan.traffic[traffic].namespace, args, message.ack);
         local.measurements.borrow_mut().sending(&local.plan, &emission, now);
         if local.plan.is_cluster() && local.plan.traffic[traffic].delivers {
@@ -310,6 +312,16 @@ impl UserSession<'_> {
         self.mailbox.heard.set(true);
         let json = incoming.args.json();
         local.measurements.borrow_mut().unread(&local.plan, self.number, spoilt, json, self.arrived_at);
+        let (user, at, (traffic, spoilt)) = (self.number, self.arrived_at, spoilt);
+        local.journal.note(|| Noted::Unread { user, traffic: traffic as u16, spoilt, at });
+    }
+
+    /// Notes a copy whose message is not held any more, so that its text cannot be compared: it may be another part's.
+    #[cold]
+    fn note_stale(&self, index: u32, incoming: &Incoming) {
+        let Some(place) = self.places.iter().find(|place| place.namespace == *incoming.nsp) else { return };
+        let (name, how) = (place.place(self.number), Came::Among { fresh: place.is_fresh() });
+        self.local.journal.note(|| Noted::Came { place: name, index, at: self.arrived_at, how });
     }
 
     fn judge(&mut self, copy: &Reading, incoming: &Incoming) {
@@ -321,10 +333,13 @@ impl UserSession<'_> {
         let now = self.arrived_at;
         let mut window = local.window.borrow_mut();
         let mut measurements = local.measurements.borrow_mut();
-        match window.arrived(index) {
+        match window.arrived(index, now) {
             Arrival::Known => {}
             Arrival::NeverSent => return measurements.tally.foreign += 1,
-            Arrival::Closed => return measurements.tally.stale += 1,
+            Arrival::Closed => {
+                self.note_stale(index, incoming);
+                return measurements.tally.stale += 1;
+            }
         }
         self.mailbox.heard.set(true);
         let Some(entry) = window.entry(index) else { return };
@@ -334,8 +349,18 @@ impl UserSession<'_> {
             return measurements.other_name(entry.emission.traffic, &name);
         }
         let place = self.places.iter_mut().find(|place| place.namespace == *incoming.nsp);
-        let Some(account) = place.and_then(NamespaceMembership::current) else { return };
         let emission = entry.emission;
+        let name = place.as_ref().map(|place| (place.place(self.number), place.is_fresh()));
+        let Some((account, (place, fresh))) = place.and_then(NamespaceMembership::current).zip(name) else { return };
+        let how = match fit {
+            Fit::Altered { intact } => Came::Altered { fresh, intact: intact as u32 },
+            Fit::Owed | Fit::Other => Came::Whole { fresh },
+        };
+        local.journal.note(|| Noted::Came { place, index, at: now, how });
+        if !local.shared.part.share.owns(emission.sender) {
+            measurements.recognised(emission.traffic, incoming.args.json(), copy.attachment());
+            return measurements.of_another_part(&local.plan, self.number, &emission, now);
+        }
         let known = fact(&local.plan, entry);
         let verdict = if local.plan.is_cluster() {
             account.deliver_across(emission.stream, emission.seq, &known, now, &*window)
@@ -368,9 +393,11 @@ impl UserSession<'_> {
             seen.arrived(latency, copy);
         });
         self.just_read.note(index);
-        // Each worker sees its share of the receivers.
+        // Each worker sees its share of the receivers; of a part's, nobody knows which place they have.
         let place = before * local.shared.workers as u32 + 1;
-        local.measurements.borrow_mut().placed(&local.plan, emission, place, latency);
+        if local.shared.part.share.is_whole() {
+            local.measurements.borrow_mut().placed(&local.plan, emission, place, latency);
+        }
     }
 
     fn acknowledged(&mut self, incoming: &Incoming) {
@@ -387,9 +414,13 @@ impl UserSession<'_> {
             let local = self.local;
             let mut measurements = local.measurements.borrow_mut();
             match local.shared.accepted.check(&local.plan, &entry.emission, &self.credentials.known, &incoming.args) {
-                Ok(()) => entry.answered(now),
+                Ok(()) => {
+                    entry.answered(now);
+                    local.journal.note(|| Noted::Answered { index, at: now });
+                }
                 Err(why) => {
                     entry.refused();
+                    local.journal.note(|| Noted::Refused { index, at: now });
                     measurements.refused(&local.plan, &entry.emission, &why);
                 }
             }

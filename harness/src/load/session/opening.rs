@@ -17,6 +17,7 @@ use crate::clock;
 use crate::load::admission::{NotIn, SILENCE, Stage};
 use crate::load::credentials::Credentials;
 use crate::load::handle::UserHandle;
+use crate::load::journal::Event as Noted;
 use crate::load::local::Local;
 use crate::load::membership::NamespaceMembership;
 use crate::wire::Link;
@@ -228,6 +229,7 @@ impl<'a> UserSession<'a> {
             let unknown = streams.into_iter().map(|(stream, _)| (stream, Tri::U));
             place.fresh = Some(self.local.account(Receiver::new(self.number, now, unknown, &*window), self.number));
             place.confirmed = false;
+            self.local.journal.note(|| Noted::Asked { place: place.place(self.number), at: now });
             let session = place.may_recover().then(|| (place.pid.as_deref().unwrap_or_default(), &*place.offset));
             self.connection.connect(&place.namespace, &self.credentials.auth(session));
         }
@@ -312,10 +314,13 @@ impl<'a> UserSession<'a> {
         }
         if recovered {
             place.fresh = None;
+            self.local.journal.note(|| Noted::Recovered { place: place.place(self.number) });
             return Ok(true);
         }
         let fresh = place.fresh.take();
-        place.end(self.local, self.number, opening.lost_at.unwrap_or(self.connected_at), false);
+        let over = opening.lost_at.unwrap_or(self.connected_at);
+        place.end(self.local, self.number, over, false);
+        self.local.journal.note(|| Noted::LetIn { place: place.place(self.number), at: over });
         place.account = fresh;
         place.pid = pid;
         let user = &self.local.plan.users[self.number as usize];
@@ -348,6 +353,7 @@ impl<'a> UserSession<'a> {
     /// Everything is joined: from `sure_at` on it is certain what the user is owed.
     fn ready(&mut self, lost_at: Option<Nanos>, sure_at: Nanos) {
         self.knows_where_it_is();
+        self.local.journal.note(|| Noted::Ready { user: self.number, at: sure_at, away_since: lost_at });
         let user = &self.local.plan.users[self.number as usize];
         let window = self.local.window.borrow();
         let mut measurements = self.local.measurements.borrow_mut();

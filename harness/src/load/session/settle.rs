@@ -5,6 +5,7 @@ use sio_protocol::Args;
 
 use super::UserSession;
 use crate::load::emission_log::Entry;
+use crate::load::journal::Event;
 use crate::load::needs;
 
 /// The event that is acknowledged by every target with the fixture.
@@ -42,9 +43,7 @@ impl UserSession<'_> {
         while self.passed < fence.behind {
             let Some(index) = self.plain.pop_front() else { break };
             self.passed += 1;
-            if let Some(entry) = self.local.window.borrow().entry(index) {
-                entry.answered(now);
-            }
+            self.took_effect(index, now);
         }
         self.local.round_trip(fence.sent, now);
         self.settle(fence.sent);
@@ -65,9 +64,10 @@ impl UserSession<'_> {
             if sent + GRACE > now && !last {
                 break;
             }
-            window.entry(*index).inspect(|entry| entry.answered(now));
+            let index = *index;
             self.plain.pop_front();
             self.passed += 1;
+            self.took_effect(index, now);
         }
         drop(window);
         self.settle(if last { now } else { now - GRACE });
@@ -75,9 +75,18 @@ impl UserSession<'_> {
         self.local.ready.notify_one();
     }
 
+    /// A message of this user has taken effect by `now`.
+    pub(super) fn took_effect(&self, index: u32, now: Nanos) {
+        if let Some(entry) = self.local.window.borrow().entry(index) {
+            entry.answered(now);
+            self.local.journal.note(|| Event::Answered { index, at: now });
+        }
+    }
+
     /// Settles accounts: by a fence that was sent at that instant, or, in a cluster, by what has come across.
     pub(super) fn settle(&mut self, fence: Nanos) {
         let local = self.local;
+        local.journal.note(|| Event::Settled { user: self.number, fence, at: local.now() });
         for account in self.places.iter_mut().filter_map(|place| place.account.as_mut()) {
             let window = local.window.borrow();
             if local.plan.is_cluster() {
@@ -107,9 +116,12 @@ impl UserSession<'_> {
 
     /// Of what was sent and not answered nobody will ever know whether it took effect.
     pub(super) fn abandon(&self) {
-        let window = self.local.window.borrow();
-        for index in self.acks.values().chain(&self.plain) {
-            window.entry(*index).inspect(|entry| entry.abandoned());
+        let (window, at) = (self.local.window.borrow(), self.local.now());
+        for &index in self.acks.values().chain(&self.plain) {
+            if let Some(entry) = window.entry(index) {
+                entry.abandoned();
+                self.local.journal.note(|| Event::Abandoned { index, at });
+            }
         }
     }
 }

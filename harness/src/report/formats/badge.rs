@@ -35,6 +35,7 @@ fn judged(entries: &[Entry]) -> (&'static str, String) {
     const TARGET: u8 = Exit::Target as u8;
     const NOT_VALID: u8 = Exit::NotValid as u8;
     const NOTHING: u8 = Exit::NothingMatched as u8;
+    const PART: u8 = Exit::Part as u8;
     let grey = |word: &str| ("lightgrey", word.to_owned());
     let Some(measured) = measured(entries) else { return grey("nothing was measured") };
     match end(entries) {
@@ -43,6 +44,7 @@ fn judged(entries: &[Entry]) -> (&'static str, String) {
         End::Judged(TARGET, _) => ("red", "target lost".to_owned()),
         End::Judged(NOT_VALID, _) => grey("not valid"),
         End::Judged(NOTHING, _) => grey("nothing was measured"),
+        End::Judged(PART, _) => grey("a part of a run"),
         End::Judged(PASSED, _) => passed(entries, measured),
         End::Judged(..) => grey("interrupted"),
     }

@@ -45,10 +45,11 @@ fn of_exit(exit: u8) -> CaseVerdict {
     const PASSED: u8 = Exit::Passed as u8;
     const FAILED: u8 = Exit::Failed as u8;
     const NOT_VALID: u8 = Exit::NotValid as u8;
+    const PART: u8 = Exit::Part as u8;
     match exit {
         PASSED => CaseVerdict::Pass,
         FAILED => CaseVerdict::Fail,
-        NOT_VALID => CaseVerdict::Inconclusive,
+        NOT_VALID | PART => CaseVerdict::Inconclusive,
         // The target is gone, nothing was played, somebody ended it.
         _ => CaseVerdict::Error,
     }

@@ -109,6 +109,7 @@ fn verdict(entries: &[Entry]) -> (&'static str, &'static str, String) {
         0 => ("passed", "PASSED"),
         1 => ("failed", "FAILED"),
         4 => ("invalid", "NOT VALID"),
+        6 => ("incomplete", "PART OF A RUN"),
         130 => ("incomplete", "INTERRUPTED"),
         _ => ("failed", "TARGET LOST"),
     };

@@ -1,0 +1,49 @@
+//! A load that is one part of several, and a load that was put together from all of them.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Which part of a run a load is, and what those need who put the parts together.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct LoadPart {
+    /// Counted from 1.
+    pub number: u32,
+    pub of: u32,
+    /// Names the run: the same in all of its parts, and in no other run.
+    pub run: u32,
+    /// When the phases were to begin (RFC 3339).
+    pub start: String,
+    /// When they did.
+    pub clock: PartClock,
+    /// Copies of messages of other parts' users; who was owed them is not known here.
+    pub elsewhere: u64,
+    /// The file beside this record with what the oracle has to be told.
+    pub journal: String,
+    pub journal_bytes: u64,
+    /// Why the journal is not whole, if it is not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lacks: Option<String>,
+}
+
+/// The beginning of the first phase on the clocks of a machine.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct PartClock {
+    /// Names the monotonic clock; parts with the same name have one clock. None where that cannot be learned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub machine: Option<String>,
+    /// Nanoseconds on it.
+    pub monotonic: i64,
+    /// Nanoseconds since 1970.
+    pub wall: i64,
+    /// Nanoseconds by which these two may be wrong.
+    pub within: i64,
+}
+
+/// How a load was put together from parts.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Together {
+    pub parts: u32,
+    /// Nanoseconds by which the clocks of two parts may differ at most; both instants of what was sent in one and received in another
+    /// were widened by it.
+    pub clocks_within: i64,
+}
