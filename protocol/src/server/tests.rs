@@ -2,10 +2,12 @@
 
 mod bare;
 mod calls;
+mod clock;
 mod edges;
 mod ends;
 mod held;
 mod names;
+mod transports;
 
 use std::time::{Duration, Instant};
 
