@@ -88,6 +88,11 @@ impl<'a> Events<'a> {
         self.0.assumptions.in_order_handlers
     }
 
+    /// Whether a message may be lost on its way to the socket's node.
+    pub(super) fn may_be_lost(&self, message: &Sent<'_>, socket: SocketId) -> bool {
+        !self.0.assumptions.reliable_broker && self.node_of(message.by) != self.node_of(Some(socket))
+    }
+
     /// By when an operation has certainly taken effect; what was refused need not have.
     fn done_by(&self, operation: OperationId) -> Time {
         self.answer(operation).filter(|(_, answer)| **answer != Answer::Refused).map_or(NEVER, |(at, _)| at)

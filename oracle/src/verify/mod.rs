@@ -84,6 +84,9 @@ fn missing(events: &Events<'_>, socket: SocketId, message: OperationId) -> Resul
     if sent.emission.volatile {
         return refute("the message was volatile, and may be lost");
     }
+    if events.may_be_lost(&sent, socket) {
+        return refute("the message went over a broker that may lose it");
+    }
     let until = events.chosen_by(message, socket)?;
     if until == NEVER {
         return refute("the message was never answered, so it may not have been sent yet");
@@ -214,11 +217,11 @@ fn members(events: &Events<'_>, socket: Option<SocketId>) -> Result<(), Refuted>
 fn priority(events: &Events<'_>, socket: SocketId) -> Result<(), Refuted> {
     let namespace = events.life(socket)?.namespace;
     let first = events.handlers().iter().position(|handler| handler.accepts.contains(&namespace));
-    let right = events.all().any(|event| match event {
-        Event::Connected { socket: other, served_by: Some(by), .. } if *other == socket => Some(by.index()) == first,
+    let wrong = events.all().any(|event| match event {
+        Event::Connected { socket: other, served_by: Some(by), .. } if *other == socket => Some(by.index()) != first,
         _ => false,
     });
-    if right { refute("the first handler that accepts the namespace served it") } else { Ok(()) }
+    if wrong { Ok(()) } else { refute("nobody is known to have served it ahead of the first handler that accepts it") }
 }
 
 fn reused(events: &Events<'_>, socket: SocketId) -> Result<(), Refuted> {
@@ -273,20 +276,25 @@ fn no_order(events: &Events<'_>, sockets: &[SocketId]) -> Result<(), Refuted> {
     let mut choices = Vec::new();
     for message in events.messages() {
         let sent = events.sent(message)?;
-        let mut received = Vec::new();
+        let (mut received, mut chosen) = (Vec::new(), sent.ok);
         for &socket in sockets {
-            let got = !events.copies(socket, message).is_empty();
+            let copy = events.copies(socket, message).first().map(|copy| copy.at);
             let until = events.chosen_by(message, socket)?;
-            let decided = got
+            let decided = copy.is_some()
                 || until < NEVER
                     && (events.answers_on(socket).any(|(inv, _)| inv > until)
                         || events.received_later(socket, message)?);
-            if decided && !sent.emission.volatile && events.life(socket)?.namespace == sent.emission.namespace {
-                received.push((socket, got));
+            // What asks for acknowledgements is not brought back by a recovery.
+            let away = sent.emission.asks && events.was_away(socket, sent.inv, until);
+            let excused = away || events.may_be_lost(&sent, socket);
+            let open = sent.emission.volatile || excused && copy.is_none();
+            if decided && !open && events.life(socket)?.namespace == sent.emission.namespace {
+                received.push((socket, copy.is_some()));
+                chosen = chosen.max(copy.map_or(until, |at| until.min(at)));
             }
         }
         if !received.is_empty() {
-            choices.push(Choice { message, received, until: sent.ok });
+            choices.push(Choice { message, received, until: chosen });
         }
     }
     if Question::new(events, sockets, choices)?.has_an_answer()? {

@@ -4,6 +4,7 @@
 
 mod board;
 mod by_hand;
+mod coarse;
 mod edits;
 mod proofs;
 mod sim;

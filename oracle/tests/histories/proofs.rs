@@ -1,7 +1,7 @@
 //! What the engine claims, the second opinion confirms; what it does not claim, it refutes.
 
 use sio_oracle::exact::check;
-use sio_oracle::history::{Event, OperationId, SocketId};
+use sio_oracle::history::{Action, Event, History, NamespaceId, OperationId, RoomId, SocketId};
 use sio_oracle::verify::verify;
 use sio_oracle::{Breach, Invariant, Proof, Violation};
 
@@ -43,7 +43,7 @@ fn a_false_claim_is_refuted() {
     for (seed, mode) in modes().enumerate() {
         let history = Sim::history(1_000 + seed as u64, 10, mode, None);
         let messages = history.events.iter().filter_map(|stamped| match stamped.event {
-            Event::Invoke { operation, action: sio_oracle::history::Action::Emit(_), .. } => Some(operation),
+            Event::Invoke { operation, action: Action::Emit(_), .. } => Some(operation),
             _ => None,
         });
         for message in messages {
@@ -65,13 +65,75 @@ fn a_false_claim_is_refuted() {
     assert!(claims > 1_000, "{claims}");
 }
 
+/// Whatever is claimed of a correct server, of whichever socket and message.
+#[test]
+fn no_claim_about_a_correct_server_is_confirmed() {
+    use Breach::{
+        Acknowledgements, Altered, Duplicate, Lifecycle, Members, NoOrder, Overtaken, Priority, ReusedId,
+        SurplusAnswer, TooEarly, Unsent, WrongNamespace,
+    };
+    let mut claims = 0;
+    for (seed, mode) in modes().enumerate() {
+        let mut history = Sim::history(2_000 + seed as u64, 12, mode, None);
+        history.assumptions.in_order_handlers = seed % 2 == 0;
+        let messages: Vec<_> = messages(&history).collect();
+        let mut refuted = |history: &History, breach, socket, message| {
+            let claim = Violation { socket, message, ..claim(breach, SocketId(0), OperationId(0)) };
+            let proof = Proof { claim, history: history.clone() };
+            assert!(verify(&proof).is_err(), "{mode:?} {:?}", proof.claim);
+            claims += 1;
+        };
+        for socket in (0..5).map(SocketId) {
+            for &message in &messages {
+                for breach in [Overtaken, Duplicate, Altered, TooEarly, WrongNamespace, Acknowledgements] {
+                    refuted(&history, breach, Some(socket), Some(message));
+                }
+            }
+            for breach in [NoOrder, Members, Priority, ReusedId] {
+                refuted(&history, breach, Some(socket), None);
+            }
+        }
+        for breach in [SurplusAnswer, Unsent, Members] {
+            refuted(&history, breach, None, None);
+        }
+        for room in rooms(&history) {
+            refuted(&of_room(&history, room), Lifecycle, None, None);
+        }
+    }
+    println!("{claims}");
+    assert!(claims > 5_000, "{claims}");
+}
+
+fn messages(history: &History) -> impl Iterator<Item = OperationId> {
+    history.events.iter().filter_map(|stamped| match stamped.event {
+        Event::Invoke { operation, action: Action::Emit(_), .. } => Some(operation),
+        _ => None,
+    })
+}
+
+/// Rooms that the server told of.
+fn rooms(history: &History) -> std::collections::BTreeSet<(NamespaceId, RoomId)> {
+    let told = history.events.iter().filter_map(|stamped| match stamped.event {
+        Event::Room { namespace, room, .. } => Some((namespace, room)),
+        _ => None,
+    });
+    told.collect()
+}
+
+/// What was told of one room.
+fn of_room(history: &History, wanted: (NamespaceId, RoomId)) -> History {
+    let mut cut = history.clone();
+    cut.events
+        .retain(|stamped| matches!(stamped.event, Event::Room { namespace, room, .. } if (namespace, room) == wanted));
+    cut
+}
+
 /// The part of a history that concerns one socket, and everything on the nodes' wires.
-fn pair(history: &sio_oracle::History, socket: SocketId, message: OperationId) -> sio_oracle::History {
+fn pair(history: &History, socket: SocketId, message: OperationId) -> History {
     let mut cut = history.clone();
     let mut kept = std::collections::HashSet::new();
     cut.events.retain(|stamped| match &stamped.event {
         Event::Invoke { operation, by, action } => {
-            use sio_oracle::history::Action;
             let about = match action {
                 Action::Join { socket: s, .. } | Action::Leave { socket: s, .. } | Action::Disconnect { socket: s } => {
                     *s == socket
