@@ -17,7 +17,7 @@ pub(crate) fn text(bytes: &[u8]) -> Option<String> {
             let both = u64::from_be_bytes(bytes.try_into().ok()?);
             ((both & 0x3_FFFF_FFFF) as i64, (both >> 34) as u32)
         }
-        [a, b, c, d, ref seconds @ ..] if seconds.len() == 8 => {
+        [a, b, c, d, ref seconds @ ..] => {
             (i64::from_be_bytes(seconds.try_into().ok()?), u32::from_be_bytes([a, b, c, d]))
         }
         _ => return None,

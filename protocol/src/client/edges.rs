@@ -57,6 +57,7 @@ fn who_closes_says_so_once() {
     for (transport, said) in [(Transport::Polling, true), (Transport::WebSocket, false)] {
         let mut client = open(transport);
         client.close();
+        assert_eq!(client.has_output(), said, "{transport:?}");
         client.close();
         assert!(client.is_closed());
         assert_eq!(client.poll_event(), Some(Event::Closed(Closed::ByClient)));
