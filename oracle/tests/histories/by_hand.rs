@@ -8,69 +8,69 @@ use sio_oracle::history::{
 use sio_oracle::verify::verify;
 use sio_oracle::{Breach, Invariant, Proof};
 
-const A: SocketId = SocketId(0);
-const B: SocketId = SocketId(1);
-const R: RoomId = RoomId(0);
-const MAIN: NamespaceId = NamespaceId(0);
+pub const A: SocketId = SocketId(0);
+pub const B: SocketId = SocketId(1);
+pub const R: RoomId = RoomId(0);
+pub const MAIN: NamespaceId = NamespaceId(0);
 
 /// One event every microsecond.
 #[derive(Default)]
-struct Tape(History);
+pub struct Tape(pub History);
 
 impl Tape {
     /// A and B in the main namespace.
-    fn two() -> Self {
+    pub fn two() -> Self {
         Self::default().open(A, 0).open(B, 1)
     }
 
-    fn event(mut self, event: Event) -> Self {
+    pub fn event(mut self, event: Event) -> Self {
         let at = 1_000 * (self.0.events.len() as u64 + 1);
         self.0.push(at, event);
         self
     }
 
-    fn open(self, socket: SocketId, client: u32) -> Self {
+    pub fn open(self, socket: SocketId, client: u32) -> Self {
         self.open_in(socket, client, MAIN)
     }
 
-    fn open_in(self, socket: SocketId, client: u32, namespace: NamespaceId) -> Self {
+    pub fn open_in(self, socket: SocketId, client: u32, namespace: NamespaceId) -> Self {
         self.event(Event::Connect { socket, client: ClientId(client), namespace, node: NodeId(0) })
             .connected(socket, None)
     }
 
-    fn connected(self, socket: SocketId, sid: Option<&str>) -> Self {
+    pub fn connected(self, socket: SocketId, sid: Option<&str>) -> Self {
         self.event(Event::Connected { socket, sid: sid.map(str::to_owned), session: None, served_by: None })
     }
 
-    fn ask(self, operation: u32, by: SocketId, action: Action) -> Self {
+    pub fn ask(self, operation: u32, by: SocketId, action: Action) -> Self {
         self.event(Event::Invoke { operation: OperationId(operation), by: Some(by), action })
     }
 
-    fn answered(self, operation: u32) -> Self {
+    pub fn answered(self, operation: u32) -> Self {
         self.with(operation, Answer::Done)
     }
 
-    fn with(self, operation: u32, answer: Answer) -> Self {
+    pub fn with(self, operation: u32, answer: Answer) -> Self {
         self.event(Event::Complete { operation: OperationId(operation), answer })
     }
 
-    fn join(self, operation: u32, socket: SocketId) -> Self {
+    pub fn join(self, operation: u32, socket: SocketId) -> Self {
         self.ask(operation, socket, Action::Join { socket, rooms: vec![R] }).answered(operation)
     }
 
-    fn emit(self, operation: u32, by: SocketId, emission: Emission) -> Self {
+    pub fn emit(self, operation: u32, by: SocketId, emission: Emission) -> Self {
         self.ask(operation, by, Action::Emit(emission)).answered(operation)
     }
 
-    fn fence(self, operation: u32, by: SocketId) -> Self {
+    pub fn fence(self, operation: u32, by: SocketId) -> Self {
         self.ask(operation, by, Action::Fence).answered(operation)
     }
 
-    fn gets(self, socket: SocketId, message: u32) -> Self {
+    pub fn gets(self, socket: SocketId, message: u32) -> Self {
         self.event(Event::Receive { socket, message: OperationId(message), intact: true })
     }
 
-    fn room(self, change: RoomChange) -> Self {
+    pub fn room(self, change: RoomChange) -> Self {
         self.event(Event::Room { namespace: MAIN, room: R, change })
     }
 
@@ -90,11 +90,11 @@ impl Tape {
     }
 }
 
-fn room() -> Emission {
+pub fn room() -> Emission {
     Emission { rooms: vec![Room::Named(R)], ..Emission::default() }
 }
 
-fn everybody() -> Emission {
+pub fn everybody() -> Emission {
     Emission::default()
 }
 

@@ -9,3 +9,4 @@ mod edits;
 mod proofs;
 mod sim;
 mod soundness;
+mod words;
