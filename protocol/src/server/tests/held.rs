@@ -39,12 +39,13 @@ fn what_was_let_go_counts_no_more() {
 fn names_and_auths_count_until_the_namespace_is_left() {
     let mut link = link();
     assert_eq!(link.server.held(), NAMES);
+    link.client.connect("/hall", "");
     link.client.connect("/room", r#"{"a":1}"#);
     link.settle();
-    assert_eq!(link.server.held(), NAMES + "/room".len() + r#"{"a":1}"#.len());
+    assert_eq!(link.server.held(), NAMES + "/hall".len() + "/room".len() + r#"{"a":1}"#.len());
     link.client.disconnect("/room");
     link.settle();
-    assert_eq!(link.server.held(), NAMES);
+    assert_eq!(link.server.held(), NAMES + "/hall".len());
 }
 
 #[test]
