@@ -74,7 +74,7 @@ impl Tape {
         self.event(Event::Room { namespace: MAIN, room: R, change })
     }
 
-    fn clean(&self) {
+    pub fn clean(&self) {
         let findings = check(&self.0);
         assert_eq!((findings.violations, findings.remarks), (vec![], vec![]));
     }

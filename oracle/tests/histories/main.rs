@@ -6,6 +6,8 @@ mod board;
 mod by_hand;
 mod coarse;
 mod edits;
+mod goals;
+mod instants;
 mod proofs;
 mod sim;
 mod soundness;
