@@ -34,6 +34,10 @@ impl Listener {
     pub(crate) async fn bind(server: Server, address: impl ToSocketAddrs) -> io::Result<Self> {
         let socket = TcpListener::bind(address).await?.into_std()?;
         let address = socket.local_addr()?;
+        #[cfg(feature = "faults")]
+        if let Some(faults) = &server.options().faults {
+            faults.begin_life(address.port());
+        }
         Ok(Self { server, socket, address, tls: None })
     }
 
@@ -101,6 +105,11 @@ async fn serve(server: Server, tls: Option<TlsAcceptor>, stream: TcpStream, addr
         None => serve_http(server, stream, address).await,
         Some(tls) => {
             let Ok(Ok(stream)) = tokio::time::timeout(TLS_TIMEOUT, tls.accept(stream)).await else { return };
+            // Nothing of this is known to what serves the request.
+            #[cfg(feature = "faults")]
+            if fault!(server, TlsWithoutWebSocket) {
+                return without_upgrades(server, stream, address).await;
+            }
             serve_http(server, stream, address).await;
         }
     }
@@ -127,6 +136,22 @@ async fn serve_http(server: Server, stream: impl AsyncRead + AsyncWrite + Unpin 
         () = server.closed() => connection.as_mut().graceful_shutdown(),
     }
     let _ = connection.await;
+}
+
+/// Serves as if nobody asked for an upgrade.
+#[cfg(feature = "faults")]
+async fn without_upgrades(
+    server: Server,
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    address: SocketAddr,
+) {
+    let service = service_fn(move |mut request: http::Request<hyper::body::Incoming>| {
+        request.headers_mut().remove(http::header::UPGRADE);
+        let server = server.clone();
+        async move { Ok::<_, std::convert::Infallible>(answer(&server, Some(address), request).await) }
+    });
+    // A peer that goes away is its own problem.
+    let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
 }
 
 /// Whether no connection will ever be accepted: what was bound is no socket (any more), or none that listens.

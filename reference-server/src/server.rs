@@ -399,6 +399,10 @@ impl Server {
             self.drained(if fault!(self, EndForgets) { Duration::ZERO } else { patience }).await;
         }
         self.leave_cluster(patience).await;
+        #[cfg(feature = "faults")]
+        if let Some(faults) = &self.options().faults {
+            faults.end_life();
+        }
         self.0.stage.send_replace(Stage::Closed);
     }
 

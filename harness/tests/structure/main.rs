@@ -1,6 +1,8 @@
 //! Modules of the program import in one direction. The order is written here, once.
 #![allow(clippy::unwrap_used, reason = "a test")]
 
+#[cfg(feature = "faults")]
+mod faults;
 mod links;
 mod map;
 

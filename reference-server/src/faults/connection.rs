@@ -12,7 +12,7 @@ use sio_protocol::{ByteString, Decoder, DecoderLimits, Frame, Frames, Incoming, 
 
 use super::dialect::Dialect;
 use super::packet::Parts;
-use super::{Fault, Faults, NEVER, frames, reported};
+use super::{Fault, Faults, NEVER, frames, narrow, reported};
 
 /// A [`Machine`] that may be told to err.
 pub(crate) struct Connection {
@@ -52,6 +52,8 @@ struct Faulty {
     false_probe: bool,
     /// What mistakes that were reported elsewhere remember.
     reported: reported::Memory,
+    /// And those that one row alone shows.
+    narrow: narrow::Memory,
 }
 
 impl Deref for Connection {
@@ -259,6 +261,10 @@ impl Connection {
         }
         let is_last = self.inner.is_closed();
         frames = faulty.held_back(frames, is_last);
+        let bytes = frames.iter().position(|frame| matches!(frame, Frame::Binary(_)));
+        if let Some(at) = bytes.filter(|at| *at > 0 && faulty.faults.hits(Fault::BinaryApart)) {
+            faulty.extra.extend(frames.drain(at..));
+        }
         let payload = faulty.polling(frames, &mut self.inner);
         if payload.is_empty() {
             // Nothing is left of it: the GET goes on waiting.
@@ -288,6 +294,9 @@ impl Connection {
             && faulty.faults.hits(Fault::TwoPosts)
         {
             return Err(PollError::Duplicate);
+        }
+        if self.inner.transport() == Transport::WebSocket && self.hits(Fault::PostsAfterUpgrade) {
+            return Ok(());
         }
         let begun = self.inner.post_begin();
         if let (Ok(()), Some(faulty)) = (&begun, &mut self.faults) {
@@ -326,7 +335,7 @@ impl Connection {
             self.inner.close(config, Reason::ForcedServerClose, now);
         }
         let mut spoiled = Vec::new();
-        for frame in frames {
+        for frame in narrow::posted(&faulty.faults, frames.collect(), faulty.probing) {
             match frame {
                 Ok(Frame::Binary(bytes)) if faulty.faults.hits(Fault::Base64Four) => {
                     let frame = Frame::Binary(reported::without_four(bytes));
@@ -352,6 +361,9 @@ impl Connection {
         }
         if matches!(frame, Frame::Text(text) if text.starts_with('b')) && faulty.faults.hits(Fault::TextNotBase64) {
             return self.inner.ws_frame(config, &Frame::text("9"), now);
+        }
+        if narrow::is_unknown(frame) && faulty.faults.hits(Fault::FrameUnknownIgnored) {
+            return;
         }
         for frame in faulty.incoming(frame.clone(), &mut self.inner, now) {
             self.inner.ws_frame(config, &frame, now);
@@ -457,6 +469,7 @@ impl Faulty {
             undone_at: None,
             false_probe: false,
             reported: reported::Memory::default(),
+            narrow: narrow::Memory::default(),
         }
     }
 
@@ -523,6 +536,9 @@ impl Faulty {
         self.without_pings(&mut frames, inner);
         self.reported.double_first_ping(&self.faults, &mut frames);
         let mut frames = frames::outgoing(&self.faults, frames);
+        if self.faults.hits(Fault::LengthEdgeLost) {
+            frames.retain(|frame| !narrow::is_at_edge(frame));
+        }
         if self.faults.hits(Fault::BinaryPrefixed) {
             for frame in &mut frames {
                 if let Frame::Binary(bytes) = frame {
@@ -647,6 +663,18 @@ impl Faulty {
         }
         if self.let_in(&parts, frame) {
             return Vec::new();
+        }
+        let seen = narrow::Seen {
+            parts: &parts,
+            frame,
+            joined: &self.joined,
+            asked: &self.asked,
+            refused: &self.refused,
+            left: &self.left,
+        };
+        if let Some(instead) = self.narrow.packet(&self.faults, &seen) {
+            self.extra.extend(instead.answer);
+            return instead.taken;
         }
         self.reported.header(&self.faults, &parts);
         let mut changed = false;

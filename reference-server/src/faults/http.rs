@@ -27,6 +27,11 @@ pub(crate) async fn serve<B: RequestBody>(
         *refused.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
         return refused;
     }
+    if has_other_parameter(request.uri()) && faults.hits(Fault::ParametersRefused) {
+        let mut refused = Response::new(Full::default());
+        *refused.status_mut() = StatusCode::BAD_REQUEST;
+        return refused;
+    }
     spoil_request(&faults, server, &mut request);
     let response = clean::serve(server, address, request).await;
     if asked.upgrade && response.status().is_client_error() && faults.hits(Fault::RefusedWebSocketHangs) {
@@ -55,6 +60,11 @@ impl Asked {
     }
 }
 
+/// Whether there is a parameter that the engine knows nothing of.
+fn has_other_parameter(uri: &Uri) -> bool {
+    parameters(uri).iter().any(|(key, _)| !matches!(key.as_str(), "EIO" | "transport" | "sid" | "j" | "t" | "b64"))
+}
+
 /// The parameters, each with its value, as they are written.
 fn parameters(uri: &Uri) -> Vec<(String, String)> {
     let query = uri.query().unwrap_or_default();
@@ -71,6 +81,7 @@ fn spoil_request<B>(faults: &Faults, server: &Server, request: &mut Request<B>) 
     let value = |query: &[(String, String)], key: &str| {
         query.iter().find(|(name, _)| name == key).map(|(_, value)| value.clone())
     };
+    let upgrades = request.headers().contains_key(header::UPGRADE);
     let of_cookie = session_of_cookie(server, request);
     let octets = request.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind == "application/octet-stream");
     for fault in faults.striking() {
@@ -78,6 +89,28 @@ fn spoil_request<B>(faults: &Faults, server: &Server, request: &mut Request<B>) 
             Fault::UnknownSidOpens if value(&query, "sid").is_some_and(|sid| server.session(&sid).is_none()) => {
                 query.retain(|(key, _)| key != "sid");
                 *request.method_mut() = Method::GET;
+            }
+            Fault::RestartRemembers
+                if value(&query, "sid").is_some_and(|sid| server.session(&sid).is_none() && faults.knew(&sid)) =>
+            {
+                query.retain(|(key, _)| key != "sid");
+                *request.method_mut() = Method::GET;
+            }
+            Fault::WebSocketAsPolling
+                if value(&query, "transport").is_some_and(|transport| transport == "websocket") && !upgrades =>
+            {
+                query.retain(|(key, _)| key != "transport");
+                query.push(("transport".to_owned(), "polling".to_owned()));
+            }
+            Fault::WebTransportAsPolling
+                if value(&query, "transport").is_some_and(|transport| transport == "webtransport") =>
+            {
+                query.retain(|(key, _)| key != "transport");
+                query.push(("transport".to_owned(), "polling".to_owned()));
+            }
+            Fault::UpgradeOfPolling if upgrades && value(&query, "sid").is_none() => {
+                query.retain(|(key, _)| key != "transport");
+                query.push(("transport".to_owned(), "websocket".to_owned()));
             }
             Fault::TransportDefault
                 if !matches!(value(&query, "transport").as_deref(), Some("polling" | "websocket")) =>
@@ -158,6 +191,14 @@ async fn spoil_answer(faults: &Faults, asked: &Asked, mut response: Answer) -> A
             }
             Fault::PostBody if asked.method == Method::POST && status == StatusCode::OK => {
                 *response.body_mut() = Full::default();
+            }
+            Fault::RestartRemembers if !asked.has_sid && status == StatusCode::OK => {
+                response = with_body(response, |body| {
+                    let sid = body.split_once(r#""sid":""#).and_then(|(_, rest)| rest.split_once('"'));
+                    sid.into_iter().for_each(|(sid, _)| faults.remember(sid));
+                    body
+                })
+                .await;
             }
             Fault::Cacheable => drop(headers.remove(header::CACHE_CONTROL)),
             Fault::CookieAlways if !asked.has_sid => {

@@ -11,6 +11,8 @@ pub(crate) mod connection;
 mod dialect;
 mod frames;
 pub(crate) mod http;
+mod lives;
+mod narrow;
 mod packet;
 pub(crate) mod question;
 mod reported;
@@ -49,6 +51,8 @@ struct Inner {
     adapters: Mutex<HashMap<String, Weak<adapter::FaultyAdapter>>>,
     /// Attachments that are on their way to the server.
     attachments: reported::Attachments,
+    /// Known once a port is bound, for faults that show in another life.
+    lives: OnceLock<lives::Lives>,
 }
 
 impl fmt::Debug for Faults {
@@ -76,6 +80,7 @@ impl Faults {
             asked: OnceLock::new(),
             adapters: Mutex::default(),
             attachments: reported::Attachments::default(),
+            lives: OnceLock::new(),
         }))
     }
 
@@ -133,6 +138,39 @@ impl Faults {
 
     fn connected(&self) {
         self.0.connections.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A port is bound: if a fault shows only when the server is started again, this life is remembered.
+    pub(crate) fn begin_life(&self, port: u16) {
+        let other_lives = [Fault::RestartDeaf, Fault::RestartRemembers, Fault::KilledDeaf];
+        if other_lives.into_iter().any(|fault| self.has(fault)) {
+            self.0.lives.get_or_init(|| lives::Lives::begin(port));
+        }
+    }
+
+    /// The server ends in good order.
+    pub(crate) fn end_life(&self) {
+        if let Some(lives) = self.0.lives.get() {
+            lives.end();
+        }
+    }
+
+    fn knew(&self, sid: &str) -> bool {
+        self.0.lives.get().is_some_and(|lives| lives.knew(sid))
+    }
+
+    fn remember(&self, sid: &str) {
+        if let Some(lives) = self.0.lives.get() {
+            lives.remember(sid);
+        }
+    }
+
+    fn was_stopped(&self) -> bool {
+        self.0.lives.get().is_some_and(lives::Lives::was_stopped)
+    }
+
+    fn was_killed(&self) -> bool {
+        self.0.lives.get().is_some_and(lives::Lives::was_killed)
     }
 
     fn asked(&self) -> Option<&Config> {

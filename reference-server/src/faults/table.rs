@@ -215,6 +215,7 @@ faults! {
         NobodyAwaited "A30" "nobody-awaited" "a question to nobody takes its whole time and fails" ["MD-10" "MD-" "I7"] "zishang520/socket.io d5cfa20";
         ForgottenAcked "A31" "forgotten-acked" "what the application does not acknowledge is acknowledged all the same" ["SIO-EV-07" "SIO-AK-" "SIO-EV-" "I7"] "python-socketio#824";
         LateAckCloses "A32" "late-ack-closes" "an acknowledgement that nobody waits for closes the connection" ["SIO-AK-05" "SIO-AK-" "MD-"] "netty-socketio 2.0.12";
+        SameIdOnce "A33" "same-id-once" "a request is not answered that has the id of the one before it in another namespace" ["SIO-AK-07"];
     }
     Payload {
         PlaceholderOffByOne "P01" "placeholder-off-by-one" "placeholders count from one" ["SIO-BN-01" "I15" "SIO-BN-" "MD-" "RM-" "CSR-" "ORD-" "EIO-" "SIO-AK-" "SIO-EV-"];
@@ -255,6 +256,12 @@ faults! {
         MsgpackBinaryKind "P45" "msgpack-binary-kind" "in MessagePack, an event with binary has the type of a binary one" ["MP-02" "MP-"] "python-socketio#811";
         BusyInterleaved "P46" "busy-interleaved" "when more than twelve frames leave together, an event comes between a header and its attachments" ["SIO-BN-03" "SIO-BN-" "I15" "ORD-"] "socketioxide#232";
         BusySwapped "P47" "busy-swapped" "when more than sixteen frames leave together, two events change places" ["ORD-01" "ORD-" "I5"] "zishang520/socket.io#116";
+        NoAttachmentsWedge "P48" "no-attachments-wedge" "nothing is heard behind a header that announces no attachments" ["SIO-BN-12"];
+        StrayHeaderWedges "P49" "stray-header-wedges" "nothing is heard behind a binary header ahead of CONNECT" ["SIO-BN-13"];
+        PayloadNoArray "P50" "payload-no-array" "an event whose payload is no array is ignored" ["SIO-MF-02" "SIO-MF-"];
+        PayloadMissing "P51" "payload-missing" "an event without a payload is ignored" ["SIO-MF-03" "SIO-MF-"];
+        AckIdAny "P52" "ack-id-any" "an event with an id that is no number is ignored" ["SIO-MF-04" "SIO-MF-"];
+        NumberNameRefused "P53" "number-name-refused" "an event whose name is a number closes the connection" ["SIO-EV-06"];
     }
     Namespaces {
         NspStripped "N01" "nsp-stripped" "events of a namespace are sent without it" ["SIO-EV-02" "I4" "SIO-" "RM-" "MD-" "UT-" "NS-" "MW-" "ORD-" "CSR-" "AE-" "EIO-"];
@@ -298,6 +305,12 @@ faults! {
         PendingFetched "N52" "pending-fetched" "fetchSockets lists who is not let in yet" ["ADM-03" "ADM-" "UT-" "MW-"] "socket.io 02b0f73";
         LeavingStopsComing "N53" "leaving-stops-coming" "who leaves one namespace is never let into another that is deciding" ["SIO-DC-02" "SIO-CN-" "SIO-DC-" "MW-"] "socket.io#1862";
         RefusedThenClosed "N54" "refused-then-closed" "who was refused once is closed when the time for a CONNECT is over, whatever it has joined since" ["SIO-CN-12" "SIO-CN-" "MW-"] "socket.io#3720";
+        TrailingCommaWanted "N55" "trailing-comma-wanted" "CONNECT of a custom namespace is heard with a comma behind it only" ["SIO-CN-04"];
+        MainForAll "N56" "main-for-all" "who joins a custom namespace is in the main one, too" ["SIO-CN-06" "SIO-CN-"];
+        LeftForGood "N57" "left-for-good" "who has left a namespace is not let in again on that connection" ["SIO-CN-17" "SIO-CN-" "SIO-DC-"];
+        RefusedForGood "N58" "refused-for-good" "who was refused once is refused again on that connection, whatever is asked" ["ADM-06" "ADM-" "MW-" "NS-"];
+        LastNamespaceHeard "N59" "last-namespace-heard" "events are heard in the namespace that was joined last only" ["SIO-CN-07" "SIO-" "NS-"];
+        ClientErrorIgnored "N60" "client-error-ignored" "a CONNECT_ERROR of a client is ignored" ["SIO-CN-16"];
     }
     Engine {
         UpgradeLoss "E01" "upgrade-loss" "what is queued at the upgrade is lost" ["EIO-UP-05" "EIO-UP-14" "I6" "EIO-UP-" "ORD-" "SIO-"];
@@ -314,7 +327,7 @@ faults! {
         PongAnything "E12" "pong-anything" "any packet counts as a pong" ["EIO-HB-07" "EIO-HB-"] "engine.io 5359bae";
         PongIgnored "E13" "pong-ignored" "pongs are ignored" ["EIO-HB-02" "EIO-HB-" "EIO-UP-" "EIO-"];
         PingNever "E14" "ping-never" "there are no pings" ["EIO-HB-02" "EIO-HB-"];
-        PingTimeoutNever "E15" "ping-timeout-never" "a peer that is silent is never closed" ["EIO-HB-04" "EIO-HB-" "EIO-UP-16" "SIO-DC-08" "EIO-"];
+        PingTimeoutNever "E15" "ping-timeout-never" "a peer that is silent is never closed" ["EIO-HB-04" "EIO-HB-06" "EIO-HB-" "EIO-UP-16" "SIO-DC-08" "EIO-"];
         PingWithData "E16" "ping-with-data" "pings carry a payload" ["EIO-HB-02" "EIO-HB-"];
         PingAnswered "E17" "client-ping-answered" "a ping of a client is answered" ["EIO-HB-08" "EIO-HB-" "EIO-"];
         PongPings "E18" "pong-pings" "a pong that nobody asked for brings a ping" ["EIO-HB-09" "EIO-HB-" "EIO-"] "bun-engine";
@@ -350,11 +363,24 @@ faults! {
         SeparatorMissing "E63" "separator-missing" "a GET that waited gets its first two packets without a separator" ["EIO-PL-03" "EIO-PL-" "I6"] "engineioxide 0.17.4";
         CloseLeavesOpen "E64" "close-leaves-open" "the connection stays open when the application closes it" ["EIO-CL-03" "SIO-DC-04" "UT-04" "EIO-CL-" "SIO-DC-" "UT-"] "netty-socketio 1.7.9";
         WebSocketPingCloses "E65" "websocket-ping-closes" "a ping frame of the WebSocket closes the connection" ["EIO-WS-05" "EIO-WS-" "EIO-HB-"] "socketioxide#320";
+        PostUnknownIgnored "E66" "post-unknown-ignored" "a packet of an unknown type in a POST is ignored" ["EIO-PL-17" "EIO-PL-"];
+        FrameUnknownIgnored "E67" "frame-unknown-ignored" "a frame that is no packet is ignored" ["EIO-WS-03" "EIO-WS-"];
+        PostsAfterUpgrade "E68" "posts-after-upgrade" "a POST of a session that has a WebSocket is processed" ["EIO-UP-06" "EIO-UP-"];
+        EscapedSeparatorSplits "E69" "escaped-separator-splits" "an escaped record separator ends a packet of a POST" ["EIO-PL-21" "EIO-PL-22" "EIO-PL-"];
+        LengthEdgeLost "E70" "length-edge-lost" "a frame is lost whose length is at an edge of how WebSocket writes lengths" ["EIO-WS-11" "EIO-WS-"];
+        PostedTwice "E71" "posted-twice" "an event in a POST is taken twice" ["EIO-PL-01" "EIO-PL-" "SIO-" "ORD-"];
+        TrailingSeparatorTaken "E72" "trailing-separator-taken" "a separator at the end of a body is passed over" ["EIO-PL-19"];
+        PostsLostAtProbe "E73" "posts-lost-at-probe" "while a WebSocket probes, what comes over polling is lost" ["EIO-UP-04" "EIO-UP-14" "EIO-UP-" "ORD-"];
+        BinaryApart "E74" "binary-apart" "over polling attachments come in another answer than their header" ["SIO-BN-07" "SIO-BN-" "EIO-PL-"];
         EndUntold "S01" "end-untold" "a server that ends drops its connections without a word" ["END-01" "END-"];
         EndWaits "S02" "end-waits" "a server that is told to end waits until everybody has left" ["END-02" "END-"];
         EndWelcomes "S03" "end-welcomes" "a server that ends lets new sessions in" ["END-03" "END-"];
         EndPutsOut "S05" "end-puts-out" "a server that ends puts everybody out of its namespaces, so that no client comes back by itself" ["END-08" "END-"];
         TlsPlainHangs "S06" "tls-plain-hangs" "who speaks without TLS to a port that has it is kept waiting" ["TLS-02" "TLS-"];
+        TlsWithoutWebSocket "S07" "tls-without-websocket" "over TLS there are no WebSockets" ["TLS-01"];
+        RestartDeaf "S08" "restart-deaf" "a server that is started again after an end in good order hears no events" ["END-04"];
+        RestartRemembers "S09" "restart-remembers" "a session of the life before is taken for one of this" ["END-05"];
+        KilledDeaf "S10" "killed-deaf" "a server that was killed hears no events when it is started again" ["END-06" "END-"];
         EndForgets "S04" "end-forgets" "a server that ends drops what its clients have not fetched" ["EIO-CL-06" "END-"];
     }
     Http {
@@ -391,6 +417,10 @@ faults! {
         CorsDetailsLost "H30" "cors-details-lost" "of CORS only the origin and credentials are heeded" ["EIO-HD-13"];
         HostUnnamed "H31" "host-unnamed" "requests that name no host are served" ["EIO-HS-25"];
         WebSocketByAnyMethod "H29" "websocket-by-any-method" "a WebSocket is opened by any method" ["EIO-HS-22"];
+        ParametersRefused "H42" "parameters-refused" "a parameter that the engine does not know is refused" ["EIO-HS-16" "EIO-HS-"];
+        WebSocketAsPolling "H43" "websocket-as-polling" "transport=websocket without an upgrade is served over polling" ["EIO-HS-08" "EIO-HS-"];
+        UpgradeOfPolling "H44" "upgrade-of-polling" "an upgrade request opens a session over WebSocket, whatever its transport" ["EIO-HS-09" "EIO-HS-"];
+        WebTransportAsPolling "H45" "webtransport-as-polling" "transport=webtransport is served over polling" ["EIO-HS-10" "EIO-HS-"];
     }
     Dialects {
         OldLengthsInBytes "V01" "eio3-lengths-in-bytes" "revision 3: the lengths in a payload count bytes" ["EIO-V3-01"];
