@@ -25,8 +25,12 @@ use crate::cluster::member::{Member, lock};
 /// How long Redis has to take a connection.
 const CONNECT: Duration = Duration::from_secs(3);
 /// How often the connection that hears is asked whether it still does, and how long it has. Long: a Redis that stands still
-/// forgets nothing as long as nobody hangs up.
-const PING: (Duration, Duration) = (Duration::from_secs(15), Duration::from_secs(30));
+/// forgets nothing as long as nobody hangs up, and Node's client never does. That its machine is gone is for TCP to notice
+/// ([`GONE`]).
+const PING: (Duration, Duration) = (Duration::from_secs(15), Duration::from_mins(10));
+/// A machine is gone that answers none of so many probes of TCP, of which the first comes after so much silence, and the others so
+/// far apart. A process that stands still is none of that: its kernel answers.
+pub(super) const GONE: (u32, Duration, Duration) = (3, Duration::from_secs(15), Duration::from_secs(5));
 /// The first and the longest pause between two attempts.
 pub(super) const PAUSE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
 /// Batches that Redis has not answered yet.

@@ -11,6 +11,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use redis::io::tcp::socket2::TcpKeepalive;
 use redis::{Client, IntoConnectionInfo, ProtocolVersion};
 use tokio::runtime::Handle;
 
@@ -188,7 +189,11 @@ fn client(url: &str) -> Result<(Client, Handle), RedisError> {
     let address = |error| RedisError::Address { url: without_password(url), error };
     let info = url.into_connection_info().map_err(address)?;
     let settings = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
-    let client = Client::open(info.set_redis_settings(settings)).map_err(address)?;
+    let (probes, idle, apart) = link::GONE;
+    let probing = TcpKeepalive::new().with_time(idle).with_interval(apart).with_retries(probes);
+    let tcp = info.tcp_settings().clone().set_nodelay(true).set_keepalive(probing);
+    let info = info.set_redis_settings(settings).set_tcp_settings(tcp);
+    let client = Client::open(info).map_err(address)?;
     Ok((client, Handle::try_current().map_err(|_| RedisError::NoRuntime)?))
 }
 
