@@ -118,7 +118,7 @@ pub struct Call {
 }
 
 /// All events of one name.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct Event {
     pub namespace: String,
     pub name: String,

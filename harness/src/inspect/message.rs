@@ -127,6 +127,17 @@ pub(super) fn texts(values: &[Value]) -> Vec<&str> {
     found
 }
 
+/// Every whole number.
+pub(super) fn numbers(values: &[Value]) -> Vec<i64> {
+    let each = |value: &Value| match value {
+        Value::Number(number) => number.as_i64().into_iter().collect(),
+        Value::Array(items) => numbers(items),
+        Value::Object(fields) => fields.iter().flat_map(|(_, value)| numbers(std::slice::from_ref(value))).collect(),
+        Value::Null | Value::Bool(_) | Value::String(_) | Value::Binary(_) => Vec::new(),
+    };
+    values.iter().flat_map(each).collect()
+}
+
 fn collect<'a>(value: &'a Value, found: &mut Vec<&'a str>) {
     match value {
         Value::String(text) => found.push(text),

@@ -7,7 +7,7 @@ use sio_protocol::Value;
 use super::Settings;
 use super::enter::Written;
 use super::findings::{Findings, Identity, Return, Trace};
-use super::message::{MARKS, Plain, Stamped, texts};
+use super::message::{MARKS, Plain, Stamped, numbers, texts};
 use super::secrets::{Secrets, header_variable};
 
 /// Users, and the group of rooms that they are in.
@@ -21,11 +21,35 @@ struct Writer<'a> {
     settings: &'a Settings,
     found: &'a Findings,
     secrets: &'a Secrets,
-    /// The text that names a room, in what one joins by and in what is sent.
-    room: Option<&'a str>,
+    /// What names a room, in what one joins by and in what is sent.
+    room: Option<RoomName<'a>>,
     /// What the file says by which one enters.
     written: Written,
     out: String,
+}
+
+/// How the application calls a room.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum RoomName<'a> {
+    Text(&'a str),
+    Number(i64),
+}
+
+impl RoomName<'_> {
+    /// What messages say of it.
+    fn said(self) -> &'static str {
+        match self {
+            Self::Text(_) => "${room}",
+            Self::Number(_) => "${room.number}",
+        }
+    }
+
+    fn is_in(self, values: &[Value]) -> bool {
+        match self {
+            Self::Text(text) => texts(values).contains(&text),
+            Self::Number(number) => numbers(values).contains(&number),
+        }
+    }
 }
 
 /// Writes it; it can be loaded as it is.
@@ -40,16 +64,13 @@ pub(super) fn write(settings: &Settings, found: &Findings, secrets: &mut Secrets
     writer.out
 }
 
-/// The text that stands both in what one joins by and in what is sent; the first of the former where nothing is sent.
-fn room(settings: &Settings) -> Option<&str> {
-    let said = settings.joins.iter().flat_map(|join| texts(&join.values()[1..]));
-    match &settings.event {
-        Some(event) => {
-            let sent = texts(&event.values()[1..]);
-            said.into_iter().find(|text| sent.contains(text))
-        }
-        None => said.into_iter().next(),
-    }
+/// What stands both in what one joins by and in what is sent, a text or else a whole number; the first text of the former where nothing
+/// is sent.
+fn room(settings: &Settings) -> Option<RoomName<'_>> {
+    let joins = || settings.joins.iter().map(|join| &join.values()[1..]);
+    let mut said = joins().flat_map(texts).map(RoomName::Text);
+    let Some(event) = &settings.event else { return said.next() };
+    said.chain(joins().flat_map(numbers).map(RoomName::Number)).find(|room| room.is_in(&event.values()[1..]))
 }
 
 impl Writer<'_> {
@@ -101,7 +122,7 @@ impl Writer<'_> {
     }
 
     fn says_room(&self, join: &Plain) -> bool {
-        self.room.is_some_and(|room| texts(&join.values()[1..]).contains(&room))
+        self.room.is_some_and(|room| room.is_in(&join.values()[1..]))
     }
 
     /// Joins that a scenario can say: of those with the room's name, the first.
@@ -122,15 +143,21 @@ impl Writer<'_> {
         self.line("[actions]");
         for index in &joins {
             let join = &self.settings.joins[*index];
-            let (name, emit) = (word(join.name()), self.array(join.values()));
+            // In an action the room is a parameter.
+            let (name, emit) = (word(join.name()), self.array(join.values(), "${room}"));
             let answered = self.found.joins.get(*index).is_some_and(|call| call.answer.is_some());
             let signature = string(&format!("{name}({})", if self.says_room(join) { ROOM } else { "" }));
+            if !answered {
+                self.say_who_may_answer();
+            }
             let ack = if answered { ", ack = true" } else { "" };
             let _ = writeln!(self.out, "{signature} = {{ emit = {emit}{ack} }}");
         }
         for index in &joins {
             let join = &self.settings.joins[*index];
-            let (count, argument) = if self.says_room(join) { ("\"${rooms}\"", ", \"${room}\"") } else { ("1", "") };
+            let said = self.room.map_or("${room}", RoomName::said);
+            let (count, argument) =
+                if self.says_room(join) { ("\"${rooms}\"", format!(", \"{said}\"")) } else { ("1", String::new()) };
             let (group, name, nsp) = (self.group(*index), string(&word(join.name())), string(self.namespace()));
             let _ = writeln!(
                 self.out,
@@ -138,6 +165,19 @@ impl Writer<'_> {
             );
         }
         self.line("");
+    }
+
+    /// Nothing answers for a join; an event may.
+    fn say_who_may_answer(&mut self) {
+        let returns = || self.found.trace.iter().flat_map(|trace| &trace.returns);
+        let others = self.found.events.iter().filter(|event| returns().all(|back| back.event != event.name));
+        let names: Vec<String> = others.map(|event| string(&event.name)).collect();
+        self.line("# This join is not acknowledged. If an event says that it has happened, say so behind `emit`:");
+        let name = names.first().map_or("\"joined\"", String::as_str).to_owned();
+        self.line(&format!("# confirmed_by = [{}, \"${{any}}\"]", one_line(&name)));
+        if names.len() > 1 {
+            self.line(&format!("# Events that came: {}", one_line(&names.join(", "))));
+        }
     }
 
     /// Where events go.
@@ -168,7 +208,7 @@ impl Writer<'_> {
         }
         let has_auth = self.written.users.iter().any(|(name, _)| name == "auth");
         if !has_auth && let Ok(auth) = serde_json::from_str(&self.settings.manner.auth) {
-            let auth = self.value(&auth);
+            let auth = self.value(&auth, "${room}");
             let _ = writeln!(self.out, "auth    = {auth}");
         }
         let websocket = self.found.transports.iter().any(|transport| transport.name == "websocket" && transport.works);
@@ -208,7 +248,8 @@ impl Writer<'_> {
             self.line(said);
             return None;
         }
-        let (nsp, emit) = (string(self.namespace()), self.array(event.values()));
+        let (nsp, emit) =
+            (string(self.namespace()), self.array(event.values(), self.room.map_or("${room}", RoomName::said)));
         let _ = writeln!(self.out, "[traffic.{name}]\nfrom        = \"{PEOPLE}\"\nrate        = \"${{rate}}\"");
         let _ = writeln!(self.out, "namespace   = {nsp}\nemit        = {emit}");
         if let Some((size, binary)) = event.payload() {
@@ -241,7 +282,7 @@ impl Writer<'_> {
     }
 
     fn reaches(&mut self, back: &Return) {
-        let event = string(&back.event.replace("${", "$${"));
+        let event = string(&self.event_name(&back.event));
         let rooms = if self.room.is_some() && back.to.outside.got == 0 { "\"${room}\"" } else { "" };
         let except = if back.to.sender.got == 0 { ", except = \"sender\"" } else { "" };
         if let Some(altered) = &back.altered {
@@ -250,42 +291,67 @@ impl Writer<'_> {
         let _ = writeln!(self.out, "delivers_to = {{ event = {event}, rooms = [{rooms}]{except} }}");
     }
 
+    /// The name by which it came back; where that has the room in it, as a word of its own, that is left open.
+    fn event_name(&self, event: &str) -> String {
+        let escaped = |text: &str| text.replace("${", "$${");
+        let room = match self.room {
+            Some(RoomName::Text(text)) => text.to_owned(),
+            Some(RoomName::Number(number)) => number.to_string(),
+            None => return escaped(event),
+        };
+        let is_word = |at: usize| {
+            let (before, behind) = (event[..at].chars().next_back(), event[at + room.len()..].chars().next());
+            ![before, behind].into_iter().flatten().any(char::is_alphanumeric)
+        };
+        let place = event.match_indices(&room).map(|(at, _)| at).find(|at| is_word(*at));
+        match (place, self.room) {
+            (Some(at), Some(name)) if !room.is_empty() => {
+                format!("{}{}{}", escaped(&event[..at]), name.said(), escaped(&event[at + room.len()..]))
+            }
+            _ => escaped(event),
+        }
+    }
+
     // ---- values
 
-    fn array(&self, values: &[Value]) -> String {
+    /// `room` stands where the room is named.
+    fn array(&self, values: &[Value], room: &str) -> String {
         // The name of the event is never a room.
         let name = values.first().map(|name| match name {
             Value::String(name) => string(&name.replace("${", "$${")),
-            other => self.value(other),
+            other => self.value(other, room),
         });
-        let rest = values.iter().skip(1).map(|value| self.value(value));
+        let rest = values.iter().skip(1).map(|value| self.value(value, room));
         format!("[{}]", name.into_iter().chain(rest).collect::<Vec<_>>().join(", "))
     }
 
-    fn value(&self, value: &Value) -> String {
+    fn value(&self, value: &Value, room: &str) -> String {
         match value {
+            Value::Number(number) if number.as_i64().map(RoomName::Number) == self.room && self.room.is_some() => {
+                format!("\"{room}\"")
+            }
             Value::Null | Value::Binary(_) => "\"${null}\"".to_owned(),
             Value::Bool(value) => value.to_string(),
             Value::Number(number) if number.as_i64().is_some() => number.to_string(),
             // TOML wants a point or an exponent.
             Value::Number(number) => format!("{:?}", number.as_f64().unwrap_or_default()),
-            Value::String(text) => self.text(text),
+            Value::String(text) => self.text(text, room),
             Value::Array(items) => {
-                format!("[{}]", items.iter().map(|item| self.value(item)).collect::<Vec<_>>().join(", "))
+                format!("[{}]", items.iter().map(|item| self.value(item, room)).collect::<Vec<_>>().join(", "))
             }
             Value::Object(fields) => {
-                let fields = fields.iter().map(|(name, value)| format!("{} = {}", key(name), self.value(value)));
+                let fields = fields.iter().map(|(name, value)| format!("{} = {}", key(name), self.value(value, room)));
                 format!("{{ {} }}", fields.collect::<Vec<_>>().join(", "))
             }
         }
     }
 
-    fn text(&self, text: &str) -> String {
+    fn text(&self, text: &str, room: &str) -> String {
         if let Some(variable) = self.secrets.variable(text) {
             return format!("\"${{env.{variable}}}\"");
         }
-        if self.room == Some(text) {
-            return format!("\"${{{ROOM}}}\"");
+        if self.room == Some(RoomName::Text(text)) {
+            return format!("\"{room}\"");
         }
         let escaped = text.replace("${", "$${");
         let marked = MARKS.iter().fold(escaped, |text, mark| text.replace(&format!("${mark}"), mark));
@@ -341,7 +407,7 @@ fn one_line(text: &str) -> String {
 mod tests {
     use std::time::Duration;
 
-    use super::super::findings::{Audience, Call, Namespace, Share};
+    use super::super::findings::{Audience, Call, Event, Namespace, Share};
     use super::*;
     use crate::client::{ConnectOptions, Tls};
     use crate::load;
@@ -438,6 +504,39 @@ mod tests {
             &found(Some(("it's \"edited\" ${x}", 3, 3)), 0),
         );
         assert!(text.contains(r#"delivers_to = { event = "it's \"edited\" $${x}", rooms = [] }"#), "{text}");
+    }
+
+    #[test]
+    fn rooms_that_are_numbers_and_events_that_are_called_after_them_are_left_open() {
+        let by_number = settings("{}", &[r#"["open",{"id":5}]"#], Some(r#"["edit",5,"${payload}",7]"#));
+        let text = written(&by_number, &found(Some(("doc:5", 0, 0)), 1));
+        for line in [
+            r#""open(room)" = { emit = ["open", { id = "${room}" }], ack = true }"#,
+            r#"join      = ["open", "${room.number}"]"#,
+            r#"emit        = ["edit", "${room.number}", "${payload}", 7]"#,
+            r#"delivers_to = { event = "doc:${room.number}", rooms = ["${room}"], except = "sender" }"#,
+        ] {
+            assert!(text.contains(line), "{line}\n{text}");
+        }
+        let by_text = settings("{}", &[r#"["open","a"]"#], Some(r#"["edit","a","${payload}"]"#));
+        for (event, open) in
+            [("chat-a", "chat-${room}"), ("a/new", "${room}/new"), ("alarm", "alarm"), ("a", "${room}")]
+        {
+            let text = written(&by_text, &found(Some((event, 0, 3)), 1));
+            assert!(text.contains(&format!("event = \"{open}\", rooms = []")), "{event}\n{text}");
+        }
+    }
+
+    #[test]
+    fn who_may_answer_for_a_join_is_said() {
+        let events = ["joined", "edited"].map(|name| Event {
+            namespace: "/docs".to_owned(),
+            name: name.to_owned(),
+            ..Event::default()
+        });
+        let silent = Findings { joins: Vec::new(), events: events.to_vec(), ..found(Some(("edited", 0, 0)), 0) };
+        let text = written(&settings("{}", &[r#"["open","a"]"#], Some(r#"["edit","a","${payload}"]"#)), &silent);
+        assert!(text.contains("# confirmed_by = [\"joined\", \"${any}\"]"), "{text}");
     }
 
     #[test]

@@ -188,7 +188,8 @@ fn rate(table: &mut Table<'_>, from: Option<&Population>, cx: &mut Context<'_>) 
 
 /// `"msg"`, or with the message's room in it: `"chat-${room}"`.
 fn event_name(node: &Node, cx: &mut Context<'_>) -> Option<EventName> {
-    let text = table::string(node, cx)?;
+    // A name that is nothing but `${room}` is no variable of the file.
+    let Some(text) = node.as_str() else { return table::string(node, cx).map(|_| EventName::default()) };
     let Template::Text(pieces) = template::parse(node, cx.diagnostics) else { return None };
     let mut parts = Vec::new();
     for piece in pieces {
