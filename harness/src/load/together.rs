@@ -33,9 +33,9 @@ pub(super) struct Parts {
     clocks: Clocks,
 }
 
-/// What is measured of a message by those who know all of its receivers, and of what crosses between parts.
-const RETOLD: [Measure; 6] =
-    [Measure::Delivery, Measure::Service, Measure::First, Measure::Complete, Measure::Ack, Measure::Late];
+/// What is measured of a message by those who know all of its receivers, and of what crosses between parts. How late messages were
+/// sent is added: it is measured of those who follow a flow, too.
+const RETOLD: [Measure; 5] = [Measure::Delivery, Measure::Service, Measure::First, Measure::Complete, Measure::Ack];
 
 /// Puts the parts into their order; none if the records are no parts of one schedule. Otherwise they must be all of them, each
 /// once, and fit together.
@@ -158,7 +158,7 @@ pub(super) fn judge(parts: &Parts, loaded: &Loaded, sums: &mut Sums, pieces: &[P
     }
     let snapshot = told.measurements.snapshot(0, false);
     sums.histograms.forget(|measure| RETOLD.contains(&measure));
-    for (key, histogram) in &snapshot.histograms {
+    for (key, histogram) in snapshot.histograms.iter().filter(|(key, _)| RETOLD.contains(&key.measure)) {
         sums.histograms.add(key.clone(), histogram);
     }
     retell(sums, &snapshot.histograms);
@@ -181,7 +181,6 @@ pub(super) fn judge(parts: &Parts, loaded: &Loaded, sums: &mut Sums, pieces: &[P
         .map(|(violation, ..)| LoadViolation { no_case: Some(NO_CASE.to_owned()), ..violation })
         .collect();
     (load.traffic, load.due, load.among, load.negative) = (judged.traffic, judged.due, judged.among, judged.negative);
-    load.late = judged.late;
     load.foreign += told.unsent;
     load.part = None;
     load.together = Some(Together { parts: parts.order.len() as u32, clocks_within: parts.clocks.within });

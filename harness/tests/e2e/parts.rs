@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 use sio_bench::{clock, record};
 
-use crate::common::{Place, code, entries, is_sound, scenario, stderr, stdout};
+use crate::common::{Place, code, entries, is_sound, scenario, shipped, stderr, stdout};
 
 /// When parts begin that are started now: each has to connect its users first, on a machine that is busy with other tests.
 fn soon() -> String {
@@ -116,6 +116,32 @@ fn a_run_that_is_told_again_comes_to_the_same() {
     assert!(again.pointer("/traffic/0/counts/missing").and_then(Value::as_u64) > Some(0));
     assert_eq!(live["violations"].as_array().unwrap().len(), again["violations"].as_array().unwrap().len());
     assert_eq!(entries(&place, &parts[0], "threshold"), entries(&place, "again", "threshold"));
+}
+
+/// Those who follow a flow belong to parts by the number under which they come: all come, and none comes twice.
+#[test]
+fn flows_are_shared_among_parts() {
+    let place = Place::new();
+    let server = place.serve(&[]);
+    let (url, file) = (server.url(), shipped("journey.toml"));
+    let small = ["--set", "arrivals=10/s", "--set", "length=2s"];
+    let output = place.run(&[&["run", &file, "-q", "--target", &url, "--out", "alone"], &small[..]].concat());
+    assert!(output.status.code().is_some(), "{}", stdout(&output));
+    let start = soon();
+    let parts: Vec<_> = [("1/2", "a"), ("2/2", "b")]
+        .into_iter()
+        .map(|(part, out)| {
+            let args = ["run", &file, "-q", "--target", &url, "--part", part, "--start-at", &start, "--out", out];
+            place.command(&[&args, &small[..]].concat()).stdout(Stdio::null()).spawn().unwrap()
+        })
+        .collect();
+    parts.into_iter().for_each(|mut part| assert!(part.wait().unwrap().code().is_some()));
+    let output = merge(&place, &["a".to_owned(), "b".to_owned()], "both");
+    let begun = |run: &str| load(&place, run)["iterations"]["visitors"]["begun"].as_u64().unwrap();
+    assert_eq!(begun("both"), begun("alone"), "{}{}", stdout(&output), stderr(&output));
+    assert!(begun("a") > 0 && begun("b") > 0);
+    let late = |run: &str| load(&place, run)["late"]["count"].as_u64().unwrap();
+    assert!(late("both") > 0 && late("both") == late("a") + late("b"), "{} {}", late("a"), late("b"));
 }
 
 /// What a server loses of what crosses between parts is found where they are merged, to the last message.
