@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::run::{self, Job};
-use super::{RunArgs, complain, outputs, print, report};
+use super::{RunArgs, complain, outputs, report};
 use crate::aside::aside;
 use crate::capacity::Bracket;
 use crate::capacity::limit::{Machine, used_up};
@@ -20,7 +20,6 @@ use crate::record::{
 };
 use crate::report::capacity::{answer, setting, trial_line};
 use crate::report::html::Run;
-use crate::report::render;
 use crate::scenario::Loaded;
 use crate::scenario::model::{Metric, Search, Threshold};
 use crate::vocab::quantity;
@@ -304,9 +303,7 @@ impl<'a> Hunt<'a> {
     fn finish(mut self, exit: Exit, verdict: String, complete: bool) -> io::Result<Exit> {
         let footer = Footer { complete, ended: run::now().to_string(), exit: exit as u8, verdict };
         self.recorder.add(Entry::Footer(footer))?;
-        let mut text = render(self.recorder.entries());
-        text.push_str(&format!("record: {}\n", self.recorder.folder().display()));
-        let _ = print(&text);
+        run::show(self.args.run.format, self.recorder.entries(), self.recorder.folder());
         if let Some(file) = &self.args.run.html {
             let written = Run::read(self.recorder.folder()).and_then(|run| report::write_html(&[run], file));
             written.map_err(io::Error::other)?;

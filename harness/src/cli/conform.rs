@@ -170,7 +170,7 @@ pub(super) fn cases(
     choice: &Choice,
     (path, manner): (Option<String>, Arc<ConnectOptions>),
     out: Option<PathBuf>,
-    quiet: bool,
+    (quiet, format): (bool, Format),
 ) -> Exit {
     block_on(async {
         let register = Register::load().map_err(Trouble::Usage)?;
@@ -192,8 +192,7 @@ pub(super) fn cases(
         };
         let session = Session { wanted: &wanted, prepared: &prepared, settings: &settings, quiet };
         let (entries, exit) = session.play().await?;
-        let _ = print(&report::format(Format::Terminal, &entries, None));
-        let _ = print(&format!("record: {}\n", settings.folder.display()));
+        run::show(format, &entries, &settings.folder);
         Ok(exit)
     })
 }

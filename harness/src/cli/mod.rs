@@ -10,9 +10,11 @@ mod delay_server;
 mod doctor;
 mod explore;
 mod getting_in;
+mod init;
 mod inspect;
 mod list;
 mod outputs;
+mod papers;
 mod part;
 mod plan;
 mod report;
@@ -78,6 +80,8 @@ enum Command {
     Capacity(Box<capacity::CapacityArgs>),
     /// Show what scenarios come to: people, messages, deliveries, what is needed; nothing is sent
     Plan(plan::PlanArgs),
+    /// Write a commented scenario for an application of one's own, from options or from answers
+    Init(Box<init::InitArgs>),
     /// Join a server of one's own, say what is there, and print a scenario to start from
     Inspect(Box<inspect::InspectArgs>),
     /// Check a server against every behaviour in the catalogue
@@ -144,6 +148,16 @@ enum Command {
         #[arg(value_enum, default_value = "all")]
         what: list::What,
     },
+    /// Write manual pages into a folder, one for each command
+    Man {
+        #[arg(value_name = "FOLDER")]
+        folder: PathBuf,
+    },
+    /// Print what a shell needs to complete commands and options
+    Completions {
+        #[arg(value_enum, value_name = "SHELL")]
+        shell: clap_complete::Shell,
+    },
     /// Print a JSON Schema: of scenario files, for editors, or of the lines of a record
     Schema {
         #[arg(value_enum, default_value = "scenario")]
@@ -209,6 +223,10 @@ struct RunArgs {
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
 
+    /// What goes to standard output: terminal, junit, markdown, jsonl, csv, openmetrics, tap, sarif, github, badge
+    #[arg(long, value_name = "FORMAT", default_value = "terminal")]
+    format: crate::report::Format,
+
     /// A record of an earlier run of the same load: what has changed since, and thresholds such as
     /// "tell.delivery p99 not worse than baseline by 10%"; may be repeated, since several runs tell more than one
     #[arg(long, value_name = "RUN")]
@@ -239,6 +257,7 @@ impl RunArgs {
             workers: None,
             quiet: true,
             html: None,
+            format: crate::report::Format::Terminal,
             baseline: Vec::new(),
             metrics: None,
             otlp: None,
@@ -307,6 +326,9 @@ fn dispatch(command: Command) -> Exit {
         Command::Run(args) => run::run(&args),
         Command::Capacity(args) => capacity::capacity(&args),
         Command::Plan(args) => plan::plan(&args),
+        Command::Init(args) => init::init(*args),
+        Command::Man { folder } => papers::man(&folder),
+        Command::Completions { shell } => papers::completions(shell),
         Command::Inspect(args) => inspect::inspect(&args),
         Command::Conform(args) => conform::conform(&args),
         Command::Compare(args) => compare::compare(&args),

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use sio_reference_server::limits;
 use tracing::Instrument as _;
 
-use super::{RunArgs, complain, outputs, part, print, report, upsets};
+use super::{RunArgs, complain, outputs, part, print_as, report as writer, upsets};
 use crate::aside::aside;
 use crate::baseline::{self, Earlier};
 use crate::client::ConnectOptions;
@@ -21,7 +21,7 @@ use crate::load::{self, Order, Plan, Settings};
 use crate::play::{self, Stage};
 use crate::record::{EndedBy, Entry, Footer, Header, Host, Recorder, SCHEMA, ScenarioStart, TargetInfo, loads};
 use crate::report::html::Run;
-use crate::report::{judge, render};
+use crate::report::{self, Format, judge};
 use crate::scenario::model::{Driver, ProcessId, Topology};
 use crate::scenario::{self, Loaded};
 use crate::target::{self, Choice, Crew, Fleet, Formation, Launch};
@@ -60,7 +60,13 @@ pub(super) fn run(args: &RunArgs) -> Exit {
     if job.plans.iter().all(Option::is_none) {
         // Cases alone need no load engine, but may need targets of their own.
         let out = args.out.clone();
-        return super::conform::cases(job.loaded, &job.formation.alone(), (job.path, job.manner), out, args.quiet);
+        return super::conform::cases(
+            job.loaded,
+            &job.formation.alone(),
+            (job.path, job.manner),
+            out,
+            (args.quiet, args.format),
+        );
     }
     let folder = job.folder.clone();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -68,11 +74,9 @@ pub(super) fn run(args: &RunArgs) -> Exit {
         runtime.block_on(async {
             let (exit, entries) = execute(job, &mut Interrupt::listen()?).await?;
             if matches!(entries.last(), Some(Entry::Footer(_))) {
-                let mut text = render(&entries);
-                text.push_str(&format!("record: {}\n", folder.display()));
-                let _ = print(&text);
+                show(args.format, &entries, &folder);
                 if let Some(file) = &args.html
-                    && let Err(problem) = Run::read(&folder).and_then(|run| report::write_html(&[run], file))
+                    && let Err(problem) = Run::read(&folder).and_then(|run| writer::write_html(&[run], file))
                 {
                     complain(&problem);
                     return Ok(if exit == Exit::Passed { Exit::NotValid } else { exit });
@@ -88,6 +92,15 @@ pub(super) fn run(args: &RunArgs) -> Exit {
             Exit::NotValid
         }
     }
+}
+
+/// Prints the report, and for people where the record is.
+pub(super) fn show(format: Format, entries: &[Entry], folder: &Path) {
+    let mut text = report::format(format, entries, None);
+    if format == Format::Terminal {
+        text.push_str(&format!("record: {}\n", folder.display()));
+    }
+    let _ = print_as(format, &text);
 }
 
 /// Diagnostics of a file bring their own `error:` lines.

@@ -1,12 +1,14 @@
 //! A run while it goes on: a screen or lines for whoever watches (`screen`, `lines`), and the same figures for Prometheus
 //! (`prometheus`) and for an OpenTelemetry collector (`otlp`).
 
+mod hush;
 mod lines;
 mod otlp;
 mod otlp_http;
 mod prometheus;
 mod screen;
 
+use std::ffi::OsStr;
 use std::io::{self, IsTerminal as _};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -119,11 +121,30 @@ impl Drop for Live {
     }
 }
 
+/// Whether a terminal of this kind can be drawn on; a `dumb` one would show what moves its cursor.
+fn can_move(term: Option<&OsStr>) -> bool {
+    term.is_some_and(|term| !term.is_empty() && term != "dumb")
+}
+
 /// A screen for somebody who watches, lines for a file.
 fn watched(frame: &Frame) -> Shown {
     // Lines of the log would tear a screen.
-    let terminal =
-        !log::is_on() && io::stdin().is_terminal() && io::stdout().is_terminal() && io::stderr().is_terminal();
+    let terminal = !log::is_on()
+        && can_move(std::env::var_os("TERM").as_deref())
+        && io::stdin().is_terminal()
+        && io::stdout().is_terminal()
+        && io::stderr().is_terminal();
     let screen = terminal.then(|| Screen::new(frame)).and_then(Result::ok);
     screen.map_or_else(|| Shown::Lines(Lines::new()), |screen| Shown::Screen(Box::new(screen)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dumb_terminal_gets_lines() {
+        assert!(can_move(Some(OsStr::new("xterm-256color"))) && can_move(Some(OsStr::new("linux"))));
+        assert!(!can_move(Some(OsStr::new("dumb"))) && !can_move(Some(OsStr::new(""))) && !can_move(None));
+    }
 }

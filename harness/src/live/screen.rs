@@ -11,6 +11,7 @@ use ratatui::widgets::{LineGauge, Paragraph, Sparkline};
 use ratatui::{Frame as Canvas, Terminal, TerminalOptions, Viewport};
 
 use super::Frame;
+use super::hush::Hush;
 use crate::record::{Cost, Progress, Summary};
 use crate::vocab::text::{bytes, count, time};
 
@@ -18,12 +19,17 @@ use crate::vocab::text::{bytes, count, time};
 const HEIGHT: u16 = 10;
 /// Columns of the names on the left.
 const NAMES: u16 = 10;
+/// With fewer columns the curve of latencies is left out, and
+const FOR_BOTH: u16 = 94;
+/// what went wrong is said in short.
+const FOR_WORDS: u16 = 82;
 /// Seconds that are remembered for the curves.
 const REMEMBERED: usize = 240;
 
 pub(super) struct Screen {
     terminal: Terminal<CrosstermBackend<Stderr>>,
     history: History,
+    _hush: Hush,
 }
 
 /// What the curves show, oldest first.
@@ -51,7 +57,7 @@ impl Screen {
     pub(super) fn new(_frame: &Frame) -> io::Result<Self> {
         let options = TerminalOptions { viewport: Viewport::Inline(HEIGHT) };
         let terminal = Terminal::with_options(CrosstermBackend::new(stderr()), options)?;
-        Ok(Self { terminal, history: History::default() })
+        Ok(Self { terminal, history: History::default(), _hush: Hush::new() })
     }
 
     pub(super) fn show(&mut self, frame: &Frame, progress: &Progress, before: &Progress) -> io::Result<()> {
@@ -89,12 +95,16 @@ fn draw(canvas: &mut Canvas<'_>, area: Rect, frame: &Frame, now: &Progress, befo
         format!("{} sent/s   {} delivered/s", each(now.sent, before.sent), each(now.delivered, before.delivered));
     canvas.render_widget(Paragraph::new(named("rate", text)), rate);
     curve(canvas, rates, "", &history.delivered);
-    let lines: Vec<_> = now.latency.iter().map(|(name, summary)| latency_line(name, summary)).collect();
-    let [table, trend] = Layout::horizontal([Constraint::Percentage(70), Constraint::Percentage(30)]).areas(latencies);
+    // Figures first: a curve has what they leave.
+    let beside = if area.width < FOR_BOTH { 0 } else { 30 };
+    let parts = [Constraint::Percentage(100 - beside), Constraint::Percentage(beside)];
+    let [table, trend] = Layout::horizontal(parts).areas(latencies);
+    let lines = now.latency.iter().map(|(name, summary)| latency_line(name, summary, table.width));
+    let lines: Vec<_> = lines.collect();
     canvas.render_widget(Paragraph::new(lines), table);
     let width = usize::from(trend.width);
     canvas.render_widget(Sparkline::default().data(last(&history.slowest, width)), trend);
-    canvas.render_widget(Paragraph::new(wrong_line(now)), wrong);
+    canvas.render_widget(Paragraph::new(wrong_line(now, area.width)), wrong);
     canvas.render_widget(Paragraph::new(named("generator", generator_text(now))), generator);
     canvas.render_widget(Paragraph::new(named("cost", cost_text(now, before))), cost);
 }
@@ -128,15 +138,19 @@ fn users_text(frame: &Frame, now: &Progress) -> String {
     parts.join("   ")
 }
 
-fn latency_line(name: &str, summary: &Summary) -> Line<'static> {
+fn latency_line(name: &str, summary: &Summary, width: u16) -> Line<'static> {
     let values = [("p50", summary.p50), ("p99", summary.p99), ("max", summary.max)];
     let text: Vec<_> = values.iter().map(|(name, value)| format!("{name} {:>8}", time(*value as f64))).collect();
-    let name: String = name.chars().take(24).collect();
-    Line::from(format!("{name:<25}{}", text.join("  ")))
+    let text = text.join("  ");
+    let room = usize::from(width).saturating_sub(text.len()).clamp(8, 25);
+    let name: String = name.chars().take(room - 1).collect();
+    Line::from(format!("{name:<room$}{text}"))
 }
 
-fn wrong_line(now: &Progress) -> Line<'static> {
+fn wrong_line(now: &Progress, width: u16) -> Line<'static> {
     let text = match now.wrong {
+        0 if width < FOR_WORDS => "no delivery so far".to_owned(),
+        wrong if width < FOR_WORDS => format!("{} DELIVERIES", count(wrong)),
         0 => "nothing: no delivery lost, doubled, misdelivered or out of order so far".to_owned(),
         wrong => format!("{} DELIVERIES LOST, DOUBLED, MISDELIVERED OR OUT OF ORDER", count(wrong)),
     };
@@ -206,6 +220,20 @@ mod tests {
         insta::assert_snapshot!("screen", drawn(100, &now, &before));
         let wrong = Progress { wrong: 7, ..now.clone() };
         assert!(drawn(100, &wrong, &before).contains("7 DELIVERIES LOST"));
+        // What counts is whole at 60, 80 and 200 columns.
+        for width in [60, 80, 200] {
+            let text = drawn(width, &now, &before);
+            for part in [
+                "p99  2.34 ms  max  12.3 ms",
+                "tell.delivery",
+                "300 sent/s   3,000 delivered/s",
+                "read p99 -",
+                "so far",
+            ] {
+                assert!(text.contains(part), "{part} at {width}:\n{text}");
+            }
+            assert!(drawn(width, &wrong, &before).contains("7 DELIVERIES"));
+        }
         // Whatever the terminal's size is, nothing panics.
         for width in [1, 7, 20, 300] {
             drawn(width, &now, &before);

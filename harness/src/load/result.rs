@@ -307,6 +307,26 @@ fn undecide(traffic: &mut TrafficResult) {
     }
 }
 
+/// Phases of a run that ended early are as long as it took part in them, so that rates are over the time that was measured.
+pub(super) fn cut_phases(result: &mut LoadResult, end: f64) {
+    let traffic =
+        result.traffic.iter_mut().map(|traffic| traffic.phases.iter_mut().map(|phase| &mut phase.seconds).collect());
+    let steps = result.steps.iter_mut().map(|step| step.phases.iter_mut().map(|phase| &mut phase.seconds).collect());
+    let flows = result.flows.values_mut().map(|flow| flow.phases.iter_mut().map(|phase| &mut phase.seconds).collect());
+    let all: Vec<Vec<&mut f64>> = traffic.chain(steps).chain(flows).collect();
+    for phases in all {
+        let mut begin = 0.0;
+        for seconds in phases {
+            let whole = *seconds;
+            // What never began has counted nothing, and no rate is of no time.
+            if begin < end {
+                *seconds = whole.min(end - begin);
+            }
+            begin += whole;
+        }
+    }
+}
+
 fn due(workers: &[WorkerResult]) -> Due {
     let mut sum = Due::default();
     workers.iter().for_each(|worker| sum.add(&worker.found.due));

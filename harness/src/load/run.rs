@@ -142,6 +142,13 @@ pub async fn run(
     result.joins_unanswered = !result.fenced && has_unanswered_joins(&loaded.scenario);
     result.signs = signs::of(fleet, &shared.plan, &result);
     result.cluster = shared.plan.is_cluster().then(|| result::cluster(&shared, &workers, &histograms));
+    if ending.is_some() {
+        let last = recorder.entries().iter().rev().find_map(|entry| match entry {
+            Entry::Progress(progress) => Some(progress.second),
+            _ => None,
+        });
+        result::cut_phases(&mut result, last.unwrap_or(0.0));
+    }
     result.ended_by = ending.as_ref().map(|ending| ending.by).unwrap_or_default();
     result.aborted = ending.map(|ending| ending.why);
     result::outages(&mut result, &shared, &workers);

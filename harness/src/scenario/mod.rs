@@ -11,6 +11,7 @@ pub mod node;
 mod reach;
 pub mod schema;
 pub mod source;
+pub mod starter;
 mod table;
 pub mod template;
 pub mod vars;

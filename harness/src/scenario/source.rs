@@ -12,10 +12,10 @@ use crate::input;
 mod folder;
 mod kind;
 
-static EMBEDDED: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../scenarios");
+static EMBEDDED: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/scenarios");
 
 /// The schema of scenario files.
-pub(super) const SCHEMA: &str = include_str!("../../../scenarios/sio-bench.schema.json");
+pub(super) const SCHEMA: &str = include_str!("../../scenarios/sio-bench.schema.json");
 
 /// A file's name, as shown in messages, and its text.
 #[derive(Clone, Debug)]

@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use tokio::process::Command;
 
-use super::{Error, command};
+use super::{Error, command, embedded};
 use crate::guess::did_you_mean;
 use crate::input;
 use crate::output;
@@ -133,7 +133,7 @@ pub(super) fn names() -> Vec<String> {
     names
 }
 
-/// Where targets may be: named by hand, or `targets` in the program's folder or one above. What lies in the folder in which the
+/// Where targets may be: named by hand, or `targets` in the program's folder or one above, or unpacked from the program. What lies in the folder in which the
 /// program is started is somebody else's, and none of its commands is run.
 pub(super) fn folders() -> Vec<PathBuf> {
     if let Some(folder) = std::env::var_os(VARIABLE) {
@@ -141,7 +141,9 @@ pub(super) fn folders() -> Vec<PathBuf> {
     }
     let program = std::env::current_exe().ok();
     let above = program.iter().flat_map(|program| program.ancestors());
-    above.map(|folder| folder.join("targets")).filter(|folder| folder.is_dir()).collect()
+    let found: Vec<_> = above.map(|folder| folder.join("targets")).filter(|folder| folder.is_dir()).collect();
+    // The program alone has them with it.
+    if found.is_empty() { embedded::folder().into_iter().collect() } else { found }
 }
 
 /// Copies the files of a folder and of those below it; links are left out.

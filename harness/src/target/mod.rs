@@ -5,6 +5,7 @@ mod broker;
 mod certificate;
 mod command;
 mod crew;
+mod embedded;
 mod first_answer;
 mod fleet;
 mod folder;

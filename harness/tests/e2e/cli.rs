@@ -195,6 +195,10 @@ fn an_interrupted_run_keeps_what_it_has() {
     let load = place.entry("load");
     assert!(load["traffic"][0]["counts"]["delivered"].as_u64() > Some(0));
     assert_eq!(load["traffic"][0]["counts"]["missing"], 0, "what was on its way is nobody's fault");
+    // Rates are over the time that was measured, and not over the minute that was planned.
+    let phases = load["traffic"][0]["phases"].as_array().unwrap();
+    let seconds = |phase: usize| phases[phase]["seconds"].as_f64().unwrap();
+    assert!((seconds(0) - 0.5).abs() < 1e-9 && seconds(1) < 40.0, "{phases:?}");
     let report = stdout(&place.run(&["report", "out"]));
     assert!(report.contains("INTERRUPTED"), "{report}");
 }

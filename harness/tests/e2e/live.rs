@@ -29,6 +29,16 @@ fn prometheus_may_ask() {
     assert!(answer.contains("sio_bench_users_connected{scenario=\"small\",phase=\"steady\"} 40\n"), "{answer}");
     assert!(answer.contains("measure=\"tell.delivery\",quantile=\"0.99\"}"), "{answer}");
     assert!(answer.ends_with("# EOF\n"));
+    // The dashboard asks for nothing that is not told.
+    let dashboard = include_str!("../../../docs/grafana/sio-bench.json");
+    let words = dashboard.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
+    let mut asked: Vec<&str> = words.filter(|word| word.starts_with("sio_bench_")).collect();
+    asked.sort_unstable();
+    asked.dedup();
+    assert!(asked.len() >= 12, "{asked:?}");
+    for name in asked {
+        assert!(answer.contains(&format!("\n{name}{{")), "the dashboard asks for {name}: {answer}");
+    }
     let (exit, said) = running.finish();
     assert!(is_sound(exit, &said), "{said}");
     assert!(get(&address).is_none(), "it ends with the run");

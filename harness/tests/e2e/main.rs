@@ -5,6 +5,7 @@ mod across;
 mod apps;
 mod balancer;
 mod capacity;
+mod channels;
 mod chat;
 mod cli;
 mod clusters;
