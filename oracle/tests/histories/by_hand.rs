@@ -163,6 +163,11 @@ fn receivers_that_disagree_are_a_remark() {
     let sent = Tape::two().open(c, 2).ask(0, A, Action::Emit(everybody())).ask(1, B, Action::Emit(everybody()));
     let tape = sent.answered(0).answered(1).gets(A, 0).gets(A, 1).gets(B, 1).gets(B, 0).gets(c, 0).gets(c, 1);
     tape.breaks(Invariant::TotalOrder, Breach::Disagreement);
+    let remark = &check(&tape.0).remarks[0];
+    assert!(
+        remark.socket.is_some_and(|socket| [A, B, c].contains(&socket)),
+        "one of the receivers is named: {remark:?}"
+    );
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use sio_oracle::Goal;
 use sio_oracle::exact::check;
-use sio_oracle::history::{Action, Emission, Event, Room, RoomId, SocketId};
+use sio_oracle::history::{Action, Emission, Event, NamespaceId, Room, RoomId, SocketId};
 
 use crate::by_hand::{A, B, R, Tape, everybody, room};
 
@@ -36,6 +36,8 @@ fn each_pair_is_counted_once() {
     assert_eq!(counts(&sent().emit(2, A, room())), [2, 2, 0, 2]);
     let joining = Tape::two().ask(0, B, Action::Join { socket: B, rooms: vec![R] });
     assert_eq!(counts(&joining.emit(1, A, room())), [0, 1, 1, 0]);
+    let apart = Tape::default().open(A, 0).open_in(B, 1, NamespaceId(1)).emit(0, A, everybody()).gets(A, 0);
+    assert_eq!(counts(&apart), [1, 1, 0, 0], "another namespace is certainly not meant");
 }
 
 #[test]
