@@ -90,6 +90,8 @@ struct Told {
     /// The latest instant of what has been told of a part.
     now: Nanos,
     result: (u64, Nanos, u64),
+    /// By population: whether its users read slowly on purpose, so that nothing is settled behind the last phase.
+    slow: Vec<bool>,
 }
 
 /// A user in one of its namespaces.
@@ -116,6 +118,7 @@ impl Told {
             accounts: HashMap::new(),
             now: Nanos::MIN,
             result: (0, 0, 0),
+            slow: scenario.populations.values().map(|users| users.read_rate.is_some()).collect(),
         }
     }
 
@@ -291,7 +294,13 @@ impl Told {
     fn ended(&mut self, part: usize, place: Place, at: Nanos) {
         let Some(mut receiver) = self.account(place).current.take() else { return };
         let mut fates = Vec::new();
-        receiver.end(at, &self.whole_view(part), |stream, seq, fate| fates.push((stream, seq, fate)));
+        let is_slow = self.slow[self.plan.users[place.user as usize].population];
+        let is_over = at >= self.plan.length() as Nanos && !is_slow;
+        receiver.end(at, &self.whole_view(part), |stream, seq, fate| {
+            // A part does not wait for the answers of the others: what was under way when it ended is excused by nobody.
+            let fate = if is_over && fate == DeliveryOutcome::Excused { DeliveryOutcome::Undecided } else { fate };
+            fates.push((stream, seq, fate));
+        });
         self.count(place.user, &fates);
     }
 

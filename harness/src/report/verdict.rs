@@ -154,6 +154,7 @@ fn validity_problems(entries: &[Entry]) -> Vec<String> {
             )
         }));
         problems.extend(unwritten(load));
+        problems.extend(under_way_at_the_end(load));
         problems.extend(across_servers(entries, load));
         problems.extend(silent_directions(load));
         let sent: u64 = load.traffic.iter().map(|traffic| traffic.counts.sent).sum();
@@ -227,6 +228,18 @@ fn of_a_part(entries: &[Entry], part: &LoadPart) -> String {
         part.of,
         plural(part.elsewhere, "copy")
     )
+}
+
+/// Pairs of different parts that nobody can decide: the target was behind by seconds when the parts ended.
+fn under_way_at_the_end(load: &LoadResult) -> Option<String> {
+    let undecided: u64 = load.traffic.iter().map(|traffic| traffic.counts.undecided).sum();
+    (load.together.is_some() && undecided > 0).then(|| {
+        format!(
+            "{} had not come when the parts ended, and may be lost or only late: the target was seconds behind; load it less, or run it in \
+             one process, which waits for it",
+            plural(undecided, "delivery")
+        )
+    })
 }
 
 /// Why a part cannot be judged together with the others.

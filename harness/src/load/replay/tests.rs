@@ -142,6 +142,20 @@ fn clocks_that_lie_are_found_out() {
     assert!(replayed.earliest > 1_000 * MILLI, "{}", replayed.earliest);
 }
 
+/// What was answered behind the last fence of its receiver may have been lost, and may have been under way: nobody is excused for it.
+#[test]
+fn what_no_fence_has_settled_is_undecided() {
+    let mut undecided = 0;
+    for seed in 0..5 {
+        let mut run = Run::settled(seed, 25, 0);
+        run.noted.retain(|noted| !matches!(noted.event, Event::Settled { fence, .. } if fence > 2_000 * MILLI));
+        let counts = Outcome::of(&run, 2).counts();
+        assert_eq!((counts.missing + counts.undecided, counts.excused), (run.lost, 0), "run {seed}: {counts:?}");
+        undecided += counts.undecided;
+    }
+    assert!(undecided > 0);
+}
+
 /// A journal with messages of another part's users is not that part's.
 #[test]
 fn journals_in_the_wrong_order_are_refused() {
