@@ -35,7 +35,7 @@ fn run(mode: &str, fault: &str, users: &str, traffic: &str) -> Option<Run> {
     let place = Place::new();
     let scenario = format!(
         "name = \"rooms\"\nseed = 5\n{users}\n[traffic.say]\nfrom = \"people\"\nrate = \"200/s\"\nack = true\n{traffic}\n\
-         [[phase]]\nname = \"steady\"\nfor = \"2s\"\n"
+         [[phase]]\nname = \"steady\"\nfor = \"2s\"\n[slo]\nthresholds = [\"generator.late p99 < 1m\"]\n"
     );
     let (exit, said) = place.attempt(&scenario, &["--target", &app.url()]);
     let load = place.entry("load");

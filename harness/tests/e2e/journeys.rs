@@ -54,6 +54,23 @@ fn the_standard_journey_adds_up() {
     assert_eq!(visits(&place, "visitors")[0], begun);
 }
 
+/// A server that can recover sessions puts a place behind the arguments of each event, which no application has sent.
+#[test]
+fn a_place_for_recovery_is_no_argument() {
+    let place = Place::new();
+    let flow = "flow = [{ connect = \"/\" }, { emit = [\"emit\", { event = \"e\", args = [\"x\"] }] }, \
+                { expect = [\"e\", \"x\"], name = \"hear\" }, { disconnect = true }, { think = \"50ms\" }]";
+    for recovery in ["", "options = { recovery = \"1m\" }"] {
+        let text = format!("name = \"places\"\n[target]\n{recovery}\n[users.people]\ncount = 3\n{flow}\n{REST}{FINE}");
+        std::fs::write(place.path().join("places.toml"), text).unwrap();
+        let _ = std::fs::remove_dir_all(place.out());
+        let output = place.run(&["run", "places.toml", "--out", "out", "-q"]);
+        assert_eq!(code(&output), 0, "{recovery}: {}{}", stdout(&output), stderr(&output));
+        let [_, finished, failed, ..] = visits(&place, "people");
+        assert!(finished > 3 && failed == 0, "{recovery}");
+    }
+}
+
 /// New people come however long the others take.
 #[test]
 fn open_arrivals_wait_for_nobody() {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use sio_oracle::board::Nanos;
 use sio_protocol::client::Event;
-use sio_protocol::{Args, Incoming};
+use sio_protocol::{Args, Incoming, Value};
 
 use crate::client::{Connection, Error};
 use crate::clock;
@@ -46,6 +46,8 @@ pub(super) struct FlowConnection<'a> {
     pub(super) connection: Connection,
     /// Namespaces that have let the visitor in.
     pub(super) joined: Vec<String>,
+    /// Those of them whose sessions the server would recover: behind the arguments of an event it adds where that stands.
+    recoverable: Vec<String>,
     pub(super) inbox: VecDeque<BufferedEvent>,
     /// What that takes, in bytes.
     held: usize,
@@ -69,6 +71,7 @@ impl<'a> FlowConnection<'a> {
             local,
             connection,
             joined: Vec::new(),
+            recoverable: Vec::new(),
             inbox: VecDeque::new(),
             held: 0,
             gone: 0,
@@ -108,8 +111,12 @@ impl<'a> FlowConnection<'a> {
                 Some(Received::Event)
             }
             Event::Ack(incoming) => Some(Received::Ack(incoming)),
-            Event::Connect { nsp, .. } => {
+            Event::Connect { nsp, body } => {
                 self.joined.push(nsp.to_string());
+                let body = serde_json::from_str::<serde_json::Value>(&body).unwrap_or_default();
+                if body["pid"].is_string() {
+                    self.recoverable.push(nsp.to_string());
+                }
                 Some(Received::Joined(nsp.to_string()))
             }
             Event::ConnectError { nsp, body } => Some(Received::Refused(nsp.to_string(), body.to_string())),
@@ -128,6 +135,14 @@ impl<'a> FlowConnection<'a> {
                 None
             }
         })
+    }
+
+    /// The arguments of an event as the application sent them, where a place for recovery may be the last of those that came; no step
+    /// of a flow asks for that.
+    pub(super) fn without_place<'v>(&self, incoming: &Incoming, values: &'v [Value]) -> Option<&'v [Value]> {
+        let (last, ahead) = values.split_last()?;
+        let may_have = incoming.id.is_none() && self.recoverable.iter().any(|name| **name == *incoming.nsp);
+        (may_have && !ahead.is_empty() && last.as_str().is_some()).then_some(ahead)
     }
 
     fn keep(&mut self, incoming: Incoming) {

@@ -391,13 +391,11 @@ impl<'a> FlowRunner<'a> {
         let Some(guest) = &mut self.guest else { return failed("the user is not connected") };
         let scope = &mut self.scope;
         let from = looked.saturating_sub(guest.gone) as usize;
+        let mut is_one = |values: &[Value]| events.iter().any(|event| scope.match_all(event, values).is_ok());
         let place = guest.inbox.iter().skip(from).position(|letter| {
-            *letter.incoming.nsp == *nsp
-                && letter
-                    .incoming
-                    .args
-                    .to_values()
-                    .is_ok_and(|values| events.iter().any(|event| scope.match_all(event, &values).is_ok()))
+            let Ok(values) = letter.incoming.args.to_values() else { return false };
+            let here = *letter.incoming.nsp == *nsp;
+            here && (is_one(&values) || guest.without_place(&letter.incoming, &values).is_some_and(&mut is_one))
         });
         // By numbers that stay when those ahead are let go: where to look next.
         *looked = guest.gone + place.map_or(guest.inbox.len(), |place| from + place) as u64;
