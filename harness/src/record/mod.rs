@@ -11,6 +11,7 @@ mod copies;
 mod due;
 mod entry;
 pub mod histogram;
+mod huge;
 pub mod intervals;
 mod legacy;
 mod load;

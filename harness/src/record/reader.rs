@@ -11,9 +11,9 @@ use indexmap::map::Entry as Slot;
 
 use super::case::CaseVerdict;
 use super::entry::Entry;
-use super::legacy;
 use super::progress::{Progress, Summary};
 use super::writer::LOG;
+use super::{huge, legacy};
 use crate::input;
 
 /// More seconds than these are halved, again and again: no page shows more, and a week takes no more memory than an hour.
@@ -234,8 +234,9 @@ fn lines_of(mut reader: impl io::BufRead, file: &Path, mut take: impl FnMut(Entr
 }
 
 fn parse(line: &[u8], old: bool) -> serde_json::Result<Entry> {
-    if old {
-        return serde_json::from_value(legacy::renamed(serde_json::from_slice(line)?));
+    if old || huge::may_be_in(line) {
+        let line = huge::bounded(serde_json::from_slice(line)?);
+        return serde_json::from_value(if old { legacy::renamed(line) } else { line });
     }
     // Nearly all lines are seconds, and those need not be read twice to find out what they are.
     if line.starts_with(br#"{"type":"progress","#) {

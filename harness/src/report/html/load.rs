@@ -178,7 +178,7 @@ fn by_phase(load: &LoadResult) -> String {
     let answers = |counts: &Counts| vec![counts.sent, counts.sent.saturating_sub(counts.unanswered), counts.unanswered];
     let head =
         ["", "sent", "owed", "delivered", "missing", "duplicate", "misdelivered", "out of order", "deliveries/s"];
-    let came = |counts: &Counts| counts.delivered + counts.may_delivered;
+    let came = |counts: &Counts| counts.delivered.saturating_add(counts.may_delivered);
     let mut out = phases("Deliveries by phase", &head, &delivered, &deliveries, &came);
     let head = ["", "sent", "acknowledged", "not acknowledged", "acknowledged/s"];
     let came = |counts: &Counts| counts.sent.saturating_sub(counts.unanswered);
