@@ -75,8 +75,10 @@ pub(super) struct UserRooms(Vec<Vec<String>>);
 
 impl UserRooms {
     /// As they are dealt; of those who say nothing of theirs none are kept.
-    pub(super) fn of(plan: &Plan, population: usize, users: &Population) -> Self {
-        let mut says = !users.enter.is_empty();
+    pub(super) fn of(loaded: &Loaded, plan: &Plan, population: usize) -> Self {
+        let Some((name, users)) = loaded.scenario.populations.get_index(population) else { return Self::default() };
+        let in_joins_or_messages = wanted(loaded, name, users).iter().any(|name| OF_USER.contains(&&**name));
+        let mut says = !users.enter.is_empty() || in_joins_or_messages;
         let pairs = users.query.iter().chain(&users.headers).map(|(_, value)| value);
         users.auth.iter().chain(pairs).for_each(|template| {
             template.visit(&mut |expr| says |= matches!(expr, Expr::Var(name) if OF_USER.contains(&&**name)));
@@ -285,12 +287,7 @@ impl Own {
     /// The error says what cannot be rendered.
     pub(super) fn new(loaded: &Loaded, plan: &Plan, user: u32) -> Result<Self, String> {
         let population = plan.users[user as usize].population;
-        let issuer = Issuer::new(
-            loaded,
-            population,
-            &manner(loaded)?,
-            UserRooms::of(plan, population, &loaded.scenario.populations[population]),
-        )?;
+        let issuer = Issuer::new(loaded, population, &manner(loaded)?, UserRooms::of(loaded, plan, population))?;
         let number = user - plan.populations[population].first;
         let mut scope = issuer.scope(number)?;
         let mut drawing = Scope { random: issuer.random(number), ..Scope::default() };
@@ -462,6 +459,20 @@ mod tests {
     fn issuer(loaded: &Loaded, population: usize) -> Issuer {
         let users = &loaded.scenario.populations[population];
         Issuer::new(loaded, population, &manner(loaded).unwrap(), UserRooms::supposed(users)).unwrap()
+    }
+
+    /// What users say of their rooms is known wherever they say it.
+    #[test]
+    fn rooms_are_known_to_joins_and_messages_too() {
+        let loaded = loaded(
+            "[actions]\n\"enter(all)\" = { emit = [\"enter\", \"${all}\"], ack = true }\n\
+             [rooms.r]\ncount = 3\njoin = [\"enter\", \"${rooms}\"]\n[users.u]\ncount = 2\nin = { r = 2 }",
+        );
+        let plan = Plan::new(&loaded.scenario, 1).unwrap();
+        let issuer = Issuer::new(&loaded, 0, &manner(&loaded).unwrap(), UserRooms::of(&loaded, &plan, 0)).unwrap();
+        let known = issuer.issue(&mut issuer.scope(1).unwrap()).unwrap().known;
+        let names = plan.users[1].rooms.iter().map(|room| Value::from(plan.rooms[*room as usize].name.as_str()));
+        assert_eq!(known["rooms"], Value::Array(names.collect()));
     }
 
     fn auth(issuer: &Issuer, user: u32) -> String {

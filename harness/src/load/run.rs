@@ -226,7 +226,7 @@ fn share(
             goose: goose::first(scenario, name),
             issuer: {
                 let population = scenario.populations.get_index_of(name).unwrap_or(0);
-                Issuer::new(loaded, population, &fleet.doors()[0].manner, UserRooms::of(&plan, population, users))?
+                Issuer::new(loaded, population, &fleet.doors()[0].manner, UserRooms::of(loaded, &plan, population))?
             },
             sends_plain: sends_plain(name),
         })
