@@ -65,10 +65,12 @@ io.on("connection", (socket) => {
   socket.on("join", (room, done) => {
     if (MODE === "numbers" && !Number.isInteger(room)) return done?.({ ok: false });
     if (MODE === "slow") {
+      // Each further room of somebody takes a second more.
+      const before = (socket.data.joins = (socket.data.joins || 0) + 1) - 1;
       return setTimeout(() => {
         socket.join(room);
         socket.emit("joined", { room, members: io.sockets.adapter.rooms.get(room).size });
-      }, 200 + Math.random() * 200);
+      }, 200 + Math.random() * 200 + 1_000 * before);
     }
     socket.join(room);
     if (MODE === "history") other(socket, "history", room, said.get(room) || []);

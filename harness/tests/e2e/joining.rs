@@ -80,6 +80,9 @@ fn an_event_may_say_that_somebody_is_in_a_room() {
     let confirmed = r#", confirmed_by = ["joined", { room = "${room}", ".." = "${any}" }]"#;
     let (users, traffic) = (asks(confirmed, "${room}"), says("${room}", "message"));
     is_judged_right("slow", &users, &traffic);
+    // One that does not say the room stands for one room, and the other is waited for.
+    let whatever = asks(r#", confirmed_by = ["joined"]"#, "${room}").replace("{ room = 1 }", "{ room = 2 }");
+    is_judged_right("slow", &whatever, &traffic);
     // One that never comes is waited for by its name.
     let never = asks(&confirmed.replace("joined", "entered"), "${room}")
         .replace("[actions]", "[target]\nconnect_timeout = \"2s\"\n[actions]");

@@ -284,16 +284,16 @@ impl<'a> UserSession<'a> {
         Ok(())
     }
 
-    /// The application may say by an event that it has let the user into a room.
+    /// The application may say by an event that it has let the user into a room; into one, even if it does not say into which.
     fn confirmed(&self, incoming: &Incoming, opening: &mut Opening<'_>) -> Result<(), Error> {
-        let rooms = std::mem::take(&mut opening.unconfirmed);
-        for room in rooms {
+        for index in 0..opening.unconfirmed.len() {
+            let room = opening.unconfirmed[index];
             let join = self.local.join(self.number, room, self.credentials).map_err(Error::Starved)?;
             let is_here = self.local.plan.rooms[room as usize].namespace == *incoming.nsp;
             if is_here && join.is_some_and(|join| join.is_confirmed_by(&incoming.args)) {
+                opening.unconfirmed.remove(index);
                 opening.answered(self.local, Stage::Joins);
-            } else {
-                opening.unconfirmed.push(room);
+                break;
             }
         }
         Ok(())
