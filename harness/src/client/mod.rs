@@ -7,6 +7,7 @@ mod connection;
 mod dial;
 mod endpoint;
 mod label;
+pub(crate) mod offset;
 mod refusal;
 mod signs;
 mod socket;

@@ -40,6 +40,21 @@ pub(crate) fn compare(
     matches_text(scope, text, pattern.json.as_ref(), &body).map_err(|why| format!("the body differs: {why}"))
 }
 
+/// Whether one of several readings fits; the error is that of the last.
+pub(super) fn one_fits<T>(
+    readings: impl IntoIterator<Item = T>,
+    mut fits: impl FnMut(T) -> Result<(), String>,
+) -> Result<(), String> {
+    let mut outcome = Ok(());
+    for reading in readings {
+        outcome = fits(reading);
+        if outcome.is_ok() {
+            break;
+        }
+    }
+    outcome
+}
+
 /// Compares a header with a pattern. Media types are equal however they are spelled (RFC 9110, 8.3.1): case does not matter in
 /// them, nor white space around their parameters, nor quotes.
 fn matches_header(scope: &mut Scope, name: &str, wanted: &[Piece], found: &str) -> Result<(), String> {

@@ -222,8 +222,17 @@ impl Player<'_> {
             Err(why) => why.clone(),
         };
         self.note(format!("{name} ◀ {shown}"));
-        answer::compare(&mut self.scope, pattern, answer.as_ref())
-            .map_err(|why| Stop::Fail(format!("{why}; the answer is {shown}")))?;
+        let fits = match &answer {
+            Ok(response) => {
+                let readings = self.readings(&String::from_utf8_lossy(&response.body));
+                answer::one_fits(readings, |body| {
+                    let reading = Response { body: body.into(), ..response.clone() };
+                    answer::compare(&mut self.scope, pattern, Ok(&reading))
+                })
+            }
+            Err(why) => answer::compare(&mut self.scope, pattern, Err(why)),
+        };
+        fits.map_err(|why| Stop::Fail(format!("{why}; the answer is {shown}")))?;
         Ok(answer.map(|response| response.body).unwrap_or_default())
     }
 

@@ -8,7 +8,7 @@ use super::client::{Arrival, Wire};
 use super::player::{Begun, Outcome, Player};
 use super::transcript::{self, clip};
 use super::{ANSWER, QUIET, Stop, rows};
-use crate::client::{Connection, Jar};
+use crate::client::{Connection, Jar, offset};
 use crate::scenario::model::{Ack, Drop, Order, Transport};
 use crate::scenario::template::Template;
 use crate::wire::{self, LinkAction};
@@ -213,14 +213,19 @@ impl Player<'_> {
     }
 
     fn take_matching(&mut self, client: usize, expected: &Expected<'_>) -> Option<(Vec<Value>, Option<u64>)> {
-        let (clients, scope) = (&mut self.clients, &mut self.scope);
-        let arrivals = &mut clients[client].arrivals;
-        let index = arrivals.iter().position(|arrival| {
-            arrival.nsp == expected.nsp
-                && expected.events.iter().any(|event| scope.match_all(event, &arrival.values).is_ok())
+        let may_have_offset = self.may_have_offsets();
+        let (client, scope) = (&mut self.clients[client], &mut self.scope);
+        let mut is_one = |values: &[Value]| expected.events.iter().any(|event| scope.match_all(event, values).is_ok());
+        // How many of its values the application has sent.
+        let (index, length) = client.arrivals.iter().enumerate().find_map(|(index, arrival)| {
+            let values = (arrival.nsp == expected.nsp).then_some(&arrival.values[..])?;
+            let without = (may_have_offset && arrival.id.is_none()).then(|| offset::without_offset(values)).flatten();
+            let matching = std::iter::once(values).chain(without).find(|values| is_one(values))?;
+            Some((index, matching.len()))
         })?;
-        let arrival = arrivals.remove(index);
-        clients[client].last = arrival.at;
+        let mut arrival = client.arrivals.remove(index);
+        arrival.values.truncate(length);
+        client.last = arrival.at;
         Some((arrival.values, arrival.id))
     }
 

@@ -20,6 +20,7 @@ use super::packets::Expected;
 use super::shown::adding;
 use super::transcript::Transcript;
 use super::{ANSWER, EVENT, SERVER, Stage, Stop, rows};
+use crate::client::offset;
 use crate::client::{Connection, Endpoint};
 use crate::clock;
 use crate::scenario::Loaded;
@@ -48,6 +49,8 @@ pub(crate) struct Player<'a> {
     pub(super) log: Transcript,
     /// What is violated if what is done now fails; nothing, if that is what the case is about.
     pub(super) row: Option<&'static str>,
+    /// The server would recover sessions, as a client was told.
+    pub(super) recovers: bool,
     /// How long was waited last.
     waited: Duration,
     /// What came in between that the case cannot know of.
@@ -100,6 +103,7 @@ impl<'a> Player<'a> {
             journal_from: stage.journal.load(Ordering::Relaxed),
             log: Transcript::new(clock::now()),
             row: None,
+            recovers: false,
             waited: Duration::ZERO,
             disturbed: None,
         }
@@ -263,12 +267,24 @@ impl<'a> Player<'a> {
             }
             let Some((_, Ok(body))) = client.answers.last() else { continue };
             let Ok(Value::Object(fields)) = serde_json::from_str::<Value>(body) else { continue };
+            self.recovers |= offset::is_recoverable(body);
             for (field, var) in [("sid", "id"), ("pid", "pid")] {
                 if let Some((_, value)) = fields.iter().find(|(key, _)| key == field) {
                     self.scope.vars.insert(format!("{}.{var}", client.name), value.clone());
                 }
             }
         }
+    }
+
+    /// Whether events may have offsets behind their arguments, of which no step speaks: a case about recovery says itself where they are.
+    pub(super) fn may_have_offsets(&self) -> bool {
+        self.recovers && !self.case.options.0.contains_key("SIO_RECOVERY")
+    }
+
+    /// The readings of text packets that somebody compares with what was sent; learns from them whether the server recovers sessions.
+    pub(super) fn readings(&mut self, packets: &str) -> Vec<String> {
+        self.recovers |= offset::tells_of_recovery(packets);
+        if self.may_have_offsets() { offset::readings(packets) } else { vec![packets.to_owned()] }
     }
 
     pub(super) fn note(&mut self, line: String) {

@@ -10,6 +10,7 @@ use super::client::Wire;
 use super::player::{Outcome, Player};
 use super::transcript::{self, clip};
 use super::{ANSWER, CLOSE, EVENT, Stop, rows};
+use crate::client::offset;
 use crate::scenario::model::{self, Opening, RawPacket, RawPattern, Step, Verb};
 use crate::scenario::template::{Piece, Template};
 use crate::wire::frame::Frame;
@@ -46,6 +47,7 @@ impl Player<'_> {
             None => text.starts_with(&confirmed).then(|| Ok(text[confirmed.len() - 1..].to_owned())),
         });
         let body = body.await?.map_err(|body| self.kept_out(&nsp, &body))?;
+        self.recovers |= offset::is_recoverable(&body);
         self.keep_ids(client, &body);
         if self.stage.fixture {
             // The greeting of the fixture.
@@ -316,7 +318,8 @@ impl Player<'_> {
     fn matches_raw(&mut self, pattern: &RawPattern, json: Option<&Template>, arrival: &Arrival) -> Result<(), String> {
         match (pattern, arrival) {
             (RawPattern::Text(pieces), Arrival::Text(text)) => {
-                answer::matches_text(&mut self.scope, pieces, json, text)
+                let readings = self.readings(text);
+                answer::one_fits(&readings, |text| answer::matches_text(&mut self.scope, pieces, json, text))
             }
             (RawPattern::Binary(template), Arrival::Binary(bytes)) => {
                 let any = matches!(template, Template::Text(pieces) if matches!(pieces.as_slice(), [Piece::Expr(crate::scenario::template::Expr::Any(_))]));

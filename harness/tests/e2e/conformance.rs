@@ -232,3 +232,25 @@ fn what_a_target_cannot_do_and_does_not_deny() {
     assert_eq!(code(&output), 1, "{text}{}", stderr(&output));
     assert!(text.contains("capabilities/acknowledgements") && failed("acks/"), "{text}");
 }
+
+/// A server that runs already, and recovers sessions as many do: its private ids and offsets are no mistakes, and hide none.
+#[test]
+fn a_server_that_recovers_sessions_is_not_accused() {
+    let place = Place::new();
+    let conform = |args: &[&str], wanted: &[&str]| {
+        let server = place.serve(&[&["--recovery", "60000"], args].concat());
+        let _ = fs::remove_dir_all(place.out());
+        let output = place.run(&[&["conform", "--target", &server.url(), "--quiet", "--out", "out"], wanted].concat());
+        (code(&output), stdout(&output) + &stderr(&output))
+    };
+    let areas =
+        ["--area", "rooms", "--area", "connect", "--area", "modifiers", "--area", "upgrade", "--area", "spelling"];
+    let (exit, said) = conform(&[], &areas);
+    assert_eq!(exit, 0, "{said}");
+    assert!(verdicts(&place).iter().filter(|(_, verdict)| verdict == "pass").count() > 200, "{said}");
+    // Something that does not come, and something that comes and must not.
+    for (fault, requirement) in [("senders-room-excluded", "RM-06"), ("sender-included", "RM-06")] {
+        let (exit, said) = conform(&["--fault", fault], &["--requirement", requirement]);
+        assert_eq!(exit, 1, "{fault}: {said}");
+    }
+}

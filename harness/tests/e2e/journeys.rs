@@ -54,9 +54,9 @@ fn the_standard_journey_adds_up() {
     assert_eq!(visits(&place, "visitors")[0], begun);
 }
 
-/// A server that can recover sessions puts a place behind the arguments of each event, which no application has sent.
+/// A server that can recover sessions puts an offset behind the arguments of each event, which no application has sent.
 #[test]
-fn a_place_for_recovery_is_no_argument() {
+fn an_offset_is_no_argument() {
     let place = Place::new();
     let flow = "flow = [{ connect = \"/\" }, { emit = [\"emit\", { event = \"e\", args = [\"x\"] }] }, \
                 { expect = [\"e\", \"x\"], name = \"hear\" }, { disconnect = true }, { think = \"50ms\" }]";

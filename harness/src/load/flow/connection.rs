@@ -7,7 +7,7 @@ use sio_oracle::board::Nanos;
 use sio_protocol::client::Event;
 use sio_protocol::{Args, Incoming, Value};
 
-use crate::client::{Connection, Error};
+use crate::client::{Connection, Error, offset};
 use crate::clock;
 use crate::load::local::Local;
 use crate::scenario::model::Transport;
@@ -46,7 +46,7 @@ pub(super) struct FlowConnection<'a> {
     pub(super) connection: Connection,
     /// Namespaces that have let the visitor in.
     pub(super) joined: Vec<String>,
-    /// Those of them whose sessions the server would recover: behind the arguments of an event it adds where that stands.
+    /// Those of them whose sessions could be recovered: behind the arguments of their events may be an offset.
     recoverable: Vec<String>,
     pub(super) inbox: VecDeque<BufferedEvent>,
     /// What that takes, in bytes.
@@ -113,8 +113,7 @@ impl<'a> FlowConnection<'a> {
             Event::Ack(incoming) => Some(Received::Ack(incoming)),
             Event::Connect { nsp, body } => {
                 self.joined.push(nsp.to_string());
-                let body = serde_json::from_str::<serde_json::Value>(&body).unwrap_or_default();
-                if body["pid"].is_string() {
+                if offset::is_recoverable(&body) {
                     self.recoverable.push(nsp.to_string());
                 }
                 Some(Received::Joined(nsp.to_string()))
@@ -137,12 +136,10 @@ impl<'a> FlowConnection<'a> {
         })
     }
 
-    /// The arguments of an event as the application sent them, where a place for recovery may be the last of those that came; no step
-    /// of a flow asks for that.
-    pub(super) fn without_place<'v>(&self, incoming: &Incoming, values: &'v [Value]) -> Option<&'v [Value]> {
-        let (last, ahead) = values.split_last()?;
+    /// The name and the arguments of an event without an offset, if it may have one; no step of a flow asks for that.
+    pub(super) fn without_offset<'v>(&self, incoming: &Incoming, values: &'v [Value]) -> Option<&'v [Value]> {
         let may_have = incoming.id.is_none() && self.recoverable.iter().any(|name| **name == *incoming.nsp);
-        (may_have && !ahead.is_empty() && last.as_str().is_some()).then_some(ahead)
+        may_have.then(|| offset::without_offset(values)).flatten()
     }
 
     fn keep(&mut self, incoming: Incoming) {

@@ -395,7 +395,7 @@ impl<'a> FlowRunner<'a> {
         let place = guest.inbox.iter().skip(from).position(|letter| {
             let Ok(values) = letter.incoming.args.to_values() else { return false };
             let here = *letter.incoming.nsp == *nsp;
-            here && (is_one(&values) || guest.without_place(&letter.incoming, &values).is_some_and(&mut is_one))
+            here && (is_one(&values) || guest.without_offset(&letter.incoming, &values).is_some_and(&mut is_one))
         });
         // By numbers that stay when those ahead are let go: where to look next.
         *looked = guest.gone + place.map_or(guest.inbox.len(), |place| from + place) as u64;
