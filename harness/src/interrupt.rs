@@ -6,6 +6,7 @@ use std::sync::Once;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::exit::Exit;
+use crate::hush;
 use crate::target::{kill_children, kill_commands};
 
 /// Listens from its creation on, so that no signal falls between two waits.
@@ -28,6 +29,7 @@ fn second() {
     if heard.is_ok() {
         kill_children();
         kill_commands();
+        hush::end();
         #[expect(clippy::exit, reason = "whoever asks twice does not want to wait")]
         std::process::exit(i32::from(Exit::Interrupted as u8));
     }

@@ -21,6 +21,7 @@ pub mod exit;
 pub mod explore;
 pub mod fuzz;
 pub mod guess;
+pub mod hush;
 pub mod input;
 pub mod inspect;
 pub mod interrupt;

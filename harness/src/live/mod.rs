@@ -1,7 +1,6 @@
 //! A run while it goes on: a screen or lines for whoever watches (`screen`, `lines`), and the same figures for Prometheus
 //! (`prometheus`) and for an OpenTelemetry collector (`otlp`).
 
-mod hush;
 mod lines;
 mod otlp;
 mod otlp_http;

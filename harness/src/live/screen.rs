@@ -11,7 +11,7 @@ use ratatui::widgets::{LineGauge, Paragraph, Sparkline};
 use ratatui::{Frame as Canvas, Terminal, TerminalOptions, Viewport};
 
 use super::Frame;
-use super::hush::Hush;
+use crate::hush::Hush;
 use crate::record::{Cost, Progress, Summary};
 use crate::vocab::text::{bytes, count, time};
 
@@ -57,7 +57,7 @@ impl Screen {
     pub(super) fn new(_frame: &Frame) -> io::Result<Self> {
         let options = TerminalOptions { viewport: Viewport::Inline(HEIGHT) };
         let terminal = Terminal::with_options(CrosstermBackend::new(stderr()), options)?;
-        Ok(Self { terminal, history: History::default(), _hush: Hush::new() })
+        Ok(Self { terminal, history: History::default(), _hush: Hush::begin() })
     }
 
     pub(super) fn show(&mut self, frame: &Frame, progress: &Progress, before: &Progress) -> io::Result<()> {

@@ -46,5 +46,6 @@ mod starved;
 mod strangers;
 mod surroundings;
 mod target;
+mod terminal;
 #[path = "../../../reference-server/tests/window/mod.rs"]
 mod window;

@@ -1,0 +1,45 @@
+//! What is typed while a screen is shown is not shown: it would tear the screen, and a shell would take it for a command afterwards.
+//! Ctrl-C goes on to work. However the program ends, the terminal is given back as it was.
+
+use std::io::{Write as _, stderr, stdin};
+use std::sync::{Mutex, PoisonError};
+
+use rustix::termios::{LocalModes, OptionalActions, QueueSelector, Termios, tcflush, tcgetattr, tcsetattr};
+
+/// How the terminal was before it was made silent, while it is.
+static BEFORE: Mutex<Option<Termios>> = Mutex::new(None);
+
+/// The terminal says nothing of what is typed as long as this lives.
+pub struct Hush;
+
+impl Hush {
+    /// Makes the terminal at standard input silent, if there is one.
+    pub fn begin() -> Self {
+        let mut before = BEFORE.lock().unwrap_or_else(PoisonError::into_inner);
+        if let (None, Ok(modes)) = (&*before, tcgetattr(stdin())) {
+            let mut silent = modes.clone();
+            silent.local_modes.remove(LocalModes::ECHO);
+            // A terminal that cannot be silent shows what is typed, and nothing else is worse.
+            let _ = tcsetattr(stdin(), OptionalActions::Now, &silent);
+            *before = Some(modes);
+        }
+        Self
+    }
+}
+
+impl Drop for Hush {
+    fn drop(&mut self) {
+        end();
+    }
+}
+
+/// Gives the terminal back as it was, and forgets what was typed: for who ends the program without goodbyes, since then nothing is dropped.
+pub fn end() {
+    let mut before = BEFORE.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(modes) = before.take() {
+        let _ = tcflush(stdin(), QueueSelector::IFlush);
+        let _ = tcsetattr(stdin(), OptionalActions::Now, &modes);
+        // Who draws a screen hides the cursor.
+        let _ = stderr().write_all(b"\x1b[?25h");
+    }
+}
