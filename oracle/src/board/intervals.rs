@@ -95,6 +95,24 @@ mod tests {
         (from..=to).map(at).reduce(Tri::join).unwrap()
     }
 
+    #[test]
+    fn only_what_is_to_be_inside_is_brought_forward() {
+        let mut spans = Intervals::new(0, Tri::T);
+        spans.change(10, Tri::F);
+        spans.bring_forward(5);
+        assert_eq!(spans.changes(), [(0, Tri::T), (10, Tri::F)]);
+        spans.change(20, Tri::T);
+        spans.bring_forward(15);
+        assert_eq!(spans.changes(), [(0, Tri::T), (10, Tri::F), (15, Tri::T)]);
+    }
+
+    #[test]
+    fn what_begins_with_the_first_change_begins_inside() {
+        let mut spans = Intervals::new(3, Tri::T);
+        spans.change(10, Tri::U);
+        assert_eq!((spans.over(3, 9), spans.over(2, 9), spans.over(3, 10)), (Tri::T, Tri::U, Tri::U));
+    }
+
     proptest! {
         #[test]
         fn as_if_looked_at_instant_by_instant(

@@ -24,6 +24,9 @@ mod intervals;
 mod receiver;
 mod track;
 
+#[cfg(test)]
+mod tests;
+
 pub use cluster::{ClusterFence, PATIENCE, UNKNOWN_NODE};
 pub use receiver::Receiver;
 

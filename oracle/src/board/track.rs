@@ -280,3 +280,33 @@ fn take_overtaken(numbers: &mut Vec<(u32, By)>, seq: u32) -> Option<By> {
     let place = numbers.iter().position(|(number, _)| *number == seq)?;
     Some(numbers.swap_remove(place).1)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::board::Answer;
+
+    /// A load has millions of tracks: what comes in order takes no memory beside its bit.
+    #[test]
+    fn what_is_plain_leaves_nothing_behind() {
+        let mut track = Track::new(7, 0, -1, Tri::T);
+        for seq in 0..6u32 {
+            let fact = Observation {
+                sender: 1,
+                previous: seq.checked_sub(1),
+                spares_sender: false,
+                volatile: false,
+                history: false,
+                session: 0,
+                node: 0,
+                time: Time::Sent { inv: i64::from(seq), ok: Answer::Open },
+            };
+            assert_eq!(track.deliver(seq, &fact, Tri::T), Verdict::Fine);
+            assert!(track.odd.is_none(), "{seq}");
+            // The one ahead is settled by then, or not.
+            if seq % 2 == 0 {
+                track.advance();
+            }
+        }
+    }
+}
