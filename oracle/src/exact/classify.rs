@@ -53,27 +53,28 @@ impl Index<'_> {
     /// The class of a pair: certain only if it is the same at every instant of the window.
     pub(super) fn class(&self, sent: &Sent<'_>, id: SocketId, socket: &Socket, window: Window) -> Tri {
         let rooms = sent.emission.rooms.iter().chain(&sent.emission.except);
-        self.constant(id, socket, window, rooms, |at, after| self.value(sent, id, socket, at, after))
+        self.constant(id, socket, window, rooms, |at| self.value(sent, id, socket, at, false))
     }
 
     /// The class of a socket for whoever asks for the members of rooms.
     pub(super) fn presence(&self, rooms: &[Room], id: SocketId, socket: &Socket, window: Window) -> Tri {
-        let value = self.constant(id, socket, window, rooms.iter(), |at, after| {
-            self.target(rooms, &[], id, socket, at, after, None)
-        });
+        let value =
+            self.constant(id, socket, window, rooms.iter(), |at| self.target(rooms, &[], id, socket, at, false, None));
         if value == Tri::T && socket.in_gap(window) { Tri::U } else { value }
     }
 
+    /// The value at the instants at which it can change and at both ends. What is certain at an instant is certain right behind it as
+    /// well: there, more is known to have happened, and nothing else may have.
     fn constant<'r>(
         &self,
         id: SocketId,
         socket: &Socket,
         window: Window,
         rooms: impl Iterator<Item = &'r Room>,
-        value: impl Fn(Time, bool) -> Tri,
+        value: impl Fn(Time) -> Tri,
     ) -> Tri {
         let window = Window { inv: window.inv, ok: window.ok.min(self.end) };
-        let mut result = value(window.inv, false);
+        let mut result = value(window.inv);
         let mut points = vec![window.inv];
         for &room in rooms {
             if let Some(cell) = self.cells.get(&(id, room)) {
@@ -86,14 +87,11 @@ impl Index<'_> {
             }
         }
         for at in points {
-            result = result.join(value(at, false));
-            if at < window.ok {
-                result = result.join(value(at, true));
-            }
+            result = result.join(value(at));
             if result == Tri::U {
                 break;
             }
         }
-        result.join(value(window.ok, false))
+        result.join(value(window.ok))
     }
 }

@@ -14,7 +14,7 @@ use super::Findings;
 use super::cell::Change;
 use super::index::{Index, Place, Sent, Socket, Window};
 use super::pairs::arrived;
-use crate::history::{NEVER, OperationId, Room, SocketId, Time};
+use crate::history::{OperationId, Room, SocketId, Time};
 use crate::invariant::Invariant;
 use crate::tri::Tri;
 use crate::violation::{Breach, Violation};
@@ -38,19 +38,17 @@ struct Edge {
     received: bool,
 }
 
-/// What is left of an instant's window, and the edges that narrowed it.
+/// The earliest that an instant can be, and the edge that says so.
 #[derive(Clone, Copy, Debug)]
-struct Left {
-    lo: Time,
-    hi: Time,
-    lo_by: Option<usize>,
-    hi_by: Option<usize>,
+struct Earliest {
+    at: Time,
+    by: Option<usize>,
 }
 
 pub(super) fn check(index: &Index<'_>, findings: &mut Findings) {
     let mut windows = HashMap::new();
     let mut edges = Vec::new();
-    for sent in index.sent.iter().filter(|sent| !sent.emission.volatile && sent.window.ok < NEVER) {
+    for sent in index.sent.iter().filter(|sent| !sent.emission.volatile) {
         for &id in &index.order {
             let socket = &index.sockets[&id];
             if let Some((change, room, before)) = decides(index, sent, id, socket) {
@@ -141,48 +139,39 @@ fn earlier_value(mut changes: Vec<Change>) -> Option<bool> {
     certain.then_some(last.join)
 }
 
-/// Narrows the windows along the edges until nothing moves; the edges that emptied one, if any did.
+/// Moves the beginnings of windows along the edges until nothing moves; the edges that moved one behind its end, if any did. Whatever
+/// the ends would show by moving the other way is the same.
 fn contradiction(
     index: &Index<'_>,
     edges: &[Edge],
     windows: &HashMap<Instant, Window>,
 ) -> Option<(Vec<Edge>, Vec<Place>)> {
-    let mut left: HashMap<Instant, Left> = HashMap::new();
-    for instant in edges.iter().flat_map(|edge| [edge.before, edge.after]) {
-        let window = windows[&instant];
-        left.insert(instant, Left { lo: window.inv, hi: window.ok, lo_by: None, hi_by: None });
-    }
+    let instants = edges.iter().flat_map(|edge| [edge.before, edge.after]);
+    let mut earliest: HashMap<Instant, Earliest> =
+        instants.map(|instant| (instant, Earliest { at: windows[&instant].inv, by: None })).collect();
     let mut moved = true;
     while moved {
         moved = false;
         for (number, edge) in edges.iter().enumerate() {
-            let (lo, hi) = (left[&edge.before].lo, left[&edge.after].hi);
-            if let Some(after) = left.get_mut(&edge.after).filter(|after| after.lo < lo) {
-                (after.lo, after.lo_by, moved) = (lo, Some(number), true);
-            }
-            if let Some(before) = left.get_mut(&edge.before).filter(|before| before.hi > hi) {
-                (before.hi, before.hi_by, moved) = (hi, Some(number), true);
+            let at = earliest[&edge.before].at;
+            if let Some(after) = earliest.get_mut(&edge.after).filter(|after| after.at < at) {
+                (*after, moved) = (Earliest { at, by: Some(number) }, true);
             }
         }
     }
-    let empty = left.iter().filter(|(_, window)| window.lo > window.hi).map(|(instant, _)| *instant).min();
-    let Some(empty) = empty else {
-        let chain = circle(edges)?;
-        let places = chain_places(index, &chain);
-        return Some((chain, places));
+    let empty = earliest.iter().filter(|(instant, earliest)| earliest.at > windows[*instant].ok);
+    let chain = match empty.map(|(instant, _)| *instant).min() {
+        None => circle(edges)?,
+        Some(mut at) => {
+            let mut chain = Vec::new();
+            while let Some(number) = earliest[&at].by {
+                chain.push(edges[number]);
+                at = edges[number].before;
+            }
+            chain.reverse();
+            chain
+        }
     };
-    let mut chain = Vec::new();
-    let mut at = empty;
-    while let Some(number) = left[&at].lo_by.filter(|number| !chain.contains(number)) {
-        chain.insert(0, number);
-        at = edges[number].before;
-    }
-    at = empty;
-    while let Some(number) = left[&at].hi_by.filter(|number| !chain.contains(number)) {
-        chain.push(number);
-        at = edges[number].after;
-    }
-    let chain: Vec<Edge> = chain.into_iter().map(|number| edges[number]).collect();
     let places = chain_places(index, &chain);
     Some((chain, places))
 }
@@ -202,7 +191,7 @@ fn circle(edges: &[Edge]) -> Option<Vec<Edge>> {
             let edge = leaving.get(&here).filter(|_| !finished.contains(&here)).and_then(|edges| edges.get(*tried));
             *tried += 1;
             match edge {
-                Some(edge) if edge.after == start || path.iter().any(|passed| passed.before == edge.after) => {
+                Some(edge) if path.iter().any(|passed| passed.before == edge.after) => {
                     path.push(*edge);
                     let begin = path.iter().position(|passed| passed.before == edge.after)?;
                     return Some(path.split_off(begin));
