@@ -219,16 +219,11 @@ fn chain_places(index: &Index<'_>, chain: &[Edge]) -> Vec<Place> {
         places.extend(super::words::sent_places(sent));
         places.extend(index.socket_places(edge.socket, socket));
         places.extend(index.room_places(sent, edge.socket));
-        match index.received.get(&(edge.socket, edge.message)) {
-            Some(copies) => places.extend(copies.iter().map(|copy| copy.place)),
-            None => {
-                if let Some(super::pairs::Arrived::Fence(fence)) = arrived(index, sent, socket, sent.window) {
-                    places.extend(index.operation_places(fence.place));
-                } else if let Some(super::pairs::Arrived::Later(later)) = arrived(index, sent, socket, sent.window) {
-                    places.push(later.place);
-                    places.extend(super::words::sent_places(&index.sent[index.sent_at[&later.message]]));
-                }
-            }
+        places.extend(index.node_places(sent, edge.socket, socket));
+        match (index.received.get(&(edge.socket, edge.message)), arrived(index, sent, socket, sent.window)) {
+            (Some(copies), _) => places.extend(copies.iter().map(|copy| copy.place)),
+            (None, Some(arrived)) => places.extend(index.arrived_places(arrived)),
+            (None, None) => {}
         }
     }
     places.sort_unstable();

@@ -74,15 +74,7 @@ impl Index<'_> {
         events.extend(self.node_places(sent, id, socket));
         if let Some(arrived) = arrived {
             because.push(self.words_arrived(sent, id, arrived));
-            match arrived {
-                Arrived::Fence(fence) => events.extend(self.operation_places(fence.place)),
-                Arrived::Later(later) => {
-                    events.push(later.place);
-                    let later = &self.sent[self.sent_at[&later.message]];
-                    events.extend(sent_places(later));
-                    events.extend(self.origin_place(later));
-                }
-            }
+            events.extend(self.arrived_places(arrived));
         }
         events.sort_unstable();
         events.dedup();
@@ -189,8 +181,22 @@ impl Index<'_> {
         )
     }
 
+    /// What shows that more would have come.
+    pub(super) fn arrived_places(&self, arrived: Arrived) -> Vec<Place> {
+        match arrived {
+            Arrived::Fence(fence) => self.operation_places(fence.place),
+            Arrived::Later(reception) => {
+                let later = &self.sent[self.sent_at[&reception.message]];
+                let mut places = sent_places(later);
+                places.push(reception.place);
+                places.extend(self.origin_place(later));
+                places
+            }
+        }
+    }
+
     /// Across nodes: where both sides are, and the reception that closes the window.
-    fn node_places(&self, sent: &Sent<'_>, id: SocketId, socket: &Socket) -> Vec<Place> {
+    pub(super) fn node_places(&self, sent: &Sent<'_>, id: SocketId, socket: &Socket) -> Vec<Place> {
         use crate::history::Event;
         let mut places = Vec::new();
         if !self.several_nodes {

@@ -79,7 +79,7 @@ impl Tape {
         assert_eq!((findings.violations, findings.remarks), (vec![], vec![]));
     }
 
-    fn breaks(&self, invariant: Invariant, breach: Breach) {
+    pub fn breaks(&self, invariant: Invariant, breach: Breach) {
         let findings = check(&self.0);
         let all = if invariant.accuses() { findings.violations } else { findings.remarks };
         let found: Vec<_> = all.iter().map(|violation| (violation.invariant, violation.breach)).collect();

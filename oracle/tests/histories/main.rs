@@ -8,6 +8,7 @@ mod coarse;
 mod edits;
 mod goals;
 mod instants;
+mod nodes;
 mod proofs;
 mod sim;
 mod soundness;
