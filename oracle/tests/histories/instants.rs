@@ -8,7 +8,7 @@ use sio_oracle::{Breach, Proof};
 use crate::by_hand::{A, B, MAIN, R, Tape, everybody, room};
 
 /// The history with one time for the events from one place to another.
-fn tied(tape: &Tape, from: usize, to: usize) -> Tape {
+pub fn tied(tape: &Tape, from: usize, to: usize) -> Tape {
     let mut tied = Tape(tape.0.clone());
     let at = tied.0.events[from].at;
     tied.0.events[from..=to].iter_mut().for_each(|stamped| stamped.at = at);
