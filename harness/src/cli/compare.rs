@@ -9,8 +9,10 @@ use super::{outputs, print, run, versus};
 use crate::conform::Settings;
 use crate::conform::deviations::Deviations;
 use crate::exit::Exit;
+use crate::guess::did_you_mean;
 use crate::record::{self, Entry};
-use crate::report::compare::{Comparison, Shape};
+use crate::report::compare::Comparison;
+use crate::report::comparison;
 use crate::report::html::Run;
 use crate::scenario::Override;
 use crate::target::{self, Choice};
@@ -49,9 +51,9 @@ pub(super) struct CompareArgs {
     #[arg(long, value_name = "PATTERN")]
     diff: Option<String>,
 
-    /// Shape: terminal or markdown
+    /// Shape: terminal, markdown, json or junit
     #[arg(long, value_name = "FORMAT", default_value = "terminal", value_parser = parse_shape)]
-    format: Shape,
+    pub(super) format: Shape,
 
     /// Write one self-contained HTML file, too
     #[arg(long, value_name = "FILE")]
@@ -66,12 +68,25 @@ pub(super) struct CompareArgs {
     pub(super) quiet: bool,
 }
 
+/// How a comparison is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Shape {
+    /// For people.
+    Terminal,
+    Markdown,
+    Json,
+    /// `JUnit` XML, for CI systems.
+    Junit,
+}
+
 fn parse_shape(text: &str) -> Result<Shape, String> {
-    match text {
-        "terminal" => Ok(Shape::Terminal),
-        "markdown" => Ok(Shape::Markdown),
-        _ => Err("expected terminal or markdown".to_owned()),
-    }
+    const ALL: [(&str, Shape); 4] =
+        [("terminal", Shape::Terminal), ("markdown", Shape::Markdown), ("json", Shape::Json), ("junit", Shape::Junit)];
+    let found = ALL.iter().find(|(name, _)| *name == text).map(|(_, shape)| *shape);
+    found.ok_or_else(|| {
+        let guess = did_you_mean(text, ALL.iter().map(|(name, _)| *name));
+        format!("there is no format `{text}`{guess}; expected terminal, markdown, json or junit")
+    })
 }
 
 pub(super) fn compare(args: &CompareArgs) -> Exit {
@@ -80,6 +95,10 @@ pub(super) fn compare(args: &CompareArgs) -> Exit {
 
 async fn execute(args: &CompareArgs) -> Result<Exit, Trouble> {
     args.html.as_deref().map_or(Ok(()), outputs::writable).map_err(Trouble::Usage)?;
+    if args.diff.is_some() && matches!(args.format, Shape::Json | Shape::Junit) {
+        let problem = "--diff shows packets as text; leave --format out, or use --format markdown";
+        return Err(Trouble::Usage(problem.to_owned()));
+    }
     if let Some(scenario) = &args.load {
         return match versus::execute(args, scenario).await {
             Ok(exit) | Err(versus::Trouble::Ended(exit)) => Ok(exit),
@@ -99,7 +118,13 @@ async fn execute(args: &CompareArgs) -> Result<Exit, Trouble> {
     }
     let entries: Vec<&[Entry]> = records.iter().map(Vec::as_slice).collect();
     let comparison = Comparison::of(&entries).map_err(Trouble::Usage)?;
-    let mut text = comparison.render(args.format, args.only_differences);
+    let only_differences = args.only_differences;
+    let mut text = match args.format {
+        Shape::Terminal => comparison.terminal(only_differences),
+        Shape::Markdown => comparison.markdown(only_differences),
+        Shape::Json => comparison::suite_json(&comparison, only_differences),
+        Shape::Junit => comparison::suite_junit(&comparison, only_differences),
+    };
     if let Some(pattern) = &args.diff {
         text.push('\n');
         text.push_str(&comparison.diverging(pattern));

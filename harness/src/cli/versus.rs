@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::compare::CompareArgs;
+use super::compare::{CompareArgs, Shape};
 use super::run::{self, Job};
 use super::{RunArgs, complain, print};
 use crate::aside::aside;
@@ -12,9 +12,10 @@ use crate::difference::FEWEST;
 use crate::exit::Exit;
 use crate::interrupt::Interrupt;
 use crate::output;
-use crate::record::{self, Entry, Footer, header, loads};
+use crate::record::{self, CaseVerdict, Entry, Footer, header, loads};
+use crate::report::comparison;
 use crate::report::html;
-use crate::report::versus::{Block, Contender, Fault, render};
+use crate::report::versus::{Block, Contender, Fault, Load};
 use crate::scenario::Loaded;
 use crate::target::{self, Choice};
 
@@ -87,7 +88,7 @@ impl Turns<'_> {
             if exit == Exit::Target && tried < TRIES {
                 say(self.args.quiet, &format!("block {block} of {}: {name}, again", self.args.blocks));
                 let says = "could not be reached or was lost, and the block was run again".to_owned();
-                self.contenders[index].faults.push(Fault { block, says });
+                self.contenders[index].faults.push(Fault { block, verdict: CaseVerdict::Fail, says });
                 self.worst = Exit::Failed;
                 continue;
             }
@@ -99,7 +100,9 @@ impl Turns<'_> {
             (contender.version, contender.settings) = known(&entries);
             contender.records.push(out);
             if let (Some(Entry::Footer(Footer { verdict, .. })), true) = (entries.last(), exit != Exit::Passed) {
-                contender.faults.push(Fault { block, says: verdict.clone() });
+                let says = verdict.clone();
+                let verdict = if exit == Exit::Failed { CaseVerdict::Fail } else { CaseVerdict::Inconclusive };
+                contender.faults.push(Fault { block, verdict, says });
                 // What is proven outweighs what is not valid.
                 self.worst = if self.worst == Exit::Failed { self.worst } else { exit };
             }
@@ -132,13 +135,13 @@ impl Turns<'_> {
 
     /// Prints what was found, and writes the page if one is wanted.
     fn report(&self, scenario: &str, seed: u64) -> Result<(), Trouble> {
-        let (blocks, names) = (self.args.blocks, self.args.targets.join(", "));
-        let text = format!(
-            "### {scenario}: {names}\n\n{blocks} blocks, in turns; the same schedule (seed {seed}) and a fresh server in each. \
-             Intervals: 95 %, bootstrap over blocks.\n\n{}\nrecords: {}\n",
-            render(&self.contenders),
-            self.folder.display()
-        );
+        let blocks = self.args.blocks;
+        let load = Load { scenario, seed, blocks, folder: &self.folder, contenders: &self.contenders };
+        let text = match self.args.format {
+            Shape::Json => comparison::load_json(&load),
+            Shape::Junit => comparison::load_junit(&load),
+            Shape::Terminal | Shape::Markdown => load.markdown(),
+        };
         let _ = print(&text);
         let Some(file) = &self.args.html else { return Ok(()) };
         let about = format!(

@@ -22,17 +22,10 @@ pub struct Comparison<'a> {
 /// One server.
 pub(super) struct Column<'a> {
     pub(super) name: &'a str,
-    version: &'a str,
+    pub(super) version: &'a str,
     hash: &'a str,
-    started: &'a str,
+    pub(super) started: &'a str,
     pub(super) cases: HashMap<&'a str, &'a CaseResult>,
-}
-
-/// How a matrix is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Shape {
-    Terminal,
-    Markdown,
 }
 
 impl<'a> Comparison<'a> {
@@ -67,14 +60,6 @@ impl<'a> Comparison<'a> {
         Ok(Self { columns, ids: ids.into_iter().map(|case| case.id.as_str()).collect(), rules })
     }
 
-    /// The matrix: areas, then the cases on which the servers differ, or all of them.
-    pub fn render(&self, shape: Shape, only_differences: bool) -> String {
-        match shape {
-            Shape::Terminal => self.terminal(only_differences),
-            Shape::Markdown => self.markdown(only_differences),
-        }
-    }
-
     pub(super) fn areas(&self) -> IndexMap<&'a str, Vec<&'a str>> {
         let mut areas: IndexMap<&str, Vec<&str>> = IndexMap::new();
         for id in &self.ids {
@@ -83,8 +68,19 @@ impl<'a> Comparison<'a> {
         areas
     }
 
+    /// Those that are listed: all, or only those on which two servers differ.
+    pub(super) fn listed(&self, only_differences: bool) -> Vec<&'a str> {
+        if only_differences { self.differing() } else { self.ids.clone() }
+    }
+
     /// Passed of judged, or nothing to judge.
     pub(super) fn score(column: &Column<'_>, ids: &[&str]) -> String {
+        let (passed, judged) = Self::passed(column, ids);
+        if judged == 0 { "–".to_owned() } else { format!("{passed}/{judged}") }
+    }
+
+    /// How many passed, and how many were judged.
+    pub(super) fn passed(column: &Column<'_>, ids: &[&str]) -> (usize, usize) {
         let tally = tally(ids.iter().filter_map(|id| column.cases.get(id).copied()));
         let count = |verdict: CaseVerdict| tally[&verdict];
         let passed = count(CaseVerdict::Pass) + count(CaseVerdict::Xpass);
@@ -94,7 +90,7 @@ impl<'a> Comparison<'a> {
             + count(CaseVerdict::Crash)
             + count(CaseVerdict::Error)
             + count(CaseVerdict::Inconclusive);
-        if judged == 0 { "–".to_owned() } else { format!("{passed}/{judged}") }
+        (passed, judged)
     }
 
     /// Cases on which two servers that were judged differ.
@@ -107,7 +103,8 @@ impl<'a> Comparison<'a> {
         self.ids.iter().filter(differs).copied().collect()
     }
 
-    fn terminal(&self, only_differences: bool) -> String {
+    /// The matrix: areas, then the cases on which the servers differ, or all of them.
+    pub fn terminal(&self, only_differences: bool) -> String {
         let mut out = String::new();
         for (number, column) in self.columns.iter().enumerate() {
             let _ = writeln!(out, "  [{}] {} ({})   {}", number + 1, column.name, column.version, column.started);
@@ -126,7 +123,7 @@ impl<'a> Comparison<'a> {
         }
         let cells = row(&|column| Self::score(column, &self.ids));
         let _ = writeln!(out, "  {:<16}  {cells}\n", "all");
-        let listed = if only_differences { self.differing() } else { self.ids.clone() };
+        let listed = self.listed(only_differences);
         let _ = writeln!(
             out,
             "  {} cases{}   . passes  F fails  C dies  E cannot be played  ? undecided  i recorded  – skipped\n",
@@ -140,7 +137,8 @@ impl<'a> Comparison<'a> {
         out
     }
 
-    fn markdown(&self, only_differences: bool) -> String {
+    /// The same as Markdown.
+    pub fn markdown(&self, only_differences: bool) -> String {
         let mut out = String::new();
         for column in &self.columns {
             let _ = writeln!(out, "- **{}**: {}, {}", column.name, column.version, column.started);
@@ -154,7 +152,7 @@ impl<'a> Comparison<'a> {
         }
         let cells: Vec<_> = self.columns.iter().map(|column| Self::score(column, &self.ids)).collect();
         let _ = writeln!(out, "| **all** | {} |", cells.join(" | "));
-        let listed = if only_differences { self.differing() } else { self.ids.clone() };
+        let listed = self.listed(only_differences);
         let what = if only_differences { "Cases on which they differ" } else { "Every case" };
         let _ = writeln!(
             out,

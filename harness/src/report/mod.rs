@@ -18,6 +18,6 @@ mod verdict;
 pub mod versus;
 
 pub use crate::vocab::text;
-pub use formats::{Format, format};
+pub use formats::{Format, comparison, format};
 pub use terminal::{load_table, render};
 pub use verdict::{Verdict, interrupted, judge, suffers};

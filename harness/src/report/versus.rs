@@ -2,13 +2,13 @@
 
 use std::fmt::Write as _;
 use std::iter;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use indexmap::{IndexMap, IndexSet};
 
 use super::text::{count, plural, time};
 use crate::difference::Difference;
-use crate::record::{Counts, LoadResult, Summary};
+use crate::record::{CaseVerdict, Counts, LoadResult, Summary};
 
 /// What one block measured of one target.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -87,14 +87,22 @@ pub struct Contender {
 pub struct Fault {
     /// Counted from 1.
     pub block: usize,
+    /// What it makes of the block: failed, or undecided.
+    pub verdict: CaseVerdict,
     pub says: String,
 }
 
 impl Contender {
-    /// What it owed in all blocks and what came of that; nothing if nothing is owed in this load.
-    pub fn account(&self) -> Option<String> {
+    /// All blocks together.
+    pub fn counts(&self) -> Counts {
         let mut sum = Counts::default();
         self.blocks.iter().for_each(|block| sum += block.counts);
+        sum
+    }
+
+    /// What it owed in all blocks and what came of that; nothing if nothing is owed in this load.
+    pub fn account(&self) -> Option<String> {
+        let sum = self.counts();
         if sum.owed + sum.may + sum.misdelivered == 0 {
             let answered = sum.sent.saturating_sub(sum.unanswered);
             let line = format!("{} sent, {} of them acknowledged", count(sum.sent), count(answered));
@@ -140,7 +148,9 @@ pub fn measures(contenders: &[Contender]) -> IndexSet<&str> {
 /// The median over the blocks of a contender, and how each one but the first compares with the first.
 #[derive(Clone, Debug)]
 pub struct Cell {
-    /// The median.
+    /// The median, in the figure's unit.
+    pub median: Option<f64>,
+    /// The median as text.
     pub value: String,
     /// How it compares, in words; nothing for the first.
     pub says: Option<String>,
@@ -149,9 +159,38 @@ pub struct Cell {
 }
 
 /// A figure of all contenders.
-struct Line {
-    name: String,
-    cells: Vec<Cell>,
+pub struct Figure {
+    pub name: String,
+    pub unit: Unit,
+    /// One for each contender.
+    pub cells: Vec<Cell>,
+}
+
+/// What a figure is measured in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    Nanoseconds,
+    Microseconds,
+    Bytes,
+}
+
+impl Unit {
+    /// As JSON has it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Nanoseconds => "ns",
+            Self::Microseconds => "us",
+            Self::Bytes => "bytes",
+        }
+    }
+
+    fn show(self, value: f64) -> String {
+        match self {
+            Self::Nanoseconds => time(value),
+            Self::Microseconds => format!("{value:.1} us"),
+            Self::Bytes => format!("{:.1} KiB", value / 1024.0),
+        }
+    }
 }
 
 /// All figures of all contenders, as a table.
@@ -167,49 +206,38 @@ const FEW: usize = 6;
 
 /// Every figure, of every target against the first.
 pub fn grid(contenders: &[Contender]) -> Grid {
-    let lines = lines(contenders);
+    let figures = figures(contenders);
     let names = contenders.iter().map(|contender| contender.name.clone());
-    if lines.len() > FEW {
-        let rows = lines.into_iter().map(|line| (line.name, line.cells)).collect();
+    if figures.len() > FEW {
+        let rows = figures.into_iter().map(|figure| (figure.name, figure.cells)).collect();
         return Grid { head: names.collect(), rows };
     }
-    let of = |(index, name): (usize, String)| (name, lines.iter().map(|line| line.cells[index].clone()).collect());
-    Grid { rows: names.enumerate().map(of).collect(), head: lines.iter().map(|line| line.name.clone()).collect() }
-}
-
-/// Every figure that somebody has, and what there is of it for each target.
-pub fn figures(contenders: &[Contender]) -> Vec<(String, Vec<Cell>)> {
-    lines(contenders).into_iter().map(|line| (line.name, line.cells)).collect()
+    let of =
+        |(index, name): (usize, String)| (name, figures.iter().map(|figure| figure.cells[index].clone()).collect());
+    Grid { rows: names.enumerate().map(of).collect(), head: figures.iter().map(|figure| figure.name.clone()).collect() }
 }
 
 /// Every figure that somebody has, of every target against the first.
-fn lines(contenders: &[Contender]) -> Vec<Line> {
+pub fn figures(contenders: &[Contender]) -> Vec<Figure> {
     if contenders.is_empty() {
         return Vec::new();
     }
     let mut all = Vec::new();
     for measure in measures(contenders) {
-        for (index, (figure, _)) in FIGURES.iter().enumerate() {
+        for (index, (percentile, _)) in FIGURES.iter().enumerate() {
             let value = |block: &Block| block.latencies.get(measure).and_then(|latency| latency.0[index]);
-            all.push(line(format!("{measure} {figure}"), value, time, contenders));
+            all.push(figure(format!("{measure} {percentile}"), Unit::Nanoseconds, value, contenders));
         }
     }
-    let (micros, kibibytes) =
-        (|value: f64| format!("{value:.1} us"), |value: f64| format!("{:.1} KiB", value / 1024.0));
-    all.push(line("CPU for each delivery".to_owned(), |block| block.cpu, micros, contenders));
-    all.push(line("memory for each user".to_owned(), |block| block.memory, kibibytes, contenders));
-    all.retain(|line| line.cells.iter().any(|cell| cell.value != NOTHING));
+    all.push(figure("CPU for each delivery".to_owned(), Unit::Microseconds, |block| block.cpu, contenders));
+    all.push(figure("memory for each user".to_owned(), Unit::Bytes, |block| block.memory, contenders));
+    all.retain(|figure| figure.cells.iter().any(|cell| cell.median.is_some()));
     all
 }
 
 const NOTHING: &str = "-";
 
-fn line(
-    name: String,
-    value: impl Fn(&Block) -> Option<f64>,
-    show: impl Fn(f64) -> String,
-    contenders: &[Contender],
-) -> Line {
+fn figure(name: String, unit: Unit, value: impl Fn(&Block) -> Option<f64>, contenders: &[Contender]) -> Figure {
     let values = |contender: &Contender| contender.blocks.iter().filter_map(&value).collect::<Vec<f64>>();
     let against_first = |contender: &Contender| {
         let pairs = contenders[0].blocks.iter().zip(&contender.blocks);
@@ -219,9 +247,9 @@ fn line(
     let first = median(values(&contenders[0]));
     let cell = |(index, contender): (usize, &Contender)| {
         let median = median(values(contender));
-        let value = median.map_or_else(|| NOTHING.to_owned(), &show);
+        let value = median.map_or_else(|| NOTHING.to_owned(), |median| unit.show(median));
         if index == 0 {
-            return Cell { value, says: None, difference: None };
+            return Cell { median, value, says: None, difference: None };
         }
         let difference = against_first(contender);
         let says = difference.map_or_else(
@@ -231,9 +259,9 @@ fn line(
                 difference.sentence() + &of_medians.map_or_else(String::new, |ratio| apart(ratio, &difference))
             },
         );
-        Cell { value, says: Some(says), difference }
+        Cell { median, value, says: Some(says), difference }
     };
-    Line { name, cells: contenders.iter().enumerate().map(cell).collect() }
+    Figure { name, unit, cells: contenders.iter().enumerate().map(cell).collect() }
 }
 
 /// Why two medians that stand beside a ratio are not that ratio, where they are not within its interval.
@@ -245,8 +273,35 @@ fn apart(of_medians: f64, difference: &Difference) -> String {
     format!("; the medians alone: x{of_medians:.2} (the ratio compares each block with the one beside it)")
 }
 
+/// A comparison under a load.
+pub struct Load<'a> {
+    pub scenario: &'a str,
+    pub seed: u64,
+    /// Blocks of each target.
+    pub blocks: usize,
+    /// Where the records are.
+    pub folder: &'a Path,
+    pub contenders: &'a [Contender],
+}
+
+impl Load<'_> {
+    pub fn markdown(&self) -> String {
+        let names: Vec<_> = self.contenders.iter().map(|contender| contender.name.as_str()).collect();
+        format!(
+            "### {}: {}\n\n{} blocks, in turns; the same schedule (seed {}) and a fresh server in each. \
+             Intervals: 95 %, bootstrap over blocks.\n\n{}\nrecords: {}\n",
+            self.scenario,
+            names.join(", "),
+            self.blocks,
+            self.seed,
+            render(self.contenders),
+            self.folder.display()
+        )
+    }
+}
+
 /// The comparison in Markdown: every target against the first.
-pub fn render(contenders: &[Contender]) -> String {
+fn render(contenders: &[Contender]) -> String {
     let Some(first) = contenders.first() else { return String::new() };
     let mut out = String::new();
     for contender in contenders {
@@ -346,7 +401,7 @@ mod tests {
 
     #[test]
     fn what_is_wrong_with_several_blocks_is_said_once() {
-        let fault = |block, says: &str| Fault { block, says: says.to_owned() };
+        let fault = |block, says: &str| Fault { block, verdict: CaseVerdict::Fail, says: says.to_owned() };
         let faults = vec![fault(1, "FAILED: 3 lost"), fault(2, "NOT VALID: late"), fault(4, "FAILED: 3 lost")];
         let contender = Contender { faults, ..Contender::default() };
         assert_eq!(contender.faults(), ["blocks 1, 4: FAILED: 3 lost", "block 2: NOT VALID: late"]);

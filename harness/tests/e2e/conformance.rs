@@ -2,7 +2,7 @@
 use std::fs;
 use std::path::Path;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::common::{Place, code, has_node, scenario, shipped, stderr, stdout, targets};
 
@@ -153,6 +153,23 @@ fn two_servers_side_by_side() {
     let text = stdout(&output);
     assert_eq!(code(&output), 0, "{}", stderr(&output));
     assert!(text.contains("10/10") && text.contains("the same packets"), "{text}");
+    let output = place.run(&["compare", "a", "b", "--format", "json"]);
+    let told: Value = serde_json::from_str(&stdout(&output)).unwrap();
+    assert_eq!(told["targets"][1]["areas"]["close"], json!({ "passed": 10, "judged": 10 }));
+    assert!(told["cases"].as_array().unwrap().iter().any(|case| case["verdicts"] == json!(["pass", "pass"])), "{told}");
+    let xml = stdout(&place.run(&["compare", "a", "b", "--format", "junit"]));
+    assert!(xml.matches("<testsuite name=\"reference [").count() == 2 && xml.contains("[2]: close\""), "{xml}");
+    for (args, says) in [
+        (
+            ["--format", "jsn"],
+            "there is no format `jsn`; did you mean `json`?; expected terminal, markdown, json or junit",
+        ),
+        (["--format=json", "--diff=close/*"], "--diff shows packets as text"),
+    ] {
+        let output = place.run(&[&["compare", "a", "b"][..], &args].concat());
+        assert_eq!(code(&output), 2);
+        assert!(stderr(&output).contains(says), "{}", stderr(&output));
+    }
     let other = place.run(&["conform", &scenario("failing.toml"), "--quiet", "--out", "c"]);
     assert_eq!(code(&other), 1, "{}", stdout(&other));
     let output = place.run(&["compare", "a", "c"]);

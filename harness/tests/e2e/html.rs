@@ -2,6 +2,8 @@
 
 use std::process::Command;
 
+use serde_json::{Value, json};
+
 use crate::common::{Place, code, is_sound, scenario, stderr, stdout};
 
 fn page(place: &Place, name: &str) -> String {
@@ -267,6 +269,23 @@ fn a_block_whose_server_does_not_start_is_run_again() {
     assert_eq!(code(&output), 3, "{}", stderr(&output));
 }
 
+/// The same comparison in the shapes that programs read.
+fn are_told_to_programs(place: &Place, args: &[&str]) {
+    let output = place.run(&[args, &["--format", "json"]].concat());
+    let told: Value = serde_json::from_str(&stdout(&output)).unwrap();
+    assert_eq!((&told["scenario"], &told["seed"], &told["blocks"]), (&json!("small"), &json!(5), &json!(4)));
+    let targets = told["targets"].as_array().unwrap();
+    assert!(targets.len() == 2 && targets.iter().all(|target| target["counts"]["owed"].as_u64() > Some(0)), "{told}");
+    let figure = &told["figures"][0];
+    assert_eq!((&figure["name"], &figure["unit"]), (&json!("tell.delivery p50"), &json!("ns")));
+    let [first, second] = [0, 1].map(|index| &figure["targets"][index]);
+    assert!(first["median"].as_f64() > Some(0.0) && first["against_first"].is_null(), "{figure}");
+    let bounds = ["low", "ratio", "high"].map(|name| second["against_first"][name].as_f64().unwrap());
+    assert!(bounds.is_sorted(), "{figure}");
+    let xml = stdout(&place.run(&[args, &["--format", "junit"]].concat()));
+    assert!(xml.contains("<testsuite name=\"reference [2]\" tests=\"4\""), "{xml}");
+}
+
 /// A target against itself.
 #[test]
 fn loads_are_compared_in_turns() {
@@ -299,6 +318,7 @@ fn loads_are_compared_in_turns() {
     // All blocks are there, so the second time nothing is run; and it is the same load or none.
     let output = place.run(&args);
     assert!(stdout(&output) == said, "{}{}", stdout(&output), stderr(&output));
+    are_told_to_programs(&place, &args);
     let other: Vec<&str> = args.iter().map(|arg| if *arg == "steady=500ms" { "steady=600ms" } else { *arg }).collect();
     let output = place.run(&other);
     assert_eq!(code(&output), 2);

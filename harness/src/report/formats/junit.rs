@@ -17,23 +17,27 @@ use crate::report::coverage;
 type Xml = Writer<Vec<u8>>;
 
 pub(super) fn render(entries: &[Entry]) -> String {
+    of_cases(&target(entries), &coverage::cases(entries))
+}
+
+/// Cases, for a target or several of this name.
+pub(super) fn of_cases(name: &str, cases: &[&CaseResult]) -> String {
     // Writing to memory does not fail.
-    let text = write(entries).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+    let text = write(name, cases).ok().and_then(|bytes| String::from_utf8(bytes).ok());
     text.unwrap_or_default() + "\n"
 }
 
-fn write(entries: &[Entry]) -> io::Result<Vec<u8>> {
+fn write(name: &str, cases: &[&CaseResult]) -> io::Result<Vec<u8>> {
     let mut areas: IndexMap<&str, Vec<&CaseResult>> = IndexMap::new();
-    let cases = coverage::cases(entries);
-    for case in &cases {
+    for case in cases {
         areas.entry(&case.scenario).or_default().push(case);
     }
     let mut writer = Writer::new_with_indent(Vec::new(), b' ', 2);
     writer.write_event(Event::Decl(BytesDecl::new("1.0", Some("UTF-8"), None)))?;
-    let total = Totals::of(&cases);
+    let total = Totals::of(cases);
     let suites = writer
         .create_element("testsuites")
-        .with_attribute(("name", attribute(&format!("sio-bench {}", target(entries))).as_str()))
+        .with_attribute(("name", attribute(&format!("sio-bench {name}")).as_str()))
         .with_attributes(total.red());
     suites.write_inner_content(|writer| areas.iter().try_for_each(|(area, cases)| suite(writer, area, cases)))?;
     Ok(writer.into_inner())

@@ -1,6 +1,7 @@
 //! The shapes a report can have; each is a function of the record alone.
 
 mod badge;
+pub mod comparison;
 mod csv;
 mod end;
 mod escape;

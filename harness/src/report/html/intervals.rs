@@ -13,7 +13,7 @@ const FARTHEST: f64 = 100.0;
 pub(super) fn render(contenders: &[Contender]) -> String {
     let Some(first) = contenders.first() else { return String::new() };
     let figures = figures(contenders);
-    let all = || figures.iter().flat_map(|(_, cells)| cells).filter_map(|cell| cell.difference);
+    let all = || figures.iter().flat_map(|figure| &figure.cells).filter_map(|cell| cell.difference);
     let most = all().flat_map(|one| [one.low, one.high]).map(|share| beyond(share + 1.0)).fold(1.25, f64::max);
     if all().next().is_none() {
         return String::new();
@@ -25,9 +25,10 @@ pub(super) fn render(contenders: &[Contender]) -> String {
         escape(&first.name),
         1.0 / most
     );
-    for (figure, cells) in &figures {
-        let rows: Vec<_> = contenders.iter().zip(cells).skip(1).map(|(one, cell)| row(&one.name, cell, most)).collect();
-        let _ = write!(out, "<h3>{}</h3>{}", escape(figure), rows.concat());
+    for figure in &figures {
+        let rows: Vec<_> =
+            contenders.iter().zip(&figure.cells).skip(1).map(|(one, cell)| row(&one.name, cell, most)).collect();
+        let _ = write!(out, "<h3>{}</h3>{}", escape(&figure.name), rows.concat());
     }
     out.push_str("</div>\n");
     out
