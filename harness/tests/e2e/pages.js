@@ -26,6 +26,7 @@ for (const svg of document.querySelectorAll('figure svg.wide, figure svg.narrow'
   for (const labels of axes) {
     const all = [...labels].map((label) => label.textContent);
     if (new Set(all).size < all.length) say(`${title}: an axis has ${all.join(', ')}`);
+    if (all.length < 2) say(`${title}: nothing can be read off an axis that has ${all.length ? all.join(', ') : 'nothing'}`);
   }
   const area = svg.querySelector('.area');
   if (area && area.querySelector('use') && box(area.querySelector('use')).width < frame.width / 3) say(`${title}: nothing is drawn`);

@@ -65,7 +65,8 @@ async fn looked_at(window: &Client, file: &Path, axe: &str) -> Vec<String> {
     wrong
 }
 
-/// A load with two traffics of which one is only acknowledged, a violation, a matrix of cases, and a comparison under load.
+/// A load with two traffics of which one is only acknowledged, a violation, a matrix of cases, a comparison under load, a search
+/// for the largest load, and a self-test.
 fn make(place: &Place) -> Vec<&'static str> {
     let text = std::fs::read_to_string(scenario("small.toml")).unwrap();
     let asked = "[traffic.ask]\nfrom = \"people\"\nrate = \"20/s\"\nemit = [\"message-with-ack\", \"${payload}\"]\nack = true\n\n[[phase]]\nname = \"warm";
@@ -86,7 +87,16 @@ fn make(place: &Place) -> Vec<&'static str> {
         ["compare", "reference", "reference", "--load", &load, "--blocks", "4", "--set", steady, "-q", "--out", "b"];
     let output = place.run(&[&args[..], &["--html", "blocks.html"]].concat());
     assert!(matches!(code(&output), 0 | 4), "{}{}", stdout(&output), stderr(&output));
-    vec!["two.html", "violation.html", "matrix.html", "blocks.html"]
+    let search = "\n[search]\nvary = \"rate\"\nrange = \"10/s..40/s\"\nuntil = [\"tell.delivery p90 >= 10s\"]\n";
+    let text = std::fs::read_to_string(load).unwrap();
+    std::fs::write(place.path().join("search.toml"), text + search).unwrap();
+    let args = ["capacity", "search.toml", "--repeat", "1", "--hold-for", "500ms", "--resolution", "50%", "-q"];
+    let output = place.run(&[&args[..], &["--out", "c", "--html", "capacity.html"]].concat());
+    assert!(matches!(code(&output), 0 | 4), "{}{}", stdout(&output), stderr(&output));
+    let args = ["self-test", "--only", "union-dup", "--explore", "0s", "--out", "s", "--html", "self-test.html"];
+    let output = place.run(&args);
+    assert_eq!(code(&output), 0, "{}{}", stdout(&output), stderr(&output));
+    vec!["two.html", "violation.html", "matrix.html", "blocks.html", "capacity.html", "self-test.html"]
 }
 
 #[tokio::test]

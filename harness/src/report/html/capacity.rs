@@ -101,7 +101,8 @@ fn curve(trials: &[&Trial], usl: Option<Usl>) -> String {
     }
     let (least, most) = span(measured.iter().map(|trial| trial.concurrency));
     let (_, top) = span(measured.iter().map(|trial| trial.throughput));
-    let x = if most > least * 10.0 { Axis::decades(least, most, Unit::Count) } else { Axis::up_to(most, Unit::Count) };
+    let unit = Unit::Average;
+    let x = if most > least * 10.0 { Axis::decades(least, most, unit) } else { Axis::up_to(most, unit) };
     let fit = usl.map(|usl| Series {
         name: "fit".to_owned(),
         points: (0..=STEPS)

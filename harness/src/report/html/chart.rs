@@ -57,6 +57,8 @@ pub(super) enum Unit {
     Count,
     Bytes,
     Cores,
+    /// How many there were on average: there may be half a one.
+    Average,
     /// One in so many: 1,000 is p99.9.
     OneIn,
 }
@@ -68,7 +70,7 @@ impl Unit {
             Self::Second => "second",
             Self::Count => "count",
             Self::Bytes => "bytes",
-            Self::Cores => "cores",
+            Self::Cores | Self::Average => "cores",
             Self::OneIn => "one-in",
         }
     }
@@ -82,7 +84,8 @@ impl Unit {
             Self::Count if value < 10.0 && value.fract() > 0.05 => format!("{value:.1}"),
             Self::Count => text::count(value as u64),
             Self::Bytes => text::bytes(value),
-            Self::Cores => format!("{value:.1}"),
+            Self::Average if value >= 100.0 => text::count(value as u64),
+            Self::Cores | Self::Average => format!("{value:.1}"),
             Self::OneIn => percentile(value),
         }
     }
@@ -93,7 +96,7 @@ impl Unit {
             Self::Time => &[(1e9, " s"), (1e6, " ms"), (1e3, " us"), (1.0, " ns")],
             Self::Second => &[(1.0, " s")],
             Self::Bytes => &[(1e9, " GB"), (1e6, " MB"), (1e3, " kB"), (1.0, " B")],
-            Self::Count | Self::Cores | Self::OneIn => &[(1.0, "")],
+            Self::Count | Self::Cores | Self::Average | Self::OneIn => &[(1.0, "")],
         }
     }
 
@@ -133,7 +136,9 @@ pub(super) struct Axis {
 impl Axis {
     /// Linear from zero to a little more than `most`.
     pub(super) fn up_to(most: f64, unit: Unit) -> Self {
-        let to = if most > 0.0 { most * 1.05 } else { 1.0 };
+        // One whole thing is the least that is counted.
+        let least = if unit == Unit::Count { 1.0 } else { 0.0 };
+        let to = if most > 0.0 { most.max(least) * 1.05 } else { 1.0 };
         Self { from: 0.0, to, log: false, unit }
     }
 
@@ -554,7 +559,7 @@ mod tests {
     /// `0 s 0 s 1 s` and `0.0 0.0 0.1` were on axes of short runs.
     #[test]
     fn what_stands_at_an_axis_differs() {
-        let units = [Unit::Time, Unit::Second, Unit::Count, Unit::Bytes, Unit::Cores];
+        let units = [Unit::Time, Unit::Second, Unit::Count, Unit::Bytes, Unit::Cores, Unit::Average];
         for unit in units {
             for most in [0.04, 0.3, 1.0, 1.9, 7.3, 52.0, 999.0, 1_001.0, 65_536.0, 3.3e6, 2.5e9] {
                 for axis in [Axis::up_to(most, unit), Axis::decades(most / 30.0, most, unit)] {
@@ -563,6 +568,7 @@ mod tests {
                     once.sort_unstable();
                     once.dedup();
                     assert_eq!(once.len(), labels.len(), "{unit:?} up to {most}: {labels:?}");
+                    assert!(labels.len() > 1, "nothing can be read off one value: {unit:?} up to {most}: {labels:?}");
                 }
             }
         }
