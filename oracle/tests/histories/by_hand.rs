@@ -8,6 +8,8 @@ use sio_oracle::history::{
 use sio_oracle::verify::verify;
 use sio_oracle::{Breach, Invariant, Proof};
 
+use crate::second_opinion::confirmed;
+
 pub const A: SocketId = SocketId(0);
 pub const B: SocketId = SocketId(1);
 pub const R: RoomId = RoomId(0);
@@ -74,9 +76,40 @@ impl Tape {
         self.event(Event::Room { namespace: MAIN, room: R, change })
     }
 
+    /// Nothing is found, and whatever could be claimed of it is refuted.
     pub fn clean(&self) {
+        self.silent();
+        self.nothing_is_confirmed();
+    }
+
+    /// Nothing is found, though a search of all orders might.
+    pub fn silent(&self) {
         let findings = check(&self.0);
         assert_eq!((findings.violations, findings.remarks), (vec![], vec![]));
+    }
+
+    fn nothing_is_confirmed(&self) {
+        let (mut sockets, mut messages) = (Vec::new(), Vec::new());
+        for stamped in &self.0.events {
+            match &stamped.event {
+                Event::Connect { socket, .. } => sockets.push(*socket),
+                Event::Invoke { operation, action: Action::Emit(_), .. } => messages.push(operation.0),
+                _ => {}
+            }
+        }
+        for &socket in &sockets {
+            for &message in &messages {
+                for breach in [Breach::Missing, Breach::Phantom, Breach::Overtaken] {
+                    assert!(!confirmed(self, breach, Some(socket), Some(message)), "{breach:?} {message} {socket:?}");
+                }
+            }
+            for breach in [Breach::NoOrder, Breach::Members] {
+                assert!(!confirmed(self, breach, Some(socket), None), "{breach:?} {socket:?}");
+            }
+        }
+        for &message in &messages {
+            assert!(!confirmed(self, Breach::Acknowledgements, None, Some(message)), "{message}");
+        }
     }
 
     pub fn breaks(&self, invariant: Invariant, breach: Breach) {

@@ -63,6 +63,9 @@ fn rooms_of_a_union_and_of_an_exception() {
         0,
         "it is in no room of the target"
     );
+    let got = Tape::two().ask(0, B, Action::Join { socket: B, rooms: vec![BLUE] }).answered(0);
+    let got = got.emit(1, A, except_blue(room())).gets(B, 1);
+    assert_eq!(reached(&got, Goal::ExceptedMember), 0, "though it got the message");
 }
 
 #[test]
@@ -71,6 +74,8 @@ fn a_sender_in_its_room() {
     assert_eq!(reached(&Tape::two().join(0, A).emit(1, A, excluding()), Goal::SenderInRoom), 1);
     assert_eq!(reached(&Tape::two().join(0, A).emit(1, A, room()), Goal::SenderInRoom), 0);
     assert_eq!(reached(&Tape::two().join(0, B).emit(1, A, excluding()), Goal::SenderInRoom), 0);
+    let to_all = Emission { excludes_sender: true, ..everybody() };
+    assert_eq!(reached(&Tape::two().emit(1, A, to_all), Goal::SenderInRoom), 0, "it is sent to no room");
 }
 
 #[test]

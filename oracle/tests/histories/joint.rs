@@ -55,6 +55,11 @@ fn what_is_not_decided_shows_nothing() {
     open.gets(B, 1).answered(0).fence(3, B).clean();
     let tape = first_only(joining(), &room());
     tied(&tape, 6, 7).clean();
+    joining().emit(1, A, room()).gets(B, 1).fence(4, B).emit(2, A, room()).answered(0).clean();
+    let put_out = joining().emit(1, A, room()).emit(2, A, room()).ask(9, A, Action::Disconnect { socket: B });
+    let put_out = put_out.gets(B, 1).answered(0).fence(3, B);
+    has_no_order(&put_out);
+    tied(&put_out, 8, 9).clean();
 }
 
 /// A sender that is left out gets nothing, joined or not.
@@ -126,10 +131,19 @@ fn changes_that_touch_have_no_order() {
     let tape = Tape::two().ask(0, B, join(B)).answered(0).ask(4, B, leave(B));
     let tape = tape.emit(1, A, room()).emit(2, A, room()).gets(B, 2).answered(4).fence(3, B);
     has_no_order(&tape);
-    tied(&tape, 5, 6).clean();
+    tied(&tape, 5, 6).silent();
     let tape = Tape::two().ask(0, B, join(B)).emit(1, A, room()).emit(2, A, room()).answered(0).ask(4, B, leave(B));
     let tape = tape.answered(4).gets(B, 1).fence(3, B);
     has_no_order(&tape);
+    tied(&tape, 9, 10).silent();
+    let left = Tape::two().ask(9, B, leave(B)).answered(9).ask(0, B, join(B));
+    let tape = first_only(left, &room());
+    has_no_order(&tape);
+    tied(&tape, 5, 6).silent();
+    let left = Tape::two().join(8, B).ask(9, B, leave(B)).answered(9).ask(0, B, join(B));
+    let tape = first_only(left, &room());
+    has_no_order(&tape);
+    tied(&tape, 5, 6).silent();
 }
 
 /// A circle that is entered from outside of it.

@@ -13,7 +13,7 @@ use crate::instants::tied;
 const C: SocketId = SocketId(2);
 
 /// Whether a claim is confirmed by a whole tape.
-fn confirmed(tape: &Tape, breach: Breach, socket: Option<SocketId>, message: Option<u32>) -> bool {
+pub fn confirmed(tape: &Tape, breach: Breach, socket: Option<SocketId>, message: Option<u32>) -> bool {
     let claim = Violation {
         invariant: Invariant::NoLoss,
         breach,

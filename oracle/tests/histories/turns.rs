@@ -1,10 +1,10 @@
 //! The order of handlers (A4), and the order in which messages come.
 
 use sio_oracle::exact::check;
-use sio_oracle::history::{Action, Emission, Event, NamespaceId, RoomId, SocketId};
+use sio_oracle::history::{Action, ClientId, Emission, Event, NamespaceId, NodeId, RoomId, SocketId};
 use sio_oracle::{Breach, Goal, Invariant};
 
-use crate::by_hand::{A, B, R, Tape, everybody, room};
+use crate::by_hand::{A, B, MAIN, R, Tape, everybody, room};
 use crate::instants::tied;
 
 const C: SocketId = SocketId(2);
@@ -119,6 +119,12 @@ fn only_an_earlier_socket_of_the_same_client_leaves_something() {
         .breaks(Invariant::NoPhantom, Breach::Phantom);
     let later = Tape::two().open(d, 1).join(0, d);
     got(later).breaks(Invariant::NoPhantom, Breach::Phantom);
+    let connect = |socket| Event::Connect { socket, client: ClientId(1), namespace: MAIN, node: NodeId(0) };
+    let beside =
+        || Tape::default().open(A, 0).event(connect(C)).event(connect(B)).connected(C, None).connected(B, None);
+    let beside = || got(beside().join(0, C)).gets(C, 1);
+    beside().breaks(Invariant::LeaveOnDisconnect, Breach::Phantom);
+    tied(&beside(), 2, 3).breaks(Invariant::NoPhantom, Breach::Phantom);
     let own = Tape::two().join(0, B).ask(2, B, leave(B)).answered(2);
     got(own).breaks(Invariant::NoPhantom, Breach::Phantom);
 }
@@ -162,6 +168,8 @@ fn a_message_that_meets_a_return() {
     assert_eq!(met(&back(asks(cut()).emit(1, A, Emission { volatile: true, ..room() }))), 0, "it is not owed");
     let stale = Tape::two().open(C, 1).join(0, B).event(Event::Cut { socket: B }).emit(1, A, room());
     assert_eq!(met(&back(stale).gets(B, 1)), 0, "that CONNECT was ahead of the outage");
+    let met_on_its_way = back(asks(cut()).emit(1, A, room())).gets(B, 1);
+    assert_eq!(met(&tied(&met_on_its_way, 6, 7)), 0, "perhaps it was");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! What is told of a violation: who, what, when, and what it rests on. Somebody has to find a bug by it.
 
 use sio_oracle::exact::check;
-use sio_oracle::history::{Action, Answer, Emission, Event, NamespaceId, OperationId, Room, RoomId, SocketId};
+use sio_oracle::history::{Action, Answer, Emission, Event, History, NamespaceId, OperationId, Room, RoomId, SocketId};
 use sio_oracle::{Breach, Certainty, Goal, Tri};
 
 use crate::by_hand::{A, B, R, Tape, everybody, room};
@@ -256,6 +256,8 @@ fn certainty_is_the_share_of_what_was_decided() {
     sum.add(&Certainty { must: 6, must_not: 3, may: 1, undecided: 2, ..Certainty::default() });
     assert!((sum.ratio() - 0.7).abs() < 1e-9, "{}", sum.ratio());
     sum.add(&Certainty { must: 1, must_not: 0, may: 0, undecided: 0, goals: [1; Goal::ALL.len()] });
+    let odd = Certainty { must: 6, must_not: 5, may: 1, undecided: 1, ..Certainty::default() };
+    assert!((odd.ratio() - 10.0 / 12.0).abs() < 1e-9, "{}", odd.ratio());
     sum.add(&Certainty { goals: [2; Goal::ALL.len()], ..Certainty::default() });
     assert_eq!((sum.must, sum.must_not, sum.may, sum.undecided, sum.goals), (7, 3, 1, 2, [3; Goal::ALL.len()]));
     assert!((sum.ratio() - 8.0 / 11.0).abs() < 1e-9, "{}", sum.ratio());
@@ -265,4 +267,16 @@ fn certainty_is_the_share_of_what_was_decided() {
 #[test]
 fn what_is_certain_is_known() {
     assert_eq!([Tri::F, Tri::U, Tri::T].map(Tri::known), [Some(false), None, Some(true)]);
+}
+
+/// Histories are files: what is left out of one is what it says by itself.
+#[test]
+fn what_a_file_leaves_out_is_the_usual() {
+    let read = |text: &str| serde_json::from_str::<History>(text).unwrap();
+    let empty = read(r#"{"assumptions": {}, "events": []}"#);
+    assert_eq!(empty, History::default());
+    assert!(empty.assumptions.reliable_broker && !empty.assumptions.in_order_handlers);
+    let written = |patience| serde_json::to_value(Emission { patience, ..everybody() }).unwrap();
+    assert_eq!(written(0), serde_json::json!({ "namespace": 0 }));
+    assert_eq!(written(7), serde_json::json!({ "namespace": 0, "patience": 7 }));
 }
