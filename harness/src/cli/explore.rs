@@ -25,6 +25,7 @@ use crate::interrupt::Interrupt;
 use crate::output;
 use crate::report;
 use crate::target::{self, Choice, Launch, Prepared};
+use crate::vocab::fnv::fnv1a;
 use crate::vocab::text::{count, plural};
 use crate::vocab::{Adapter, quantity};
 
@@ -384,10 +385,7 @@ fn json(value: &impl serde::Serialize) -> io::Result<String> {
 /// Named after what is in it, so that the same failure is kept once.
 fn store_name(program: &str) -> String {
     let text = program.lines().filter(|line| !line.starts_with('#'));
-    let hash = text
-        .flat_map(str::bytes)
-        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
-    format!("{hash:016x}.toml")
+    format!("{:016x}.toml", fnv1a(text.flat_map(str::bytes)))
 }
 
 /// Shows and writes what a hunt finds.

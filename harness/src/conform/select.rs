@@ -6,6 +6,7 @@ use std::rc::Rc;
 use super::register::Register;
 use crate::scenario::model::{Case, Class, Origin};
 use crate::scenario::{self, Loaded};
+use crate::vocab::fnv::fnv1a;
 use crate::vocab::pattern;
 
 /// The files of a suite and the cases picked from them.
@@ -98,12 +99,7 @@ impl Suite {
 
     /// What tells this suite from another: a hash of every file's text.
     pub fn hash(&self) -> String {
-        // FNV-1a: enough to tell two versions of a text apart.
-        let mut hash = 0xcbf2_9ce4_8422_2325_u64;
-        for byte in self.files.iter().flat_map(|file| file.source.text.bytes()) {
-            hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-        }
-        format!("{hash:016x}")
+        format!("{:016x}", fnv1a(self.files.iter().flat_map(|file| file.source.text.bytes())))
     }
 }
 

@@ -9,6 +9,7 @@ use super::enter::Written;
 use super::findings::{Findings, Identity, Return, Trace};
 use super::message::{MARKS, Plain, Stamped, numbers, texts};
 use super::secrets::{Secrets, header_variable};
+use crate::scenario::starter::word;
 
 /// Users, and the group of rooms that they are in.
 const PEOPLE: &str = "people";
@@ -172,7 +173,7 @@ impl Writer<'_> {
         let returns = || self.found.trace.iter().flat_map(|trace| &trace.returns);
         let others = self.found.events.iter().filter(|event| returns().all(|back| back.event != event.name));
         let names: Vec<String> = others.map(|event| string(&event.name)).collect();
-        self.line("# This join is not acknowledged. If an event says that it has happened, say so behind `emit`:");
+        self.line("# This join is not acknowledged. If an event says that it has happened, say so behind `emit`, with ${room} where it names the room:");
         let name = names.first().map_or("\"joined\"", String::as_str).to_owned();
         self.line(&format!("# confirmed_by = [{}, \"${{any}}\"]", one_line(&name)));
         if names.len() > 1 {
@@ -371,12 +372,6 @@ fn recognised(trace: &Trace) -> Option<&Return> {
         .iter()
         .filter(usable)
         .max_by_key(|back| (back.to.others.got, back.unaltered, back.identity == Identity::Stamp))
-}
-
-/// Letters, digits and underscores.
-fn word(name: &str) -> String {
-    let word: String = name.chars().take(40).map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
-    if word.chars().all(|c| c == '_') { "event".to_owned() } else { word }
 }
 
 /// A text in TOML.

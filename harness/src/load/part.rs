@@ -10,6 +10,7 @@ use super::share::Share;
 use crate::clock;
 use crate::record::{LoadPart, PartClock};
 use crate::scenario::Loaded;
+use crate::vocab::fnv::fnv1a;
 
 /// Which part of a run is asked for, and when its phases begin.
 #[derive(Clone, Debug)]
@@ -109,10 +110,7 @@ fn run_of(loaded: &Loaded, order: &Order) -> u32 {
         order.text,
         order.share.of()
     );
-    // FNV-1a: the same everywhere, and nobody has a reason to look for two that are alike.
-    let sum = common
-        .bytes()
-        .fold(0xcbf2_9ce4_8422_2325_u64, |sum, byte| (sum ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+    let sum = fnv1a(common.bytes());
     (sum ^ (sum >> 32)) as u32
 }
 

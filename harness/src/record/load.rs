@@ -564,6 +564,11 @@ pub struct Counts {
 }
 
 impl Counts {
+    /// Whether nobody is owed anything but an answer.
+    pub fn is_only_acknowledged(&self) -> bool {
+        self.owed + self.may + self.misdelivered == 0
+    }
+
     /// Deliveries of any kind, or messages where nothing is delivered.
     pub fn handled(&self) -> u64 {
         let delivered = self.delivered + self.may_delivered + self.volatile_delivered;

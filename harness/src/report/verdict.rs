@@ -454,7 +454,7 @@ fn successes(entries: &[Entry]) -> Vec<String> {
             if traffic.undecided {
                 continue;
             }
-            let sum = if counts.owed + counts.may == 0 { &mut acknowledged } else { &mut delivered };
+            let sum = if counts.is_only_acknowledged() { &mut acknowledged } else { &mut delivered };
             *sum.get_or_insert_with(Counts::default) += counts;
         }
         successes.extend(acknowledged.as_ref().map(acknowledgements));

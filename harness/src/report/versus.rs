@@ -103,7 +103,7 @@ impl Contender {
     /// What it owed in all blocks and what came of that; nothing if nothing is owed in this load.
     pub fn account(&self) -> Option<String> {
         let sum = self.counts();
-        if sum.owed + sum.may + sum.misdelivered == 0 {
+        if sum.is_only_acknowledged() {
             let answered = sum.sent.saturating_sub(sum.unanswered);
             let line = format!("{} sent, {} of them acknowledged", count(sum.sent), count(answered));
             return (sum.sent > 0).then_some(line);

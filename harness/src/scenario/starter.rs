@@ -170,8 +170,8 @@ fn event(what: &'static str, value: &Value) -> Result<(String, String), Unusable
     Ok((name.to_owned(), toml.to_string()))
 }
 
-/// Letters, digits and underscores.
-fn word(name: &str) -> String {
+/// The name of an event as that of an action or a group of rooms: letters, digits and underscores.
+pub fn word(name: &str) -> String {
     let word: String = name.chars().take(40).map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
     if word.chars().all(|c| c == '_') { "event".to_owned() } else { word }
 }

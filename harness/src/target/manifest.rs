@@ -133,8 +133,8 @@ pub(super) fn names() -> Vec<String> {
     names
 }
 
-/// Where targets may be: named by hand, or `targets` in the program's folder or one above, or unpacked from the program. What lies in the folder in which the
-/// program is started is somebody else's, and none of its commands is run.
+/// Where targets may be: named by hand, or `targets` in the program's folder or one above, or unpacked from the program. What lies
+/// in the folder in which the program is started is somebody else's, and none of its commands is run.
 pub(super) fn folders() -> Vec<PathBuf> {
     if let Some(folder) = std::env::var_os(VARIABLE) {
         return vec![folder.into()];

@@ -3,6 +3,7 @@
 mod about;
 mod class;
 mod cluster;
+pub mod fnv;
 pub mod legacy;
 pub mod patience;
 pub mod pattern;

@@ -170,7 +170,7 @@ fn oracle(load: &LoadResult) -> String {
 /// What became of each phase: deliveries where something is owed, answers where a traffic is only acknowledged.
 fn by_phase(load: &LoadResult) -> String {
     let (acknowledged, delivered): (Vec<_>, Vec<_>) =
-        load.traffic.iter().partition(|traffic| is_only_acknowledged(&traffic.counts));
+        load.traffic.iter().partition(|traffic| traffic.counts.is_only_acknowledged());
     let deliveries = |counts: &Counts| {
         let Counts { sent, owed, delivered, missing, duplicate, misdelivered, out_of_order, .. } = *counts;
         [sent, owed, delivered, missing, duplicate, misdelivered, out_of_order].to_vec()
@@ -211,11 +211,6 @@ fn phases(
     table(caption, &head, &rows)
 }
 
-/// Whether nobody is owed anything but an answer.
-fn is_only_acknowledged(counts: &Counts) -> bool {
-    counts.owed + counts.may + counts.misdelivered == 0
-}
-
 /// What the oracle says of a load, for below its pictures: figures of what came say nothing about what did not.
 fn under(load: &LoadResult, label: &str) -> String {
     let label = if label.is_empty() { String::new() } else { format!("{label}, ") };
@@ -226,7 +221,7 @@ fn under(load: &LoadResult, label: &str) -> String {
 }
 
 fn oracle_line(counts: &Counts, load: &LoadResult) -> String {
-    if is_only_acknowledged(counts) {
+    if counts.is_only_acknowledged() {
         let answered = counts.sent.saturating_sub(counts.unanswered);
         return format!(
             "{} sent, {} acknowledged, {} not",
