@@ -33,7 +33,7 @@ case $part in
         ;;
     oracle)
         package=sio-oracle select=(-p sio-oracle)
-        stages=("SIO_HISTORIES=400 by_hand words goals instants"
+        stages=("SIO_HISTORIES=400 tests:: answers by_hand ends goals instants joint nodes second_opinion turns words"
             "SIO_HISTORIES=400 proofs coarse edits::a_swap soundness::each soundness::a_fan soundness::a_correct"
             "SIO_HISTORIES=4000 PROPTEST_CASES=32"
             "SIO_HISTORIES=100000")

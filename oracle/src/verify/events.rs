@@ -44,7 +44,7 @@ impl Life {
     fn ends(&mut self, inv: Time, ok: Time, own: bool) {
         let returns: Vec<Time> = self.gaps.iter().map(|&(_, back)| back).filter(|&back| back > inv).collect();
         let Some(&back) = returns.iter().max() else {
-            let there = self.connected < inv && !(self.leaves < NEVER && self.leaves <= ok);
+            let there = self.connected < inv && self.leaves > ok;
             self.leaves = self.leaves.min(inv);
             if there || own {
                 self.left = self.left.min(ok);

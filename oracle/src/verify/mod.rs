@@ -189,8 +189,9 @@ fn acknowledgements(events: &Events<'_>, message: OperationId) -> Result<(), Ref
         let class = always(events, socket, message, events.chosen_by(message, socket)?)?;
         let near = events.in_order() && events.node_of(sent.by) == life.node;
         let heard = near && class != Some(false) && events.was_heard(socket, message, until);
-        let stayed = life.connected < sent.inv && at < life.leaves && !events.was_away(socket, sent.inv, at);
-        least += u32::from(heard || complete && class == Some(true) && stayed);
+        // Who is a recipient in every order was connected from before until behind it.
+        let stayed = class == Some(true) && !events.was_away(socket, sent.inv, at);
+        least += u32::from(heard || complete && stayed);
         most += u32::from(class != Some(false));
     }
     if (least..=most).contains(&count) {
@@ -281,9 +282,8 @@ fn no_order(events: &Events<'_>, sockets: &[SocketId]) -> Result<(), Refuted> {
             let copy = events.copies(socket, message).first().map(|copy| copy.at);
             let until = events.chosen_by(message, socket)?;
             let decided = copy.is_some()
-                || until < NEVER
-                    && (events.answers_on(socket).any(|(inv, _)| inv > until)
-                        || events.received_later(socket, message)?);
+                || events.answers_on(socket).any(|(inv, _)| inv > until)
+                || events.received_later(socket, message)?;
             // What asks for acknowledgements is not brought back by a recovery.
             let away = sent.emission.asks && events.was_away(socket, sent.inv, until);
             let excused = away || events.may_be_lost(&sent, socket);

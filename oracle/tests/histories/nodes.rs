@@ -5,6 +5,7 @@ use sio_oracle::history::{Action, ClientId, Emission, Event, NamespaceId, NodeId
 use sio_oracle::{Breach, Invariant};
 
 use crate::by_hand::{A, B, MAIN, R, Tape, everybody, room};
+use crate::instants::tied;
 
 /// Beside B, on the second node.
 const D: SocketId = SocketId(2);
@@ -45,6 +46,10 @@ fn an_answer_does_not_wait_for_another_node() {
     sent().emit(1, D, others()).gets(B, 1).clean();
     sent().emit(1, E, others()).gets(B, 1).clean();
     sent().emit(1, A, others()).gets(E, 0).gets(E, 1).fence(2, B).clean();
+    sent().emit(1, A, others()).gets(D, 0).gets(D, 1).emit(2, E, others()).gets(B, 2).clean();
+    let passed = sent().emit(1, A, others()).gets(B, 1).fence(2, B);
+    passed.breaks(Invariant::NoLoss, Breach::Missing);
+    tied(&passed, 9, 10).clean();
 }
 
 /// What was under way when the later one was sent may come behind it.

@@ -238,6 +238,9 @@ fn one_instant_for_all_recipients() {
     assert!(!no_instant(&out().fence(4, C)), "C has left, and A is gone");
     assert!(no_instant(&out().gets(C, 3)), "C had left");
     assert!(no_instant(&out().gets(A, 3)), "A was gone");
+    let last = || three().join(0, B).join(1, C).event(Event::Gone { socket: C }).emit(3, A, room()).gets(B, 3);
+    assert!(!no_instant(&last().fence(4, B)));
+    assert!(no_instant(&last().gets(C, 3)), "C was gone");
     let in_two = three().join(0, B).join(1, C).emit(3, A, room());
     assert!(no_instant(&in_two.gets(B, 3).fence(4, C)), "C was in it");
     let elsewhere = RoomId(1);
@@ -260,4 +263,19 @@ fn a_life_of_one_instant() {
     let short = Tape::two().event(Event::Gone { socket: B }).emit(0, A, others()).gets(B, 0);
     assert!(of_b(&short, Breach::Phantom, 0));
     assert!(of_b(&tied(&short, 3, 4), Breach::Phantom, 0), "it is gone all the same");
+}
+
+/// What happens to another's connection does not happen to this one.
+#[test]
+fn everybody_has_a_life_of_its_own() {
+    let connect = Event::Connect { socket: B, client: ClientId(1), namespace: MAIN, node: NodeId(0) };
+    let early = Tape::default().open(A, 0).event(connect).open(C, 2).emit(0, A, others()).gets(B, 0);
+    assert!(of_b(&early.connected(B, None), Breach::TooEarly, 0), "C was connected, not B");
+    let three = || Tape::two().open(C, 2);
+    let lost = |tape: Tape| tape.emit(0, A, others()).fence(1, B);
+    assert!(of_b(&lost(three().event(Event::Cut { socket: C })), Breach::Missing, 0), "C's broke, not B's");
+    assert!(of_b(&lost(three().event(Event::Gone { socket: C })), Breach::Missing, 0), "C is gone, not B");
+    let back =
+        three().event(Event::Cut { socket: C }).event(Event::Gone { socket: B }).event(Event::Resumed { socket: C });
+    assert!(of_b(&back.emit(0, A, others()).gets(B, 0), Breach::Phantom, 0), "C is back, not B");
 }

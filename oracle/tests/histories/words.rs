@@ -1,10 +1,13 @@
 //! What is told of a violation: who, what, when, and what it rests on. Somebody has to find a bug by it.
 
 use sio_oracle::exact::check;
-use sio_oracle::history::{Action, Answer, Emission, Event, History, NamespaceId, OperationId, Room, RoomId, SocketId};
+use sio_oracle::history::{
+    Action, Answer, ClientId, Emission, Event, History, NamespaceId, NodeId, OperationId, Room, RoomId, SocketId,
+};
 use sio_oracle::{Breach, Certainty, Goal, Tri};
 
 use crate::by_hand::{A, B, R, Tape, everybody, room};
+use crate::instants::tied;
 
 /// The summary of the first violation of a kind, and what is said for it.
 fn told(tape: &Tape, breach: Breach) -> Vec<String> {
@@ -201,6 +204,44 @@ fn what_came_in_a_wrong_way_says_how() {
             "a copy was read at 0.007 ms",
         ],
     );
+}
+
+#[test]
+fn what_came_ahead_of_its_connection_says_so() {
+    let connect = Event::Connect { socket: B, client: ClientId(1), namespace: NamespaceId(0), node: NodeId(0) };
+    says(
+        &named(Tape::default().open(A, 0).event(connect).emit(0, A, excluding()).gets(B, 0).connected(B, None)),
+        Breach::TooEarly,
+        &[
+            "bob received message 0 ahead of its CONNECT",
+            "ann sent message 0 to everybody in /, without itself, between 0.004 ms and the answer at 0.005 ms",
+            "bob was connected at 0.007 ms",
+            "a copy was read at 0.006 ms",
+        ],
+    );
+}
+
+/// Of one connection that is known to keep its order: an answer at the instant of the next message was not ahead of it.
+#[test]
+fn an_order_says_what_it_rests_on() {
+    let mut sent = Tape::two().emit(0, A, excluding()).emit(1, A, excluding()).gets(B, 1).gets(B, 0);
+    sent.0.assumptions.in_order_handlers = true;
+    let why = |tape: &Tape| told(tape, Breach::Overtaken).swap_remove(1);
+    assert_eq!(why(&sent), "message 0 was answered at 0.006 ms, and message 1 sent only at 0.007 ms");
+    assert_eq!(why(&tied(&sent, 5, 6)), "one connection sent message 0 and then message 1");
+}
+
+/// A proof holds what it rests on and what could excuse the server, and nothing of others.
+#[test]
+fn a_proof_is_no_larger_than_it_has_to_be() {
+    let c = SocketId(2);
+    let events = |tape: &Tape| check(&tape.0).violations.swap_remove(0).events;
+    let gone = || Tape::two().open(c, 2).ask(8, A, Action::Disconnect { socket: c }).answered(8);
+    assert_eq!(events(&gone().join(0, B).emit(1, A, room()).fence(2, B)), [2, 3, 8, 9, 10, 11, 12, 13]);
+    let late = gone().join(0, B).emit(1, A, room()).fence(2, B).gets(B, 1);
+    assert_eq!(events(&late), [2, 3, 8, 9, 10, 11, 12, 13, 14], "the copy that came too late");
+    let ended = Tape::two().ask(0, A, Action::Disconnect { socket: B }).answered(0).emit(1, A, excluding());
+    assert_eq!(events(&ended.gets(B, 1).gets(B, 1)), [2, 3, 4, 5, 6, 7, 8], "one copy too much is enough");
 }
 
 #[test]
