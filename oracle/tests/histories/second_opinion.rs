@@ -119,6 +119,10 @@ fn a_list_of_members() {
     assert!(wrong(&listed(joined(), vec![], 0), Some(B)));
     assert!(wrong(&listed(joined(), vec![A, B], 0), Some(A)));
     assert!(wrong(&listed(joined(), vec![B, B], 0), Some(B)));
+    let other = NamespaceId(1);
+    let elsewhere = Action::Presence { namespace: other, rooms: vec![Room::Named(R)] };
+    let apart = Tape::default().open(A, 0).open_in(B, 1, other).join(0, B).ask(9, A, elsewhere);
+    assert!(wrong(&apart.with(9, Answer::Present { sockets: vec![], strangers: 0 }), Some(B)), "in its namespace");
     let joining = || Tape::two().ask(0, B, Action::Join { socket: B, rooms: vec![R] });
     assert!(!wrong(&listed(joining(), vec![B], 0), Some(B)) && !wrong(&listed(joining(), vec![], 0), Some(B)));
     assert!(wrong(&listed(joining(), vec![B, B], 0), Some(B)), "twice is once too often for anybody");
@@ -275,6 +279,8 @@ fn everybody_has_a_life_of_its_own() {
     let lost = |tape: Tape| tape.emit(0, A, others()).fence(1, B);
     assert!(of_b(&lost(three().event(Event::Cut { socket: C })), Breach::Missing, 0), "C's broke, not B's");
     assert!(of_b(&lost(three().event(Event::Gone { socket: C })), Breach::Missing, 0), "C is gone, not B");
+    let put_out = three().ask(7, A, Action::Disconnect { socket: C }).answered(7);
+    assert!(of_b(&lost(put_out), Breach::Missing, 0), "C was put out, not B");
     let back =
         three().event(Event::Cut { socket: C }).event(Event::Gone { socket: B }).event(Event::Resumed { socket: C });
     assert!(of_b(&back.emit(0, A, others()).gets(B, 0), Breach::Phantom, 0), "C is back, not B");

@@ -2,7 +2,8 @@
 
 use sio_oracle::exact::check;
 use sio_oracle::history::{
-    Action, Answer, ClientId, Emission, Event, History, NamespaceId, NodeId, OperationId, Room, RoomId, SocketId,
+    Action, Answer, ClientId, Emission, Event, History, NamespaceId, NodeId, OperationId, Room, RoomChange, RoomId,
+    SocketId,
 };
 use sio_oracle::{Breach, Certainty, Goal, Tri};
 
@@ -240,6 +241,9 @@ fn a_proof_is_no_larger_than_it_has_to_be() {
     assert_eq!(events(&gone().join(0, B).emit(1, A, room()).fence(2, B)), [2, 3, 8, 9, 10, 11, 12, 13]);
     let late = gone().join(0, B).emit(1, A, room()).fence(2, B).gets(B, 1);
     assert_eq!(events(&late), [2, 3, 8, 9, 10, 11, 12, 13, 14], "the copy that came too late");
+    assert_eq!(events(&Tape::two().fence(1, B).fence(0, A).answered(0)), [6, 7, 8], "the question and both answers");
+    let life = gone().room(RoomChange::Created).room(RoomChange::Joined(A)).room(RoomChange::Joined(A));
+    assert_eq!(events(&life), [8, 9, 10], "the life of the room");
     let ended = Tape::two().ask(0, A, Action::Disconnect { socket: B }).answered(0).emit(1, A, excluding());
     assert_eq!(events(&ended.gets(B, 1).gets(B, 1)), [2, 3, 4, 5, 6, 7, 8], "one copy too much is enough");
 }
