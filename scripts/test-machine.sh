@@ -11,6 +11,7 @@ need python3 python3 python3-venv
 need haproxy haproxy
 need nginx nginx
 need redis-server redis-server
+need nats-server nats-server
 # Debian has its programs in a folder of their own, and starts a server with the package that nobody here needs.
 compgen -G "/usr/lib/postgresql/*/bin/postgres" >/dev/null || need postgres postgresql
 need pkg-config pkg-config

@@ -61,6 +61,29 @@ impl Shared {
     }
 }
 
+impl Shared {
+    /// An instant that is known, on the other clocks.
+    pub fn of(instant: Instant) -> Self {
+        let reading = Self::at(wall());
+        let apart = RunClock::starting_at(reading.instant).time_of(instant);
+        Self { instant, monotonic: reading.monotonic + apart, wall: reading.wall + apart, ..reading }
+    }
+
+    /// The instant at which the monotonic clock of a machine shows so many nanoseconds, if it is this machine.
+    pub fn known(name: &str, nanos: i64) -> Option<Instant> {
+        if machine().as_deref() != Some(name) {
+            return None;
+        }
+        monotonic()?;
+        let here = Self::at(wall());
+        let apart = nanos.checked_sub(here.monotonic)?;
+        match u64::try_from(apart) {
+            Ok(ahead) => here.instant.checked_add(Duration::from_nanos(ahead)),
+            Err(_) => here.instant.checked_sub(Duration::from_nanos(apart.unsigned_abs())),
+        }
+    }
+}
+
 fn nanos_since_1970(time: SystemTime) -> i64 {
     time.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_nanos() as i64)
 }
@@ -182,6 +205,20 @@ impl PreciseSleep {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn an_instant_is_found_again_by_those_of_the_same_machine() {
+        let at = Shared::at(wall() + Duration::from_secs(3));
+        let machine = at.machine.clone().unwrap();
+        let found = Shared::known(&machine, at.monotonic).unwrap();
+        let apart = RunClock::starting_at(at.instant).time_of(found).abs();
+        assert!(apart < 1_000_000, "{apart}");
+        assert_eq!(Shared::known("another", at.monotonic), None);
+        let again = Shared::of(at.instant);
+        assert!((again.monotonic - at.monotonic).abs() < 1_000_000 && again.instant == at.instant, "{again:?} {at:?}");
+        assert!((again.wall - at.wall).abs() < 10_000_000, "{again:?} {at:?}");
+    }
 
     /// Processes that mean the same time of day begin at the same instant, and none begins ahead of it.
     #[test]

@@ -31,6 +31,7 @@ pub mod log;
 pub mod output;
 pub mod play;
 pub mod record;
+pub mod remote;
 pub mod report;
 pub mod scenario;
 pub mod secrets;

@@ -7,6 +7,7 @@ use http::{HeaderName, HeaderValue};
 use url::form_urlencoded;
 
 use crate::client::ConnectOptions;
+use crate::remote::bundle::Way;
 
 /// How to get in
 #[derive(Args, Clone, Debug, Default)]
@@ -29,6 +30,28 @@ pub(super) struct GettingIn {
 }
 
 impl GettingIn {
+    /// As it is sent to a worker.
+    pub(super) fn way(&self) -> Way {
+        Way {
+            path: self.path.clone(),
+            headers: self.headers.clone(),
+            auth: self.auth.clone(),
+            queries: self.queries.clone(),
+        }
+    }
+
+    /// The other way round, as far as it could have been typed.
+    pub(super) fn from_way(way: &Way) -> Result<Self, String> {
+        let headers = way.headers.iter().map(|(name, value)| parse_header(&format!("{name}: {value}")));
+        let queries = way.queries.iter().map(|(name, value)| parse_query(&format!("{name}={value}")));
+        Ok(Self {
+            path: way.path.clone(),
+            headers: headers.collect::<Result<_, _>>()?,
+            auth: way.auth.as_deref().map(parse_auth).transpose()?,
+            queries: queries.collect::<Result<_, _>>()?,
+        })
+    }
+
     /// What a scenario says of it, and what the command line says instead and besides.
     pub(super) fn over(&self, manner: &ConnectOptions) -> Arc<ConnectOptions> {
         let mut manner = manner.clone();

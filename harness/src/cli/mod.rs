@@ -17,6 +17,7 @@ mod outputs;
 mod papers;
 mod part;
 mod plan;
+mod remote;
 mod report;
 mod rounds;
 mod run;
@@ -25,6 +26,7 @@ mod serve;
 mod upsets;
 mod verify;
 mod versus;
+mod worker;
 
 use std::borrow::Cow;
 use std::net::SocketAddr;
@@ -38,6 +40,7 @@ use sio_reference_server::cli::ServeArgs;
 use crate::aside::aside;
 use crate::exit::Exit;
 use crate::live::Audience;
+use crate::remote::bus::Via;
 use crate::scenario::Override;
 use crate::secrets::{hide, learn_arguments};
 use crate::target::watcher;
@@ -76,6 +79,8 @@ struct Cli {
 enum Command {
     /// Run scenarios: cases, load or both
     Run(RunArgs),
+    /// Take a part of a run that is coordinated elsewhere (`run --workers N --via URL`), and run it here
+    Worker(Box<worker::WorkerArgs>),
     /// Find the largest load that meets the thresholds of a scenario
     Capacity(Box<capacity::CapacityArgs>),
     /// Show what scenarios come to: people, messages, deliveries, what is needed; nothing is sent
@@ -204,16 +209,23 @@ struct RunArgs {
 
     /// Run part K of N of one run, which other processes share, here or on other machines: only every N-th user lives in this one.
     /// Whether all is well is decided by `report --merge` over the records of all parts
-    #[arg(long, value_name = "K/N", value_parser = crate::load::Share::parse, requires = "start_at")]
+    #[arg(long, value_name = "K/N", value_parser = crate::load::Share::parse, requires = "start_at", conflicts_with = "via")]
     part: Option<crate::load::Share>,
 
     /// When the phases of all parts begin, such as 2026-11-27T12:30:00Z; until then their users connect
     #[arg(long, value_name = "TIME", value_parser = parse_time, requires = "part")]
     start_at: Option<jiff::Timestamp>,
 
-    /// Threads that generate load (default: one less than there are cores)
+    /// Threads that generate load (default: one less than there are cores); with --via the processes that share it, `sio-bench worker`
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     workers: Option<u16>,
+
+    #[command(flatten)]
+    via: Via,
+
+    /// With --via: how long workers are waited for (default: 5m)
+    #[arg(long, value_name = "TIME", value_parser = quantity::duration, requires = "via", help_heading = "Several machines")]
+    wait: Option<Duration>,
 
     /// No progress on standard error
     #[arg(long, short)]
@@ -255,6 +267,8 @@ impl RunArgs {
             part: None,
             start_at: None,
             workers: None,
+            via: Via::default(),
+            wait: None,
             quiet: true,
             html: None,
             format: crate::report::Format::Terminal,
@@ -324,6 +338,7 @@ pub fn main() -> Exit {
 fn dispatch(command: Command) -> Exit {
     match command {
         Command::Run(args) => run::run(&args),
+        Command::Worker(args) => worker::worker(&args),
         Command::Capacity(args) => capacity::capacity(&args),
         Command::Plan(args) => plan::plan(&args),
         Command::Init(args) => init::init(*args),

@@ -1,10 +1,10 @@
-//! `sio-bench run --part K/N`: what a part of a run can be.
+//! `sio-bench run --part K/N`, and what runs of several workers are made of: what a part of a run can be.
 
 use std::time::Duration;
 
 use super::RunArgs;
 use super::run::now;
-use crate::load::{Order, Plan};
+use crate::load::{Order, Plan, Start};
 use crate::scenario::Loaded;
 use crate::scenario::model::{Disruption, Driver};
 use crate::target::{Choice, Formation};
@@ -16,8 +16,14 @@ pub(super) fn order(
     plans: &[Option<Plan>],
     formation: &Formation,
 ) -> Result<Option<Order>, String> {
-    let (Some(share), Some(start)) = (args.part, args.start_at) else { return Ok(None) };
-    let refused = |why: &str, instead: &str| Err(format!("{share}: {why}; nothing was sent\n  {instead}"));
+    if args.part.is_none() && !args.via.is_given() {
+        return Ok(None);
+    }
+    let name = args.part.map_or_else(|| "--via".to_owned(), |share| share.to_string());
+    let refused = |why: &str, instead: &str| Err(format!("{name}: {why}; nothing was sent\n  {instead}"));
+    if args.via.is_given() && args.workers.is_none() {
+        return refused("how many workers there are is not said", "say so with --workers, such as --workers 3");
+    }
     let ([file], [Some(plan)]) = (loaded, plans) else {
         return refused(
             "a run of several parts is of one file, with a load",
@@ -48,6 +54,7 @@ pub(super) fn order(
     if file.scenario.populations.values().any(|users| users.driver == Driver::Goose) {
         return refused("users of another program cannot be shared among parts", "leave `driver` out");
     }
+    let (Some(share), Some(start)) = (args.part, args.start_at) else { return Ok(None) };
     if !args.baseline.is_empty() {
         return refused("a part alone is no run to be held against another", "give --baseline to `report --merge`");
     }
@@ -57,5 +64,6 @@ pub(super) fn order(
             "`date -u +%FT%TZ -d '+30 sec'` prints a time that is to come; give the same one to all parts",
         );
     }
-    Ok(Some(Order { share, start: start.into(), text: start.to_string() }))
+    let text = start.to_string();
+    Ok(Some(Order { share, start: Start::At(start.into(), text.clone()), name: text }))
 }

@@ -35,18 +35,18 @@ const SPARE_FILES: u64 = 64;
 /// What a run is made of, checked.
 pub(super) struct Job {
     pub(super) loaded: Vec<Loaded>,
-    plans: Vec<Option<Plan>>,
-    formation: Formation,
+    pub(super) plans: Vec<Option<Plan>>,
+    pub(super) formation: Formation,
     path: Option<String>,
     manner: Arc<ConnectOptions>,
     pub(super) workers: usize,
-    folder: PathBuf,
+    pub(super) folder: PathBuf,
     /// What it is held against.
-    earlier: Vec<Earlier>,
+    pub(super) earlier: Vec<Earlier>,
     /// To whom it is shown.
     pub(super) audience: Audience,
     /// Which part of a run it is.
-    part: Option<Order>,
+    pub(super) part: Option<Order>,
 }
 
 pub(super) fn run(args: &RunArgs) -> Exit {
@@ -67,6 +67,9 @@ pub(super) fn run(args: &RunArgs) -> Exit {
             out,
             (args.quiet, args.format),
         );
+    }
+    if args.via.is_given() {
+        return super::remote::coordinate(args, job);
     }
     let folder = job.folder.clone();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -111,7 +114,15 @@ pub(super) fn complain_or_show(problem: &str) {
 /// Reads and checks everything; `adapt` changes what was read.
 pub(super) fn prepare(args: &RunArgs, adapt: impl Fn(&mut Loaded)) -> Result<Job, String> {
     args.html.as_deref().map_or(Ok(()), outputs::writable)?;
-    let mut loaded = load_all(&args.paths, &args.overrides, args.seed)?;
+    prepare_loaded(args, load_all(&args.paths, &args.overrides, args.seed)?, adapt)
+}
+
+/// The same with the scenarios read already.
+pub(super) fn prepare_loaded(
+    args: &RunArgs,
+    mut loaded: Vec<Loaded>,
+    adapt: impl Fn(&mut Loaded),
+) -> Result<Job, String> {
     if let Some(time) = args.connect_timeout {
         loaded.iter_mut().for_each(|file| file.scenario.target.connect_timeout = Some(time));
     }
@@ -120,7 +131,11 @@ pub(super) fn prepare(args: &RunArgs, adapt: impl Fn(&mut Loaded)) -> Result<Job
     // Ahead of the plan, which takes its time for millions of users.
     let users = |file: &Loaded| file.scenario.populations.values().map(|users| u64::from(users.count)).sum();
     // Each part has its share of them.
-    let share = |all: u64| all.div_ceil(args.part.map_or(1, |share| u64::from(share.of())));
+    let share = |all: u64| match args.part {
+        // Whoever coordinates workers has none of them.
+        None if args.via.is_given() => 0,
+        part => all.div_ceil(part.map_or(1, |share| u64::from(share.of()))),
+    };
     enough_files(open_files, share(loaded.iter().map(users).max().unwrap_or(0)))?;
     loaded.iter().try_for_each(plain_cases_beside_load)?;
     let formation = formation(args.target.as_deref(), &loaded)?;
@@ -530,7 +545,7 @@ async fn perform(
 }
 
 /// Records what has changed since the baselines, and the rules about it.
-fn hold_against(earlier: &[Earlier], loaded: &Loaded, recorder: &mut Recorder) -> io::Result<()> {
+pub(super) fn hold_against(earlier: &[Earlier], loaded: &Loaded, recorder: &mut Recorder) -> io::Result<()> {
     let name = &loaded.scenario.name;
     let Some(load) = loads(recorder.entries()).find(|load| load.scenario == *name).cloned() else { return Ok(()) };
     if earlier.is_empty() || load.aborted.is_some() {
@@ -597,7 +612,7 @@ pub(super) fn header(target: TargetInfo) -> Header {
     }
 }
 
-fn start(loaded: &Loaded) -> ScenarioStart {
+pub(super) fn start(loaded: &Loaded) -> ScenarioStart {
     let scenario = &loaded.scenario;
     ScenarioStart {
         name: scenario.name.clone(),

@@ -28,6 +28,6 @@ pub use label::Label;
 pub use signs::Signs;
 pub(crate) use signs::usual_for;
 pub use socket::{Arrival, stamp_lag};
-pub use tls::Tls;
+pub use tls::{Tls, client_config};
 pub use url::without_password;
 pub use wire_bytes::WireBytes;

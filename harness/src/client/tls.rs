@@ -38,11 +38,12 @@ impl Tls {
 
     /// What makes a connection of a TCP connection; the error says what is wrong with the settings.
     pub(super) fn connector(&self) -> Result<TlsConnector, String> {
-        self.connector.get_or_init(|| config(&self.trust).map(|config| Arc::new(config).into())).clone()
+        self.connector.get_or_init(|| client_config(&self.trust).map(|config| Arc::new(config).into())).clone()
     }
 }
 
-fn config(trust: &Trust) -> Result<ClientConfig, String> {
+/// What connections of a kind of trust are made with; the error says what is wrong with that.
+pub fn client_config(trust: &Trust) -> Result<ClientConfig, String> {
     let provider = Arc::new(ring::default_provider());
     let builder = ClientConfig::builder_with_provider(provider.clone())
         .with_safe_default_protocol_versions()
@@ -54,6 +55,7 @@ fn config(trust: &Trust) -> Result<ClientConfig, String> {
         }
         Trust::System => system_roots()?,
         Trust::File(path) => roots_of(path)?,
+        Trust::Pem(text) => roots_in(text.as_bytes(), Path::new("the certificates that came with the scenario"))?,
     };
     Ok(builder.with_root_certificates(roots).with_no_client_auth())
 }
@@ -74,9 +76,16 @@ fn roots_of(path: &Path) -> Result<RootCertStore, String> {
     let wrong = |error: &dyn fmt::Display| {
         format!("cannot use {} as certificates to trust: {error}; expected a PEM file", path.display())
     };
-    let mut roots = RootCertStore::empty();
     let pem = input::bytes(path, MOST_PEM).map_err(|error| wrong(&error))?;
-    for certificate in CertificateDer::pem_slice_iter(&pem) {
+    roots_in(&pem, path)
+}
+
+fn roots_in(pem: &[u8], path: &Path) -> Result<RootCertStore, String> {
+    let wrong = |error: &dyn fmt::Display| {
+        format!("cannot use {} as certificates to trust: {error}; expected a PEM file", path.display())
+    };
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_slice_iter(pem) {
         roots.add(certificate.map_err(|error| wrong(&error))?).map_err(|error| wrong(&error))?;
     }
     if roots.is_empty() {

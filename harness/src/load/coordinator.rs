@@ -15,6 +15,7 @@ use super::cpu;
 use super::fanout::Places;
 use super::measurements::{Key, Measure, Snapshot, SoFar};
 use super::observe::Observer;
+use super::part::Waits;
 use super::plan::Plan;
 use super::result::{Histograms, so_far};
 use super::run::LEAD;
@@ -103,11 +104,10 @@ impl<'a> Watch<'a> {
         let memory = || (cpu::own().memory, observer.cost().memory);
         let grown = Cell::new([memory(), (None, None), (None, None)]);
         let timeline = async {
-            everybody_is_in(shared).await?;
+            let origin = Box::pin(everybody_is_in(shared)).await?;
             let [before_users, ..] = grown.get();
             let open = memory();
             grown.set([before_users, open, (None, None)]);
-            let origin = shared.part.start.unwrap_or_else(|| clock::now() + LEAD);
             control.start(origin);
             let before = (origin, cpu::own().cpu, observer.cost().cpu, cpu::stolen());
             control.barrier().await?;
@@ -162,6 +162,7 @@ impl<'a> Watch<'a> {
                         }
                     }
                 }
+                why = shared.part.stopped() => control.end(EndedBy::Elsewhere, &why),
                 () = interrupt.wait() => control.abort(INTERRUPTED),
             }
         }
@@ -247,6 +248,7 @@ impl<'a> Watch<'a> {
             metrics: self.observer.metrics(),
         };
         self.live.show(&progress);
+        self.shared.part.tell(&progress);
         // A record that cannot be written is told at the end, when the result is.
         let _ = recorder.add(Entry::Progress(progress));
     }
@@ -293,18 +295,42 @@ impl<'a> Watch<'a> {
     }
 }
 
-/// Waits until every worker has opened its users; the parts of a run begin at one time, and wait for nobody.
-async fn everybody_is_in(shared: &Shared) -> Result<(), Aborted> {
-    let Some(start) = shared.part.start else { return shared.control.barrier().await };
-    let is_in = tokio::time::timeout_at(start.into(), shared.control.barrier()).await;
-    match is_in {
-        Ok(outcome) if clock::now() < start => outcome,
-        _ => {
-            shared.control.end(EndedBy::Refusal, &shared.part.not_ready());
+/// Waits until every worker has opened its users, and returns when the phases begin. The parts of a run begin at one time: at one that
+/// waits for nobody, or when somebody says that all of them are ready.
+async fn everybody_is_in(shared: &Shared) -> Result<Instant, Aborted> {
+    let (control, part) = (&shared.control, &shared.part);
+    match part.waits() {
+        Waits::Own => control.barrier().await.map(|()| clock::now() + LEAD),
+        Waits::Until(start) => {
+            let is_in = tokio::time::timeout_at(start.into(), control.barrier()).await;
+            if let (Ok(outcome), true) = (is_in, clock::now() < start) {
+                return outcome.map(|()| start);
+            }
+            control.end(EndedBy::Refusal, &part.not_ready());
             Err(Aborted)
+        }
+        Waits::For(lead) => {
+            control.barrier().await?;
+            let go = tokio::select! {
+                go = lead.ready() => go,
+                () = control.aborted() => return Err(Aborted),
+            };
+            let start = go.as_ref().map(|go| go.clock.instant);
+            go.into_iter().for_each(|go| part.goes(go));
+            match start {
+                Some(start) if clock::now() < start => Ok(start),
+                start => {
+                    control.end(EndedBy::Elsewhere, if start.is_some() { HEARD_LATE } else { NOBODY_LEADS });
+                    Err(Aborted)
+                }
+            }
         }
     }
 }
+
+const HEARD_LATE: &str =
+    "this part heard too late when the phases begin: the broker, or the way to it, had stood still";
+const NOBODY_LEADS: &str = "nobody said when the phases begin";
 
 /// What was measured in a second: each traffic's deliveries or answers, each step of a flow, and connecting.
 fn latencies(plan: &Plan, second: &Histograms) -> IndexMap<String, Summary> {

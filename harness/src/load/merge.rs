@@ -22,8 +22,8 @@ use super::slo;
 use super::together;
 use crate::record::histogram::{Interval, write_hlog};
 use crate::record::{
-    self, CaseResult, Cost, Cpu, Entry, Growth, Header, LoadResult, Memory, Part, Progress, Recorder, ScenarioStart,
-    SuiteInfo, Summary, header, loads, seconds,
+    self, CaseResult, Cost, Cpu, EndedBy, Entry, Growth, Header, LoadResult, Memory, Part, Progress, Recorder,
+    ScenarioStart, SuiteInfo, Summary, header, loads, seconds,
 };
 use crate::scenario::source::Source;
 use crate::scenario::{self, Loaded};
@@ -40,11 +40,17 @@ pub(super) struct Piece {
 
 impl Piece {
     fn read(path: &Path) -> Result<Self, String> {
+        let piece = Self::read_cut(path)?;
+        if !matches!(piece.entries.last(), Some(Entry::Footer(footer)) if footer.complete) {
+            return Err(format!("{} was cut short, so it is no part of a run", path.display()));
+        }
+        Ok(piece)
+    }
+
+    /// The same of one that may have been cut short.
+    fn read_cut(path: &Path) -> Result<Self, String> {
         let entries = record::read(path)?;
         let refuse = |why: &str| Err(format!("{} {why}, so it is no part of a run", path.display()));
-        if !matches!(entries.last(), Some(Entry::Footer(footer)) if footer.complete) {
-            return refuse("was cut short");
-        }
         if entries.iter().any(|entry| matches!(entry, Entry::Suite(SuiteInfo { .. }))) {
             return refuse("is of a conformance run");
         }
@@ -113,8 +119,56 @@ pub fn merge(
     }
     let first = &pieces[0];
     pieces[1..].iter().try_for_each(|piece| piece.matches(first))?;
-    let loaded = load_again(first.start()?)?;
-    let mut sums = Sums::read(&pieces, &loaded)?;
+    let start = first.start()?.clone();
+    let loaded = load_again(&start)?;
+    put(&pieces, recorder, command, Whole { start, loaded: &loaded, parts, ended: None })
+}
+
+/// As [`merge`], of parts that others have sent: what was run is known, so their word for it is not taken, and no file that they name is
+/// read.
+pub fn merge_sent(
+    paths: &[PathBuf],
+    recorder: &mut Recorder,
+    command: Vec<String>,
+    (start, loaded): (ScenarioStart, &Loaded),
+) -> Result<(), String> {
+    let pieces: Vec<Piece> = paths.iter().map(|path| Piece::read(path)).collect::<Result<_, _>>()?;
+    let parts = together::order(&pieces, None)?;
+    if parts.is_none() {
+        return Err("the workers' records are no parts of a run".to_owned());
+    }
+    put(&pieces, recorder, command, Whole { start, loaded, parts, ended: None })
+}
+
+/// Puts together what there is of a run that ended early: counts are added, and what would need all of the parts is left open.
+pub fn merge_rest(
+    paths: &[PathBuf],
+    recorder: &mut Recorder,
+    command: Vec<String>,
+    (start, loaded): (ScenarioStart, &Loaded),
+    (by, why): (EndedBy, &str),
+) -> Result<(), String> {
+    let pieces: Vec<Piece> = paths.iter().map(|path| Piece::read_cut(path)).collect::<Result<_, _>>()?;
+    if pieces.is_empty() {
+        return Err("no part of the run is here".to_owned());
+    }
+    put(&pieces, recorder, command, Whole { start, loaded, parts: None, ended: Some((by, why)) })
+}
+
+/// What is known of a run besides its pieces.
+struct Whole<'a> {
+    start: ScenarioStart,
+    loaded: &'a Loaded,
+    /// If they are to be judged together.
+    parts: Option<together::Parts>,
+    /// Why it ended early, if it did.
+    ended: Option<(EndedBy, &'a str)>,
+}
+
+fn put(pieces: &[Piece], recorder: &mut Recorder, command: Vec<String>, whole: Whole<'_>) -> Result<(), String> {
+    let Whole { start, loaded, parts, ended } = whole;
+    let first = &pieces[0];
+    let mut sums = Sums::read(pieces, loaded)?;
     let mut header = first.header()?.clone();
     header.schema = record::SCHEMA;
     header.command = command;
@@ -129,18 +183,24 @@ pub fn merge(
             })
         })
         .collect::<Result<_, String>>()?;
-    let load = match &parts {
-        Some(parts) => together::judge(parts, &loaded, &mut sums, &pieces)?,
-        None => sums.load(&pieces),
+    let mut load = match &parts {
+        Some(parts) => together::judge(parts, loaded, &mut sums, pieces)?,
+        None => sums.load(pieces),
     };
     let cases: Vec<CaseResult> = pieces.iter().flat_map(|piece| cases(&piece.entries)).collect();
-    let rules = slo::decide(&loaded, &sums.plan, &load, &sums.histograms, &cases);
+    if let Some((by, why)) = ended {
+        (load.aborted, load.ended_by, load.part) = (Some(why.to_owned()), by, None);
+    }
+    let mut rules = slo::decide(loaded, &sums.plan, &load, &sums.histograms, &cases);
+    if ended.is_some() {
+        slo::postpone(loaded, &mut rules, "until then; not decided");
+    }
     let unwritten = |error: std::io::Error| format!("the record could not be written: {error}");
     let mut add = |entry: Entry| recorder.add(entry).map_err(unwritten);
     add(Entry::Header(header))?;
-    add(Entry::Scenario(first.start()?.clone()))?;
+    add(Entry::Scenario(start))?;
     cases.into_iter().try_for_each(|case| add(Entry::Case(case)))?;
-    progress(&pieces).into_iter().try_for_each(|second| add(Entry::Progress(second)))?;
+    progress(pieces).into_iter().try_for_each(|second| add(Entry::Progress(second)))?;
     add(Entry::Load(Box::new(load)))?;
     rules.into_iter().try_for_each(|rule| add(Entry::Threshold(rule)))?;
     write_distributions(recorder.folder(), &sums.plan, &sums.histograms).map_err(unwritten)?;
@@ -411,6 +471,14 @@ fn progress(pieces: &[Piece]) -> Vec<Progress> {
         sums.push(second);
     }
     sums
+}
+
+/// The last seconds of several parts as one.
+pub fn sum_of_seconds(parts: &[Progress]) -> Progress {
+    let Some((first, others)) = parts.split_first() else { return Progress::default() };
+    let mut sum = first.clone();
+    others.iter().for_each(|part| put_together(&mut sum, part, true));
+    sum
 }
 
 /// Adds a part's second; `fresh` when it was not added to an earlier one already, so that its latencies count.

@@ -2,13 +2,14 @@
 
 use std::io;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Instant, SystemTime};
 
 use super::journal::{Journalist, Notebook, file_name};
+use super::lead::{Go, Lead};
 use super::share::Share;
 use crate::clock;
-use crate::record::{LoadPart, PartClock};
+use crate::record::{LoadPart, PartClock, Progress};
 use crate::scenario::Loaded;
 use crate::vocab::fnv::fnv1a;
 
@@ -16,41 +17,94 @@ use crate::vocab::fnv::fnv1a;
 #[derive(Clone, Debug)]
 pub struct Order {
     pub share: Share,
-    pub start: SystemTime,
-    /// The same, as it is written in the record.
-    pub text: String,
+    pub start: Start,
+    /// Tells the run from others of the same files: the same in all of its parts.
+    pub name: String,
+}
+
+/// When the phases of a part begin.
+#[derive(Clone, Debug)]
+pub enum Start {
+    /// At a time that all parts were given; as it is written in the record, too.
+    At(SystemTime, String),
+    /// When somebody says so.
+    Told(Arc<Lead>),
 }
 
 /// A part of a run; all of it, where nobody else has one.
 pub(super) struct Part {
     pub(super) share: Share,
-    /// When the phases begin, if that cannot wait for this process.
-    pub(super) start: Option<Instant>,
     told: Option<Told>,
 }
 
 struct Told {
-    text: String,
     run: u32,
-    clock: clock::Shared,
+    /// When the phases begin, once that is known.
+    go: OnceLock<Go>,
+    lead: Option<Arc<Lead>>,
     journalist: Journalist,
     journal: String,
 }
 
+/// What the beginning of a part's phases depends on.
+pub(super) enum Waits<'a> {
+    /// Its own users.
+    Own,
+    /// The time, whether they are in or not.
+    Until(Instant),
+    /// All users of the run.
+    For(&'a Lead),
+}
+
 impl Part {
     pub(super) fn whole() -> Self {
-        Self { share: Share::WHOLE, start: None, told: None }
+        Self { share: Share::WHOLE, told: None }
     }
 
     /// Begins a part; its journal is written into `folder`.
     pub(super) fn begin(order: &Order, loaded: &Loaded, folder: &Path) -> io::Result<Self> {
-        let clock = clock::Shared::at(order.start);
+        let (go, lead) = match &order.start {
+            Start::At(time, text) => (OnceLock::from(Go { clock: clock::Shared::at(*time), text: text.clone() }), None),
+            Start::Told(lead) => (OnceLock::new(), Some(lead.clone())),
+        };
         let journal = file_name(&loaded.scenario.name);
         let journalist = Journalist::start(&folder.join(&journal))?;
-        let run = run_of(loaded, order);
-        let start = Some(clock.instant);
-        let told = Told { text: order.text.clone(), run, clock, journalist, journal };
-        Ok(Self { share: order.share, start, told: Some(told) })
+        let told = Told { run: run_of(loaded, order), go, lead, journalist, journal };
+        Ok(Self { share: order.share, told: Some(told) })
+    }
+
+    /// What its phases wait for.
+    pub(super) fn waits(&self) -> Waits<'_> {
+        match &self.told {
+            None => Waits::Own,
+            Some(Told { lead: Some(lead), .. }) => Waits::For(lead),
+            Some(told) => told.go.get().map_or(Waits::Own, |go| Waits::Until(go.clock.instant)),
+        }
+    }
+
+    /// Takes note of when the phases begin.
+    pub(super) fn goes(&self, go: Go) {
+        if let Some(told) = &self.told {
+            // Nobody says it twice.
+            let _ = told.go.set(go);
+        }
+    }
+
+    /// Returns why the run ends early, once whoever leads it says so.
+    pub(super) async fn stopped(&self) -> String {
+        match self.lead() {
+            Some(lead) => lead.stopped().await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Tells whoever leads of a second.
+    pub(super) fn tell(&self, second: &Progress) {
+        self.lead().into_iter().for_each(|lead| lead.tell(second));
+    }
+
+    fn lead(&self) -> Option<&Lead> {
+        self.told.as_ref()?.lead.as_deref()
     }
 
     /// Tells this run's messages from those of others.
@@ -65,7 +119,8 @@ impl Part {
 
     /// Why the run ends when its phases begin and somebody is not in yet.
     pub(super) fn not_ready(&self) -> String {
-        let start = self.told.as_ref().map_or("", |told| &told.text);
+        let go = self.told.as_ref().and_then(|told| told.go.get());
+        let start = go.map_or("the time", |go| &go.text);
         format!(
             "{} had not let all of its users in at {start}, when the phases begin; let them begin later (`--start-at`), or let users \
              connect faster",
@@ -74,21 +129,28 @@ impl Part {
     }
 
     /// Ends the journal, and says what is to be recorded of the part.
-    pub(super) fn end(&self, elsewhere: u64) -> Option<LoadPart> {
+    pub(super) async fn end(&self, elsewhere: u64, is_whole: bool) -> Option<LoadPart> {
         let told = self.told.as_ref()?;
         let outcome = told.journalist.end();
-        let clock = &told.clock;
+        // A part that has never begun has no clock to speak of, and one that was cut short is put together with none.
+        let go = told.go.get();
+        let led = match (&told.lead, go) {
+            (Some(lead), Some(_)) if is_whole => lead.clocks().await,
+            _ => None,
+        };
+        let clock = go.map(|go| PartClock {
+            machine: go.clock.machine.clone(),
+            monotonic: go.clock.monotonic,
+            wall: go.clock.wall,
+            within: go.clock.within,
+            led,
+        });
         Some(LoadPart {
             number: self.share.number(),
             of: self.share.of(),
             run: told.run,
-            start: told.text.clone(),
-            clock: PartClock {
-                machine: clock.machine.clone(),
-                monotonic: clock.monotonic,
-                wall: clock.wall,
-                within: clock.within,
-            },
+            start: go.map(|go| go.text.clone()).unwrap_or_default(),
+            clock: clock.unwrap_or_default(),
             elsewhere,
             journal: told.journal.clone(),
             journal_bytes: outcome.bytes,
@@ -107,7 +169,7 @@ fn run_of(loaded: &Loaded, order: &Order) -> u32 {
         loaded.source.text,
         loaded.vars,
         scenario.seed,
-        order.text,
+        order.name,
         order.share.of()
     );
     let sum = fnv1a(common.bytes());
@@ -125,7 +187,8 @@ mod tests {
             overrides.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let loaded = scenario::load(Source { name: "f".to_owned(), text }, &overrides, Some(seed)).unwrap();
         let share = Share::parse(share).unwrap();
-        run_of(&loaded, &Order { share, start: SystemTime::UNIX_EPOCH, text: start.to_owned() })
+        let start = (Start::At(SystemTime::UNIX_EPOCH, start.to_owned()), start.to_owned());
+        run_of(&loaded, &Order { share, start: start.0, name: start.1 })
     }
 
     /// Parts of one run know each other's messages, and no others.

@@ -109,7 +109,7 @@ pub async fn run(
                 std::future::pending::<()>().await;
             }
         };
-        watch.follow(fleet, beside, recorder, interrupt).await
+        Box::pin(watch.follow(fleet, beside, recorder, interrupt)).await
     };
     let mut cases = cases.to_vec();
     for case in played.into_inner() {
@@ -132,7 +132,8 @@ pub async fn run(
         flow.users = shared.part.share.count(0, users.unwrap_or(0));
     }
     result.users.requested = shared.users();
-    result.part = shared.part.end(workers.iter().map(|worker| worker.found.tally.elsewhere).sum());
+    let elsewhere = workers.iter().map(|worker| worker.found.tally.elsewhere).sum();
+    result.part = Box::pin(shared.part.end(elsewhere, ending.is_none())).await;
     result.cpu = cpu;
     result.memory = memory;
     result.driver = goose::end(shared.flock.clone()).await;
@@ -155,7 +156,7 @@ pub async fn run(
     signs::mark(&mut result);
     let mut rules = slo::decide(loaded, &shared.plan, &result, &histograms, &cases);
     if !shared.part.share.is_whole() {
-        slo::postpone(loaded, &mut rules);
+        slo::postpone(loaded, &mut rules, "in this part; decided over all parts");
     }
     if let Some(crossed) = crossed {
         // What ended the run was so then, whatever came while it ended.

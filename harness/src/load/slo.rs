@@ -59,8 +59,9 @@ pub(super) fn crossed(
     })
 }
 
-/// In one part of a run, what would be decided by figures of the whole is left open. What is wrong already stays wrong.
-pub(super) fn postpone(loaded: &Loaded, rules: &mut [ThresholdResult]) {
+/// Of one part of a run, or of what is left of one, what would be decided by figures of the whole is left open; `why` says so. What is
+/// wrong already stays wrong.
+pub(super) fn postpone(loaded: &Loaded, rules: &mut [ThresholdResult], why: &str) {
     for rule in rules {
         let place = |threshold: &&Threshold| {
             rule.place == format!("{}:{}:{}", loaded.source.name, threshold.place.0, threshold.place.1)
@@ -80,7 +81,7 @@ pub(super) fn postpone(loaded: &Loaded, rules: &mut [ThresholdResult]) {
         });
         if rule.verdict != ThresholdVerdict::Broken || !is_proven {
             rule.verdict = ThresholdVerdict::Unknown;
-            rule.observed = format!("{} in this part; decided over all parts", rule.observed);
+            rule.observed = format!("{} {why}", rule.observed);
         }
     }
 }

@@ -9,6 +9,7 @@ use sio_oracle::board::Nanos;
 use super::coordinator::tag_of;
 use super::evidence;
 use super::fanout::Places;
+use super::journal::file_name;
 use super::measurements::Measure;
 use super::merge::{Piece, Sums};
 use super::replay::{Clocks, Replayed, replay};
@@ -18,7 +19,7 @@ use super::worker::WorkerResult;
 use crate::client::WireBytes;
 use crate::record::histogram::Interval;
 use crate::record::intervals::tag;
-use crate::record::{LoadPart, LoadResult, LoadViolation, Together};
+use crate::record::{LedClock, LoadPart, LoadResult, LoadViolation, Together};
 use crate::scenario::Loaded;
 use crate::vocab::text::plural;
 
@@ -127,6 +128,9 @@ fn all_of_them(pieces: &[Piece], parts: &[LoadPart]) -> Result<Vec<usize>, Strin
 fn clocks(parts: &[&LoadPart], stated: Option<Duration>) -> Result<Clocks, String> {
     let first = &parts[0].clock;
     let is_one = first.machine.is_some() && parts.iter().all(|part| part.clock.machine == first.machine);
+    if let (false, None, Some(led)) = (is_one, stated, led(parts)) {
+        return Ok(led);
+    }
     let stated = stated.map(|within| Nanos::try_from(within.as_nanos()).unwrap_or(Nanos::MAX / 4));
     let base = |part: &LoadPart| if is_one { part.clock.monotonic } else { part.clock.wall };
     let read = parts.iter().map(|part| part.clock.within).max().unwrap_or(0).saturating_mul(2).max(LEAST);
@@ -145,9 +149,20 @@ fn clocks(parts: &[&LoadPart], stated: Option<Duration>) -> Result<Clocks, Strin
     Ok(Clocks { shifts: parts.iter().map(|part| base(part) - base(parts[0])).collect(), within })
 }
 
+/// The clocks as they were measured while the run went on; none if they were not, of some part.
+fn led(parts: &[&LoadPart]) -> Option<Clocks> {
+    let led: Vec<LedClock> = parts.iter().map(|part| part.clock.led).collect::<Option<_>>()?;
+    // Two parts differ by what is not known of the one and of the other: of the worst two.
+    let mut bounds: Vec<Nanos> = led.iter().map(|led| led.within.clamp(0, Nanos::MAX / 8)).collect();
+    bounds.sort_unstable();
+    let within = bounds.iter().rev().take(2).sum::<Nanos>() + LEAST;
+    Some(Clocks { shifts: led.iter().map(|part| part.origin.saturating_sub(led[0].origin)).collect(), within })
+}
+
 /// Judges the parts as one run.
 pub(super) fn judge(parts: &Parts, loaded: &Loaded, sums: &mut Sums, pieces: &[Piece]) -> Result<LoadResult, String> {
-    let journal = |place: &usize| pieces[*place].folder.join(pieces[*place].load().part.unwrap_or_default().journal);
+    // What a record says of the file's name is not taken for a path.
+    let journal = |place: &usize| pieces[*place].folder.join(file_name(&loaded.scenario.name));
     let journals: Vec<PathBuf> = parts.order.iter().map(journal).collect();
     let paths: Vec<&Path> = journals.iter().map(PathBuf::as_path).collect();
     let fenced = pieces.iter().all(|piece| piece.load().fenced);
@@ -218,5 +233,34 @@ fn retell(sums: &mut Sums, histograms: &[(super::measurements::Key, hdrhistogram
     for (key, histogram) in histograms.iter().filter(|(key, _)| late.contains(&key.measure)) {
         let tag = tag_of(&sums.plan, key);
         sums.intervals.push(Interval { tag, start: Duration::ZERO, length, histogram: histogram.clone() });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::PartClock;
+
+    fn part(machine: &str, led: Option<LedClock>) -> LoadPart {
+        let clock = PartClock { machine: Some(machine.to_owned()), monotonic: 7, wall: 9, within: 1, led };
+        LoadPart { clock, ..LoadPart::default() }
+    }
+
+    /// Clocks that were compared while the run went on need nobody's word.
+    #[test]
+    fn measured_clocks_are_put_onto_that_of_whoever_led() {
+        let led = |origin, within| Some(LedClock { origin, within });
+        let parts = [part("a", led(5, 100)), part("b", led(-20, 300)), part("c", led(0, 200))];
+        let all: Vec<&LoadPart> = parts.iter().collect();
+        let clocks = clocks(&all, None).unwrap();
+        assert_eq!((clocks.shifts, clocks.within), (vec![0, -25, -5], 300 + 200 + LEAST));
+        // One that was not measured leaves all of them unknown; so nobody guesses.
+        let parts = [part("a", led(5, 100)), part("b", None)];
+        let all: Vec<&LoadPart> = parts.iter().collect();
+        assert!(super::clocks(&all, None).unwrap_err().contains("--clocks-within"));
+        assert_eq!(super::clocks(&all, Some(Duration::from_millis(1))).unwrap().shifts, [0, 0]);
+        // One machine has one clock, whatever was measured.
+        let parts = [part("a", led(5, 100)), part("a", led(-20, 300))];
+        assert_eq!(super::clocks(&parts.iter().collect::<Vec<_>>(), None).unwrap().shifts, [0, 0]);
     }
 }

@@ -136,6 +136,8 @@ pub enum EndedBy {
     Refusal,
     /// A threshold that ends the run when it is crossed.
     Threshold,
+    /// Whoever leads the run, or another part of it.
+    Elsewhere,
 }
 
 /// Something that the scenario made go wrong.

@@ -37,6 +37,18 @@ pub struct PartClock {
     pub wall: i64,
     /// Nanoseconds by which these two may be wrong.
     pub within: i64,
+    /// On the clock of whoever led the run, where it was measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub led: Option<LedClock>,
+}
+
+/// Where the beginning of the first phase lies on the clock of whoever led the run. The same clock for all of its parts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct LedClock {
+    /// Nanoseconds by which this part began behind the time that was agreed on; negative if ahead of it.
+    pub origin: i64,
+    /// Nanoseconds by which that may be wrong, at any time of the run.
+    pub within: i64,
 }
 
 /// How a load was put together from parts.

@@ -126,7 +126,7 @@ pub fn interrupted() -> Verdict {
 fn validity_problems(entries: &[Entry]) -> Vec<String> {
     let mut problems = Vec::new();
     for load in loads(entries) {
-        if let (Some(why), EndedBy::Refusal) = (&load.aborted, load.ended_by) {
+        if let (Some(why), EndedBy::Refusal | EndedBy::Elsewhere) = (&load.aborted, load.ended_by) {
             // What else is not decided follows from it.
             problems.push(why.clone());
             continue;

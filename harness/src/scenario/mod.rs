@@ -26,7 +26,7 @@ pub use vars::{Override, Vars};
 use std::sync::Arc;
 
 use diagnostic::Diagnostics;
-use source::Source;
+use source::{Brought, Source};
 use template::Scope;
 
 use crate::secrets;
@@ -69,11 +69,24 @@ pub fn load_recorded(source: Source, overrides: &[Override], seed: Option<u64>) 
     let lowered = match node::parse(&source.text, &mut diagnostics) {
         Some(mut root) => {
             legacy::accept(&mut root);
-            lower::lower(&root, &source, overrides, &mut diagnostics)
+            lower::lower(&root, (&source, None), overrides, &mut diagnostics)
         }
         None => Lowered::nothing(),
     };
     checked(source, lowered, diagnostics, seed)
+}
+
+/// As [`load`], of a file that came from another machine together with all that it reads: no file of this one is looked at.
+pub fn load_brought(source: Source, brought: &Brought, overrides: &[Override], seed: u64) -> Result<Loaded, String> {
+    let mut diagnostics = Diagnostics::of(source.text.as_str());
+    let lowered = match node::parse(&source.text, &mut diagnostics) {
+        Some(mut root) => {
+            legacy::refuse(&mut root, &mut diagnostics);
+            lower::lower(&root, (&source, Some(brought)), overrides, &mut diagnostics)
+        }
+        None => Lowered::nothing(),
+    };
+    checked(source, lowered, diagnostics, Some(seed))
 }
 
 fn checked(
@@ -107,7 +120,7 @@ pub fn parse(source: &Source, overrides: &[Override], diagnostics: &mut Diagnost
     match node::parse(&source.text, diagnostics) {
         Some(mut root) => {
             legacy::refuse(&mut root, diagnostics);
-            lower::lower(&root, source, overrides, diagnostics)
+            lower::lower(&root, (source, None), overrides, diagnostics)
         }
         None => Lowered::nothing(),
     }

@@ -1,9 +1,11 @@
 //! Where scenario files come from: the disk, or the copy inside the binary.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
 use include_dir::{Dir, include_dir};
+use serde::{Deserialize, Serialize};
 
 use self::kind::{Kind, WANTED};
 use crate::guess::{did_you_mean, nearest};
@@ -22,6 +24,23 @@ pub(super) const SCHEMA: &str = include_str!("../../scenarios/sio-bench.schema.j
 pub struct Source {
     pub name: String,
     pub text: String,
+}
+
+/// The files that a scenario reads, by the names that it has for them, where it came with them from another machine.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Brought(BTreeMap<String, String>);
+
+impl Brought {
+    /// Adds one.
+    pub fn add(&mut self, name: &str, text: String) {
+        self.0.insert(name.to_owned(), text);
+    }
+
+    /// Its text. No file of this machine stands in for one that did not come.
+    pub(super) fn text(&self, name: &str) -> Result<String, String> {
+        self.0.get(name).cloned().ok_or_else(|| format!("{name} did not come with the scenario"))
+    }
 }
 
 impl Source {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::diagnostic::Diagnostics;
 use super::node::{Key, Kind, Node, Span};
-use super::source::Source;
+use super::source::{Brought, Source};
 use super::template::{self, Expr};
 use super::vars::Vars;
 use crate::vocab::quantity::{self, Rate};
@@ -13,6 +13,8 @@ use crate::vocab::quantity::{self, Rate};
 pub struct Context<'a> {
     pub diagnostics: &'a mut Diagnostics,
     pub source: &'a Source,
+    /// What came with it; nothing else is read then.
+    pub brought: Option<&'a Brought>,
     pub vars: &'a Vars,
     /// Why the file cannot be run although it is well-formed, with the place.
     pub not_yet: &'a mut Vec<(String, Span)>,

@@ -8,6 +8,8 @@ pub enum Trust {
     System,
     /// Those signed by what is in a PEM file.
     File(std::path::PathBuf),
+    /// The same, of the text of such a file that came with the scenario.
+    Pem(String),
     /// Every one: for a server of one's own.
     Anybody,
 }

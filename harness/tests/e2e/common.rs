@@ -167,11 +167,16 @@ pub struct Running {
 impl Running {
     /// Waits for a progress line that contains `text`.
     pub fn wait_for(&mut self, text: &str) {
+        self.line(text);
+    }
+
+    /// The same, and returns the line.
+    pub fn line(&mut self, text: &str) -> String {
         let mut line = String::new();
         let mut seen = String::new();
         while self.stderr.read_line(&mut line).unwrap() > 0 {
             if line.contains(text) {
-                return;
+                return line;
             }
             seen.push_str(&line);
             line.clear();

@@ -29,6 +29,7 @@ mod left_behind;
 mod live;
 mod lives;
 mod mistakes;
+mod nats;
 mod office;
 mod outages;
 mod outliers;

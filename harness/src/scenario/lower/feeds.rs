@@ -31,7 +31,11 @@ pub(super) fn lower(node: &Node, cx: &mut Context<'_>) -> Option<Feed> {
 /// The rows of a CSV file with a line of headers, beside the scenario.
 fn from_file(node: &Node, cx: &mut Context<'_>) -> Option<Vec<Value>> {
     let name = table::string(node, cx)?;
-    let read = cx.source.beside(&name).and_then(|text| rows(&text).map_err(|problem| format!("{name}: {problem}")));
+    let text = match cx.brought {
+        None => cx.source.beside(&name),
+        Some(brought) => brought.text(&name),
+    };
+    let read = text.and_then(|text| rows(&text).map_err(|problem| format!("{name}: {problem}")));
     read.map_err(|problem| cx.diagnostics.error(node.span.clone(), problem)).ok()
 }
 

@@ -20,7 +20,7 @@ use self::load::{Around, Users, World};
 use super::diagnostic::Diagnostics;
 use super::model::{Scenario, Target};
 use super::node::{Kind, Node, Span};
-use super::source::Source;
+use super::source::{Brought, Source};
 use super::table::{self, Context, Table};
 use super::vars::{Override, Vars};
 
@@ -40,7 +40,12 @@ impl Lowered {
 }
 
 /// Lowers a whole file.
-pub fn lower(root: &Node, source: &Source, overrides: &[Override], diagnostics: &mut Diagnostics) -> Lowered {
+pub fn lower(
+    root: &Node,
+    (source, brought): (&Source, Option<&Brought>),
+    overrides: &[Override],
+    diagnostics: &mut Diagnostics,
+) -> Lowered {
     let vars_node = match &root.kind {
         Kind::Table(entries) => entries.iter().find(|(key, _)| key.name == "vars").map(|(_, node)| node),
         _ => None,
@@ -54,6 +59,7 @@ pub fn lower(root: &Node, source: &Source, overrides: &[Override], diagnostics: 
     let mut cx = Context {
         diagnostics,
         source,
+        brought,
         vars: &vars,
         not_yet: &mut not_yet,
         declared: declared(root),

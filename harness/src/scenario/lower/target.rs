@@ -88,7 +88,16 @@ fn trust(node: &Node, cx: &mut Context<'_>) -> Option<Trust> {
             cx.diagnostics.error(node.span.clone(), "`ca` and `insecure` exclude each other");
             None
         }
-        (Some(file), false) => Some(Trust::File(file.into())),
+        (Some(file), false) => match cx.brought {
+            None => Some(Trust::File(file.into())),
+            Some(brought) => match brought.text(&file) {
+                Ok(text) => Some(Trust::Pem(text)),
+                Err(problem) => {
+                    cx.diagnostics.error(node.span.clone(), problem);
+                    None
+                }
+            },
+        },
         (None, true) => Some(Trust::Anybody),
         (None, false) => Some(Trust::System),
     }

@@ -1,0 +1,198 @@
+//! `sio-bench worker`: takes a part of a run that is led elsewhere, and runs it as far as whoever operates this machine lets it.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Args;
+use tokio::sync::watch;
+
+use super::RunArgs;
+use super::getting_in::GettingIn;
+use super::run::{self, Job};
+use crate::aside::aside;
+use crate::exit::Exit;
+use crate::interrupt::Interrupt;
+use crate::load::{Lead, Order, Share, Start};
+use crate::record::{EndedBy, Entry, loads};
+use crate::remote::bundle::Bundle;
+use crate::remote::bus::Via;
+use crate::remote::desk::Layout;
+use crate::remote::files;
+use crate::remote::line::{self, Line};
+use crate::remote::permit::Permit;
+use crate::remote::wire::{Cut, Id, Kind, State};
+use crate::report::Format;
+use crate::scenario::Loaded;
+use crate::vocab::quantity;
+
+/// Options of `worker`
+#[derive(Args)]
+pub(super) struct WorkerArgs {
+    #[command(flatten)]
+    via: Via,
+
+    /// The run, as its coordinator has printed it (default: the newest that wants workers)
+    #[arg(long, value_name = "ID", value_parser = Id::parse)]
+    run: Option<Id>,
+
+    /// Take this part, counted from 1, instead of any
+    #[arg(long, value_name = "K", value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    slot: Option<u32>,
+
+    #[command(flatten)]
+    permit: Permit,
+
+    /// How long a run is waited for
+    #[arg(long, value_name = "TIME", default_value = "10m", value_parser = quantity::duration)]
+    wait: Duration,
+
+    /// Threads that generate load (default: one less than there are cores)
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    threads: Option<u16>,
+
+    /// Folder for the record of the part (default: runs/<time>-<name>-<part>)
+    #[arg(long, value_name = "FOLDER")]
+    out: Option<PathBuf>,
+
+    /// No progress on standard error
+    #[arg(long, short)]
+    quiet: bool,
+}
+
+/// How the program ends, and why, if that is not in a report.
+type Failed = (Exit, String);
+
+pub(super) fn worker(args: &WorkerArgs) -> Exit {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let done = match runtime {
+        Ok(runtime) => runtime.block_on(work(args)),
+        Err(error) => Err((Exit::NotValid, error.to_string())),
+    };
+    done.unwrap_or_else(|(exit, problem)| {
+        if !problem.is_empty() {
+            run::complain_or_show(&problem);
+        }
+        exit
+    })
+}
+
+async fn work(args: &WorkerArgs) -> Result<Exit, Failed> {
+    let nothing = |problem: String| (Exit::Usage, format!("{problem}; nothing was sent"));
+    if !args.via.is_given() {
+        return Err(nothing("a worker needs the NATS server of its coordinator: --via nats://HOST:4222".to_owned()));
+    }
+    let mut interrupt = Interrupt::listen().map_err(|error| (Exit::NotValid, error.to_string()))?;
+    let handle = line::thread().map_err(|error| (Exit::NotValid, error.to_string()))?;
+    let seated = async {
+        let bus = line::connect(&handle, &args.via).await?;
+        let run = line::find(&bus, args.run.as_ref(), args.wait).await?;
+        let line = Line::join(bus, run, args.slot).await?;
+        Ok::<_, String>(line)
+    };
+    let line = tokio::select! {
+        line = seated => line.map_err(nothing)?,
+        () = interrupt.wait() => return Ok(Exit::Interrupted),
+    };
+    aside(&format!("part {} of {} of run {}", line.number, line.of, line.run));
+    let (lead, end) = Lead::new();
+    let (says, state) = watch::channel(State::Preparing);
+    let stops = end.stop.subscribe();
+    handle.spawn(line.clone().talk(end, state));
+    let part = Part { args, line: &line, says, stops };
+    Box::pin(part.run(lead, &mut interrupt)).await
+}
+
+/// A part that this process has.
+struct Part<'a> {
+    args: &'a WorkerArgs,
+    line: &'a Line,
+    says: watch::Sender<State>,
+    /// Why the run has ended, if it has.
+    stops: watch::Receiver<Option<String>>,
+}
+
+impl Part<'_> {
+    async fn run(&self, lead: Lead, interrupt: &mut Interrupt) -> Result<Exit, Failed> {
+        let job = match self.prepare(lead).await {
+            Ok(job) => job,
+            Err((refuses, why)) => {
+                self.line.leave(&why, refuses).await;
+                return Err((Exit::Usage, format!("{why}; nothing was sent")));
+            }
+        };
+        if let Some(why) = self.stops.borrow().clone() {
+            return Err((Exit::NotValid, why));
+        }
+        let (folder, name) = (job.folder.clone(), job.loaded[0].scenario.name.clone());
+        let executed = run::execute(job, interrupt).await;
+        let (exit, entries) =
+            executed.map_err(|error| (Exit::NotValid, format!("the part could not be recorded: {error}")))?;
+        if !matches!(entries.last(), Some(Entry::Footer(_))) {
+            let why = match exit {
+                Exit::Interrupted => "it was interrupted",
+                Exit::Target => "its target cannot be reached from there",
+                _ => "it could not begin",
+            };
+            self.line.leave(why, false).await;
+            return Ok(exit);
+        }
+        self.says.send_replace(State::Ended { cut: cut(&entries) });
+        run::show(Format::Terminal, &entries, &folder);
+        self.deliver(&folder, &name).await;
+        Ok(exit)
+    }
+
+    /// Reads what is to be run and looks whether that may be; whether it is refused, and why, if not.
+    async fn prepare(&self, lead: Lead) -> Result<Job, (bool, String)> {
+        let gave_up = |why: String| (false, why);
+        let bundle = self.line.bundle().await.map_err(gave_up)?;
+        let loaded = bundle.load().map_err(gave_up)?;
+        let permitted = self.args.permit.check(&bundle, &loaded);
+        permitted.map_err(|why| (true, format!("the operator of this worker does not let it run that: {why}")))?;
+        self.job(&bundle, loaded, lead).map_err(gave_up)
+    }
+
+    fn job(&self, bundle: &Bundle, loaded: Loaded, lead: Lead) -> Result<Job, String> {
+        let (number, of) = (self.line.number, self.line.of);
+        let share = Share::new(number, of).ok_or("it is no part")?;
+        let name = format!("{}-{number}-of-{of}", loaded.scenario.name);
+        let out = self.args.out.clone().unwrap_or_else(|| run::fresh_folder(&name));
+        let run = RunArgs::unseen(PathBuf::from(&bundle.file), &bundle.target, bundle.overrides.clone(), out);
+        let run = RunArgs {
+            getting_in: GettingIn::from_way(&bundle.way)?,
+            seed: Some(bundle.seed),
+            connect_timeout: bundle.connect_timeout.map(Duration::from_millis),
+            part: Some(share),
+            workers: self.args.threads,
+            quiet: self.args.quiet,
+            ..run
+        };
+        let mut job = run::prepare_loaded(&run, vec![loaded], |_| {})?;
+        job.part = Some(Order { share, start: Start::Told(Arc::new(lead)), name: self.line.run.to_string() });
+        Ok(job)
+    }
+
+    /// Brings the part to the coordinator; here it stays in any case.
+    async fn deliver(&self, folder: &Path, scenario: &str) {
+        let layout = Layout { folder: folder.to_owned(), scenario: scenario.to_owned() };
+        let paths: Vec<(Kind, PathBuf)> =
+            Kind::ALL.iter().map(|kind| (*kind, folder.join(layout.name(*kind)))).collect();
+        let files: Vec<(Kind, &Path)> = paths.iter().map(|(kind, path)| (*kind, path.as_path())).collect();
+        let line = self.line;
+        match files::deliver(&line.bus, &line.run, &line.worker, &files).await {
+            Ok(()) => aside("the coordinator has the part, and judges the run"),
+            Err(why) => aside(&format!(
+                "{why}; the part stays in {}\n  where all {} parts are together, `sio-bench report PART... --merge FOLDER` judges the run",
+                folder.display(),
+                line.of
+            )),
+        }
+    }
+}
+
+/// Why a load ended early of its own accord.
+fn cut(entries: &[Entry]) -> Option<Cut> {
+    let load = loads(entries).find(|load| load.aborted.is_some() && load.ended_by != EndedBy::Elsewhere)?;
+    Some(Cut { why: load.aborted.clone().unwrap_or_default(), by: load.ended_by })
+}
