@@ -167,8 +167,9 @@ impl Span<'_> {
         let label = if act.wrong { format!("✘ {}", act.says) } else { act.says.clone() };
         let length = LETTER * label.chars().count() as f64;
         let places = [("start", right, right), ("end", from - 8.0, from - 8.0 - length)];
+        // On the left stand the names of the lanes.
         let is_free = |begin: f64| {
-            begin >= 0.0
+            begin >= self.frame.left
                 && begin + length <= self.frame.width
                 && taken.iter().all(|(from, to)| begin > *to || begin + length < *from)
         };
@@ -225,5 +226,19 @@ mod tests {
         }
         assert!(!svg.contains("NaN") && !svg.contains("<1>"), "{svg}");
         assert_eq!(render("x", &[]), "");
+    }
+
+    /// Where two messages came at nearly one time at the left end, the second's words lay over the name of the lane.
+    #[test]
+    fn no_words_lie_over_the_name_of_a_lane() {
+        let act = |from: f64| LaneAct { from, to: None, says: "message 1".to_owned(), arrived: true, wrong: false };
+        let lanes = [Lane { name: "user 9".to_owned(), stays: Vec::new(), acts: [0.0, 0.01, 1.0].map(act).to_vec() }];
+        let svg = render("x", &lanes);
+        let begins = svg.split("<text class=\"say\" x=\"").skip(1).map(|text| {
+            let x: f64 = text.split('"').next().unwrap().parse().unwrap();
+            if text.contains("text-anchor=\"end\">message") { x - LETTER * 9.0 } else { x }
+        });
+        let begins: Vec<_> = begins.collect();
+        assert!(begins.len() > 3 && begins.iter().all(|begin| *begin >= FRAMES[1].left), "{begins:?}");
     }
 }
