@@ -166,17 +166,22 @@ impl<'a> Watch<'a> {
                 () = interrupt.wait() => control.abort(INTERRUPTED),
             }
         }
-        while let Ok(snapshot) = self.snapshots.try_recv() {
-            self.keep(&snapshot);
-        }
         let [before, open, end] = grown.get();
         let own = Growth { before: before.0, open: open.0, end: end.0 };
         let target = Growth { before: before.1, open: open.1, end: end.1 };
         (cpu.get(), Memory { own, target })
     }
 
+    /// Keeps the last words of all workers. They measure until their users are gone, and one snapshot more may fall into the goodbyes.
+    pub(super) fn keep_rest<'b>(&mut self, last: impl Iterator<Item = &'b Snapshot>) {
+        while let Ok(snapshot) = self.snapshots.try_recv() {
+            self.keep(&snapshot);
+        }
+        last.for_each(|snapshot| self.keep(snapshot));
+    }
+
     /// Adds the histograms of a snapshot to the sums and to the log.
-    pub(super) fn keep(&mut self, snapshot: &Snapshot) {
+    fn keep(&mut self, snapshot: &Snapshot) {
         let now = self.origin.map_or(Duration::ZERO, |origin| clock::now().saturating_duration_since(origin));
         for (key, histogram) in &snapshot.histograms {
             self.histograms.add(key.clone(), histogram);

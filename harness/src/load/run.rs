@@ -119,9 +119,7 @@ pub async fn run(
     let ending = shared.control.ending();
     let workers = join_workers(threads).await?;
     tracing::info!("the workers have ended");
-    for worker in &workers {
-        watch.keep(&worker.snapshot);
-    }
+    watch.keep_rest(workers.iter().map(|worker| &worker.snapshot));
     let places = result::places(&shared.plan, &workers);
     watch.keep_places(&places);
     let crossed = watch.crossed.take();

@@ -1,7 +1,8 @@
 //! The real program: what it prints and how it ends.
 use std::process::{Command, Output};
+use std::time::Duration;
 
-use crate::common::{Place, code, has_node, is_sound, redactions, scenario, shipped, stderr, stdout};
+use crate::common::{Place, code, has_node, is_sound, listen, redactions, scenario, shipped, stderr, stdout};
 use hdrhistogram::Histogram;
 use hdrhistogram::serialization::Deserializer;
 use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry};
@@ -86,6 +87,40 @@ fn the_interval_log_holds_every_delivery() {
     assert_eq!(sum.max(), steady["latency"]["delivery"]["max"].as_u64().unwrap());
     let hgrm = std::fs::read_to_string(place.out().join("tell.delivery.hgrm")).unwrap();
     assert!(hgrm.contains(&format!("Total count    = {:12}]", sum.len())), "{hgrm}");
+}
+
+const SLOW_GOODBYE: &str = r#"
+name = "slow"
+[users.u]
+count = 2
+transport = "polling"
+[traffic.t]
+from = "u"
+rate = "40/s"
+arrivals = "even"
+emit = ["message-with-ack", "${payload}"]
+ack = true
+[[phase]]
+name = "steady"
+for = "1500ms"
+"#;
+
+/// Goodbyes that take more than a second: what was measured in the last one is there all the same.
+#[test]
+#[expect(clippy::disallowed_methods, reason = "nothing is waited for: the server is slow")]
+fn nothing_that_was_measured_is_lost_while_users_say_goodbye() {
+    let url = listen(|server| {
+        server.of("/").on_connection(|socket| {
+            socket.on("message-with-ack", |_, event| event.ack(event.args.clone()));
+            socket.on_disconnect(|_, _| std::thread::sleep(Duration::from_millis(1_200)));
+        });
+    });
+    let place = Place::new();
+    std::fs::write(place.path().join("slow.toml"), SLOW_GOODBYE).unwrap();
+    let output = place.run(&["run", "slow.toml", "--target", &url, "--out", "out", "--quiet"]);
+    assert!(is_sound(output.status.code(), &stdout(&output)), "{}{}", stdout(&output), stderr(&output));
+    let traffic = &place.entry("load")["traffic"][0];
+    assert_eq!(traffic["latency"]["ack"]["count"], traffic["counts"]["sent"], "{traffic}");
 }
 
 /// Standard base64, as `.hlog` files use it.
