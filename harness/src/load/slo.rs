@@ -8,7 +8,8 @@ use super::measurements::Measure;
 use super::plan::Plan;
 use super::result::Histograms;
 use crate::record::{
-    CaseResult, CaseVerdict, Counts, Iterations, LoadResult, ThresholdResult, ThresholdVerdict, WorkerTime,
+    CaseResult, CaseVerdict, Counts, Iterations, LoadResult, ThresholdKind, ThresholdResult, ThresholdVerdict,
+    WorkerTime,
 };
 use crate::scenario::Loaded;
 use crate::scenario::model::{Count, Latency, Limit, Metric, Stat, Threshold};
@@ -53,9 +54,9 @@ pub(super) fn crossed(
     let judge = Judge { plan, load, histograms, cases: &[] };
     let due = |rule: &&Threshold| rule.ends_run.is_some_and(|from| after >= from);
     loaded.scenario.slo.iter().filter(due).find_map(|rule| {
-        let value = judge.value(rule).ok()?;
-        let crossed = rule.limit.holds(value.number) == Some(false) && value.remark.is_none();
-        crossed.then(|| judge.decide(loaded, rule))
+        let value = judge.value(rule).ok().filter(|value| value.remark.is_none())?;
+        let result = judge.decide(loaded, rule);
+        (rule.limit.holds(value.number) == Some(false) && result.verdict == ThresholdVerdict::Broken).then_some(result)
     })
 }
 
@@ -129,6 +130,15 @@ impl Judge<'_> {
             }
             observed = format!("{observed}, of which {} whatever servers there are", show(&rule.metric, certain));
         }
+        if let Some((without, own)) = self.without_own_delay(rule).filter(|_| verdict == ThresholdVerdict::Broken)
+            && rule.limit.holds(without) == Some(true)
+        {
+            verdict = ThresholdVerdict::Unknown;
+            observed = format!(
+                "{observed}, of which up to {} may be this machine's: sio-bench itself was so late",
+                text::time(own)
+            );
+        }
         loaded.threshold_result(rule, observed, verdict)
     }
 
@@ -147,6 +157,22 @@ impl Judge<'_> {
             Count::Misdelivered => Some(counts.misdelivered.saturating_sub(counts.misdelivered_across) as f64),
             _ => None,
         }
+    }
+
+    /// A latency without what sio-bench itself may have added to it, and how much that is: how late it sent, and how long what had come
+    /// waited to be read, at the same percentile. The latter is in no latency. It shows how long whatever runs here waits for a core, and a
+    /// target on the same machine does so, too.
+    fn without_own_delay(&self, rule: &Threshold) -> Option<(f64, f64)> {
+        if !rule.metric.is_latency() || rule.metric.about() == ThresholdKind::Generator {
+            return None;
+        }
+        let of_own = |metric| {
+            let own = Threshold { metric, users: None, ..rule.clone() };
+            self.value(&own).map_or(0.0, |value| value.number)
+        };
+        let own = of_own(Metric::GeneratorLate) + of_own(Metric::GeneratorReadDelay);
+        let value = self.value(rule).ok()?;
+        Some((value.number - own, own))
     }
 
     fn value(&self, rule: &Threshold) -> Result<Value, Nothing> {
@@ -314,6 +340,11 @@ mod tests {
 
     /// What comes of the rules of a load with these counts, and so many deliveries of a millisecond.
     fn decided(rules: &str, counts: Counts, deliveries: u64) -> Vec<(ThresholdVerdict, String)> {
+        decided_with(rules, counts, deliveries, 1)
+    }
+
+    /// The same, where sio-bench was so many nanoseconds late in sending, and as many in reading.
+    fn decided_with(rules: &str, counts: Counts, deliveries: u64, late: u64) -> Vec<(ThresholdVerdict, String)> {
         let text = format!(
             "name = \"x\"\n[users.u]\ncount = 2\n[traffic.t]\nfrom = \"u\"\nrate = \"1/s\"\nemit = [\"say\", \"${{payload}}\"]\n\
              delivers_to = {{ event = \"say\", rooms = [] }}\n[[phase]]\nname = \"p\"\nfor = \"1s\"\n[slo]\nthresholds = [{rules}]\n"
@@ -323,8 +354,11 @@ mod tests {
         let mut histograms = Histograms::default();
         let mut times = empty();
         (0..deliveries).for_each(|_| record(&mut times, 1_000_000));
-        histograms
-            .add(super::super::measurements::Key { measure: Measure::Delivery, of: 0, phase: 0, users: 0 }, &times);
+        let key = |measure| super::super::measurements::Key { measure, of: 0, phase: 0, users: 0 };
+        histograms.add(key(Measure::Delivery), &times);
+        let mut own = empty();
+        record(&mut own, late);
+        [Measure::Late, Measure::Read].into_iter().for_each(|measure| histograms.add(key(measure), &own));
         let traffic = vec![TrafficResult { name: "t".to_owned(), counts, ..TrafficResult::default() }];
         let users = Users { requested: 2, ..Users::default() };
         let load = LoadResult { users, traffic, ..LoadResult::default() };
@@ -359,5 +393,18 @@ mod tests {
         let [(_, few), (_, enough)] =
             [50, 100].map(|count| decided(r#""t.delivery p99 < 1s""#, Counts::default(), count).remove(0));
         assert_eq!((few.as_str(), enough.as_str()), ("1.00 ms (of 50 samples; p99 needs 100)", "1.00 ms"));
+    }
+
+    /// A machine without a core for anybody makes everything late, and nobody knows who is slow.
+    #[test]
+    fn what_sio_bench_itself_may_have_added_breaks_no_threshold() {
+        let decide = |rule: &str, late| decided_with(rule, Counts::default(), 1_000, late).remove(0);
+        let (verdict, observed) = decide(r#""t.delivery p99 < 500us""#, 300_000);
+        assert_eq!(verdict, ThresholdVerdict::Unknown, "{observed}");
+        assert_eq!(observed, "1.00 ms, of which up to 0.60 ms may be this machine's: sio-bench itself was so late");
+        let (verdict, observed) = decide(r#""t.delivery p99 < 500us""#, 200_000);
+        assert_eq!((verdict, observed.as_str()), (ThresholdVerdict::Broken, "1.00 ms"), "600 us are not explained");
+        assert_eq!(decide(r#""t.delivery p99 < 2ms""#, 300_000).0, ThresholdVerdict::Holds);
+        assert_eq!(decide(r#""generator.late p99 < 100us""#, 300_000).0, ThresholdVerdict::Broken);
     }
 }

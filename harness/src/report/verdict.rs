@@ -188,7 +188,8 @@ fn validity_problems(entries: &[Entry]) -> Vec<String> {
                  or less load, or say with a threshold over `generator.late` how late is fine"
             ));
             problems.extend(cause(load));
-        } else if broken(entries, ThresholdKind::Generator).next().is_some() {
+        } else if broken(entries, ThresholdKind::Generator).next().is_some() || is_open_for_want_of_time(entries, load)
+        {
             problems.extend(cause(load));
         }
         if load.negative > 0 {
@@ -209,6 +210,15 @@ fn validity_problems(entries: &[Entry]) -> Vec<String> {
     });
     problems.extend(unknown);
     problems
+}
+
+/// Whether a figure is not decided, and sio-bench was late: it may be the reason.
+fn is_open_for_want_of_time(entries: &[Entry], load: &LoadResult) -> bool {
+    let is_open = |entry: &Entry| {
+        matches!(entry, Entry::Threshold(rule) if rule.scenario == load.scenario
+            && rule.about == ThresholdKind::Figures && rule.verdict == ThresholdVerdict::Unknown)
+    };
+    suffers(load) && entries.iter().any(is_open)
 }
 
 /// Whether others have the rest of the run.
