@@ -1,6 +1,6 @@
 //! One run on several machines: a coordinator and its workers, and what they say to each other over NATS.
 //!
-//! The coordinator gives out the parts of a run ([`desk`]), each worker takes one ([`line`]), and both say again and again how things
+//! The coordinator gives out the parts of a run ([`desk`]), each worker takes one ([`mod@line`]), and both say again and again how things
 //! stand ([`wire`]), so a message that is lost is no harm. What is asked is answered, or asked again, until a deadline ([`bus`]). Everything
 //! that comes in is somebody else's: it is small, or it is refused, and no name in it is the name of a file.
 
