@@ -111,7 +111,7 @@ impl Via {
             .request_timeout(Some(PATIENCE))
             .ping_interval(Duration::from_secs(10))
             .client_capacity(WAITING)
-            .subscription_capacity(WAITING * 4)
+            .subscription_capacity(WAITING)
             .reconnect_delay_callback(|_| AGAIN)
             .require_tls(server.scheme() == "tls");
         let trust = self.ca.clone().map_or(Trust::System, Trust::File);

@@ -13,9 +13,10 @@ use crate::vocab::INTERRUPTED;
 
 /// How long the others may take to let their users in, from when the first part has.
 const READY: Duration = Duration::from_secs(30);
-/// How long parts may take to come in when the run has ended early; those of a run that came to its end take what they take, as long as
-/// they move.
+/// How long parts may take to come in when the run has ended early.
 const STOPPED: Duration = Duration::from_secs(10);
+/// One that is on its way then is waited for as long as a piece comes within so long.
+const MOVING: Duration = Duration::from_secs(5);
 /// A worker that brings nothing for so long, when all it has to do is to bring its files.
 const STUCK: Duration = Duration::from_secs(30);
 /// A worker that says nothing for so long, while the broker is there, is lost.
@@ -292,7 +293,13 @@ impl Desk {
             },
         };
         match incoming.take(head.at, bytes) {
-            Ok(at) => Answer::Taken { at },
+            Ok(at) => {
+                // What moves is waited for.
+                if let Stage::Collecting { until } = &mut self.stage {
+                    *until = (*until).max(now + MOVING);
+                }
+                Answer::Taken { at }
+            }
             Err(why) => Answer::Refused { why },
         }
     }

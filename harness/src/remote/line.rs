@@ -210,7 +210,7 @@ impl Line {
         let second = end.second.borrow().clone();
         let second = (!second.phase.is_empty()).then_some(second);
         let beat = Beat { worker: self.worker.clone(), state, second };
-        self.bus.say(wire::subject(&self.run, About::Beats), wire::encode(&beat)).await;
+        self.bus.say(wire::subject(&self.run, About::Beats), beat.encode()).await;
     }
 
     /// Takes a notice; whether it says something new.

@@ -192,6 +192,19 @@ pub struct Beat {
     pub second: Option<Progress>,
 }
 
+impl Beat {
+    /// As bytes. That a worker is there matters more than what a second of hundreds of measures had: a message that is too long would be
+    /// taken for none.
+    pub fn encode(mut self) -> Vec<u8> {
+        let bytes = encode(&self);
+        if bytes.len() <= LONGEST {
+            return bytes;
+        }
+        self.second = None;
+        encode(&self)
+    }
+}
+
 /// How far a worker is.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "is", rename_all = "snake_case")]
@@ -371,6 +384,16 @@ mod tests {
         assert_eq!(decode_chunk(&encode_chunk(&head, &bytes)), None);
         assert_eq!(words("a\u{1b}[2Jb\n"), "a[2Jb");
         assert_eq!(words(&"x".repeat(1_000)).chars().count(), MOST_WORDS + 1);
+    }
+
+    #[test]
+    fn a_worker_is_heard_of_however_much_it_measures() {
+        let latency = (0..2_000).map(|number| (format!("step {number}"), crate::record::Summary::default())).collect();
+        let second = Some(Progress { latency, ..Progress::default() });
+        let beat = Beat { worker: Id::fresh(), state: State::Going, second };
+        assert_eq!(decode::<Beat>(&encode(&beat)), None);
+        let heard: Beat = decode(&beat.clone().encode()).unwrap();
+        assert_eq!((heard.worker, heard.state, heard.second), (beat.worker, State::Going, None));
     }
 
     /// A name goes into subjects and onto command lines.

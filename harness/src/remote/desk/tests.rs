@@ -223,6 +223,23 @@ fn every_wait_has_an_end() {
     assert!(scene.why().contains("did not come to an end"), "{}", scene.why());
 }
 
+/// Of a run that has ended early, what is on its way is waited for, and nothing else.
+#[test]
+fn a_large_part_is_waited_for_as_long_as_it_moves() {
+    let (mut scene, workers) = Scene::going(2);
+    scene.desk.fail(EndedBy::Elsewhere, "why".to_owned(), scene.now);
+    let mut at = 0;
+    for _ in 0..20 {
+        let head = ChunkHead { worker: workers[0].clone(), kind: Kind::Journal, at, crc: crc(b"abc") };
+        at += 3;
+        assert_eq!(scene.desk.chunk(&head, b"abc", scene.now), Answer::Taken { at });
+        scene.now += MOVING / 2;
+        assert!(scene.desk.outcome(scene.now).is_none());
+    }
+    scene.now += MOVING;
+    assert_eq!(scene.desk.outcome(scene.now).unwrap().delivered, [0; 0]);
+}
+
 #[test]
 fn a_worker_that_refuses_makes_room_for_another() {
     let mut scene = Scene::new(1);
