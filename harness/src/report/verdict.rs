@@ -9,7 +9,7 @@ use super::unruled::{Unruled, unruled};
 use crate::exit::Exit;
 use crate::record::{
     CaseVerdict, Counts, EndedBy, Entry, LoadPart, LoadResult, ThresholdKind, ThresholdResult, ThresholdVerdict,
-    WorkerTime, loads,
+    TrafficResult, WorkerTime, loads,
 };
 use crate::vocab::INTERRUPTED;
 
@@ -153,6 +153,7 @@ fn validity_problems(entries: &[Entry]) -> Vec<String> {
                 upset.says, upset.second
             )
         }));
+        problems.extend(load.traffic.iter().filter_map(lacks_latencies));
         problems.extend(unwritten(load));
         problems.extend(under_way_at_the_end(load));
         problems.extend(across_servers(entries, load));
@@ -210,6 +211,21 @@ fn validity_problems(entries: &[Entry]) -> Vec<String> {
     });
     problems.extend(unknown);
     problems
+}
+
+/// Why the latencies of a traffic are not those of all its deliveries: sio-bench has lost some.
+fn lacks_latencies(traffic: &TrafficResult) -> Option<String> {
+    let measured = traffic.phases.iter().filter(|phase| phase.measured).map(|phase| phase.counts);
+    let came: u64 = measured.map(|counts| counts.delivered + counts.may_delivered + counts.volatile_delivered).sum();
+    let known = traffic.latency.get("delivery")?.count;
+    (known < came).then(|| {
+        format!(
+            "the latencies of {} are those of only {} of {}: sio-bench has lost some, which is an error of its own",
+            traffic.name,
+            count(known),
+            plural(came, "delivery")
+        )
+    })
 }
 
 /// Whether a figure is not decided, and sio-bench was late: it may be the reason.
@@ -488,7 +504,7 @@ fn successes(entries: &[Entry]) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::{Summary, TrafficResult, Users};
+    use crate::record::{PhaseResult, Summary, Users};
 
     fn load(counts: Counts, busy: f64) -> Vec<Entry> {
         let traffic = TrafficResult { name: "t".to_owned(), counts, ..TrafficResult::default() };
@@ -524,6 +540,24 @@ mod tests {
         volatile_delivered: 0,
         may_delivered: 1,
     };
+
+    /// An instrument that has lost part of what it read says so itself.
+    #[test]
+    fn latencies_that_are_not_all_there_are_not_valid() {
+        let verdict = |known| {
+            let mut entries = load(GOOD, 0.5);
+            let Entry::Load(load) = &mut entries[0] else { unreachable!("it is a load") };
+            let phase = PhaseResult { measured: true, counts: GOOD, ..PhaseResult::default() };
+            load.traffic[0].phases = vec![PhaseResult { measured: false, ..phase.clone() }, phase];
+            let summary = Summary { count: known, ..Summary::default() };
+            load.traffic[0].latency = [("delivery".to_owned(), summary)].into_iter().collect();
+            judge(&entries)
+        };
+        assert_eq!(verdict(31).exit, Exit::Passed, "30 that were owed, and one that may have been");
+        let lacking = verdict(30);
+        assert_eq!(lacking.exit, Exit::NotValid);
+        assert!(lacking.sentence.contains("of t are those of only 30 of 31 deliveries"), "{}", lacking.sentence);
+    }
 
     /// Who refuses is there: it is not lost, and no figure was measured.
     #[test]
