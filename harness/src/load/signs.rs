@@ -55,3 +55,53 @@ pub(super) fn mark(load: &mut LoadResult) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::{Counts, LoadViolation, TrafficResult};
+
+    /// The summaries of a load in which so much was wrong on one server, and so much more may be another's.
+    fn marked(signs: &[&str], counts: &[Counts]) -> Vec<String> {
+        let violation = |measure: &str| LoadViolation {
+            measure: measure.to_owned(),
+            summary: measure.to_owned(),
+            ..LoadViolation::default()
+        };
+        let mut load = LoadResult {
+            signs: signs.iter().map(|sign| (*sign).to_owned()).collect(),
+            traffic: counts
+                .iter()
+                .map(|counts| TrafficResult { counts: *counts, ..TrafficResult::default() })
+                .collect(),
+            violations: ["missing", "duplicate", "out_of_order", "misdelivered"].map(violation).to_vec(),
+            ..LoadResult::default()
+        };
+        mark(&mut load);
+        load.violations.into_iter().map(|violation| violation.summary).collect()
+    }
+
+    #[test]
+    fn only_what_several_servers_may_explain_is_not_decided() {
+        let across = Counts {
+            out_of_order: 2,
+            out_of_order_across: 2,
+            misdelivered: 3,
+            misdelivered_across: 3,
+            ..Counts::default()
+        };
+        let own = Counts { out_of_order: 1, ..Counts::default() };
+        let foreign = Counts { misdelivered: 1, ..Counts::default() };
+        let none = ["missing", "duplicate", "out_of_order", "misdelivered"];
+        assert_eq!(marked(&[], &[across]), none);
+        let says = |undecided: [bool; 4]| {
+            none.iter()
+                .zip(undecided)
+                .map(|(name, open)| format!("{}{name}", if open { "not decided: " } else { "" }))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(marked(&["two names"], &[across]), says([true, false, true, true]));
+        assert_eq!(marked(&["two names"], &[across, own]), says([true, false, false, true]));
+        assert_eq!(marked(&["two names"], &[across, foreign]), says([true, false, true, false]));
+    }
+}

@@ -335,7 +335,7 @@ fn show(metric: &Metric, value: f64) -> String {
 mod tests {
     use super::*;
     use crate::record::histogram::{empty, record};
-    use crate::record::{Counts, TrafficResult, Users};
+    use crate::record::{Counts, Growth, Memory, Recovery, TrafficResult, Users};
     use crate::scenario::{self, source::Source};
 
     /// What comes of the rules of a load with these counts, and so many deliveries of a millisecond.
@@ -406,5 +406,100 @@ mod tests {
         assert_eq!((verdict, observed.as_str()), (ThresholdVerdict::Broken, "1.00 ms"), "600 us are not explained");
         assert_eq!(decide(r#""t.delivery p99 < 2ms""#, 300_000).0, ThresholdVerdict::Holds);
         assert_eq!(decide(r#""generator.late p99 < 100us""#, 300_000).0, ThresholdVerdict::Broken);
+    }
+
+    /// What comes of rules over a load that has something of everything; each value is told from all others.
+    fn of_everything(rules: &str, phase: &str) -> Vec<(ThresholdVerdict, String)> {
+        let text = format!(
+            "name = \"x\"\n[users.u]\ncount = 2\n[traffic.other]\nfrom = \"u\"\nrate = \"1/s\"\nemit = [\"a\", \"${{payload}}\"]\nack = true\n\
+             [traffic.t]\nfrom = \"u\"\nrate = \"1/s\"\nemit = [\"say\", \"${{payload}}\"]\n\
+             delivers_to = {{ event = \"say\", rooms = [] }}\n[[phase]]\nname = \"warm\"\nfor = \"1s\"\nmeasured = false\n\
+             [[phase]]\nname = \"{phase}\"\nfor = \"1s\"\n[slo]\nthresholds = [{rules}]\n"
+        );
+        let loaded = scenario::load(Source { name: "t".to_owned(), text }, &[], None).unwrap();
+        let plan = Plan::new(&loaded.scenario, 1).unwrap();
+        let mut histograms = Histograms::default();
+        let mut add = |measure, of, phase, millis: u64| {
+            let mut times = empty();
+            record(&mut times, millis * 1_000_000);
+            histograms.add(super::super::measurements::Key { measure, of, phase, users: 0 }, &times);
+        };
+        add(Measure::Delivery, 0, 1, 90);
+        add(Measure::Delivery, 1, 0, 80);
+        add(Measure::Delivery, 1, 1, 20);
+        add(Measure::Upgrade, 0, 0, 40);
+        let traffic = |name: &str| TrafficResult { name: name.to_owned(), ..TrafficResult::default() };
+        let recovery = |asked, recovered| Recovery { asked, recovered };
+        let load = LoadResult {
+            users: Users {
+                requested: 10,
+                connected: 8,
+                failed: 2,
+                disconnected: 3,
+                interrupted: 1,
+                ..Users::default()
+            },
+            iterations: [("f".to_owned(), Iterations { begun: 10, failed: 4, ..Iterations::default() })].into(),
+            traffic: vec![traffic("other"), traffic("t")],
+            worker_time: vec![WorkerTime { busy: 0.5, waited: 0.1 }, WorkerTime { busy: 0.2, waited: 0.3 }],
+            recovery: [("warm".to_owned(), recovery(2, 2)), (phase.to_owned(), recovery(8, 4))].into(),
+            memory: Memory { target: Growth { before: Some(0), open: Some(8 << 20), end: None }, ..Memory::default() },
+            ..LoadResult::default()
+        };
+        let case = |requirement: &str, verdict| {
+            serde_json::from_value::<CaseResult>(serde_json::json!({
+                "id": "a/b", "scenario": "a", "title": "b", "place": "", "requirement": requirement, "verdict": verdict, "millis": 1.0
+            }))
+            .unwrap()
+        };
+        let cases = [case("RM-01", "pass"), case("RM-01", "fail"), case("RM-02", "fail"), case("RM-01", "pass")];
+        let decided = decide(&loaded, &plan, &load, &histograms, &cases);
+        decided.into_iter().map(|rule| (rule.verdict, rule.observed)).collect()
+    }
+
+    #[test]
+    fn each_measure_has_its_own_value() {
+        for (rule, observed) in [
+            ("generator.cpu < 90%", "50.00 %"),
+            ("generator.cpu_wait < 90%", "30.00 %"),
+            // Of ten users and ten iterations, 2 + 3 + 1 + 4.
+            ("errors < 90%", "50.00 %"),
+            ("recovered >= 10%", "60.00 %"),
+            ("recovered >= 10% in steady", "50.00 %"),
+            ("target.memory < 90MB", "1.05 MB"),
+            ("case RM-01 >= 10%", "66.67 %"),
+            ("t.delivery max < 1s", "20.0 ms"),
+            ("t.delivery max < 1s in warm", "80.0 ms"),
+            ("upgrade max < 1s", "40.0 ms"),
+        ] {
+            let (verdict, found) = of_everything(&format!("\"{rule}\""), "steady").remove(0);
+            assert_eq!((verdict, found.as_str()), (ThresholdVerdict::Holds, observed), "{rule}");
+        }
+        assert_eq!(of_everything("\"case RM-09 >= 10%\"", "steady")[0].1, "no such case was played");
+        assert_eq!(of_everything("\"upgrade max < 1s in steady\"", "steady")[0].1, "no samples");
+        assert!(of_everything("\"capacity >= 10/s\"", "steady").is_empty(), "a run alone knows nothing of it");
+    }
+
+    /// A part of a run leaves open what the whole decides, and keeps what can only become more.
+    #[test]
+    fn a_part_postpones_all_but_what_is_wrong_for_good() {
+        let rules =
+            r#""t.missing = 0", "t.duplicate = 0", "t.unanswered = 0", "t.delivery p50 < 1us", "t.misdelivered >= 5""#;
+        let text = format!(
+            "name = \"x\"\n[users.u]\ncount = 2\n[traffic.t]\nfrom = \"u\"\nrate = \"1/s\"\nemit = [\"say\", \"${{payload}}\"]\n\
+             delivers_to = {{ event = \"say\", rooms = [] }}\n[[phase]]\nname = \"p\"\nfor = \"1s\"\n[slo]\nthresholds = [{rules}]\n"
+        );
+        let loaded = scenario::load(Source { name: "t".to_owned(), text }, &[], None).unwrap();
+        let results = |verdict| {
+            let of = |rule: &Threshold| loaded.threshold_result(rule, "7".to_owned(), verdict);
+            let mut results: Vec<_> = loaded.scenario.slo.iter().map(of).collect();
+            postpone(&loaded, &mut results, "in this part");
+            results.into_iter().map(|rule| (rule.verdict, rule.observed)).collect::<Vec<_>>()
+        };
+        let open = (ThresholdVerdict::Unknown, "7 in this part".to_owned());
+        assert_eq!(results(ThresholdVerdict::Holds), vec![open.clone(); 5]);
+        let wrong = (ThresholdVerdict::Broken, "7".to_owned());
+        let expected = [wrong.clone(), wrong, open.clone(), open.clone(), open];
+        assert_eq!(results(ThresholdVerdict::Broken), expected);
     }
 }
