@@ -15,9 +15,10 @@ use crate::wire::frame::{Frame, Messages};
 use crate::wire::http1;
 use crate::{record, scenario};
 
-const FORMATS: [Format; 10] = [
+const FORMATS: [Format; 11] = [
     Format::Terminal,
     Format::Jsonl,
+    Format::Json,
     Format::Junit,
     Format::Tap,
     Format::Sarif,

@@ -115,7 +115,7 @@ enum Command {
         #[arg(value_name = "RUN", required = true)]
         runs: Vec<PathBuf>,
 
-        /// Shape: terminal, jsonl, junit, tap, sarif, markdown, github, badge, csv, openmetrics
+        /// Shape: terminal, jsonl, json, junit, tap, sarif, markdown, github, badge, csv, openmetrics
         #[arg(long, value_name = "FORMAT", default_value = "terminal")]
         format: crate::report::Format,
 
@@ -235,7 +235,7 @@ struct RunArgs {
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
 
-    /// What goes to standard output: terminal, junit, markdown, jsonl, csv, openmetrics, tap, sarif, github, badge
+    /// What goes to standard output: terminal, junit, markdown, jsonl, json, csv, openmetrics, tap, sarif, github, badge
     #[arg(long, value_name = "FORMAT", default_value = "terminal")]
     format: crate::report::Format,
 

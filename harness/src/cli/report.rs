@@ -106,7 +106,8 @@ pub(super) fn report(runs: &[PathBuf], format: Format, baseline: Option<&Path>) 
 
 fn try_report(runs: &[PathBuf], format: Format, baseline: Option<&Path>) -> Result<(), String> {
     // The record itself is shown whole.
-    let read = if format == Format::Jsonl || format == Format::Csv { record::read } else { record::read_for_report };
+    let is_whole = matches!(format, Format::Jsonl | Format::Json | Format::Csv);
+    let read = if is_whole { record::read } else { record::read_for_report };
     let before = baseline.map(read).transpose()?;
     for run in runs {
         let mut entries = read(run)?;

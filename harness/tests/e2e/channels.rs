@@ -98,6 +98,7 @@ fn a_run_is_told_in_the_shape_that_is_asked_for() {
         ("junit", ["<testsuite", "tell.missing = 0"]),
         ("markdown", ["### A run of", "owed deliveries"]),
         ("jsonl", ["{\"type\":\"header\"", "\"type\":\"footer\""]),
+        ("json", ["[\n{\"type\":\"header\"", "\"exit\":"]),
     ] {
         let file = scenario("small.toml");
         let args = ["run", &file, "-q", "--set", "steady=500ms", "--out", format, "--format", format];

@@ -29,6 +29,8 @@ pub enum Format {
     Terminal,
     /// The record itself.
     Jsonl,
+    /// The same as one JSON document: a list of its entries.
+    Json,
     /// `JUnit` XML, for nearly every CI system.
     Junit,
     /// TAP version 14.
@@ -47,9 +49,10 @@ pub enum Format {
     OpenMetrics,
 }
 
-const ALL: [(&str, Format); 10] = [
+const ALL: [(&str, Format); 11] = [
     ("terminal", Format::Terminal),
     ("jsonl", Format::Jsonl),
+    ("json", Format::Json),
     ("junit", Format::Junit),
     ("tap", Format::Tap),
     ("sarif", Format::Sarif),
@@ -82,9 +85,8 @@ pub fn format(format: Format, entries: &[Entry], baseline: Option<&[Entry]>) -> 
         }
         Format::Terminal if coverage::suite(entries).is_some() => conformance::render(entries),
         Format::Terminal => terminal::render(entries),
-        Format::Jsonl => {
-            lines(entries.iter().filter_map(|entry| serde_json::to_string(entry).ok()).map(|line| seen_json(&line)))
-        }
+        Format::Jsonl => lines(json(entries)),
+        Format::Json => format!("[\n{}\n]\n", json(entries).collect::<Vec<_>>().join(",\n")),
         Format::Csv => csv::render(entries),
         Format::OpenMetrics => openmetrics(entries),
     }
@@ -158,6 +160,11 @@ fn openmetrics(entries: &[Entry]) -> String {
     let latency = of_traffic.chain(of_steps).chain([("connect".to_owned(), load.connect)]).collect();
     let end = Progress { latency, late: load.late, read: load.read, phase: "measured".to_owned(), ..last };
     super::figures::openmetrics(&load.scenario, load.users.requested, &end)
+}
+
+/// Each entry of a record.
+fn json(entries: &[Entry]) -> impl Iterator<Item = String> {
+    entries.iter().filter_map(|entry| serde_json::to_string(entry).ok()).map(|line| seen_json(&line))
 }
 
 fn lines(lines: impl Iterator<Item = String>) -> String {

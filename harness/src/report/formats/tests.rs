@@ -82,10 +82,18 @@ pub(super) fn record() -> Vec<Entry> {
 #[test]
 fn every_format_shows_every_verdict_as_it_should() {
     for (name, format) in ALL {
-        if format != Format::Jsonl {
+        if !matches!(format, Format::Jsonl | Format::Json) {
             insta::assert_snapshot!(name, super::format(format, &record(), None));
         }
     }
+}
+
+#[test]
+fn one_document_has_the_entries_of_all_lines() {
+    let [lines, document] = [Format::Jsonl, Format::Json].map(|format| super::format(format, &record(), None));
+    let lines: Vec<serde_json::Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(serde_json::from_str::<Vec<serde_json::Value>>(&document).unwrap(), lines);
+    assert_eq!(format(Format::Json, &[], None).trim(), "[\n\n]");
 }
 
 #[test]
@@ -96,7 +104,7 @@ fn a_record_that_was_cut_short_says_so_in_every_format() {
         let text = super::format(format, &cut, None).to_lowercase();
         let says = ["no footer", "incomplete"].iter().any(|word| text.contains(word));
         // The record itself says so by what it lacks; tables of figures have no word for it.
-        let wordless = matches!(format, Format::Jsonl | Format::Csv | Format::OpenMetrics);
+        let wordless = matches!(format, Format::Jsonl | Format::Json | Format::Csv | Format::OpenMetrics);
         assert!(says || wordless, "{name}: {text}");
     }
 }
