@@ -199,18 +199,24 @@ fn validity_problems(entries: &[Entry]) -> Vec<String> {
     }
     problems.extend(undecided(entries));
     problems.extend(broken(entries, ThresholdKind::Generator));
-    let unknown = entries.iter().filter_map(|entry| match entry {
-        Entry::Threshold(rule)
-            if rule.verdict == ThresholdVerdict::Unknown
-                && !was_cut(entries, &rule.scenario)
-                && !loads(entries).any(|load| load.scenario == rule.scenario && is_part(load)) =>
-        {
-            Some(format!("`{}` is not decided: {} ({})", rule.threshold, rule.observed, rule.place))
-        }
+    let open = open_thresholds(entries);
+    problems
+        .extend(open.map(|rule| format!("`{}` is not decided: {} ({})", rule.threshold, rule.observed, rule.place)));
+    problems
+}
+
+/// Thresholds that nobody can decide any more: a run that was cut short says so itself, and those of a part are decided over all parts.
+fn open_thresholds(entries: &[Entry]) -> impl Iterator<Item = &ThresholdResult> {
+    let is_open = |rule: &&ThresholdResult| {
+        rule.verdict == ThresholdVerdict::Unknown
+            && !was_cut(entries, &rule.scenario)
+            && !loads(entries).any(|load| load.scenario == rule.scenario && is_part(load))
+    };
+    let thresholds = entries.iter().filter_map(|entry| match entry {
+        Entry::Threshold(rule) => Some(rule),
         _ => None,
     });
-    problems.extend(unknown);
-    problems
+    thresholds.filter(is_open)
 }
 
 /// Why the latencies of a traffic are not those of all its deliveries: sio-bench has lost some.
@@ -232,11 +238,8 @@ fn lacks_latencies(load: &LoadResult, traffic: &TrafficResult) -> Option<String>
 
 /// Whether a figure is not decided, and sio-bench was late: it may be the reason.
 fn is_open_for_want_of_time(entries: &[Entry], load: &LoadResult) -> bool {
-    let is_open = |entry: &Entry| {
-        matches!(entry, Entry::Threshold(rule) if rule.scenario == load.scenario
-            && rule.about == ThresholdKind::Figures && rule.verdict == ThresholdVerdict::Unknown)
-    };
-    suffers(load) && entries.iter().any(is_open)
+    let is_about = |rule: &ThresholdResult| rule.scenario == load.scenario && rule.about == ThresholdKind::Figures;
+    suffers(load) && open_thresholds(entries).any(is_about)
 }
 
 /// Whether others have the rest of the run.
@@ -542,6 +545,31 @@ mod tests {
         volatile_delivered: 0,
         may_delivered: 1,
     };
+
+    /// What a part leaves open for the others is no reason to look for one in its lateness; of a whole run it is.
+    #[test]
+    fn lateness_explains_only_what_is_decided_here() {
+        let threshold = ThresholdResult {
+            scenario: String::new(),
+            threshold: "t.delivery p99 < 1s".to_owned(),
+            place: "x.toml:1:1".to_owned(),
+            observed: "no samples".to_owned(),
+            verdict: ThresholdVerdict::Unknown,
+            about: ThresholdKind::Figures,
+        };
+        let judged = |of| {
+            let mut entries = load(GOOD, 0.5);
+            let Entry::Load(load) = &mut entries[0] else { unreachable!("it is a load") };
+            load.late = Summary { count: 9, p99: 2_000_000, ..Summary::default() };
+            load.worker_time[0].waited = 0.4;
+            load.part = Some(LoadPart { number: 1, of, ..LoadPart::default() });
+            entries.push(Entry::Threshold(threshold.clone()));
+            judge(&entries)
+        };
+        assert_eq!(judged(2).exit, Exit::Part, "{}", judged(2).sentence);
+        let whole = judged(1);
+        assert!(whole.exit == Exit::NotValid && whole.sentence.contains("others had its core"), "{}", whole.sentence);
+    }
 
     /// An instrument that has lost part of what it read says so itself.
     #[test]
