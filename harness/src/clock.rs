@@ -59,9 +59,7 @@ impl Shared {
         };
         Self { instant, machine, monotonic: on_grid, wall: wall + ahead, within: took }
     }
-}
 
-impl Shared {
     /// An instant that is known, on the other clocks.
     pub fn of(instant: Instant) -> Self {
         let reading = Self::at(wall());

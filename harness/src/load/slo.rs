@@ -54,9 +54,11 @@ pub(super) fn crossed(
     let judge = Judge { plan, load, histograms, cases: &[] };
     let due = |rule: &&Threshold| rule.ends_run.is_some_and(|from| after >= from);
     loaded.scenario.slo.iter().filter(due).find_map(|rule| {
-        let value = judge.value(rule).ok().filter(|value| value.remark.is_none())?;
-        let result = judge.decide(loaded, rule);
-        (rule.limit.holds(value.number) == Some(false) && result.verdict == ThresholdVerdict::Broken).then_some(result)
+        let value = judge.value(rule).ok()?;
+        let beyond = rule.limit.holds(value.number) == Some(false) && value.remark.is_none();
+        // Looked at each second: the rest is worked out only where it matters.
+        let result = beyond.then(|| judge.decide(loaded, rule))?;
+        (result.verdict == ThresholdVerdict::Broken).then_some(result)
     })
 }
 
@@ -130,7 +132,8 @@ impl Judge<'_> {
             }
             observed = format!("{observed}, of which {} whatever servers there are", show(&rule.metric, certain));
         }
-        if let Some((without, own)) = self.without_own_delay(rule).filter(|_| verdict == ThresholdVerdict::Broken)
+        if verdict == ThresholdVerdict::Broken
+            && let Some((without, own)) = self.without_own_delay(rule)
             && rule.limit.holds(without) == Some(true)
         {
             verdict = ThresholdVerdict::Unknown;
