@@ -223,7 +223,7 @@ fn open_thresholds(entries: &[Entry]) -> impl Iterator<Item = &ThresholdResult> 
 fn lacks_latencies(load: &LoadResult, traffic: &TrafficResult) -> Option<String> {
     let measured = traffic.phases.iter().filter(|phase| phase.measured).map(|phase| phase.counts);
     let came: u64 = measured.map(|counts| counts.delivered + counts.may_delivered + counts.volatile_delivered).sum();
-    let known = traffic.latency.get("delivery")?.count;
+    let known = traffic.latency.get("delivery").map_or(0, |summary| summary.count);
     // Of a copy that was spoilt nobody knows when its message was sent; and one among others that may be a quotation has no time.
     let timeless = traffic.counts.altered + traffic.counts.history + load.among.again;
     (known + timeless < came).then(|| {
@@ -574,21 +574,22 @@ mod tests {
     /// An instrument that has lost part of what it read says so itself.
     #[test]
     fn latencies_that_are_not_all_there_are_not_valid() {
-        let verdict = |known, altered| {
+        let verdict = |known: Option<u64>, altered| {
             let mut entries = load(Counts { altered, ..GOOD }, 0.5);
             let Entry::Load(load) = &mut entries[0] else { unreachable!("it is a load") };
             let phase = PhaseResult { measured: true, counts: GOOD, ..PhaseResult::default() };
             load.traffic[0].phases = vec![PhaseResult { measured: false, ..phase.clone() }, phase];
-            let summary = Summary { count: known, ..Summary::default() };
-            load.traffic[0].latency = [("delivery".to_owned(), summary)].into_iter().collect();
+            let summary = |count| ("delivery".to_owned(), Summary { count, ..Summary::default() });
+            load.traffic[0].latency = known.map(summary).into_iter().collect();
             judge(&entries)
         };
-        assert_eq!(verdict(31, 0).exit, Exit::Passed, "30 that were owed, and one that may have been");
-        let spoilt = verdict(30, 1);
+        assert_eq!(verdict(Some(31), 0).exit, Exit::Passed, "30 that were owed, and one that may have been");
+        let spoilt = verdict(Some(30), 1);
         assert!(!spoilt.sentence.contains("sio-bench has lost"), "{}", spoilt.sentence);
-        let lacking = verdict(30, 0);
+        let lacking = verdict(Some(30), 0);
         assert_eq!(lacking.exit, Exit::NotValid);
         assert!(lacking.sentence.contains("of t are those of only 30 of 31 deliveries"), "{}", lacking.sentence);
+        assert_eq!(verdict(None, 0).exit, Exit::NotValid, "there are none at all");
     }
 
     /// Who refuses is there: it is not lost, and no figure was measured.
