@@ -9,7 +9,6 @@ use super::{outputs, print, run, versus};
 use crate::conform::Settings;
 use crate::conform::deviations::Deviations;
 use crate::exit::Exit;
-use crate::guess::did_you_mean;
 use crate::record::{self, Entry};
 use crate::report::compare::Comparison;
 use crate::report::comparison;
@@ -51,8 +50,8 @@ pub(super) struct CompareArgs {
     #[arg(long, value_name = "PATTERN")]
     diff: Option<String>,
 
-    /// Shape: terminal, markdown, json or junit
-    #[arg(long, value_name = "FORMAT", default_value = "terminal", value_parser = parse_shape)]
+    /// Shape
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t = Shape::Terminal)]
     pub(super) format: Shape,
 
     /// Write one self-contained HTML file, too
@@ -69,24 +68,16 @@ pub(super) struct CompareArgs {
 }
 
 /// How a comparison is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(super) enum Shape {
-    /// For people.
+    /// For people
     Terminal,
+    /// For a pull request
     Markdown,
+    /// One document, for programs
     Json,
-    /// `JUnit` XML, for CI systems.
+    /// XML as CI systems read it
     Junit,
-}
-
-fn parse_shape(text: &str) -> Result<Shape, String> {
-    const ALL: [(&str, Shape); 4] =
-        [("terminal", Shape::Terminal), ("markdown", Shape::Markdown), ("json", Shape::Json), ("junit", Shape::Junit)];
-    let found = ALL.iter().find(|(name, _)| *name == text).map(|(_, shape)| *shape);
-    found.ok_or_else(|| {
-        let guess = did_you_mean(text, ALL.iter().map(|(name, _)| *name));
-        format!("there is no format `{text}`{guess}; expected terminal, markdown, json or junit")
-    })
 }
 
 pub(super) fn compare(args: &CompareArgs) -> Exit {

@@ -160,10 +160,7 @@ fn two_servers_side_by_side() {
     let xml = stdout(&place.run(&["compare", "a", "b", "--format", "junit"]));
     assert!(xml.matches("<testsuite name=\"reference [").count() == 2 && xml.contains("[2]: close\""), "{xml}");
     for (args, says) in [
-        (
-            ["--format", "jsn"],
-            "there is no format `jsn`; did you mean `json`?; expected terminal, markdown, json or junit",
-        ),
+        (["--format", "jsn"], "a similar value exists: 'json'"),
         (["--format=json", "--diff=close/*"], "--diff shows packets as text"),
     ] {
         let output = place.run(&[&["compare", "a", "b"][..], &args].concat());

@@ -2,8 +2,9 @@
 
 use serde_json::{Value, json};
 
+use super::end::case;
 use super::escape::seen_json;
-use super::{CaseResult, CaseVerdict, Failure, junit};
+use super::{CaseResult, CaseVerdict, junit};
 use crate::difference::{Difference, Finding};
 use crate::report::compare::{Column, Comparison};
 use crate::report::versus::{Cell, Contender, Figure, Load, figures};
@@ -26,7 +27,7 @@ pub fn suite_json(comparison: &Comparison<'_>, only_differences: bool) -> String
             "areas": areas,
         })
     };
-    let case = |id: &str| {
+    let row = |id: &str| {
         let played = comparison.columns.iter().map(|column| column.cases.get(id));
         let requirement = played.clone().flatten().find_map(|case| case.requirement.as_deref());
         let verdicts: Vec<_> = played.map(|case| case.map(|case| case.verdict)).collect();
@@ -35,7 +36,7 @@ pub fn suite_json(comparison: &Comparison<'_>, only_differences: bool) -> String
     document(&json!({
         "targets": comparison.columns.iter().map(target).collect::<Vec<_>>(),
         "only_differences": only_differences,
-        "cases": comparison.listed(only_differences).into_iter().map(case).collect::<Vec<_>>(),
+        "cases": comparison.listed(only_differences).into_iter().map(row).collect::<Vec<_>>(),
     }))
 }
 
@@ -119,24 +120,7 @@ fn block(scenario: &str, contender: &Contender, target: &str, number: usize) -> 
         (false, _) => CaseVerdict::Inconclusive,
     };
     let says: Vec<_> = faults.iter().map(|fault| fault.says.as_str()).collect();
-    let failure = Failure { message: says.join("; "), place: String::new(), step: String::new(), late: false };
-    CaseResult {
-        id: format!("{scenario}/block {number}"),
-        scenario: target.to_owned(),
-        title: format!("block {number}"),
-        place: String::new(),
-        requirement: None,
-        class: None,
-        origin: None,
-        verdict,
-        times: 1,
-        millis: 0.0,
-        options: String::new(),
-        reason: None,
-        failure: (verdict != CaseVerdict::Pass).then_some(failure),
-        transcript: Vec::new(),
-        stderr: None,
-    }
+    case(target, format!("{scenario}/block {number}"), verdict, &says.join("; "))
 }
 
 /// Two of the same name are two all the same: a target against itself.

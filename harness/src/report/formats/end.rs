@@ -67,7 +67,7 @@ pub(super) fn with_verdict(entries: &[Entry]) -> Vec<Entry> {
     };
     let mut all = entries.to_vec();
     if is_needed {
-        all.insert(entries.len().saturating_sub(1), Entry::Case(case(verdict, says)));
+        all.insert(entries.len().saturating_sub(1), Entry::Case(case(RUN, format!("{RUN}/verdict"), verdict, says)));
     }
     all
 }
@@ -92,12 +92,13 @@ pub(super) fn account(case: &CaseResult) -> String {
     [Some(problem(case)), at(case)].into_iter().flatten().collect::<Vec<_>>().join("\n")
 }
 
-fn case(verdict: CaseVerdict, says: &str) -> CaseResult {
+/// Something that was judged as a whole and not by steps, as a case in an area.
+pub(super) fn case(area: &str, id: String, verdict: CaseVerdict, says: &str) -> CaseResult {
     let failure = Failure { message: says.to_owned(), place: String::new(), step: String::new(), late: false };
     CaseResult {
-        id: format!("{RUN}/verdict"),
-        scenario: RUN.to_owned(),
-        title: "verdict".to_owned(),
+        title: id.rsplit('/').next().unwrap_or_default().to_owned(),
+        id,
+        scenario: area.to_owned(),
         place: String::new(),
         requirement: None,
         class: None,
