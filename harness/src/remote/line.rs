@@ -96,11 +96,14 @@ pub async fn find(bus: &Bus, wanted: Option<&Id>, patience: Duration) -> Result<
             newest = Some(offer);
         }
     }
-    let what = wanted.map_or_else(|| "no run".to_owned(), |run| format!("the run {run} does not exist, or"));
+    let what = wanted.map_or_else(
+        || "no run wanted a worker".to_owned(),
+        |run| format!("the run {run} is not there, or did not want a worker,"),
+    );
     newest.map(|offer| offer.run).ok_or_else(|| {
         let others =
             others.map_or_else(String::new, |others| format!(" ({others}, and this is {})", env!("CARGO_PKG_VERSION")));
-        format!("{what} wanted a worker at {} within {patience:?}{others}", bus.address)
+        format!("{what} at {} within {patience:?}{others}", bus.address)
     })
 }
 
