@@ -142,7 +142,7 @@ impl Signs {
     }
 
     /// The first request of a session came to a server that does not know it.
-    pub(super) fn unknown_session(&self) {
+    pub(crate) fn unknown_session(&self) {
         self.seen().unknown += 1;
     }
 

@@ -1,6 +1,8 @@
 //! The first deliveries that were wrong, with what proves it: a count alone helps nobody to find the bug.
 
 mod lanes;
+#[cfg(test)]
+mod tests;
 mod words;
 
 use std::sync::Arc;

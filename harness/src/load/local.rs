@@ -26,7 +26,7 @@ use super::measurements::Measurements;
 use super::message::Message;
 use super::plan::Plan;
 use super::shared::{PopulationConfig, Shared};
-use crate::client::{Carrier, Connection, Endpoint, Jars, WireBytes};
+use crate::client::{Carrier, Connection, Endpoint, Jars, WireBytes, http_client};
 use crate::clock::RunClock;
 use crate::play::Stage;
 use crate::record::WorkerTime;
@@ -78,6 +78,41 @@ pub(super) struct Local {
 }
 
 impl Local {
+    /// For worker `number`, whose users are `mine`.
+    pub(super) fn new(shared: Arc<Shared>, number: usize, mine: &[u32]) -> Self {
+        let mut measurements = Measurements::new(&shared.plan, shared.stage.fence);
+        measurements.knows(shared.outages.clone());
+        Self {
+            plan: shared.plan.clone(),
+            // Connections are pooled per worker: nothing of the load crosses threads.
+            stage: Stage { http: http_client(&shared.stage.endpoint.manner), ..shared.stage.clone() },
+            messages: shared.messages.clone(),
+            reconnect: shared.reconnect,
+            jars: Jars::default(),
+            resent: Arc::default(),
+            measurements: RefCell::new(measurements),
+            window: RefCell::new(Window::new(shared.log.clone(), shared.plan.clone())),
+            connect_clock: RunClock::starting_at(shared.connect_from),
+            clock: Cell::new(None),
+            mailboxes: mine.iter().map(|user| (*user, Rc::default())).collect(),
+            crew: UserExecutor::default(),
+            ready: Notify::new(),
+            gone: Cell::new(0),
+            iterating: Cell::new(0),
+            over: Cell::new(false),
+            ends: Notify::new(),
+            cursor: Cell::new(0),
+            time: Cell::new(None),
+            wire: Cell::default(),
+            closing: Cell::new(false),
+            impatient: Cell::new(false),
+            took: Cell::new(0),
+            journal: shared.part.notebook(),
+            number,
+            shared,
+        }
+    }
+
     pub(super) fn mailbox(&self, user: u32) -> Rc<UserHandle> {
         self.mailboxes[&user].clone()
     }

@@ -142,4 +142,51 @@ mod tests {
             [None, Some(1), Some(2), Some(1), Some(3)]
         );
     }
+
+    /// The last two are kept of each, so that nothing grows; each says how it ended and how it came back.
+    #[test]
+    fn the_last_two_outages_are_kept_as_they_were() {
+        let outages = Outages::default();
+        assert_eq!(outages.around(7, 5, None), None, "nothing is made up");
+        outages.asks(7, 1, std::iter::empty());
+        outages.is_back(7, 2, |_| true);
+        assert_eq!(outages.around(7, 5, None), None, "who was never away has not come back");
+        let wanted = Cut::Wanted(Leaving::Politely, Duration::from_secs(3));
+        outages.cut(7, 10, Cut::Broken);
+        outages.cut(7, 30, wanted);
+        let first = outages.around(7, 20, Some(20)).unwrap();
+        assert_eq!(first, Outage { cut_at: 10, how: Cut::Broken, back: None });
+        outages.asks(7, 35, ["/".to_owned()].into_iter());
+        outages.is_back(7, 37, |_| true);
+        let back = Back { at: 35, joined_at: Some(37), sessions: vec!["/".to_owned()] };
+        assert_eq!(outages.around(7, 40, Some(40)), Some(Outage { cut_at: 30, how: wanted, back: Some(back) }));
+        outages.cut(7, 50, Cut::Broken);
+        assert_eq!(outages.around(7, 20, Some(20)), None, "the first of three is forgotten");
+        assert_eq!(outages.around(7, 30, Some(30)).map(|outage| outage.cut_at), Some(30), "at that very instant");
+        assert_eq!(outages.around(8, 40, Some(40)), None, "of somebody else nothing is known");
+    }
+
+    /// What is sent up to a second ahead of a cut may be lost by it, and no earlier.
+    #[test]
+    fn what_is_sent_a_second_ahead_of_a_cut_may_be_lost_by_it() {
+        let outages = Outages::default();
+        outages.cut(7, 5 * AHEAD, Cut::Broken);
+        let is_lost = |sent| outages.around(7, sent, None).is_some();
+        assert_eq!([4 * AHEAD - 1, 4 * AHEAD, 6 * AHEAD].map(is_lost), [false, true, true]);
+        assert!(!outages.around(7, 5 * AHEAD, None).unwrap().keeps("/"), "who is not back has no session");
+    }
+
+    /// A place is free from the instant of the cut to that of the return, for those that are asked about.
+    #[test]
+    fn a_place_is_free_from_the_cut_to_the_return() {
+        let outages = Outages::default();
+        outages.cut(1, 10, Cut::Broken);
+        outages.asks(1, 20, std::iter::empty());
+        let at = |at, who: u32| outages.gone_before(at, |user| user == who).map(|(user, outage)| (user, outage.cut_at));
+        assert_eq!([9, 10, 19, 20, 21].map(|now| at(now, 1)), [None, Some((1, 10)), Some((1, 10)), None, None]);
+        assert_eq!(at(15, 2), None, "nobody else has gone");
+        outages.cut(2, 10, Cut::Broken);
+        let either = outages.gone_before(15, |_| true).map(|(user, _)| user);
+        assert_eq!(either, Some(2), "of two at one instant, the same one each time");
+    }
 }

@@ -139,7 +139,7 @@ pub async fn run(
     result.problems.extend(problem.map(|problem| (problem, 1)));
     result.fenced = shared.stage.fence;
     result.joins_unanswered = !result.fenced && has_unanswered_joins(&loaded.scenario);
-    result.signs = signs::of(fleet, &shared.plan, &result);
+    result.signs = signs::of(!fleet.pids().is_empty(), &fleet.doors()[0], &shared.plan, &result);
     result.cluster = shared.plan.is_cluster().then(|| result::cluster(&shared, &workers, &histograms));
     if ending.is_some() {
         let last = recorder.entries().iter().rev().find_map(|entry| match entry {
@@ -192,7 +192,8 @@ fn payload(loaded: &Loaded, result: &LoadResult) -> u64 {
     bytes.sum()
 }
 
-fn share(
+/// What the workers of a run share.
+pub(super) fn share(
     loaded: &Loaded,
     plan: Plan,
     fleet: &Fleet,

@@ -1,21 +1,18 @@
 //! One worker: a thread with a runtime of its own, and its share of the users.
 
-use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use sio_oracle::board::Nanos;
-use tokio::sync::Notify;
 use tokio::task::LocalSet;
 use tracing::Instrument as _;
 
 use super::across;
 use super::control::Aborted;
-use super::emission_log::{Entry, FanoutProgress, Window};
+use super::emission_log::{Entry, FanoutProgress};
 use super::emit::emit;
-use super::executor::UserExecutor;
 use super::handle::{UserCommand, UserHandle};
 use super::local::Local;
 use super::measurements::{Findings, Measurements, Snapshot};
@@ -24,9 +21,8 @@ use super::shared::Shared;
 use super::thread_times::ThreadTimes;
 use super::user;
 use super::worker_log::WorkerLog;
-use crate::client::{Jars, WireBytes, http_client};
+use crate::client::WireBytes;
 use crate::clock::{PreciseSleep, RunClock};
-use crate::play::Stage;
 use crate::record::WorkerTime;
 use crate::vocab::text::count;
 
@@ -75,37 +71,7 @@ pub(super) fn run(shared: &Arc<Shared>, number: usize) -> std::io::Result<Worker
 async fn work(shared: Arc<Shared>, number: usize) -> std::io::Result<WorkerResult> {
     let mine: Vec<u32> =
         (0..shared.plan.users.len() as u32).filter(|user| shared.is_of((*user).into(), number)).collect();
-    let mut measurements = Measurements::new(&shared.plan, shared.stage.fence);
-    measurements.knows(shared.outages.clone());
-    let local = Rc::new(Local {
-        plan: shared.plan.clone(),
-        // Connections are pooled per worker: nothing of the load crosses threads.
-        stage: Stage { http: http_client(&shared.stage.endpoint.manner), ..shared.stage.clone() },
-        messages: shared.messages.clone(),
-        reconnect: shared.reconnect,
-        jars: Jars::default(),
-        resent: Arc::default(),
-        measurements: RefCell::new(measurements),
-        window: RefCell::new(Window::new(shared.log.clone(), shared.plan.clone())),
-        connect_clock: RunClock::starting_at(shared.connect_from),
-        clock: Cell::new(None),
-        mailboxes: mine.iter().map(|user| (*user, Rc::default())).collect(),
-        crew: UserExecutor::default(),
-        ready: Notify::new(),
-        gone: Cell::new(0),
-        iterating: Cell::new(0),
-        over: Cell::new(false),
-        ends: Notify::new(),
-        cursor: Cell::new(0),
-        time: Cell::new(None),
-        wire: Cell::default(),
-        closing: Cell::new(false),
-        impatient: Cell::new(false),
-        took: Cell::new(0),
-        journal: shared.part.notebook(),
-        number,
-        shared,
-    });
+    let local = Rc::new(Local::new(shared, number, &mine));
     let mut sleep = PreciseSleep::new()?;
     let ticker = tokio::task::spawn_local(tick(local.clone()));
     let outcome = local.crew.run(conduct(&local, &mine, &mut sleep)).await;

@@ -1,5 +1,8 @@
 //! Fences: what was sent ahead of one has taken effect when it comes back, so accounts can be closed.
 
+#[cfg(test)]
+mod tests;
+
 use sio_oracle::board::{Nanos, Receiver};
 use sio_protocol::Args;
 
@@ -61,7 +64,7 @@ impl UserSession<'_> {
         let window = self.local.window.borrow();
         while let Some(index) = self.plain.front() {
             let sent = window.entry(*index).and_then(Entry::sent).unwrap_or(now);
-            if sent + GRACE > now && !last {
+            if !has_waited(sent, now, last) {
                 break;
             }
             let index = *index;
@@ -94,7 +97,7 @@ impl UserSession<'_> {
                 account.settle_across(now, ending, &*window, local.fates(self.number));
                 if local.stage.fence {
                     let mut lacked = Vec::new();
-                    let before = now - needs::lacked_for(local.closing.get(), local.took.get());
+                    let before = lacked_before(now, local.closing.get(), local.took.get());
                     account.wanting(before, &*window, |stream, seq, sender| lacked.push((stream, seq, sender)));
                     local.shared.needs.want(&lacked);
                 }
@@ -124,6 +127,16 @@ impl UserSession<'_> {
             }
         }
     }
+}
+
+/// Whether what was sent then has been waited for, by `now`; behind the `last` fence nothing is waited for.
+fn has_waited(sent: Nanos, now: Nanos, last: bool) -> bool {
+    last || sent + GRACE <= now
+}
+
+/// What was answered before this instant and is not here is lacked, at `now`.
+fn lacked_before(now: Nanos, closing: bool, took: Nanos) -> Nanos {
+    now - needs::lacked_for(closing, took)
 }
 
 pub(super) fn fence_args() -> Args {
