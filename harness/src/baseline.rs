@@ -10,8 +10,10 @@ use crate::record::{
     self, Baseline, Change, Entry, Header, LoadResult, ScenarioStart, ThresholdResult, ThresholdVerdict, loads,
 };
 use crate::scenario::Loaded;
-use crate::scenario::model::{Latency, Limit, Metric, Stat, Threshold};
+use crate::scenario::model::{Limit, Metric, Stat, Threshold};
 use crate::secrets::hide;
+use crate::vocab::Measure;
+use crate::vocab::measure::Over;
 use crate::vocab::text::time;
 
 /// What a table of changes shows of each measure.
@@ -183,8 +185,8 @@ fn measured(load: &LoadResult) -> Vec<String> {
 pub fn changes(folder: &Path, load: &LoadResult, earlier: &[Earlier]) -> Vec<Change> {
     let mut measures: Vec<String> = Vec::new();
     for traffic in &load.traffic {
-        let names = ["delivery", "ack"].into_iter().filter(|name| traffic.latency.contains_key(*name));
-        measures.extend(names.map(|name| format!("{}.{name}", traffic.name)));
+        let found = Measure::main_of_traffic().filter(|measure| traffic.latency.contains_key(measure.name()));
+        measures.extend(found.map(|measure| measure.full_name(&traffic.name)));
     }
     measures.extend(load.steps.iter().map(|step| step.name.clone()));
     let mut changes = Vec::new();
@@ -214,7 +216,7 @@ pub fn decide(folder: &Path, loaded: &Loaded, load: &LoadResult, earlier: &[Earl
         let phases = match (&rule.phase, &rule.metric) {
             (Some(phase), _) => Some(vec![in_log(phase)]),
             // These come when users do, which may be ahead of what is measured.
-            (None, Metric::Connect | Metric::Upgrade) => None,
+            (None, Metric::Times(measure)) if measure.row().over != Over::Measured => None,
             (None, _) => Some(measured(load)),
         };
         let figure = match rule.stat {
@@ -258,22 +260,9 @@ fn judge(found: Option<Compared>, by: f64) -> (ThresholdVerdict, String) {
 /// The name of a measure in a `.hlog`, before it is made a tag.
 fn in_hlog(metric: &Metric) -> Option<String> {
     Some(match metric {
-        Metric::Latency { traffic, of } => {
-            let of = match of {
-                Latency::Delivery => "delivery",
-                Latency::Service => "service",
-                Latency::First => "first",
-                Latency::Complete => "complete",
-                Latency::Ack => "ack",
-            };
-            format!("{traffic}.{of}")
-        }
-        Metric::Step(name) => name.clone(),
-        Metric::Connect => "connect".to_owned(),
-        Metric::Upgrade => "upgrade".to_owned(),
-        Metric::Reconnect => "reconnect".to_owned(),
-        Metric::GeneratorLate => "generator.late".to_owned(),
-        Metric::GeneratorReadDelay => "generator.read_delay".to_owned(),
+        Metric::Latency { traffic, of } => of.full_name(traffic),
+        Metric::Step(name) => Measure::Step.full_name(name),
+        Metric::Times(measure) => measure.full_name(""),
         _ => return None,
     })
 }

@@ -30,10 +30,11 @@ pub(super) struct Entering {
 
 impl std::ops::AddAssign for Entering {
     fn add_assign(&mut self, other: Self) {
-        self.begun += other.begun;
-        self.inside += other.inside;
-        self.failed += other.failed;
-        self.unreachable += other.unreachable;
+        let Self { begun, inside, failed, unreachable } = other;
+        self.begun += begun;
+        self.inside += inside;
+        self.failed += failed;
+        self.unreachable += unreachable;
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use tokio::sync::{Barrier, mpsc, watch};
 
-use super::measurements::Snapshot;
+use super::metrics::Snapshot;
 use crate::record::EndedBy;
 
 /// The only seam between a worker and whoever coordinates it.

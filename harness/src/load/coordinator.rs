@@ -13,11 +13,11 @@ use super::chaos::FaultEvent;
 use super::control::Aborted;
 use super::cpu;
 use super::fanout::Places;
-use super::measurements::{Key, Measure, Snapshot, SoFar};
+use super::metrics::{Histograms, Snapshot, SoFar};
 use super::observe::Observer;
 use super::part::Waits;
 use super::plan::Plan;
-use super::result::{Histograms, so_far};
+use super::result::so_far;
 use super::run::LEAD;
 use super::shared::Shared;
 use super::slo;
@@ -26,11 +26,10 @@ use crate::clock;
 use crate::interrupt::Interrupt;
 use crate::live::Live;
 use crate::record::histogram::{Interval, summary};
-use crate::record::intervals::tag;
 use crate::record::{Cpu, EndedBy, Entry, Growth, Memory, Progress, Recorder, Summary, ThresholdResult};
 use crate::scenario::Loaded;
 use crate::target::{Fleet, Joint};
-use crate::vocab::INTERRUPTED;
+use crate::vocab::{INTERRUPTED, Measure};
 
 /// How often the target's process is looked at.
 const WATCH: Duration = Duration::from_millis(50);
@@ -188,7 +187,7 @@ impl<'a> Watch<'a> {
             self.second.add(key.clone(), histogram);
             let length = Duration::from_secs(1).min(now);
             let interval = Interval {
-                tag: tag_of(&self.shared.plan, key),
+                tag: self.shared.plan.tag_of(key),
                 start: now.saturating_sub(length),
                 length,
                 histogram: histogram.clone(),
@@ -247,7 +246,7 @@ impl<'a> Watch<'a> {
             iterating: total(6),
             latency: latencies(plan, &second_of),
             late: of(Measure::Late),
-            read: of(Measure::Read),
+            read: of(Measure::ReadDelay),
             own: cpu::own(),
             target: self.observer.cost(),
             metrics: self.observer.metrics(),
@@ -345,26 +344,8 @@ fn latencies(plan: &Plan, second: &Histograms) -> IndexMap<String, Summary> {
             found.insert(name, summary(&histogram));
         }
     };
-    for (index, traffic) in plan.traffic.iter().enumerate() {
-        add(format!("{}.delivery", traffic.name), Measure::Delivery, index);
-        add(format!("{}.ack", traffic.name), Measure::Ack, index);
+    for (measure, of) in plan.distributions().filter(|(measure, _)| measure.row().is_main) {
+        add(plan.name_of(measure, of), measure, of);
     }
-    for (index, step) in plan.steps.iter().enumerate() {
-        add(step.clone(), Measure::Step, index);
-    }
-    add("connect".to_owned(), Measure::Connect, 0);
     found
-}
-
-/// `tell.delivery@steady`, `generator.late@steady`, `connect`.
-pub(super) fn tag_of(plan: &Plan, key: &Key) -> String {
-    let phase = plan.phases.get(key.phase).map_or("", |phase| &phase.name);
-    let name = key.measure.name();
-    match key.measure {
-        Measure::Connect => tag(name, None),
-        Measure::Reconnect | Measure::Fence | Measure::Crossing | Measure::Upgrade => tag(name, Some(phase)),
-        Measure::Late | Measure::Read | Measure::Queue => tag(&format!("generator.{name}"), Some(phase)),
-        Measure::Step => tag(&plan.steps[key.of], Some(phase)),
-        _ => tag(&format!("{}.{name}", plan.traffic[key.of].name), Some(phase)),
-    }
 }

@@ -9,24 +9,22 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use hdrhistogram::Histogram;
-use indexmap::IndexMap;
 
-use super::coordinator::tag_of;
 use super::fanout::{POWERS, Places, place_tag};
-use super::measurements::{Key, Measure};
+use super::metrics::Histograms;
 use super::outliers;
 use super::plan::Plan;
-use super::result::{Histograms, latencies};
 use super::run::write_distributions;
 use super::slo;
 use super::together;
 use crate::record::histogram::{Interval, write_hlog};
 use crate::record::{
     self, CaseResult, Cost, Cpu, EndedBy, Entry, Growth, Header, LoadResult, Memory, Part, Progress, Recorder,
-    ScenarioStart, SuiteInfo, Summary, header, loads, seconds,
+    ScenarioStart, StepPhase, StepResult, SuiteInfo, TrafficResult, header, loads, seconds,
 };
 use crate::scenario::source::Source;
 use crate::scenario::{self, Loaded};
+use crate::vocab::Measure;
 
 /// Violations that are kept of all parts.
 const SHOWN: usize = 12;
@@ -228,7 +226,7 @@ impl Sums {
     fn read(pieces: &[Piece], loaded: &Loaded) -> Result<Self, String> {
         let nodes = pieces[0].load().nodes.max(1) as u32;
         let plan = Plan::new(&loaded.scenario, nodes)?;
-        let (keys, of_places) = (keys(&plan), place_keys(&plan));
+        let (keys, of_places) = (plan.keys_by_tag(), place_keys(&plan));
         let places = Places::new(plan.traffic.len());
         let plan = Arc::new(plan);
         let mut sums = Self { plan, histograms: Histograms::default(), places, intervals: Vec::new() };
@@ -265,41 +263,23 @@ impl Sums {
         parts.for_each(|part| add(&mut sum, part));
         let plan = &self.plan;
         let measured = |phase: usize| plan.phases[phase].measured;
-        let of =
-            |measure, wanted: &dyn Fn(usize) -> bool| self.histograms.summary(measure, 0, wanted).unwrap_or_default();
         for (index, traffic) in sum.traffic.iter_mut().enumerate() {
-            traffic.latency = latencies(index, &self.histograms, measured);
+            traffic.latency = self.histograms.latencies(index, measured);
             // Records of earlier versions have no distributions to put together.
             let known = pieces.iter().map(|piece| receivers(&piece.load(), index)).sum::<u64>();
             let is_whole = known > 0 && self.places.count(index) >= known;
             traffic.places = if is_whole { self.places.results(index) } else { Vec::new() };
             for (number, phase) in traffic.phases.iter_mut().enumerate() {
-                phase.latency = latencies(index, &self.histograms, |phase| phase == number);
+                phase.latency = self.histograms.latencies(index, |phase| phase == number);
             }
         }
         for (index, step) in sum.steps.iter_mut().enumerate() {
-            step.latency =
-                self.histograms.summary(Measure::Step, index, |phase| plan.counts(index, phase)).unwrap_or_default();
+            step.latency = self.histograms.summary(plan, Measure::Step, index);
             for (number, phase) in step.phases.iter_mut().enumerate() {
-                phase.latency =
-                    self.histograms.summary(Measure::Step, index, |phase| phase == number).unwrap_or_default();
+                phase.latency = self.histograms.in_phase(Measure::Step, index, number).unwrap_or_default();
             }
         }
-        let by_phase = |measure| -> IndexMap<String, Summary> {
-            let phases = plan.phases.iter().enumerate();
-            let found = phases.filter_map(|(index, phase)| {
-                Some((phase.name.clone(), self.histograms.summary(measure, 0, |phase| phase == index)?))
-            });
-            found.collect()
-        };
-        sum.connect = of(Measure::Connect, &|_| true);
-        sum.upgrade = of(Measure::Upgrade, &|_| true);
-        sum.fence = of(Measure::Fence, &|_| true);
-        sum.late = of(Measure::Late, &measured);
-        sum.read = of(Measure::Read, &measured);
-        sum.queue = of(Measure::Queue, &measured);
-        sum.reconnect = by_phase(Measure::Reconnect);
-        sum.late_by_phase = by_phase(Measure::Late);
+        self.histograms.fill(plan, &mut sum);
         sum
     }
 }
@@ -315,27 +295,6 @@ fn widened(histogram: &Histogram<u64>) -> Histogram<u64> {
     // It holds whatever a run can record.
     let _ = wide.add(histogram);
     wide
-}
-
-/// What each tag of a log stands for. Populations are not told apart there.
-fn keys(plan: &Plan) -> HashMap<String, Key> {
-    let by_traffic = [Measure::Delivery, Measure::Service, Measure::First, Measure::Complete, Measure::Ack];
-    let alone = [
-        Measure::Late,
-        Measure::Connect,
-        Measure::Reconnect,
-        Measure::Fence,
-        Measure::Read,
-        Measure::Queue,
-        Measure::Upgrade,
-    ];
-    let mut kinds: Vec<(Measure, usize)> = alone.into_iter().map(|measure| (measure, 0)).collect();
-    kinds.extend((0..plan.traffic.len()).flat_map(|of| by_traffic.map(|measure| (measure, of))));
-    kinds.extend((0..plan.steps.len()).map(|of| (Measure::Step, of)));
-    let phases = 0..plan.phases.len();
-    let key = |(measure, of)| phases.clone().map(move |phase| Key { measure, of, phase, users: 0 });
-    // Of what belongs to no phase, the first one stands for all.
-    kinds.into_iter().flat_map(key).rev().map(|key| (tag_of(plan, &key), key)).collect()
 }
 
 /// What each tag of latencies by place stands for: the traffic, and the power of two of the first place.
@@ -354,93 +313,168 @@ fn cases(entries: &[Entry]) -> Vec<CaseResult> {
     entries.iter().filter_map(case).collect()
 }
 
-/// Adds what can be added; distributions are made anew.
+/// Adds what can be added. Each field by name, so that one that is forgotten does not compile.
 fn add(sum: &mut LoadResult, part: LoadResult) {
-    sum.workers += part.workers;
-    sum.nodes = sum.nodes.max(part.nodes);
-    sum.users += part.users;
-    for (mine, theirs) in sum.traffic.iter_mut().zip(part.traffic) {
-        mine.counts += theirs.counts;
-        mine.undecided &= theirs.undecided;
-        mine.add_outliers(theirs.outliers, outliers::KEPT);
-        theirs.others.into_iter().for_each(|(name, copies)| *mine.others.entry(name).or_default() += copies);
-        theirs.users.into_iter().for_each(|(name, counts)| *mine.users.entry(name).or_default() += counts);
-        for (mine, theirs) in mine.phases.iter_mut().zip(theirs.phases) {
-            mine.counts += theirs.counts;
-            mine.seconds = mine.seconds.max(theirs.seconds);
-            theirs.users.into_iter().for_each(|(name, counts)| *mine.users.entry(name).or_default() += counts);
-        }
-    }
-    for (name, visits) in part.iterations {
+    let LoadResult {
+        scenario: _,
+        workers,
+        nodes,
+        users,
+        traffic,
+        iterations,
+        flows,
+        steps,
+        signs,
+        transports,
+        recovery,
+        wire,
+        worker_time,
+        cpu,
+        memory,
+        foreign,
+        other_runs,
+        among,
+        stale,
+        resent,
+        negative,
+        unsettled,
+        fenced,
+        joins_unanswered,
+        cluster,
+        problems,
+        driver,
+        due,
+        aborted,
+        upsets,
+        missing_elsewhere,
+        violations,
+        // Distributions are made anew.
+        connect: _,
+        upgrade: _,
+        reconnect: _,
+        fence: _,
+        late: _,
+        read: _,
+        queue: _,
+        late_by_phase: _,
+        // What was the reason of the first one is that of all.
+        ended_by: _,
+        // Said by whoever puts the parts together.
+        part: _,
+        together: _,
+    } = part;
+    sum.workers += workers;
+    sum.nodes = sum.nodes.max(nodes);
+    sum.users += users;
+    sum.traffic.iter_mut().zip(traffic).for_each(|(mine, theirs)| add_traffic(mine, theirs));
+    for (name, visits) in iterations {
         let mine = sum.iterations.entry(name).or_default();
         *mine = *mine + visits;
     }
-    for (name, flow) in &part.flows {
+    for (name, flow) in &flows {
         if let Some(mine) = sum.flows.get_mut(name) {
             mine.add(flow);
         }
     }
-    for (mine, theirs) in sum.steps.iter_mut().zip(part.steps) {
-        for (mine, theirs) in mine.phases.iter_mut().zip(theirs.phases) {
-            mine.done += theirs.done;
-            mine.failed += theirs.failed;
-        }
-    }
-    for (phase, recovery) in part.recovery {
+    sum.steps.iter_mut().zip(steps).for_each(|(mine, theirs)| add_step(mine, theirs));
+    for (phase, recovery) in recovery {
         let mine = sum.recovery.entry(phase).or_default();
         mine.asked += recovery.asked;
         mine.recovered += recovery.recovered;
     }
-    sum.due.add(&part.due);
-    sum.wire.received += part.wire.received;
-    sum.wire.sent += part.wire.sent;
-    sum.wire.payload += part.wire.payload;
-    sum.worker_time.extend(part.worker_time);
-    sum.cpu = Cpu {
-        seconds: sum.cpu.seconds.max(part.cpu.seconds),
-        own: added(sum.cpu.own, part.cpu.own),
-        // Whoever started the target knows; nobody is counted twice.
-        target: sum.cpu.target.or(part.cpu.target),
-        stolen: added(sum.cpu.stolen, part.cpu.stolen),
-    };
-    sum.memory = Memory {
-        own: Growth {
-            before: both(sum.memory.own.before, part.memory.own.before),
-            open: both(sum.memory.own.open, part.memory.own.open),
-            end: both(sum.memory.own.end, part.memory.own.end),
-        },
-        target: if sum.memory.target.end.is_some() { sum.memory.target } else { part.memory.target },
-    };
-    sum.foreign += part.foreign;
-    sum.other_runs.runs = sum.other_runs.runs.max(part.other_runs.runs);
-    sum.other_runs.copies += part.other_runs.copies;
-    sum.among += part.among;
-    sum.stale += part.stale;
-    sum.resent += part.resent;
-    sum.transports += part.transports;
-    part.signs.into_iter().for_each(|sign| {
+    sum.due.add(&due);
+    sum.wire += wire;
+    sum.worker_time.extend(worker_time);
+    add_costs(sum, cpu, memory);
+    sum.foreign += foreign;
+    sum.other_runs.runs = sum.other_runs.runs.max(other_runs.runs);
+    sum.other_runs.copies += other_runs.copies;
+    sum.among += among;
+    sum.stale += stale;
+    sum.resent += resent;
+    sum.transports += transports;
+    signs.into_iter().for_each(|sign| {
         if !sum.signs.contains(&sign) {
             sum.signs.push(sign);
         }
     });
-    if let (Some(mine), Some(theirs)) = (&mut sum.cluster, &part.cluster) {
+    if let (Some(mine), Some(theirs)) = (&mut sum.cluster, &cluster) {
         mine.add(theirs);
     }
-    for (mine, theirs) in sum.upsets.iter_mut().zip(&part.upsets) {
+    for (mine, theirs) in sum.upsets.iter_mut().zip(&upsets) {
         if let (Some(mine), Some(theirs)) = (&mut mine.losses, &theirs.losses) {
             mine.add(theirs);
         }
     }
-    sum.missing_elsewhere = both(sum.missing_elsewhere, part.missing_elsewhere);
-    sum.negative += part.negative;
-    sum.unsettled += part.unsettled;
-    sum.fenced &= part.fenced;
-    sum.joins_unanswered |= part.joins_unanswered;
-    part.problems.into_iter().for_each(|(problem, times)| *sum.problems.entry(problem).or_default() += times);
-    sum.driver.extend(part.driver);
-    sum.aborted = sum.aborted.take().or(part.aborted);
-    sum.violations.extend(part.violations);
+    sum.missing_elsewhere = both(sum.missing_elsewhere, missing_elsewhere);
+    sum.negative += negative;
+    sum.unsettled += unsettled;
+    sum.fenced &= fenced;
+    sum.joins_unanswered |= joins_unanswered;
+    problems.into_iter().for_each(|(problem, times)| *sum.problems.entry(problem).or_default() += times);
+    sum.driver.extend(driver);
+    sum.aborted = sum.aborted.take().or(aborted);
+    sum.violations.extend(violations);
     sum.violations.truncate(SHOWN);
+}
+
+/// Adds what another part has counted of a traffic.
+fn add_traffic(sum: &mut TrafficResult, part: TrafficResult) {
+    let TrafficResult {
+        // The same in all parts.
+        name: _,
+        event: _,
+        identify: _,
+        undecided,
+        others,
+        counts,
+        users,
+        // Distributions are made anew.
+        latency: _,
+        places: _,
+        outliers,
+        phases,
+    } = part;
+    sum.counts += counts;
+    sum.undecided &= undecided;
+    sum.add_outliers(outliers, outliers::KEPT);
+    others.into_iter().for_each(|(name, copies)| *sum.others.entry(name).or_default() += copies);
+    users.into_iter().for_each(|(name, counts)| *sum.users.entry(name).or_default() += counts);
+    for (mine, theirs) in sum.phases.iter_mut().zip(phases) {
+        mine.counts += theirs.counts;
+        mine.seconds = mine.seconds.max(theirs.seconds);
+        theirs.users.into_iter().for_each(|(name, counts)| *mine.users.entry(name).or_default() += counts);
+    }
+}
+
+/// Adds what another part has counted of a step.
+fn add_step(sum: &mut StepResult, part: StepResult) {
+    // Distributions are made anew.
+    let StepResult { name: _, latency: _, phases } = part;
+    for (mine, theirs) in sum.phases.iter_mut().zip(phases) {
+        let StepPhase { name: _, measured: _, seconds: _, done, failed, latency: _ } = theirs;
+        mine.done += done;
+        mine.failed += failed;
+    }
+}
+
+/// Adds what another part has cost.
+fn add_costs(sum: &mut LoadResult, cpu: Cpu, memory: Memory) {
+    sum.cpu = Cpu {
+        seconds: sum.cpu.seconds.max(cpu.seconds),
+        own: added(sum.cpu.own, cpu.own),
+        // Whoever started the target knows; nobody is counted twice.
+        target: sum.cpu.target.or(cpu.target),
+        stolen: added(sum.cpu.stolen, cpu.stolen),
+    };
+    sum.memory = Memory {
+        own: Growth {
+            before: both(sum.memory.own.before, memory.own.before),
+            open: both(sum.memory.own.open, memory.own.open),
+            end: both(sum.memory.own.end, memory.own.end),
+        },
+        target: if sum.memory.target.end.is_some() { sum.memory.target } else { memory.target },
+    };
 }
 
 fn added(a: Option<f64>, b: Option<f64>) -> Option<f64> {
@@ -483,21 +517,38 @@ pub fn sum_of_seconds(parts: &[Progress]) -> Progress {
 
 /// Adds a part's second; `fresh` when it was not added to an earlier one already, so that its latencies count.
 fn put_together(sum: &mut Progress, part: &Progress, fresh: bool) {
-    sum.connected += part.connected;
-    sum.iterating += part.iterating;
-    sum.failed += part.failed;
-    sum.sent += part.sent;
-    sum.delivered += part.delivered;
-    sum.wrong += part.wrong;
-    sum.own = Cost { cpu: added(sum.own.cpu, part.own.cpu), memory: both(sum.own.memory, part.own.memory) };
-    sum.target = Cost { cpu: sum.target.cpu.or(part.target.cpu), memory: sum.target.memory.or(part.target.memory) };
+    let Progress {
+        // The sum's own.
+        second: _,
+        phase: _,
+        metrics: _,
+        connected,
+        iterating,
+        failed,
+        sent,
+        delivered,
+        wrong,
+        latency,
+        late,
+        read,
+        own,
+        target,
+    } = part;
+    sum.connected += connected;
+    sum.iterating += iterating;
+    sum.failed += failed;
+    sum.sent += sent;
+    sum.delivered += delivered;
+    sum.wrong += wrong;
+    sum.own = Cost { cpu: added(sum.own.cpu, own.cpu), memory: both(sum.own.memory, own.memory) };
+    sum.target = Cost { cpu: sum.target.cpu.or(target.cpu), memory: sum.target.memory.or(target.memory) };
     if !fresh {
         return;
     }
-    for (name, summary) in &part.latency {
+    for (name, summary) in latency {
         let mine = sum.latency.entry(name.clone()).or_default();
         *mine = mine.worst(*summary);
     }
-    sum.late = sum.late.worst(part.late);
-    sum.read = sum.read.worst(part.read);
+    sum.late = sum.late.worst(*late);
+    sum.read = sum.read.worst(*read);
 }

@@ -4,7 +4,7 @@
 //! the messages while they matter. One worker thread per core, each a current-thread runtime, owns its share of
 //! the users (`worker`, `local`, and `emit` for what the schedule says): each lives through one session after another
 //! (`user`, `session`) as who it is (`credentials`), and judges what arrives with the oracle's board. What goes wrong on purpose is worked out ahead
-//! (`chaos`). What a worker measures stays with it (`measurements`) and is merged at the end (`result`).
+//! (`chaos`). What a worker measures stays with it (`metrics`) and is merged at the end (`result`).
 
 mod accepted;
 mod across;
@@ -34,10 +34,10 @@ mod json_text;
 mod lead;
 mod local;
 mod losses;
-mod measurements;
 mod membership;
 mod merge;
 mod message;
+mod metrics;
 mod needs;
 mod nodes;
 mod observe;

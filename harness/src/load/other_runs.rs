@@ -44,16 +44,21 @@ impl Strangers {
         stranger.highest = stranger.highest.max(emission);
     }
 
-    /// The runs that go on at the same time, and their copies, over all workers.
-    pub(super) fn sum<'a>(all: impl Iterator<Item = &'a Self> + Clone) -> OtherRuns {
-        let mut sum: HashMap<u32, (bool, u64)> = HashMap::new();
-        for (run, stranger) in all.flat_map(|strangers| &strangers.runs) {
-            let (goes_on, copies) = sum.entry(*run).or_default();
-            *goes_on |= stranger.goes_on;
-            *copies += stranger.copies;
+    /// What another worker has seen.
+    pub(super) fn add(&mut self, other: &Self) {
+        let Self { runs } = other;
+        for (run, Stranger { highest, copies, goes_on }) in runs {
+            let mine = self.runs.entry(*run).or_default();
+            mine.highest = mine.highest.max(*highest);
+            mine.copies += copies;
+            mine.goes_on |= goes_on;
         }
-        let at_once = || sum.values().filter(|(goes_on, _)| *goes_on);
-        OtherRuns { runs: at_once().count() as u64, copies: at_once().map(|(_, copies)| copies).sum() }
+    }
+
+    /// The runs that go on at the same time, and their copies.
+    pub(super) fn sum(&self) -> OtherRuns {
+        let at_once = || self.runs.values().filter(|stranger| stranger.goes_on);
+        OtherRuns { runs: at_once().count() as u64, copies: at_once().map(|stranger| stranger.copies).sum() }
     }
 }
 
@@ -66,7 +71,7 @@ mod tests {
     fn sum(copies: &[(u32, u32, Nanos)]) -> OtherRuns {
         let mut strangers = Strangers::default();
         copies.iter().for_each(|(run, emission, since)| strangers.came(*run, *emission, *since));
-        Strangers::sum([&strangers].into_iter())
+        strangers.sum()
     }
 
     #[test]
@@ -99,6 +104,8 @@ mod tests {
         workers[0].came(7, 1, 5 * SECOND);
         workers[0].came(7, 2, 5 * SECOND);
         workers[1].came(7, 2, 5 * SECOND);
-        assert_eq!(Strangers::sum(workers.iter()), OtherRuns { runs: 1, copies: 3 });
+        let mut sum = Strangers::default();
+        workers.iter().for_each(|worker| sum.add(worker));
+        assert_eq!(sum.sum(), OtherRuns { runs: 1, copies: 3 });
     }
 }

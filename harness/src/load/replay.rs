@@ -17,7 +17,7 @@ use sio_oracle::board::{Answer, DeliveryOutcome, Facts, Nanos, Observation, Rece
 
 use super::emission_log::{EmissionLog, Entry, Origin, Window, fact};
 use super::journal::{Came, Damage, Event, Journal, Place};
-use super::measurements::Measurements;
+use super::metrics::Measurements;
 use super::outliers::LastCopy;
 use super::plan::Plan;
 use super::schedule::Schedule;

@@ -18,7 +18,7 @@ use self::text::quoted;
 use super::credentials::Own;
 use super::emission_log::Window;
 use super::evidence::{Kind, ViolationEvidence};
-use super::measurements::Sample;
+use super::metrics::Sample;
 use super::outages::{Outage, Outages};
 use super::plan::Plan;
 use super::schedule::Emission;

@@ -1,90 +1,38 @@
 //! Puts together what the workers found.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
-use hdrhistogram::Histogram;
 use indexmap::IndexMap;
 
 use super::chaos::FaultEvent;
 use super::fanout::Places;
 use super::losses::Losses;
-use super::measurements::{Across, Key, Measure, PhaseCounts, SoFar, UserCounters};
-use super::other_runs::Strangers;
+use super::metrics::{Across, FlowTally, Histograms, PhaseCounts, SoFar, UserCounters};
 use super::outliers;
 use super::plan::Plan;
 use super::shared::Shared;
 use super::worker::WorkerResult;
-use crate::record::histogram::{empty, summary};
 use crate::record::{
-    Among, ClusterResult, Counts, Due, FlowPhase, FlowResult, Iterations, LoadResult, NodePair, PhaseResult,
-    PlaceResult, Recovery, StepPhase, StepResult, Summary, TrafficResult, Transports, Users, Wire,
+    ClusterResult, Counts, Due, FlowPhase, FlowResult, Iterations, LoadResult, NodePair, PhaseResult, PlaceResult,
+    Recovery, StepPhase, StepResult, TrafficResult, Users, Wire,
 };
 use crate::scenario::Scenario;
+use crate::vocab::Measure;
 
-/// All distributions of a run, merged over workers and seconds.
-#[derive(Default)]
-pub(super) struct Histograms(HashMap<Key, Histogram<u64>>);
-
-impl Histograms {
-    /// Adds one; merging is exact.
-    pub(super) fn add(&mut self, key: Key, histogram: &Histogram<u64>) {
-        let sum = self.0.entry(key).or_insert_with(empty);
-        // Both have the same bounds.
-        let _ = sum.add(histogram);
-    }
-
-    /// Lets go of what was measured of a kind.
-    pub(super) fn forget(&mut self, wanted: impl Fn(Measure) -> bool) {
-        self.0.retain(|key, _| !wanted(key.measure));
-    }
-
-    /// As [`sum`](Self::sum), for the receivers of one population.
-    pub(super) fn sum_for(
-        &self,
-        measure: Measure,
-        of: usize,
-        users: usize,
-        wanted: impl Fn(usize) -> bool,
-    ) -> Option<Histogram<u64>> {
-        self.sum_of(|key| key.measure == measure && key.of == of && key.users == users && wanted(key.phase))
-    }
-
-    /// The sum over the phases that `wanted` takes; `None` when nothing was recorded.
-    pub(super) fn sum(&self, measure: Measure, of: usize, wanted: impl Fn(usize) -> bool) -> Option<Histogram<u64>> {
-        self.sum_of(|key| key.measure == measure && key.of == of && wanted(key.phase))
-    }
-
-    fn sum_of(&self, wanted: impl Fn(&Key) -> bool) -> Option<Histogram<u64>> {
-        let mut total: Option<Histogram<u64>> = None;
-        for (_, histogram) in self.0.iter().filter(|(key, _)| wanted(key)) {
-            // All have the same bounds.
-            let _ = total.get_or_insert_with(empty).add(histogram);
-        }
-        total
-    }
-
-    pub(super) fn summary(&self, measure: Measure, of: usize, wanted: impl Fn(usize) -> bool) -> Option<Summary> {
-        self.sum(measure, of, wanted).map(|histogram| summary(&histogram))
-    }
-}
-
-/// What a worker has counted.
-#[derive(Clone, Copy)]
-struct Part<'a> {
-    counts: &'a [Vec<PhaseCounts>],
-    tally: &'a UserCounters,
-}
+/// What a worker has counted of messages: by traffic and phase.
+type WorkerCounts<'a> = &'a [Vec<PhaseCounts>];
 
 /// What the workers have counted so far: users, flows and messages, without any distribution.
 pub(super) fn so_far(plan: &Plan, workers: &[SoFar]) -> LoadResult {
-    let parts: Vec<_> = workers.iter().map(|worker| Part { counts: &worker.counts, tally: &worker.tally }).collect();
+    let counts: Vec<WorkerCounts<'_>> = workers.iter().map(|worker| &*worker.counts).collect();
+    let tally = UserCounters::sum(plan, workers.iter().map(|worker| &worker.tally));
     let nothing = Histograms::default();
     let mut load = LoadResult {
-        users: users(plan, &parts),
-        recovery: recovery(plan, &parts),
-        iterations: journeys(plan, &parts),
-        transports: transports(&parts),
-        traffic: (0..plan.traffic.len()).map(|index| traffic(index, plan, &parts, &nothing, Vec::new())).collect(),
+        users: users(plan, &tally),
+        recovery: recovery(plan, &tally),
+        iterations: journeys(plan, &tally),
+        transports: tally.transports,
+        traffic: (0..plan.traffic.len()).map(|index| traffic(index, plan, &counts, &nothing, Vec::new())).collect(),
         ..LoadResult::default()
     };
     // What could not be recognised may be of any traffic of which nothing was.
@@ -95,33 +43,25 @@ pub(super) fn so_far(plan: &Plan, workers: &[SoFar]) -> LoadResult {
     load
 }
 
-fn users(plan: &Plan, parts: &[Part<'_>]) -> Users {
-    let sum = |field: fn(&UserCounters) -> u64| parts.iter().map(|part| field(part.tally)).sum::<u64>();
+fn users(plan: &Plan, tally: &UserCounters) -> Users {
     Users {
         requested: plan.users.len() as u64,
-        connected: sum(|tally| tally.open),
-        failed: sum(|tally| tally.failed),
-        disconnected: sum(|tally| tally.lost),
-        sessions: sum(|tally| tally.sessions),
-        churned: sum(|tally| tally.churned),
-        dropped: sum(|tally| tally.dropped),
-        broken: sum(|tally| tally.broken),
-        interrupted: sum(|tally| tally.interrupted),
-        stalled: sum(|tally| tally.stalls),
+        connected: tally.open,
+        failed: tally.failed,
+        disconnected: tally.lost,
+        sessions: tally.sessions,
+        churned: tally.churned,
+        dropped: tally.dropped,
+        broken: tally.broken,
+        interrupted: tally.interrupted,
+        stalled: tally.stalls,
     }
 }
 
-fn transports(parts: &[Part<'_>]) -> Transports {
-    let mut sum = Transports::default();
-    parts.iter().for_each(|part| sum += part.tally.transports);
-    sum
-}
-
-fn recovery(plan: &Plan, parts: &[Part<'_>]) -> IndexMap<String, Recovery> {
-    let recovery = plan.phases.iter().enumerate().map(|(index, phase)| {
-        let of = |field: fn(&(u64, u64)) -> u64| parts.iter().map(|part| field(&part.tally.asked_back[index])).sum();
-        (phase.name.clone(), Recovery { asked: of(|asked| asked.0), recovered: of(|asked| asked.1) })
-    });
+fn recovery(plan: &Plan, tally: &UserCounters) -> IndexMap<String, Recovery> {
+    let phases = plan.phases.iter().zip(&tally.asked_back);
+    let recovery = phases
+        .map(|(phase, (asked, recovered))| (phase.name.clone(), Recovery { asked: *asked, recovered: *recovered }));
     recovery.filter(|(_, recovery)| recovery.asked > 0).collect()
 }
 
@@ -134,56 +74,32 @@ pub(super) fn summarize(
     places: &Places,
 ) -> LoadResult {
     let sum = |field: fn(&WorkerResult) -> u64| workers.iter().map(field).sum::<u64>();
-    let mut problems: IndexMap<String, u64> = IndexMap::new();
-    for (problem, times) in workers.iter().flat_map(|worker| &worker.found.tally.problems) {
-        *problems.entry(problem.clone()).or_default() += times;
-    }
-    let measured = |phase: usize| plan.phases[phase].measured;
-    let late_by_phase = plan.phases.iter().enumerate().map(|(index, phase)| {
-        (phase.name.clone(), histograms.summary(Measure::Late, 0, |phase| phase == index).unwrap_or_default())
-    });
-    let by_phase = |measure| {
-        plan.phases.iter().enumerate().filter_map(move |(index, phase)| {
-            Some((phase.name.clone(), histograms.summary(measure, 0, |phase| phase == index)?))
-        })
-    };
-    let found = workers.iter().map(|worker| &worker.found);
-    let parts: Vec<_> = found.map(|found| Part { counts: &found.counts, tally: &found.tally }).collect();
+    let tally = UserCounters::sum(plan, workers.iter().map(|worker| &worker.found.tally));
     let mut result = LoadResult {
         scenario: scenario.name.clone(),
         nodes: u64::from(plan.nodes),
         workers: workers.len(),
-        users: users(plan, &parts),
-        reconnect: by_phase(Measure::Reconnect).collect(),
-        recovery: recovery(plan, &parts),
-        fence: histograms.summary(Measure::Fence, 0, |_| true).unwrap_or_default(),
-        stale: sum(|worker| worker.found.tally.stale),
-        resent: sum(|worker| worker.found.tally.resent),
+        users: users(plan, &tally),
+        recovery: recovery(plan, &tally),
+        iterations: journeys(plan, &tally),
+        flows: flows(plan, &tally),
+        steps: (0..plan.steps.len()).map(|index| step(index, plan, &tally, histograms)).collect(),
+        stale: tally.stale,
+        resent: tally.resent,
+        foreign: tally.foreign,
+        among: tally.among,
+        other_runs: tally.strangers.sum(),
+        negative: tally.negative,
+        unsettled: tally.unsettled,
+        transports: tally.transports,
+        problems: tally.problems,
         traffic: traffics(scenario, plan, workers, histograms, places),
-        connect: histograms.summary(Measure::Connect, 0, |_| true).unwrap_or_default(),
-        late: histograms.summary(Measure::Late, 0, measured).unwrap_or_default(),
-        read: histograms.summary(Measure::Read, 0, measured).unwrap_or_default(),
-        queue: histograms.summary(Measure::Queue, 0, measured).unwrap_or_default(),
-        late_by_phase: late_by_phase.collect(),
         wire: Wire { received: sum(|worker| worker.wire.received), sent: sum(|worker| worker.wire.sent), payload: 0 },
         worker_time: workers.iter().filter_map(|worker| worker.time).collect(),
-        foreign: sum(|worker| worker.found.tally.foreign),
-        among: workers.iter().fold(Among::default(), |mut sum, worker| {
-            sum += worker.found.tally.among;
-            sum
-        }),
-        other_runs: Strangers::sum(workers.iter().map(|worker| &worker.found.tally.strangers)),
-        negative: sum(|worker| worker.found.tally.negative),
-        unsettled: sum(|worker| worker.found.tally.unsettled),
-        transports: transports(&parts),
-        upgrade: histograms.summary(Measure::Upgrade, 0, |_| true).unwrap_or_default(),
-        iterations: journeys(plan, &parts),
-        flows: flows(plan, &parts),
-        steps: (0..plan.steps.len()).map(|index| step(index, plan, workers, histograms)).collect(),
-        problems,
         due: due(workers),
         ..LoadResult::default()
     };
+    histograms.fill(plan, &mut result);
     if result.traffic.iter().any(|traffic| traffic.undecided) {
         // Nobody knows any more of which traffic it was.
         result.due = Due::default();
@@ -193,15 +109,8 @@ pub(super) fn summarize(
 
 /// What is known of the servers of a cluster.
 pub(super) fn cluster(shared: &Shared, workers: &[WorkerResult], histograms: &Histograms) -> ClusterResult {
-    let mut pairs: BTreeMap<(u32, u32), Across> = BTreeMap::new();
-    for (nodes, across) in workers.iter().flat_map(|worker| &worker.found.tally.pairs) {
-        let sum = pairs.entry(*nodes).or_default();
-        sum.owed += across.owed;
-        sum.missing += across.missing;
-        sum.undecided += across.undecided;
-        sum.may += across.may;
-        sum.may_delivered += across.may_delivered;
-    }
+    let tally = UserCounters::sum(&shared.plan, workers.iter().map(|worker| &worker.found.tally));
+    let pairs: BTreeMap<(u32, u32), Across> = tally.pairs.into_iter().collect();
     let (nodes, losses) = (&shared.cluster, losses(workers));
     let pair = |((from, to), across): ((u32, u32), Across)| NodePair {
         from: nodes.name(from),
@@ -216,8 +125,8 @@ pub(super) fn cluster(shared: &Shared, workers: &[WorkerResult], histograms: &Hi
     ClusterResult {
         nodes_known_by: nodes.known_by(),
         decided_by: nodes.decided_by(shared.stage.fence),
-        fences: workers.iter().map(|worker| worker.found.tally.cluster_fences).sum(),
-        crossing: histograms.summary(Measure::Crossing, 0, |_| true).unwrap_or_default(),
+        fences: tally.cluster_fences,
+        crossing: histograms.summary(&shared.plan, Measure::Crossing, 0),
         pairs: pairs.into_iter().map(pair).collect(),
     }
 }
@@ -246,7 +155,11 @@ pub(super) fn outages(result: &mut LoadResult, shared: &Shared, workers: &[Worke
         return;
     }
     let spans: Vec<_> = outages.iter().map(|place| span(&shared.chaos[*place])).collect();
-    let took = result.traffic.iter().filter_map(|traffic| traffic.latency.get("service")).map(|service| service.p99);
+    let took = result
+        .traffic
+        .iter()
+        .filter_map(|traffic| traffic.latency.get(Measure::Service.name()))
+        .map(|service| service.p99);
     let under_way = took.max().unwrap_or(0).min(i64::MAX as u64) as i64;
     let (of, elsewhere) = losses.told_apart(&spans, under_way, |node| shared.cluster.name(node));
     outages.into_iter().zip(of).for_each(|(place, of)| result.upsets[place].losses = Some(of));
@@ -261,10 +174,9 @@ fn traffics(
     histograms: &Histograms,
     places: &Places,
 ) -> Vec<TrafficResult> {
-    let found = workers.iter().map(|worker| &worker.found);
-    let parts: Vec<_> = found.map(|found| Part { counts: &found.counts, tally: &found.tally }).collect();
+    let counts: Vec<WorkerCounts<'_>> = workers.iter().map(|worker| &*worker.found.counts).collect();
     let mut results: Vec<_> =
-        (0..plan.traffic.len()).map(|index| traffic(index, plan, &parts, histograms, places.results(index))).collect();
+        (0..plan.traffic.len()).map(|index| traffic(index, plan, &counts, histograms, places.results(index))).collect();
     for (index, (result, spec)) in results.iter_mut().zip(scenario.traffic.values()).enumerate() {
         result.event = spec.delivers_to.as_ref().map(|delivers_to| delivers_to.event.to_string());
         let outliers = workers.iter().flat_map(|worker| worker.found.outliers.results(index, plan));
@@ -334,58 +246,36 @@ fn due(workers: &[WorkerResult]) -> Due {
 }
 
 /// Iterations by phase; how many users a flow always has, only who has the scenario knows.
-fn flows(plan: &Plan, parts: &[Part<'_>]) -> IndexMap<String, FlowResult> {
-    let flow = |(journey, name): (usize, &String)| {
-        let tallies = || parts.iter().map(|part| &part.tally.flows[journey]);
-        let phases = plan.phases.iter().enumerate().map(|(index, phase)| FlowPhase {
+fn flows(plan: &Plan, tally: &UserCounters) -> IndexMap<String, FlowResult> {
+    let flow = |(name, tally): (&String, &FlowTally)| {
+        let phases = plan.phases.iter().zip(&tally.phases).map(|(phase, (begun, ended))| FlowPhase {
             name: phase.name.clone(),
             measured: phase.measured,
             seconds: (phase.end - phase.start) as f64 / 1e9,
-            begun: tallies().map(|tally| tally.phases[index].0).sum(),
-            ended: tallies().map(|tally| tally.phases[index].1).sum(),
+            begun: *begun,
+            ended: *ended,
         });
-        let in_time = tallies().map(|tally| tally.arrived.len() as u64).sum();
+        let in_time = tally.arrived.len() as u64;
         (name.clone(), FlowResult { users: 0, in_time, level: plan.is_level(), phases: phases.collect() })
     };
-    plan.journeys.iter().enumerate().map(flow).collect()
+    plan.journeys.iter().zip(&tally.flows).map(flow).collect()
 }
 
-fn journeys(plan: &Plan, parts: &[Part<'_>]) -> IndexMap<String, Iterations> {
-    let sum = |journey: usize| parts.iter().fold(Iterations::default(), |sum, part| sum + part.tally.visits[journey]);
-    plan.journeys.iter().enumerate().map(|(journey, name)| (name.clone(), sum(journey))).collect()
+fn journeys(plan: &Plan, tally: &UserCounters) -> IndexMap<String, Iterations> {
+    plan.journeys.iter().cloned().zip(tally.visits.iter().copied()).collect()
 }
 
-fn step(index: usize, plan: &Plan, workers: &[WorkerResult], histograms: &Histograms) -> StepResult {
-    let phases = plan.phases.iter().enumerate().map(|(number, phase)| {
-        let done = workers.iter().map(|worker| worker.found.tally.steps[index][number]);
-        let (well, failed) = done.fold((0, 0), |sum, done| (sum.0 + done.well, sum.1 + done.failed));
-        StepPhase {
-            name: phase.name.clone(),
-            measured: phase.measured,
-            seconds: (phase.end - phase.start) as f64 / 1e9,
-            done: well,
-            failed,
-            latency: histograms.summary(Measure::Step, index, |phase| phase == number).unwrap_or_default(),
-        }
+fn step(index: usize, plan: &Plan, tally: &UserCounters, histograms: &Histograms) -> StepResult {
+    let phases = plan.phases.iter().zip(&tally.steps[index]).enumerate().map(|(number, (phase, done))| StepPhase {
+        name: phase.name.clone(),
+        measured: phase.measured,
+        seconds: (phase.end - phase.start) as f64 / 1e9,
+        done: done.well,
+        failed: done.failed,
+        latency: histograms.in_phase(Measure::Step, index, number).unwrap_or_default(),
     });
-    let latency = histograms.summary(Measure::Step, index, |phase| plan.counts(index, phase)).unwrap_or_default();
+    let latency = histograms.summary(plan, Measure::Step, index);
     StepResult { name: plan.steps[index].clone(), latency, phases: phases.collect() }
-}
-
-/// The latencies of a message, in the order of the report.
-const LATENCIES: [Measure; 5] = [Measure::Delivery, Measure::First, Measure::Complete, Measure::Service, Measure::Ack];
-
-pub(super) fn latencies(
-    traffic: usize,
-    histograms: &Histograms,
-    wanted: impl Fn(usize) -> bool,
-) -> IndexMap<String, Summary> {
-    LATENCIES
-        .into_iter()
-        .filter_map(|measure| {
-            histograms.summary(measure, traffic, &wanted).map(|summary| (measure.name().to_owned(), summary))
-        })
-        .collect()
 }
 
 /// Latencies by the places of receivers, over all workers.
@@ -398,7 +288,7 @@ pub(super) fn places(plan: &Plan, workers: &[WorkerResult]) -> Places {
 fn traffic(
     index: usize,
     plan: &Plan,
-    parts: &[Part<'_>],
+    workers: &[WorkerCounts<'_>],
     histograms: &Histograms,
     places: Vec<PlaceResult>,
 ) -> TrafficResult {
@@ -410,7 +300,7 @@ fn traffic(
         let mut by_population = IndexMap::new();
         for (population, crowd) in plan.populations.iter().enumerate() {
             let mut sum = Counts::default();
-            parts.iter().for_each(|part| sum += part.counts[index][number][population]);
+            workers.iter().for_each(|counts| sum += counts[index][number][population]);
             counts += sum;
             if sum != Counts::default() {
                 *by_users.entry(crowd.name.clone()).or_default() += sum;
@@ -424,10 +314,10 @@ fn traffic(
             seconds: (phase.end - phase.start) as f64 / 1e9,
             counts,
             users: by_population,
-            latency: latencies(index, histograms, |phase| phase == number),
+            latency: histograms.latencies(index, |phase| phase == number),
         });
     }
-    let latency = latencies(index, histograms, |phase| plan.phases[phase].measured);
+    let latency = histograms.latencies(index, |phase| plan.phases[phase].measured);
     let name = plan.traffic[index].name.clone();
     TrafficResult { name, counts: total, users: by_users, latency, places, phases, ..TrafficResult::default() }
 }

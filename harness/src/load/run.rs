@@ -23,15 +23,15 @@ use super::goose;
 use super::happened::Happened;
 use super::identity::Identities;
 use super::join::{Call, Joining};
-use super::measurements::Measure;
 use super::message::Message;
+use super::metrics::Histograms;
 use super::needs::Needs;
 use super::nodes::Nodes;
 use super::observe::Observer;
 use super::part::{Order, Part};
 use super::plan::Plan;
 use super::repro::Scene;
-use super::result::{self, Histograms, summarize};
+use super::result::{self, summarize};
 use super::schedule::Schedule;
 use super::shared::{PopulationConfig, Shared};
 use super::signs;
@@ -49,6 +49,8 @@ use crate::record::{
 use crate::scenario::Loaded;
 use crate::scenario::model::{CONNECT_TIMEOUT, Invocation, Scenario};
 use crate::target::Fleet;
+use crate::vocab::Measure;
+use crate::vocab::measure::{Scope, Unit};
 use crate::vocab::text::plural;
 use crate::wire::held;
 
@@ -336,28 +338,17 @@ fn start_hlog(
 }
 
 pub(super) fn write_distributions(folder: &Path, plan: &Plan, histograms: &Histograms) -> io::Result<()> {
-    let measured = |phase: usize| plan.phases[phase].measured;
-    let write = |name: String, histogram: Option<hdrhistogram::Histogram<u64>>| match histogram {
-        Some(histogram) => write_hgrm(&folder.join(format!("{name}.hgrm")), &histogram),
-        None => Ok(()),
-    };
-    for (index, traffic) in plan.traffic.iter().enumerate() {
-        for measure in [Measure::Delivery, Measure::First, Measure::Complete, Measure::Service, Measure::Ack] {
-            write(format!("{}.{}", traffic.name, measure.name()), histograms.sum(measure, index, measured))?;
-        }
+    // A file has times.
+    let of_times = |(measure, _): &(Measure, usize)| measure.row().unit == Unit::Nanoseconds;
+    for (measure, of) in plan.distributions().filter(of_times) {
+        let Some(histogram) = histograms.whole(plan, measure, of) else { continue };
+        let name = match measure.scope() {
+            Scope::Step => format!("step.{}", output::file_name(&plan.steps[of]).replace(' ', "-")),
+            Scope::Traffic | Scope::Run => plan.name_of(measure, of),
+        };
+        write_hgrm(&folder.join(format!("{name}.hgrm")), &histogram)?;
     }
-    write("generator.late".to_owned(), histograms.sum(Measure::Late, 0, measured))?;
-    write("generator.read_delay".to_owned(), histograms.sum(Measure::Read, 0, measured))?;
-    for (index, step) in plan.steps.iter().enumerate() {
-        let name = output::file_name(step).replace(' ', "-");
-        let counts = |phase: usize| plan.counts(index, phase);
-        write(format!("step.{name}"), histograms.sum(Measure::Step, index, counts))?;
-    }
-    write("upgrade".to_owned(), histograms.sum(Measure::Upgrade, 0, measured))?;
-    write("reconnect".to_owned(), histograms.sum(Measure::Reconnect, 0, measured))?;
-    write("fence".to_owned(), histograms.sum(Measure::Fence, 0, measured))?;
-    write("crossing".to_owned(), histograms.sum(Measure::Crossing, 0, |_| true))?;
-    write("connect".to_owned(), histograms.sum(Measure::Connect, 0, |_| true))
+    Ok(())
 }
 
 /// What came instead of messages that did not come, if it did: it may be those.

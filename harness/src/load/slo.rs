@@ -7,16 +7,16 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
-use super::measurements::Measure;
+use super::metrics::Histograms;
 use super::plan::Plan;
-use super::result::Histograms;
 use crate::record::{
     CaseResult, CaseVerdict, Counts, Iterations, LoadResult, ThresholdKind, ThresholdResult, ThresholdVerdict,
     WorkerTime,
 };
 use crate::scenario::Loaded;
-use crate::scenario::model::{Count, Latency, Limit, Metric, Stat, Threshold};
-use crate::vocab::{samples, text};
+use crate::scenario::model::{Count, Limit, Metric, Stat, Threshold};
+use crate::vocab::measure::Over;
+use crate::vocab::{Measure, samples, text};
 
 /// Decides every rule of a scenario.
 pub(super) fn decide(
@@ -176,7 +176,7 @@ impl Judge<'_> {
             let own = Threshold { metric, users: None, ..rule.clone() };
             self.value(&own).map_or(0.0, |value| value.number)
         };
-        let own = of_own(Metric::GeneratorLate) + of_own(Metric::GeneratorReadDelay);
+        let own = of_own(Metric::Times(Measure::Late)) + of_own(Metric::Times(Measure::ReadDelay));
         let value = self.value(rule).ok()?;
         Some((value.number - own, own))
     }
@@ -210,17 +210,10 @@ impl Judge<'_> {
         let wanted = |phase: usize| named.map_or_else(|| self.plan.phases[phase].measured, |named| phase == named);
         match &rule.metric {
             Metric::Latency { traffic, of } => {
-                let measure = match of {
-                    Latency::Delivery => Measure::Delivery,
-                    Latency::Service => Measure::Service,
-                    Latency::First => Measure::First,
-                    Latency::Complete => Measure::Complete,
-                    Latency::Ack => Measure::Ack,
-                };
                 let traffic = self.traffic(traffic)?;
                 match rule.users.as_ref().and_then(|users| self.population(users)) {
-                    Some(users) => self.histograms.sum_for(measure, traffic, users, wanted),
-                    None => self.histograms.sum(measure, traffic, wanted),
+                    Some(users) => self.histograms.sum_for(*of, traffic, users, wanted),
+                    None => self.histograms.sum(*of, traffic, wanted),
                 }
             }
             Metric::Step(name) => {
@@ -228,19 +221,19 @@ impl Judge<'_> {
                 let wanted = |phase| named.map_or_else(|| self.plan.counts(step, phase), |named| phase == named);
                 self.histograms.sum(Measure::Step, step, wanted)
             }
-            // Upgrades come when users do, which may be ahead of what is measured.
-            Metric::Upgrade => {
-                self.histograms.sum(Measure::Upgrade, 0, |phase| named.is_none_or(|named| phase == named))
-            }
-            Metric::Reconnect => self.histograms.sum(Measure::Reconnect, 0, wanted),
-            Metric::Connect => self.histograms.sum(Measure::Connect, 0, |_| true),
-            Metric::GeneratorReadDelay => self.histograms.sum(Measure::Read, 0, wanted),
-            // Users of a flow may all have come ahead of what is measured.
-            Metric::GeneratorLate => {
-                let all = || self.histograms.sum(Measure::Late, 0, |_| named.is_none());
-                self.histograms.sum(Measure::Late, 0, wanted).or_else(all)
-            }
+            Metric::Times(measure) => self.times(*measure, named),
             _ => None,
+        }
+    }
+
+    /// Times of the run, in a phase if one is named.
+    fn times(&self, measure: Measure, named: Option<usize>) -> Option<Histogram<u64>> {
+        let whole = || self.histograms.whole(self.plan, measure, 0);
+        match named {
+            Some(phase) if measure.row().over != Over::NoPhase => self.histograms.sum(measure, 0, |one| one == phase),
+            // Users of a flow may all have come ahead of what is measured.
+            None if measure == Measure::Late => whole().or_else(|| self.histograms.sum(measure, 0, |_| true)),
+            _ => whole(),
         }
     }
 

@@ -6,12 +6,11 @@ use std::time::Duration;
 
 use sio_oracle::board::Nanos;
 
-use super::coordinator::tag_of;
 use super::evidence;
 use super::fanout::Places;
 use super::journal::file_name;
-use super::measurements::Measure;
 use super::merge::{Piece, Sums};
+use super::metrics::Key;
 use super::replay::{Clocks, Replayed, replay};
 use super::result::summarize;
 use super::signs;
@@ -21,6 +20,8 @@ use crate::record::histogram::Interval;
 use crate::record::intervals::tag;
 use crate::record::{LedClock, LoadPart, LoadResult, LoadViolation, Together};
 use crate::scenario::Loaded;
+use crate::vocab::Measure;
+use crate::vocab::measure::Scope;
 use crate::vocab::text::plural;
 
 /// Also on one machine: what the kernel notes of an arrival is on another of its clocks, and put onto this one.
@@ -36,7 +37,9 @@ pub(super) struct Parts {
 
 /// What is measured of a message by those who know all of its receivers, and of what crosses between parts. How late messages were
 /// sent is added: it is measured of those who follow a flow, too.
-const RETOLD: [Measure; 5] = [Measure::Delivery, Measure::Service, Measure::First, Measure::Complete, Measure::Ack];
+fn is_retold(measure: Measure) -> bool {
+    measure.scope() == Scope::Traffic
+}
 
 /// Puts the parts into their order; none if the records are no parts of one schedule. Otherwise they must be all of them, each
 /// once, and fit together.
@@ -172,8 +175,8 @@ pub(super) fn judge(parts: &Parts, loaded: &Loaded, sums: &mut Sums, pieces: &[P
         return Err(clocks_differ(&told, parts.clocks.within));
     }
     let snapshot = told.measurements.snapshot(0, false);
-    sums.histograms.forget(|measure| RETOLD.contains(&measure));
-    for (key, histogram) in snapshot.histograms.iter().filter(|(key, _)| RETOLD.contains(&key.measure)) {
+    sums.histograms.forget(is_retold);
+    for (key, histogram) in snapshot.histograms.iter().filter(|(key, _)| is_retold(key.measure)) {
         sums.histograms.add(key.clone(), histogram);
     }
     retell(sums, &snapshot.histograms);
@@ -219,19 +222,19 @@ const NO_CASE: &str = "parts are put together without the target; a run of one p
 
 /// In the log, what the parts could not know of the whole is replaced by what is known now; of the whole run, since who got a message
 /// last is known when all is over.
-fn retell(sums: &mut Sums, histograms: &[(super::measurements::Key, hdrhistogram::Histogram<u64>)]) {
+fn retell(sums: &mut Sums, histograms: &[(Key, hdrhistogram::Histogram<u64>)]) {
     let late = [Measure::Service, Measure::First, Measure::Complete];
     let names: Vec<String> = sums
         .plan
         .traffic
         .iter()
-        .flat_map(|traffic| late.iter().map(move |measure| tag(&format!("{}.{}", traffic.name, measure.name()), None)))
+        .flat_map(|traffic| late.iter().map(move |measure| tag(&measure.full_name(&traffic.name), None)))
         .collect();
     let is_late = |interval: &Interval| names.iter().any(|name| interval.tag.split('@').next() == Some(name));
     sums.intervals.retain(|interval| !is_late(interval));
     let length = Duration::from_nanos(sums.plan.length());
     for (key, histogram) in histograms.iter().filter(|(key, _)| late.contains(&key.measure)) {
-        let tag = tag_of(&sums.plan, key);
+        let tag = sums.plan.tag_of(key);
         sums.intervals.push(Interval { tag, start: Duration::ZERO, length, histogram: histogram.clone() });
     }
 }

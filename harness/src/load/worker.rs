@@ -15,7 +15,7 @@ use super::emission_log::{Entry, FanoutProgress};
 use super::emit::emit;
 use super::handle::{UserCommand, UserHandle};
 use super::local::Local;
-use super::measurements::{Findings, Measurements, Snapshot};
+use super::metrics::{Findings, Measurements, Snapshot};
 use super::needs;
 use super::shared::Shared;
 use super::thread_times::ThreadTimes;

@@ -5,9 +5,10 @@ use std::time::{Duration, Instant};
 
 use tracing::Level;
 
-use super::measurements::{Measure, Snapshot};
+use super::metrics::Snapshot;
 use super::thread_times::ThreadTimes;
 use crate::clock;
+use crate::vocab::Measure;
 
 /// A second in which something was this late is told where only warnings are.
 const LATE: Duration = Duration::from_millis(10);
@@ -28,7 +29,7 @@ impl WorkerLog {
             let of_measure = snapshot.histograms.iter().filter(|(key, _)| key.measure == measure);
             Duration::from_micros(of_measure.map(|(_, histogram)| histogram.max()).max().unwrap_or(0) / 1_000)
         };
-        let (late, read_delay) = (longest(Measure::Late), longest(Measure::Read));
+        let (late, read_delay) = (longest(Measure::Late), longest(Measure::ReadDelay));
         let now = ThreadTimes::now().map(|times| (clock::now(), times));
         let before = std::mem::replace(&mut self.before, now);
         let time = now.zip(before).map(|((at, times), (then, before))| {

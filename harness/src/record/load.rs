@@ -10,6 +10,8 @@ use super::outlier::Outlier;
 use super::part::{LoadPart, Together};
 use super::progress::Summary;
 use super::violation::LoadViolation;
+use crate::vocab::Measure;
+use crate::vocab::measure::Scope;
 
 /// What came of a load.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -183,9 +185,10 @@ pub struct MissingBetween {
 impl LossesOf {
     /// Adds what another machine has found.
     pub fn add(&mut self, other: &Self) {
-        self.during += other.during;
-        self.behind += other.behind;
-        for pair in &other.between {
+        let Self { during, behind, between } = other;
+        self.during += during;
+        self.behind += behind;
+        for pair in between {
             match self.between.iter_mut().find(|known| (&known.from, &known.to) == (&pair.from, &pair.to)) {
                 Some(known) => known.missing += pair.missing,
                 None => self.between.push(pair.clone()),
@@ -235,16 +238,29 @@ pub struct Users {
 
 impl std::ops::AddAssign for Users {
     fn add_assign(&mut self, other: Self) {
-        self.requested += other.requested;
-        self.connected += other.connected;
-        self.failed += other.failed;
-        self.disconnected += other.disconnected;
-        self.sessions += other.sessions;
-        self.churned += other.churned;
-        self.dropped += other.dropped;
-        self.broken += other.broken;
-        self.interrupted += other.interrupted;
-        self.stalled += other.stalled;
+        // Each by name: a field that is forgotten does not compile.
+        let Self {
+            requested,
+            connected,
+            failed,
+            disconnected,
+            sessions,
+            churned,
+            dropped,
+            broken,
+            interrupted,
+            stalled,
+        } = other;
+        self.requested += requested;
+        self.connected += connected;
+        self.failed += failed;
+        self.disconnected += disconnected;
+        self.sessions += sessions;
+        self.churned += churned;
+        self.dropped += dropped;
+        self.broken += broken;
+        self.interrupted += interrupted;
+        self.stalled += stalled;
     }
 }
 
@@ -273,12 +289,13 @@ impl std::ops::Add for Iterations {
     type Output = Self;
 
     fn add(self, other: Self) -> Self {
+        let Self { begun, finished, failed, starved, cut } = other;
         Self {
-            begun: self.begun + other.begun,
-            finished: self.finished + other.finished,
-            failed: self.failed + other.failed,
-            starved: self.starved + other.starved,
-            cut: self.cut + other.cut,
+            begun: self.begun + begun,
+            finished: self.finished + finished,
+            failed: self.failed + failed,
+            starved: self.starved + starved,
+            cut: self.cut + cut,
         }
     }
 }
@@ -309,10 +326,11 @@ pub struct FlowPhase {
 impl FlowResult {
     /// Adds what another machine has counted.
     pub fn add(&mut self, other: &Self) {
-        self.users += other.users;
-        self.in_time += other.in_time;
-        self.level &= other.level;
-        for (mine, theirs) in self.phases.iter_mut().zip(&other.phases) {
+        let Self { users, in_time, level, phases } = other;
+        self.users += users;
+        self.in_time += in_time;
+        self.level &= level;
+        for (mine, theirs) in self.phases.iter_mut().zip(phases) {
             mine.begun += theirs.begun;
             mine.ended += theirs.ended;
         }
@@ -349,6 +367,15 @@ pub struct Wire {
     pub payload: u64,
 }
 
+impl std::ops::AddAssign for Wire {
+    fn add_assign(&mut self, other: Self) {
+        let Self { received, sent, payload } = other;
+        self.received += received;
+        self.sent += sent;
+        self.payload += payload;
+    }
+}
+
 /// Shares of the time of the phases.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct WorkerTime {
@@ -381,11 +408,13 @@ impl Transports {
 
 impl std::ops::AddAssign for Transports {
     fn add_assign(&mut self, other: Self) {
-        self.websocket += other.websocket;
-        self.polling += other.polling;
-        self.upgrade += other.upgrade;
-        self.upgraded += other.upgraded;
-        self.under_way += other.under_way;
+        // Each by name: a field that is forgotten does not compile.
+        let Self { websocket, polling, upgrade, upgraded, under_way } = other;
+        self.websocket += websocket;
+        self.polling += polling;
+        self.upgrade += upgrade;
+        self.upgraded += upgraded;
+        self.under_way += under_way;
     }
 }
 
@@ -423,8 +452,10 @@ impl Among {
 
 impl std::ops::AddAssign for Among {
     fn add_assign(&mut self, other: Self) {
-        self.deliveries += other.deliveries;
-        self.again += other.again;
+        // Each by name: a field that is forgotten does not compile.
+        let Self { deliveries, again } = other;
+        self.deliveries += deliveries;
+        self.again += again;
     }
 }
 
@@ -437,6 +468,59 @@ pub struct Recovery {
 }
 
 impl LoadResult {
+    /// What was measured of the run as a whole; `None` for what belongs to a traffic or a step, is kept by phase, or was not measured.
+    pub fn of_run(&self, measure: Measure) -> Option<&Summary> {
+        match measure {
+            Measure::Connect => Some(&self.connect),
+            Measure::Upgrade => Some(&self.upgrade),
+            Measure::Fence => Some(&self.fence),
+            Measure::Crossing => self.cluster.as_ref().map(|cluster| &cluster.crossing),
+            Measure::Late => Some(&self.late),
+            Measure::ReadDelay => Some(&self.read),
+            Measure::RecvQueue => Some(&self.queue),
+            Measure::Reconnect
+            | Measure::Delivery
+            | Measure::First
+            | Measure::Complete
+            | Measure::Service
+            | Measure::Ack
+            | Measure::Step => None,
+        }
+    }
+
+    /// Everything that was measured of the run as a whole, in the order of a report.
+    pub fn of_whole_run(&self) -> impl Iterator<Item = (Measure, &Summary)> {
+        Measure::of(Scope::Run).filter_map(|measure| Some((measure, self.of_run(measure)?)))
+    }
+
+    /// What was measured of each traffic and in each step, by its full name: over the measured phases.
+    pub fn of_flows_and_traffic(&self) -> impl Iterator<Item = (String, &Summary)> {
+        let of_traffic = self.traffic.iter().flat_map(|traffic| {
+            traffic.latency.iter().map(|(name, summary)| (format!("{}.{name}", traffic.name), summary))
+        });
+        of_traffic.chain(self.steps.iter().map(|step| (step.name.clone(), &step.latency)))
+    }
+
+    /// As [`of_run`](Self::of_run), to be filled in.
+    pub fn of_run_mut(&mut self, measure: Measure) -> Option<&mut Summary> {
+        match measure {
+            Measure::Connect => Some(&mut self.connect),
+            Measure::Upgrade => Some(&mut self.upgrade),
+            Measure::Fence => Some(&mut self.fence),
+            Measure::Crossing => self.cluster.as_mut().map(|cluster| &mut cluster.crossing),
+            Measure::Late => Some(&mut self.late),
+            Measure::ReadDelay => Some(&mut self.read),
+            Measure::RecvQueue => Some(&mut self.queue),
+            Measure::Reconnect
+            | Measure::Delivery
+            | Measure::First
+            | Measure::Complete
+            | Measure::Service
+            | Measure::Ack
+            | Measure::Step => None,
+        }
+    }
+
     /// CPU seconds of the target for each delivery, or for each message where nothing is delivered.
     pub fn target_cpu_each(&self) -> Option<f64> {
         let handled: u64 = self.traffic.iter().map(|traffic| traffic.counts.handled()).sum();
@@ -486,6 +570,13 @@ pub struct TrafficResult {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub outliers: Vec<Outlier>,
     pub phases: Vec<PhaseResult>,
+}
+
+impl TrafficResult {
+    /// What says the most of it: its deliveries, or its acknowledgements where nothing is delivered.
+    pub fn main_measure(&self) -> Option<(Measure, &Summary)> {
+        Measure::main_of_traffic().find_map(|measure| Some((measure, self.latency.get(measure.name())?)))
+    }
 }
 
 /// Receivers at the same places of their messages.
@@ -580,30 +671,57 @@ impl Counts {
 
 impl std::ops::AddAssign for Counts {
     fn add_assign(&mut self, other: Self) {
-        self.scheduled += other.scheduled;
-        self.sent += other.sent;
-        self.sent_late += other.sent_late;
-        self.owed += other.owed;
-        self.delivered += other.delivered;
-        self.missing += other.missing;
-        self.duplicate += other.duplicate;
-        self.misdelivered += other.misdelivered;
-        self.out_of_order += other.out_of_order;
-        self.out_of_order_across += other.out_of_order_across;
-        self.misdelivered_across += other.misdelivered_across;
-        self.altered += other.altered;
-        self.unidentified += other.unidentified;
-        self.history += other.history;
-        self.excused += other.excused;
-        self.undecided += other.undecided;
-        self.missed_offline += other.missed_offline;
-        self.skipped += other.skipped;
-        self.unanswered += other.unanswered;
-        self.refused += other.refused;
-        self.volatile += other.volatile;
-        self.volatile_delivered += other.volatile_delivered;
-        self.may += other.may;
-        self.may_delivered += other.may_delivered;
+        // Each by name: a field that is forgotten does not compile.
+        let Self {
+            scheduled,
+            sent,
+            sent_late,
+            owed,
+            delivered,
+            missing,
+            duplicate,
+            misdelivered,
+            out_of_order,
+            out_of_order_across,
+            misdelivered_across,
+            altered,
+            unidentified,
+            history,
+            excused,
+            undecided,
+            missed_offline,
+            skipped,
+            unanswered,
+            refused,
+            volatile,
+            volatile_delivered,
+            may,
+            may_delivered,
+        } = other;
+        self.scheduled += scheduled;
+        self.sent += sent;
+        self.sent_late += sent_late;
+        self.owed += owed;
+        self.delivered += delivered;
+        self.missing += missing;
+        self.duplicate += duplicate;
+        self.misdelivered += misdelivered;
+        self.out_of_order += out_of_order;
+        self.out_of_order_across += out_of_order_across;
+        self.misdelivered_across += misdelivered_across;
+        self.altered += altered;
+        self.unidentified += unidentified;
+        self.history += history;
+        self.excused += excused;
+        self.undecided += undecided;
+        self.missed_offline += missed_offline;
+        self.skipped += skipped;
+        self.unanswered += unanswered;
+        self.refused += refused;
+        self.volatile += volatile;
+        self.volatile_delivered += volatile_delivered;
+        self.may += may;
+        self.may_delivered += may_delivered;
     }
 }
 

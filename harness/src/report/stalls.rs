@@ -47,8 +47,7 @@ fn sentence(traffic: &TrafficResult, rhythm: Rhythm) -> String {
 
 /// The rhythm of a traffic's stalls, if they have one.
 fn of(traffic: &TrafficResult, seconds: &[&Progress]) -> Option<Rhythm> {
-    let measure = ["delivery", "ack"].into_iter().find(|name| traffic.latency.contains_key(*name))?;
-    let name = format!("{}.{measure}", traffic.name);
+    let name = traffic.main_measure()?.0.full_name(&traffic.name);
     let of = |second: &&Progress| Some((second.second, second.latency.get(&name)?.max, second.late.max));
     // What is drawn while users connect is not of the load.
     let all: Vec<(f64, u64, u64)> = seconds.iter().filter(|second| second.second >= 0.0).filter_map(of).collect();

@@ -12,6 +12,8 @@ use crate::record::{
     Baseline, CaseResult, Change, Counts, Cpu, Entry, Growth, Header, LoadResult, ScenarioStart, Summary,
     ThresholdResult, ThresholdVerdict, TrafficResult, Users, WorkerTime,
 };
+use crate::vocab::Measure;
+use crate::vocab::measure::{Scope, Unit};
 
 /// Renders a whole record. The same text comes out at the end of a run and of `sio-bench report`.
 pub fn render(entries: &[Entry]) -> String {
@@ -121,28 +123,7 @@ pub fn load_table(load: &LoadResult) -> String {
     }
     render_strength(&mut out, load);
     let _ = writeln!(out, "\n  {:<22}{LATENCY_HEAD}", "");
-    render_latency(&mut out, "connect", &load.connect);
-    if load.upgrade.count > 0 {
-        render_latency(&mut out, "upgrade", &load.upgrade);
-    }
-    for (phase, summary) in &load.reconnect {
-        render_latency(&mut out, &format!("reconnect, {phase}"), summary);
-    }
-    if load.fence.count > 0 {
-        render_latency(&mut out, "fence round trip", &load.fence);
-    }
-    render_latency(&mut out, "generator late", &load.late);
-    if load.read.count > 0 {
-        render_latency(&mut out, "generator read delay", &load.read);
-    }
-    if load.queue.count > 0 {
-        let queue = &load.queue;
-        let _ = write!(out, "  {:<22}", "generator recv queue");
-        for value in [queue.p50, queue.p90, queue.p99, queue.p999, queue.max] {
-            let _ = write!(out, "{:>10}", bytes(value as f64));
-        }
-        out.push('\n');
-    }
+    Measure::of(Scope::Run).for_each(|measure| render_measure(&mut out, load, measure));
     for requests in &load.driver {
         let _ = write!(
             out,
@@ -162,12 +143,36 @@ pub fn load_table(load: &LoadResult) -> String {
     out
 }
 
+/// A measure of the run as a whole.
+fn render_measure(out: &mut String, load: &LoadResult, measure: Measure) {
+    let label = measure.label();
+    if measure == Measure::Reconnect {
+        load.reconnect.iter().for_each(|(phase, summary)| render_latency(out, &format!("{label}, {phase}"), summary));
+    }
+    // Every load has these two; of any other, none is no news. What crosses between servers is told in words.
+    let is_expected = matches!(measure, Measure::Connect | Measure::Late);
+    let summary = load.of_run(measure).filter(|summary| summary.count > 0 || is_expected);
+    let Some(summary) = summary.filter(|_| measure != Measure::Crossing) else { return };
+    match measure.row().unit {
+        Unit::Nanoseconds => render_latency(out, label, summary),
+        Unit::Bytes => {
+            let _ = write!(out, "  {label:<22}");
+            for value in [summary.p50, summary.p90, summary.p99, summary.p999, summary.max] {
+                let _ = write!(out, "{:>10}", bytes(value as f64));
+            }
+            out.push('\n');
+        }
+    }
+}
+
 /// Everything that the tables of a load show percentiles of.
 fn distributions(load: &LoadResult) -> impl Iterator<Item = &Summary> {
     let phases = load.traffic.iter().flat_map(|traffic| &traffic.phases).filter(|phase| phase.measured);
     let steps = load.steps.iter().flat_map(|step| &step.phases).filter(|phase| phase.measured);
-    let alone = [&load.connect, &load.upgrade, &load.fence, &load.late, &load.read];
-    let others = alone.into_iter().chain(load.reconnect.values());
+    let alone = load
+        .of_whole_run()
+        .filter(|(measure, _)| measure.row().unit == Unit::Nanoseconds && *measure != Measure::Crossing);
+    let others = alone.map(|(_, summary)| summary).chain(load.reconnect.values());
     phases.flat_map(|phase| phase.latency.values()).chain(steps.map(|phase| &phase.latency)).chain(others)
 }
 

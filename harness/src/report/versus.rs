@@ -9,6 +9,7 @@ use indexmap::{IndexMap, IndexSet};
 use super::text::{count, plural, time};
 use crate::difference::Difference;
 use crate::record::{CaseVerdict, Counts, LoadResult, Summary};
+use crate::vocab::Measure;
 
 /// What one block measured of one target.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -49,13 +50,13 @@ impl From<&LoadResult> for Block {
     /// is neither, how long connecting took.
     fn from(load: &LoadResult) -> Self {
         let of_traffic = load.traffic.iter().filter_map(|traffic| {
-            let (name, summary) = ["delivery", "ack"].iter().find_map(|name| traffic.latency.get_key_value(*name))?;
-            Some((format!("{}.{name}", traffic.name), Latency::from(summary)))
+            let (measure, summary) = traffic.main_measure()?;
+            Some((measure.full_name(&traffic.name), Latency::from(summary)))
         });
         let of_steps = load.steps.iter().map(|step| (step.name.clone(), Latency::from(&step.latency)));
         let mut latencies: IndexMap<_, _> = of_traffic.chain(of_steps).collect();
         if latencies.is_empty() {
-            latencies.insert("connect".to_owned(), Latency::from(&load.connect));
+            latencies.insert(Measure::Connect.name().to_owned(), Latency::from(&load.connect));
         }
         let mut counts = Counts::default();
         load.traffic.iter().for_each(|traffic| counts += traffic.counts);

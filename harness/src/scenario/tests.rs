@@ -137,7 +137,7 @@ fn a_rule_may_name_a_step_of_several_words() {
     assert_eq!(metric("first p99 < 1s"), model::Metric::Step("first".to_owned()));
     assert_eq!(metric("first price p99 < 1s in p"), model::Metric::Step("first price".to_owned()));
     assert_eq!(metric("connect / p50 < 1s"), model::Metric::Step("connect /".to_owned()));
-    assert_eq!(metric("connect p50 < 1s"), model::Metric::Connect);
+    assert_eq!(metric("connect p50 < 1s"), model::Metric::Times(crate::vocab::Measure::Connect));
     let wrong = errors(&text("frist p99 < 1s"));
     assert!(wrong.contains("did you mean `first`?"), "{wrong}");
     let wrong = errors(&text("first price p99 > soon"));

@@ -5,6 +5,7 @@ mod class;
 mod cluster;
 pub mod fnv;
 pub mod legacy;
+pub mod measure;
 pub mod patience;
 pub mod pattern;
 pub mod quantity;
@@ -18,6 +19,7 @@ mod trust;
 pub use about::ThresholdKind;
 pub use class::{Class, Origin};
 pub use cluster::{Adapter, Balancer, Broker, Cluster, Medium};
+pub use measure::Measure;
 pub use transport::Transport;
 pub use trust::Trust;
 

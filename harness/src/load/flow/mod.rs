@@ -21,7 +21,7 @@ use self::runner::{FlowRunner, Trouble};
 use super::admission::NotIn;
 use super::credentials;
 use super::local::Local;
-use super::measurements::VisitEnd;
+use super::metrics::VisitEnd;
 use super::random::UserRng;
 use crate::client::ConnectOptions;
 use crate::load::connect_options;

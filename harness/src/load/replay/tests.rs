@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use self::simulated::{Noted, Run};
 use super::*;
 use crate::load::journal::Journalist;
-use crate::load::measurements::{Findings, Snapshot};
+use crate::load::metrics::{Findings, Snapshot};
 use crate::record::Counts;
 
 const MILLI: Nanos = 1_000_000;

@@ -3,7 +3,7 @@
 use serde_json::Value as Json;
 
 use super::text::{placeholder, quoted};
-use crate::load::measurements::Sample;
+use crate::load::metrics::Sample;
 use crate::vocab::stamp::Stamp;
 
 /// What a message of a case says of itself, as TOML.

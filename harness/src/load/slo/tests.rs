@@ -1,7 +1,7 @@
 //! What a rule is held against, and what comes of it.
 
 use super::*;
-use crate::load::measurements::Key;
+use crate::load::metrics::Key;
 use crate::record::histogram::{empty, record};
 use crate::record::{Counts, Growth, Memory, Recovery, TrafficResult, Users};
 use crate::scenario::{self, source::Source};
@@ -26,7 +26,7 @@ fn decided_with(rules: &str, counts: Counts, deliveries: u64, late: u64) -> Vec<
     histograms.add(key(Measure::Delivery), &times);
     let mut own = empty();
     record(&mut own, late);
-    [Measure::Late, Measure::Read].into_iter().for_each(|measure| histograms.add(key(measure), &own));
+    [Measure::Late, Measure::ReadDelay].into_iter().for_each(|measure| histograms.add(key(measure), &own));
     let traffic = vec![TrafficResult { name: "t".to_owned(), counts, ..TrafficResult::default() }];
     let users = Users { requested: 2, ..Users::default() };
     let load = LoadResult { users, traffic, ..LoadResult::default() };
@@ -273,7 +273,7 @@ fn each_time_is_of_its_own_distribution() {
         (Measure::Reconnect, 0),
         (Measure::Connect, 0),
         (Measure::Upgrade, 0),
-        (Measure::Read, 0),
+        (Measure::ReadDelay, 0),
         (Measure::Late, 0),
         (Measure::Step, 0),
     ];
@@ -481,9 +481,9 @@ fn both_delays_of_sio_bench_are_taken_off_once() {
         Decided::by(&format!("\"{rule}\""))
             .measured((Measure::Delivery, 1), (1, 0), 100)
             .measured((Measure::Late, 0), (1, 0), late)
-            .measured((Measure::Read, 0), (1, 0), read)
+            .measured((Measure::ReadDelay, 0), (1, 0), read)
             .measured((Measure::Late, 0), (0, 0), 9_000)
-            .measured((Measure::Read, 0), (0, 0), 9_000)
+            .measured((Measure::ReadDelay, 0), (0, 0), 9_000)
             .first()
     };
     let said = |own: &str| format!("100 ms, of which up to {own} may be this machine's: sio-bench itself was so late");
@@ -504,7 +504,7 @@ fn both_delays_of_sio_bench_are_taken_off_once() {
         let decided = Decided::by(&format!("\"{text}\""))
             .measured((Measure::Delivery, 1), (1, 0), 100)
             .measured((Measure::Late, 0), (1, 0), 30)
-            .measured((Measure::Read, 0), (1, 0), 10);
+            .measured((Measure::ReadDelay, 0), (1, 0), 10);
         decided.judge().without_own_delay(&decided.loaded.scenario.slo[0])
     };
     let (without, own) = rule("t.delivery max < 50ms").unwrap();
@@ -629,7 +629,7 @@ fn a_run_ends_at_what_is_certainly_broken() {
 #[test]
 fn a_value_is_shown_in_its_unit() {
     let count = Metric::Count { traffic: "t".to_owned(), of: Count::Missing };
-    assert_eq!(show(&Metric::Connect, 2e6), text::time(2e6));
+    assert_eq!(show(&Metric::Times(Measure::Connect), 2e6), text::time(2e6));
     assert_eq!(show(&Metric::TargetCpu, 2e6), text::time(2e6));
     assert_eq!(show(&Metric::TargetMemory, 2e6), text::bytes(2e6));
     assert_eq!(show(&count, 2_000.0), text::count(2_000));

@@ -4,6 +4,7 @@ use indexmap::IndexSet;
 
 use super::escape::one_line;
 use crate::record::{Due, Entry, Summary, seconds, seconds_by_load};
+use crate::vocab::Measure;
 
 /// CSV with a line of headers; times in milliseconds, memory in bytes, CPU in seconds and counts since the start. `owed` is
 /// what was owed of the messages that were due by then; it is known when a load has ended.
@@ -15,7 +16,7 @@ pub(super) fn render(entries: &[Entry]) -> String {
     for measure in &measures {
         head.extend(["p50", "p99", "max"].map(|of| text(&format!("{measure} {of} ms"))));
     }
-    head.extend(["generator late p99 ms", "generator read delay p99 ms"].map(ToOwned::to_owned));
+    head.extend([Measure::Late, Measure::ReadDelay].map(|measure| format!("{} p99 ms", measure.label())));
     head.extend(["target cpu s", "target memory", "sio-bench cpu s", "sio-bench memory"].map(ToOwned::to_owned));
     head.extend(metrics.iter().map(|metric| text(metric)));
     // Writing to memory does not fail.

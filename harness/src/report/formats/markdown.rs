@@ -10,6 +10,7 @@ use crate::record::{self, CaseResult, CaseVerdict, Change, Entry, Summary};
 use crate::report::conformance::tally;
 use crate::report::coverage;
 use crate::report::samples::{FEW_SAYS, marked};
+use crate::vocab::Measure;
 use crate::vocab::samples::needed;
 use crate::vocab::text::{count, time};
 
@@ -144,12 +145,10 @@ fn change(before: u64, now: u64) -> String {
 fn figures(entries: &[Entry]) -> Vec<(String, Summary)> {
     let mut found = Vec::new();
     for load in record::loads(entries) {
-        for traffic in &load.traffic {
-            found.extend(traffic.latency.iter().map(|(name, summary)| (format!("{}.{name}", traffic.name), *summary)));
+        found.extend(load.of_flows_and_traffic().map(|(name, summary)| (name, *summary)));
+        for measure in [Measure::Connect, Measure::Late] {
+            found.extend(load.of_run(measure).map(|summary| (measure.label().to_owned(), *summary)));
         }
-        found.extend(load.steps.iter().map(|step| (step.name.clone(), step.latency)));
-        found.push(("connect".to_owned(), load.connect));
-        found.push(("generator late".to_owned(), load.late));
     }
     found.retain(|(_, summary)| summary.count > 0);
     found

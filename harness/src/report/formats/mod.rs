@@ -153,11 +153,9 @@ fn with_rules(entries: &[Entry]) -> Vec<Entry> {
 fn openmetrics(entries: &[Entry]) -> String {
     let last = seconds(entries).next_back().cloned().unwrap_or_default();
     let Some(load) = loads(entries).next() else { return super::figures::openmetrics("", 0, &last) };
-    let of_traffic = load.traffic.iter().flat_map(|traffic| {
-        traffic.latency.iter().map(|(name, summary)| (format!("{}.{name}", traffic.name), *summary))
-    });
-    let of_steps = load.steps.iter().map(|step| (step.name.clone(), step.latency));
-    let latency = of_traffic.chain(of_steps).chain([("connect".to_owned(), load.connect)]).collect();
+    let of_run = load.of_whole_run().filter(|(measure, _)| measure.row().is_main);
+    let of_run = of_run.map(|(measure, summary)| (measure.name().to_owned(), summary));
+    let latency = load.of_flows_and_traffic().chain(of_run).map(|(name, summary)| (name, *summary)).collect();
     let end = Progress { latency, late: load.late, read: load.read, phase: "measured".to_owned(), ..last };
     super::figures::openmetrics(&load.scenario, load.users.requested, &end)
 }

@@ -14,6 +14,7 @@ use crate::record::{
 use crate::report::remarks::remarks;
 use crate::report::samples::{FEW_SAYS, marked};
 use crate::report::stalls;
+use crate::vocab::measure::{self, Row, Subject};
 use crate::vocab::text::{bytes, count, time};
 
 /// Points of a curve; of a longer run, each is the largest of several.
@@ -52,16 +53,11 @@ fn latency_table(loads: &[(&Run, &LoadResult)]) -> String {
                 rows.push([vec![escape(&format!("{prefix}{name}"))], cells(summary)].concat());
             }
         };
-        for traffic in &load.traffic {
-            for (measure, summary) in &traffic.latency {
-                row(&format!("{}.{measure}", traffic.name), summary);
-            }
-        }
-        load.steps.iter().for_each(|step| row(&step.name, &step.latency));
-        row("connect", &load.connect);
-        row("upgrade", &load.upgrade);
-        row("generator late", &load.late);
-        row("generator read delay", &load.read);
+        load.of_flows_and_traffic().for_each(|(name, summary)| row(&name, summary));
+        // What sio-bench sends for itself is told in words.
+        let is_shown = |measure: &Row| measure.subject != Subject::Probe && measure.unit == measure::Unit::Nanoseconds;
+        let of_run = load.of_whole_run().map(|(measure, summary)| (measure.row(), summary));
+        of_run.filter(|(measure, _)| is_shown(measure)).for_each(|(measure, summary)| row(measure.label, summary));
     }
     let head = ["", "p50", "p90", "p99", "p99.9", "max", "samples"].map(ToOwned::to_owned);
     let title = format!("From the intended time of each message; the measured phases together. {FEW_SAYS}");

@@ -3,6 +3,8 @@
 use super::load::curves;
 use super::source::Run;
 use crate::record::{Entry, loads};
+use crate::vocab::Measure;
+use crate::vocab::measure::{Scope, Subject};
 
 /// Lines of a picture; what has no room is in the next one.
 const LINES: usize = 8;
@@ -55,14 +57,14 @@ fn of_run(number: usize, run: &Run) -> Vec<Curve<'_>> {
         .filter_map(|(name, points)| {
             let measure = name.strip_prefix("step.").unwrap_or(name);
             let is_judged = judged.contains(&name.as_str()) || judged.contains(&measure);
-            // What says something of sio-bench alone is in a picture of its own.
-            if !is_judged && (name.starts_with("generator.") || name == "fence" || name == "connect") {
+            let of_run = Measure::named(Scope::Run, name);
+            if !is_judged && of_run.is_some_and(is_apart) {
                 return None;
             }
-            let of = measure.rsplit_once('.').map_or("", |(_, of)| of);
+            let of = measure.rsplit_once('.').and_then(|(_, of)| Measure::named(Scope::Traffic, of));
             let rank = match of {
                 _ if is_judged => Rank::Judged,
-                "delivery" | "ack" => Rank::Main,
+                Some(of) if of.row().is_main => Rank::Main,
                 _ if name.starts_with("step.") => Rank::Main,
                 _ => Rank::Other,
             };
@@ -76,6 +78,11 @@ fn of_run(number: usize, run: &Run) -> Vec<Curve<'_>> {
     };
     all.sort_by_key(|curve| (curve.rank, place(curve.measure).unwrap_or(usize::MAX)));
     all
+}
+
+/// What says something of sio-bench, of its fences or of connecting is not about the messages of a load.
+fn is_apart(measure: Measure) -> bool {
+    measure.row().subject == Subject::Generator || matches!(measure, Measure::Fence | Measure::Connect)
 }
 
 /// What the thresholds are about: `tell.delivery` of `tell.delivery p99 < 100ms`.

@@ -69,10 +69,7 @@ impl Run {
 
 /// What a load is about, of all that it measures: deliveries of each traffic, or its acknowledgements, and each step of a flow.
 fn main_measures(load: &LoadResult) -> Vec<String> {
-    let of_traffic = load.traffic.iter().filter_map(|traffic| {
-        let name = ["delivery", "ack"].into_iter().find(|name| traffic.latency.contains_key(*name))?;
-        Some(format!("{}.{name}", traffic.name))
-    });
+    let of_traffic = load.traffic.iter().filter_map(|traffic| Some(traffic.main_measure()?.0.full_name(&traffic.name)));
     of_traffic.chain(load.steps.iter().map(|step| step.name.clone())).collect()
 }
 

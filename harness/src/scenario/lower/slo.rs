@@ -3,18 +3,11 @@
 use std::time::Duration;
 
 use super::flow;
-use crate::scenario::model::{Count, Latency, Limit, Metric, Op, Scenario, Stat, Threshold};
+use crate::scenario::model::{Count, Limit, Metric, Op, Scenario, Stat, Threshold};
 use crate::scenario::node::{Kind, Node, Span, part_of_string};
 use crate::scenario::table::{self, Context, Table};
-use crate::vocab::quantity;
+use crate::vocab::{Measure, measure, quantity};
 
-const LATENCIES: [(&str, Latency); 5] = [
-    ("delivery", Latency::Delivery),
-    ("service", Latency::Service),
-    ("first", Latency::First),
-    ("complete", Latency::Complete),
-    ("ack", Latency::Ack),
-];
 const COUNTS: [(&str, Count); 9] = [
     ("missing", Count::Missing),
     ("duplicate", Count::Duplicate),
@@ -26,18 +19,13 @@ const COUNTS: [(&str, Count); 9] = [
     ("unanswered", Count::Unanswered),
     ("refused", Count::Refused),
 ];
-/// Measures of the whole run.
-const PLAIN: [(&str, Metric); 14] = [
-    ("connect", Metric::Connect),
-    ("upgrade", Metric::Upgrade),
+/// Numbers of the whole run; its times are in the table of measures.
+const PLAIN: [(&str, Metric); 9] = [
     ("upgraded", Metric::Upgraded),
-    ("reconnect", Metric::Reconnect),
     ("recovered", Metric::Recovered),
     ("errors", Metric::Errors),
     ("oracle.certainty", Metric::Certainty),
     ("capacity", Metric::Capacity),
-    ("generator.late", Metric::GeneratorLate),
-    ("generator.read_delay", Metric::GeneratorReadDelay),
     ("generator.cpu", Metric::GeneratorCpu),
     ("generator.cpu_wait", Metric::GeneratorCpuWait),
     ("target.cpu", Metric::TargetCpu),
@@ -223,16 +211,24 @@ fn measured<'a>(text: &'a str, span: &Span, scenario: &Scenario, cx: &mut Contex
     Some((metric, words))
 }
 
+/// The times of a run that a threshold can be about.
+fn times() -> impl Iterator<Item = Measure> {
+    Measure::of(measure::Scope::Run).filter(|measure| measure.row().has_thresholds)
+}
+
 fn metric(word: &str, span: Span, scenario: &Scenario, cx: &mut Context<'_>) -> Option<Metric> {
     if let Some((_, metric)) = PLAIN.iter().find(|(name, _)| *name == word) {
         return Some(metric.clone());
+    }
+    if let Some(measure) = times().find(|measure| measure.name() == word) {
+        return Some(Metric::Times(measure));
     }
     if let Some((traffic, what)) = word.rsplit_once('.')
         && scenario.traffic.contains_key(traffic)
     {
         let traffic = traffic.to_owned();
-        if let Some((_, of)) = LATENCIES.iter().find(|(name, _)| *name == what) {
-            return Some(Metric::Latency { traffic, of: *of });
+        if let Some(of) = Measure::named(measure::Scope::Traffic, what) {
+            return Some(Metric::Latency { traffic, of });
         }
         if let Some((_, of)) = COUNTS.iter().find(|(name, _)| *name == what) {
             return Some(Metric::Count { traffic, of: *of });
@@ -248,9 +244,10 @@ fn metric(word: &str, span: Span, scenario: &Scenario, cx: &mut Context<'_>) -> 
         .traffic
         .keys()
         .flat_map(|name| {
-            let words = LATENCIES.iter().map(|(word, _)| word).chain(COUNTS.iter().map(|(word, _)| word));
-            words.map(move |word| format!("{name}.{word}"))
+            let latencies = Measure::of(measure::Scope::Traffic).map(Measure::name);
+            latencies.chain(COUNTS.map(|(word, _)| word)).map(move |word| format!("{name}.{word}"))
         })
+        .chain(times().map(|measure| measure.name().to_owned()))
         .chain(PLAIN.iter().map(|(name, _)| (*name).to_owned()))
         .chain(flow::measured(scenario).into_iter().map(ToOwned::to_owned))
         .collect();
@@ -326,6 +323,15 @@ fn bound(metric: &Metric, word: &str) -> Result<f64, String> {
     }
 }
 
+/// Whether it is known for the receivers of each population.
+fn tells_populations_apart(metric: &Metric) -> bool {
+    match metric {
+        Metric::Count { .. } => true,
+        Metric::Latency { of, .. } => of.row().by_population,
+        _ => false,
+    }
+}
+
 /// A problem that has been reported.
 struct Reported;
 
@@ -351,7 +357,7 @@ fn scope(
             cx.unknown_name("users", node.span.clone(), "population", users, &known);
             return Err(Reported);
         }
-        if !matches!(metric, Metric::Count { .. } | Metric::Latency { of: Latency::Delivery, .. }) {
+        if !tells_populations_apart(metric) {
             cx.diagnostics.error(node.span.clone(), "`for USERS` goes with delivery, and with counts such as missing");
             return Err(Reported);
         }

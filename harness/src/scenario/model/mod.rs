@@ -23,7 +23,7 @@ pub use load::{
     Arrivals, Away, Chaos, Churn, Disruption, Driver, Invocation, Leaving, Phase, Population, Reach, RoomGroup,
     RoomRef, Traffic,
 };
-pub use slo::{Count, Latency, Limit, Metric, Op, Stat, Threshold};
+pub use slo::{Count, Limit, Metric, Op, Stat, Threshold};
 pub use topology::{NodeLabel, Topology};
 
 use super::node::Span;

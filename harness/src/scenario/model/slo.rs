@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use crate::scenario::node::Span;
-use crate::vocab::ThresholdKind;
+use crate::vocab::measure::Subject;
+use crate::vocab::{Measure, ThresholdKind};
 
 /// One line of `[slo]`.
 #[derive(Clone, Debug)]
@@ -57,9 +58,10 @@ impl Limit {
 /// What a rule is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Metric {
+    /// Times of the messages of a traffic.
     Latency {
         traffic: String,
-        of: Latency,
+        of: Measure,
     },
     Count {
         traffic: String,
@@ -67,18 +69,12 @@ pub enum Metric {
     },
     /// What a step of a flow took.
     Step(String),
-    Connect,
-    /// From the first packet over polling to the WebSocket that carries the session.
-    Upgrade,
+    /// Times of the whole run.
+    Times(Measure),
     /// Of the sessions that were to move to a WebSocket, those that did, as a share.
     Upgraded,
-    GeneratorLate,
-    /// From the kernel's receipt of bytes to their being read.
-    GeneratorReadDelay,
     /// Users that failed or were lost and visits that failed, as a share of all users and visits.
     Errors,
-    /// From the loss of a connection to being in all rooms again.
-    Reconnect,
     /// The share of the time in which the busiest worker of sio-bench ran.
     GeneratorCpu,
     /// The share of the time in which a worker of sio-bench could have run and waited for a core; of the worst.
@@ -100,9 +96,8 @@ impl Metric {
     /// What a rule over it is about.
     pub fn about(&self) -> ThresholdKind {
         match self {
-            Self::GeneratorLate | Self::GeneratorReadDelay | Self::GeneratorCpu | Self::GeneratorCpuWait => {
-                ThresholdKind::Generator
-            }
+            Self::Times(measure) if measure.row().subject == Subject::Generator => ThresholdKind::Generator,
+            Self::GeneratorCpu | Self::GeneratorCpuWait => ThresholdKind::Generator,
             Self::Count {
                 of: Count::Missing | Count::Duplicate | Count::Misdelivered | Count::OutOfOrder | Count::Altered,
                 ..
@@ -127,27 +122,8 @@ impl Metric {
 
     /// Whether it is a distribution of times.
     pub fn is_latency(&self) -> bool {
-        matches!(
-            self,
-            Self::Latency { .. }
-                | Self::Step(_)
-                | Self::Connect
-                | Self::Upgrade
-                | Self::Reconnect
-                | Self::GeneratorLate
-                | Self::GeneratorReadDelay
-        )
+        matches!(self, Self::Latency { .. } | Self::Step(_) | Self::Times(_))
     }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Latency {
-    Delivery,
-    Service,
-    First,
-    Complete,
-    /// From the intended time to the sender's acknowledgement.
-    Ack,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
