@@ -272,4 +272,72 @@ mod tests {
         let cut = Stamp::find(&payload.as_bytes()[..64]).unwrap();
         assert_eq!(cut.intact(&payload.as_bytes()[..64], 128), 64);
     }
+
+    /// What is written is fixed: runs of other versions, and of the parts of one run, read one another's stamps.
+    #[test]
+    fn a_stamp_is_written_as_it_always_was() {
+        let stamp = Stamp { run: 0x3132_3334, emission: 0x3536_3738 };
+        // The value that is given for CRC-16 of the text 12345678.
+        assert_eq!(check(stamp), 0xA12B);
+        assert_eq!(stamp.token(), "64p36d1l6orjh89b");
+        assert_eq!(stamp.number(), 0x2_3334_3536_3738);
+        assert_eq!(stamp.payload(60), "~sb:64p36d1l6orjh89babcdefghijklmnopqrstuvwxyz01234abcdefghi");
+        assert_eq!((stamp.payload(0).len(), LENGTH), (20, 20), "no payload is smaller");
+    }
+
+    /// An application may change the case of what it passes on.
+    #[test]
+    fn a_stamp_is_read_in_either_case() {
+        let stamp = Stamp { run: u32::MAX, emission: 0xDEAD_BEEF };
+        assert_eq!(Stamp::of_token(&stamp.token().to_uppercase()), Some(stamp));
+        let other = stamp.token().replace('v', "w");
+        assert_eq!(Stamp::of_token(&other), None, "there is no such digit");
+        assert_eq!(Stamp::of_token(&stamp.token()[1..]), None, "one is missing");
+    }
+
+    /// Several messages may come in one event; behind each the search goes on, and what looks like a stamp and is none is passed over.
+    #[test]
+    fn all_stamps_of_an_event_are_found_in_their_order() {
+        let stamps = [7, 8, 9].map(|emission| Stamp { run: 5, emission });
+        let event = format!(
+            "{}~sb:{}~sb:0000000000000000{}",
+            stamps[0].payload(20),
+            stamps[1].payload(64),
+            stamps[2].payload(31)
+        );
+        let found: Vec<_> = Stamp::find_all(event.as_bytes()).take(9).map(|found| (found.stamp, found.at)).collect();
+        assert_eq!(found, [(stamps[0], 0), (stamps[1], 24), (stamps[2], 108)]);
+        assert_eq!(Stamp::find_all(b"nothing of ours").count(), 0);
+    }
+
+    proptest! {
+        /// A payload is intact up to the byte that was changed, however long it is.
+        #[test]
+        fn a_payload_is_intact_up_to_the_first_change(size in 21usize..9_000, place: prop::sample::Index, cut: bool) {
+            let stamp = Stamp { run: 3, emission: 4 };
+            let mut payload = stamp.payload(size).into_bytes();
+            let place = LENGTH + place.index(size - LENGTH);
+            if cut {
+                payload.truncate(place);
+            } else {
+                payload[place] ^= 1;
+            }
+            let found = Stamp::find(&payload).unwrap();
+            prop_assert_eq!(found.intact(&payload, size), place);
+            prop_assert_eq!(found.intact(&payload, place), place, "so much of it is whole");
+            prop_assert!(!found.is_whole(&payload, size));
+        }
+
+        /// Whatever three digits beside one another become, the stamp is not taken for another one.
+        #[test]
+        fn a_change_within_three_digits_makes_no_other_stamp(run: u32, emission: u32, at in 0usize..14, digits in prop::array::uniform3(0usize..32)) {
+            let stamp = Stamp { run, emission };
+            let mut token = stamp.token().into_bytes();
+            for (place, digit) in digits.into_iter().enumerate() {
+                token[at + place] = ALPHABET[digit];
+            }
+            let read = Stamp::of_token(std::str::from_utf8(&token).unwrap());
+            prop_assert!(read.is_none_or(|read| read == stamp), "{read:?}");
+        }
+    }
 }

@@ -96,6 +96,8 @@ impl Stage {
             // Whether a property fails is asked, not its smallest input; and no run learns from another.
             .env("PROPTEST_MAX_SHRINK_ITERS", "0")
             .env("PROPTEST_RNG_SEED", "1")
+            // They are looked for in all folders above, up to the repository's own.
+            .env("PROPTEST_DISABLE_FAILURE_PERSISTENCE", "1")
             .env("RUST_BACKTRACE", "0")
             .stdin(Stdio::null());
         command

@@ -492,3 +492,17 @@ fn a_sender_that_is_left_out_is_drawn_outside() {
     let of_tell = scene.entry(tell).emission.sender;
     assert_eq!(inside(Kind::Misdelivered, of_tell, tell), Some(true), "this traffic spares nobody");
 }
+
+/// In a cluster a fence of the receiver shows nothing: what came after all was given up for what came from the same sender.
+#[test]
+fn what_came_late_in_a_cluster_is_held_against_its_sender() {
+    let text = SCENARIO
+        .replace("[actions]", "[target]\nurls = [\"http://a\", \"http://b\"]\ntopology = \"cluster\"\n[actions]");
+    let scene = Scene::of(&text, 2);
+    let index = scene.some_say();
+    for fenced in [false, true] {
+        let evidence = scene.evidence(Kind::OutOfOrder, scene.reader_of(index), index, Observed::Late { fenced });
+        let because = &scene.violation(&evidence).because[2];
+        assert!(because.contains("when what was sent after it on the same connection had come"), "{because}");
+    }
+}

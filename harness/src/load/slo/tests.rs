@@ -557,6 +557,9 @@ fn values_of_the_whole_run_are_known_or_it_is_said_why_not() {
     ] {
         assert_eq!(observed(rule, nothing()), (UNKNOWN, why.to_owned()), "{rule}");
     }
+    let capacity = Decided::by("\"capacity >= 10/s\"");
+    let value = capacity.judge().value(&capacity.loaded.scenario.slo[0]);
+    assert_eq!(value.err(), Some(NOT_KNOWN), "that takes a search");
     let transports = crate::record::Transports { upgrade: 5, upgraded: 3, under_way: 1, ..Default::default() };
     assert_eq!(observed("upgraded >= 10%", LoadResult { transports, ..nothing() }), (HOLDS, "75.00 %".to_owned()));
     let cpu = crate::record::Cpu { target: Some(0.002), ..Default::default() };
