@@ -100,6 +100,10 @@ async fn serve(server: Server, tls: Option<TlsAcceptor>, stream: TcpStream, addr
             return server.closed().await;
         }
     }
+    #[cfg(feature = "faults")]
+    if server.options().faults.as_ref().is_some_and(crate::faults::Faults::is_deaf) {
+        return;
+    }
     let stream = Patient::new(stream);
     match tls {
         None => serve_http(server, stream, address).await,
@@ -132,7 +136,14 @@ async fn serve_http(server: Server, stream: impl AsyncRead + AsyncWrite + Unpin 
     // A peer that breaks HTTP or goes away is its own problem; the session notices by itself.
     // Cancel-safe: the connection is pinned and goes on.
     tokio::select! {
-        _ = connection.as_mut() => return,
+        end = connection.as_mut() => {
+            #[cfg(feature = "faults")]
+            if let (Err(_), Some(faults)) = (&end, &server.options().faults) {
+                faults.broke_off();
+            }
+            drop(end);
+            return;
+        }
         () = server.closed() => connection.as_mut().graceful_shutdown(),
     }
     let _ = connection.await;

@@ -422,6 +422,8 @@ impl Session {
             || auth.contains("\"pid\"") && fault!(self.server, PidOpensDoors);
         let claim = claim.map(Box::new);
         let socket = Socket::new(&id, nsp, self.clone(), auth, claim.as_deref());
+        #[cfg(feature = "faults")]
+        self.ask_all(&socket);
         let middlewares =
             if skips || fault!(self.server, MiddlewaresSkipped) { None } else { socket.nsp().decide(&socket) };
         if middlewares.is_none() && claim.is_none() {
@@ -440,6 +442,20 @@ impl Session {
                     waiting.nsp().adapter().add_all(&waiting, &[waiting.sid().clone()]);
                 }
                 self.decide_later(decision);
+            }
+        }
+    }
+
+    /// Asks the middlewares of other namespaces as well, if a fault does; what they say counts for nothing.
+    #[cfg(feature = "faults")]
+    fn ask_all(&self, socket: &Socket) {
+        if !fault!(self.server, MiddlewaresOfAll) {
+            return;
+        }
+        let names = self.server.namespace_names();
+        for name in names.into_iter().filter(|name| name != socket.nsp().name()) {
+            if let Some(decision) = self.server.of(&name).decide(socket) {
+                self.runtime.spawn(decision);
             }
         }
     }
@@ -484,6 +500,9 @@ impl Session {
         };
         if !let_in && fault!(self.server, FailedEntryStays) && self.look(|connection| connection.has_ended()) {
             return socket.nsp().adapter().add_all(&socket, &[socket.sid().clone()]);
+        }
+        if !let_in && fault!(self.server, GoneConnects) && self.look(|connection| connection.has_ended()) {
+            socket.nsp().run_on_connection(&socket);
         }
         if !let_in {
             socket.leave_namespace(Reason::TransportClose);

@@ -517,7 +517,18 @@ impl Socket {
         let middlewares = handlers.middlewares.clone();
         drop(handlers);
         for middleware in middlewares {
-            if let Err(message) = middleware(self, &mut event) {
+            #[cfg(feature = "faults")]
+            let before = event.clone();
+            let passed = middleware(self, &mut event);
+            #[cfg(feature = "faults")]
+            if fault!(self.0.session.server, RewriteLost) {
+                event = before;
+            }
+            if let Err(message) = passed {
+                #[cfg(feature = "faults")]
+                if let Some(ack) = event.ack.as_ref().filter(|_| fault!(self.0.session.server, RefusedEventAcked)) {
+                    ack.send(());
+                }
                 let errors = self.0.handlers.read().unwrap_or_else(PoisonError::into_inner).errors.clone();
                 errors.iter().for_each(|handler| handler(self, &message));
                 return;

@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use sio_protocol::Frames;
+use sio_protocol::{Args, Frames};
 
 use super::{Fault, Faults};
 use crate::Socket;
@@ -28,6 +28,8 @@ pub(crate) struct FaultyAdapter {
     memory: Mutex<Memory>,
     /// A session is being restored right now.
     restoring: Arc<AtomicBool>,
+    /// Who is told of rooms.
+    observer: OnceLock<Arc<RoomObserver>>,
 }
 
 /// What some faults remember.
@@ -45,13 +47,17 @@ struct Memory {
     inherited: Vec<Room>,
     /// Who has left a room, and tells of no room since.
     forgetful: BTreeSet<String>,
+    /// The last broadcast to rooms.
+    last: Option<(Vec<Room>, Outgoing)>,
+    /// Who was left out of the last broadcast as its sender.
+    sender: Option<Room>,
     /// The last broadcast that is kept for recovery.
     newest: Option<(Instant, Selection)>,
 }
 
 impl FaultyAdapter {
     pub(super) fn new(inner: Arc<dyn Adapter>, nsp: String, faults: Faults) -> Self {
-        Self { inner, nsp, faults, memory: Mutex::default(), restoring: Arc::default() }
+        Self { inner, nsp, faults, memory: Mutex::default(), restoring: Arc::default(), observer: OnceLock::new() }
     }
 
     fn memory(&self) -> MutexGuard<'_, Memory> {
@@ -229,6 +235,9 @@ impl FaultyAdapter {
             }
             return;
         }
+        if self.hits(Fault::LastCopyShort) {
+            return self.send_short(selection, event);
+        }
         match self.hand_picked(selection) {
             None => self.inner.broadcast(selection, event),
             Some(picked) => {
@@ -239,6 +248,17 @@ impl FaultyAdapter {
         }
     }
 
+    /// The last of several recipients gets one argument less.
+    fn send_short(&self, selection: &Selection, event: &Outgoing) {
+        let recipients = self.recipients(selection);
+        let short = Outgoing { args: without_last(&event.args), ..event.clone() };
+        let last = recipients.len().checked_sub(1).filter(|last| *last > 0);
+        for (place, sid) in recipients.into_iter().enumerate() {
+            let event = if Some(place) == last { &short } else { event };
+            self.inner.broadcast(&Selection { only: Some(sid), ..Selection::default() }, event);
+        }
+    }
+
     fn leak(&self, selection: &Selection, event: &Outgoing) {
         let others: Vec<_> = self.faults.adapters().values().filter_map(std::sync::Weak::upgrade).collect();
         for other in others.into_iter().filter(|other| other.nsp != self.nsp) {
@@ -246,6 +266,16 @@ impl FaultyAdapter {
             other.inner.broadcast(selection, &event);
         }
     }
+}
+
+/// Arguments without the last, if there are some besides the name. What has binary stays: its attachments would be too many.
+fn without_last(args: &Args) -> Args {
+    let Ok(serde_json::Value::Array(mut all)) = serde_json::from_str(args.json()) else { return args.clone() };
+    if all.len() < 2 || !args.attachments().is_empty() {
+        return args.clone();
+    }
+    all.pop();
+    Args::from_json(serde_json::Value::Array(all).to_string(), Vec::new())
 }
 
 impl Adapter for FaultyAdapter {
@@ -266,7 +296,7 @@ impl Adapter for FaultyAdapter {
                         self.inner.del(socket.id(), room);
                     }
                 }
-                Fault::FreshInherits if own => rooms.append(&mut self.memory().inherited),
+                Fault::FreshInherits | Fault::ReturnInherits if own => rooms.append(&mut self.memory().inherited),
                 Fault::OwnRoomMissing => rooms.retain(|room| room != socket.sid()),
                 Fault::JoinAfterEnd if socket.is_gone() => {
                     self.memory().ghosts.insert(socket.id().to_owned(), rooms.clone());
@@ -278,6 +308,13 @@ impl Adapter for FaultyAdapter {
             self.memory().empty.remove(&**room);
         }
         self.inner.add_all(socket, &rooms);
+        if !own && self.hits(Fault::JoinReplays) {
+            let last = self.memory().last.clone();
+            if let Some((_, event)) = last.filter(|(to, _)| to.iter().any(|room| rooms.contains(room))) {
+                let only = Selection { only: Some(socket.sid().clone()), ..Selection::default() };
+                self.inner.broadcast(&only, &event);
+            }
+        }
     }
 
     fn del(&self, sid: &str, room: &str) {
@@ -310,6 +347,11 @@ impl Adapter for FaultyAdapter {
                         socket.disconnect(true);
                     }
                 }
+                Fault::LeaveToldAgain if !self.inner.socket_rooms(sid).contains(&room) => {
+                    if let Some(observer) = self.observer.get() {
+                        observer(&RoomEvent::Leave(room.clone(), sid.into()));
+                    }
+                }
                 Fault::RoomsForgotten => drop(self.memory().forgetful.insert(sid.to_owned())),
                 _ => {}
             }
@@ -321,6 +363,10 @@ impl Adapter for FaultyAdapter {
         if self.hits(Fault::RoomsNotCleaned) {
             let rooms = self.inner.socket_rooms(sid);
             self.memory().ghosts.insert(sid.to_owned(), rooms);
+        }
+        if self.hits(Fault::ReturnInherits) {
+            let rooms = self.inner.socket_rooms(sid);
+            self.memory().inherited = rooms.into_iter().filter(|room| **room != *sid).collect();
         }
         if self.hits(Fault::DisconnectLate) {
             let sid = sid.to_owned();
@@ -346,7 +392,17 @@ impl Adapter for FaultyAdapter {
                 _ => {}
             }
         }
-        let Some(selection) = self.select(selection) else { return };
+        let Some(mut selection) = self.select(selection) else { return };
+        if !event.args.attachments().is_empty() && self.hits(Fault::BinaryExceptIgnored) {
+            selection.except.clear();
+        }
+        if self.hits(Fault::SenderStays) {
+            let before = std::mem::replace(&mut self.memory().sender, selection.except_sid.clone());
+            selection.except_sid = selection.except_sid.or(before);
+        }
+        if self.hits(Fault::JoinReplays) && !selection.rooms.is_empty() {
+            self.memory().last = Some((selection.rooms.clone(), event.clone()));
+        }
         let overtaken = selection.rooms.is_empty() && self.hits(Fault::ManyOvertaken);
         let delay = match (self.hits(Fault::AckBeforeWrite), self.hits(Fault::ReorderRate) || overtaken) {
             (true, _) => Some(LATE),
@@ -436,6 +492,8 @@ impl Adapter for FaultyAdapter {
 
     fn on_room_event(&self, observer: RoomObserver) {
         let (faults, restoring) = (self.faults.clone(), self.restoring.clone());
+        let observer = Arc::new(observer);
+        let _ = self.observer.set(observer.clone());
         self.inner.on_room_event(Box::new(move |event| {
             if restoring.load(Ordering::Relaxed) && faults.hits(Fault::RestoreUntold) {
                 return;
@@ -506,6 +564,9 @@ impl Adapter for FaultyAdapter {
                     Fault::RecoverGap => drop(missed.pop()),
                     Fault::RecoverDup => missed.extend(missed.first().cloned()),
                     Fault::RecoverOrder => missed.reverse(),
+                    Fault::RecoverWithoutAttachments => {
+                        missed = missed.iter().map(|frames| frames.iter().take(1).cloned().collect()).collect();
+                    }
                     Fault::RecoverConnectFirst => {
                         let accepted = accept(&[]);
                         for frames in &missed {

@@ -14,6 +14,11 @@ use super::dialect::Dialect;
 use super::packet::Parts;
 use super::{Fault, Faults, NEVER, frames, narrow, reported};
 
+/// What stands for the first attachment of a packet.
+const PLACEHOLDER: &str = r#"{"_placeholder":true,"num":0}"#;
+/// Frames that leave together only if somebody has not kept up, or very much is said at once.
+const BACKLOG: usize = 20;
+
 /// A [`Machine`] that may be told to err.
 pub(crate) struct Connection {
     inner: Machine,
@@ -334,8 +339,15 @@ impl Connection {
         if faulty.undone_at.is_some_and(|at| at < now) {
             self.inner.close(config, Reason::ForcedServerClose, now);
         }
+        let frames: Vec<_> = frames.collect();
+        if faulty.narrow.is_wedged_by(&faulty.faults, &frames) {
+            return true;
+        }
+        if faulty.get_waits && faulty.faults.hits(Fault::PostReleasesGet) {
+            faulty.extra.push_back(Frame::text("6"));
+        }
         let mut spoiled = Vec::new();
-        for frame in narrow::posted(&faulty.faults, frames.collect(), faulty.probing) {
+        for frame in narrow::posted(&faulty.faults, frames, faulty.probing) {
             match frame {
                 Ok(Frame::Binary(bytes)) if faulty.faults.hits(Fault::Base64Four) => {
                     let frame = Frame::Binary(reported::without_four(bytes));
@@ -536,6 +548,9 @@ impl Faulty {
         self.without_pings(&mut frames, inner);
         self.reported.double_first_ping(&self.faults, &mut frames);
         let mut frames = frames::outgoing(&self.faults, frames);
+        if frames.len() > BACKLOG && self.faults.hits(Fault::BacklogThinned) {
+            frames.remove(BACKLOG / 2);
+        }
         if self.faults.hits(Fault::LengthEdgeLost) {
             frames.retain(|frame| !narrow::is_at_edge(frame));
         }
@@ -581,6 +596,9 @@ impl Faulty {
 
     /// What becomes of a frame of the client: nothing, itself, or others.
     fn incoming(&mut self, frame: Frame, inner: &mut Machine, now: Instant) -> Vec<Frame> {
+        if let Some(instead) = self.narrow.attached(&self.faults, &frame) {
+            return instead;
+        }
         if let Frame::Binary(bytes) = frame {
             let bytes = self.reported.attachment(&self.faults, bytes);
             let frame = Frame::Binary(bytes.clone());
@@ -713,6 +731,11 @@ impl Faulty {
                 }
                 Fault::ConnectPayloadAny if parts.kind == '0' && !parts.json.starts_with('{') => {
                     parts.json = String::new();
+                    changed = true;
+                }
+                Fault::PlaceholdersInOrder => changed |= frames::renumber_in_order(&mut parts),
+                Fault::PlaceholderInText if parts.kind == '2' && parts.json.contains(PLACEHOLDER) => {
+                    parts.json = parts.json.replace(PLACEHOLDER, "null");
                     changed = true;
                 }
                 Fault::PlaceholderAny => changed |= reported::point_to_first(&mut parts),

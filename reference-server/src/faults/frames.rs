@@ -161,6 +161,14 @@ fn placeholders(parts: &mut Parts, change: impl Fn(u64) -> u64) {
     }
 }
 
+/// Numbers the placeholders of a packet in the order in which they stand; whether it has some.
+pub(super) fn renumber_in_order(parts: &mut Parts) -> bool {
+    let next = std::cell::Cell::new(0);
+    let before = parts.json.clone();
+    placeholders(parts, |_| next.replace(next.get() + 1));
+    parts.json != before
+}
+
 fn strings(parts: &mut Parts, change: impl Fn(&str) -> Option<String>) {
     parts.values(&|value| {
         if let Value::String(text) = value

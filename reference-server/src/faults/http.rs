@@ -32,6 +32,14 @@ pub(crate) async fn serve<B: RequestBody>(
         *refused.status_mut() = StatusCode::BAD_REQUEST;
         return refused;
     }
+    if asked.method == Method::POST && !says_plain_text(&request) && faults.hits(Fault::BodyTypeWanted) {
+        let mut refused = Response::new(Full::default());
+        *refused.status_mut() = StatusCode::BAD_REQUEST;
+        return refused;
+    }
+    if faults.is_deaf() {
+        tokio::time::sleep(super::DEAF).await;
+    }
     spoil_request(&faults, server, &mut request);
     let response = clean::serve(server, address, request).await;
     if asked.upgrade && response.status().is_client_error() && faults.hits(Fault::RefusedWebSocketHangs) {
@@ -45,6 +53,7 @@ struct Asked {
     method: Method,
     has_sid: bool,
     upgrade: bool,
+    deflate: bool,
     origin: Option<HeaderValue>,
 }
 
@@ -55,9 +64,16 @@ impl Asked {
             method: request.method().clone(),
             has_sid: query.contains("sid="),
             upgrade: request.headers().contains_key(header::UPGRADE),
+            deflate: request.headers().contains_key(header::SEC_WEBSOCKET_EXTENSIONS),
             origin: request.headers().get(header::ORIGIN).cloned(),
         }
     }
+}
+
+/// Whether a body is said to be plain text.
+fn says_plain_text<B>(request: &Request<B>) -> bool {
+    let kind = request.headers().get(header::CONTENT_TYPE);
+    kind.is_some_and(|kind| kind.as_bytes().starts_with(b"text/plain"))
 }
 
 /// Whether there is a parameter that the engine knows nothing of.
@@ -199,6 +215,10 @@ async fn spoil_answer(faults: &Faults, asked: &Asked, mut response: Answer) -> A
                     body
                 })
                 .await;
+            }
+            Fault::DeflateAlways if asked.deflate && status == StatusCode::SWITCHING_PROTOCOLS => {
+                let deflate = HeaderValue::from_static("permessage-deflate");
+                headers.insert(header::SEC_WEBSOCKET_EXTENSIONS, deflate);
             }
             Fault::Cacheable => drop(headers.remove(header::CACHE_CONTROL)),
             Fault::CookieAlways if !asked.has_sid => {

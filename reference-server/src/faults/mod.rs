@@ -22,7 +22,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sio_protocol::server::Config;
 
@@ -30,8 +30,10 @@ use crate::options::AdapterFactory;
 use crate::{Adapter, MemoryAdapter, Options};
 pub use table::{Fault, Layer, Row, TABLE};
 
+/// How long a server hears nobody that a request which broke off has confused.
+const DEAF: Duration = Duration::from_secs(10);
 /// A time that does not come.
-const NEVER: Duration = Duration::from_hours(24);
+pub(crate) const NEVER: Duration = Duration::from_hours(24);
 
 /// The faults that are on, how often they strike and when they begin.
 #[derive(Clone)]
@@ -53,6 +55,8 @@ struct Inner {
     attachments: reported::Attachments,
     /// Known once a port is bound, for faults that show in another life.
     lives: OnceLock<lives::Lives>,
+    /// Until then nobody is served.
+    deaf_until: Mutex<Option<Instant>>,
 }
 
 impl fmt::Debug for Faults {
@@ -81,6 +85,7 @@ impl Faults {
             adapters: Mutex::default(),
             attachments: reported::Attachments::default(),
             lives: OnceLock::new(),
+            deaf_until: Mutex::default(),
         }))
     }
 
@@ -155,6 +160,22 @@ impl Faults {
         }
     }
 
+    /// A request broke off.
+    pub(crate) fn broke_off(&self) {
+        if self.hits(Fault::TornRequestDeafens) {
+            *self.deaf_until() = Some(crate::session::now() + DEAF);
+        }
+    }
+
+    /// Whether whoever comes now is not served.
+    pub(crate) fn is_deaf(&self) -> bool {
+        self.deaf_until().is_some_and(|until| crate::session::now() < until)
+    }
+
+    fn deaf_until(&self) -> std::sync::MutexGuard<'_, Option<Instant>> {
+        self.0.deaf_until.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn knew(&self, sid: &str) -> bool {
         self.0.lives.get().is_some_and(|lives| lives.knew(sid))
     }
@@ -193,6 +214,7 @@ impl Faults {
                     options.max_attachments = usize::MAX;
                     options.max_held = usize::MAX;
                 }
+                Fault::TenTooMany => options.max_attachments = 9,
                 Fault::ChildKept => options.cleanup_empty_child_namespaces = false,
                 Fault::ChildDropped => options.cleanup_empty_child_namespaces = true,
                 Fault::TransportsIgnored => options.transports = Options::default().transports,

@@ -6,6 +6,11 @@ use sio_protocol::engine::DecodeError;
 use super::packet::Parts;
 use super::{Fault, Faults};
 
+/// A name of a namespace that nobody has by accident.
+const LONG_NAME: usize = 64 * 1024;
+/// So many attachments are waited for together.
+const MOST_DUE: usize = 10;
+
 /// What one connection remembers.
 #[derive(Debug, Default)]
 pub(super) struct Memory {
@@ -13,6 +18,9 @@ pub(super) struct Memory {
     wedged: bool,
     /// The namespace and the id of the last request.
     request: Option<(String, String)>,
+    /// A header with the attachments that have come, and how many are due.
+    packet: Vec<Frame>,
+    due: usize,
 }
 
 /// A packet, and what is known of its namespace.
@@ -32,6 +40,11 @@ impl Seen<'_> {
 
     fn is_connect(&self) -> bool {
         self.parts.kind == '0'
+    }
+
+    /// Whether a namespace that was asked for has not answered.
+    fn is_deciding(&self) -> bool {
+        self.asked.iter().any(|name| !self.joined.contains(name) && !self.refused.contains(name))
     }
 
     fn has_comma(&self) -> bool {
@@ -87,6 +100,16 @@ impl Memory {
                     return Some(Instead { taken: vec![Frame::text("4")], answer: None });
                 }
                 Fault::ClientErrorIgnored if parts.kind == '4' => return nothing(),
+                Fault::NestingWedges if is_nested_deep(&parts.json) => self.wedged = true,
+                Fault::LongNameUnanswered if seen.is_connect() && parts.namespace().len() > LONG_NAME => {
+                    return nothing();
+                }
+                Fault::TenNamespaces if seen.is_connect() && seen.joined.len() >= 10 => return refusal(),
+                Fault::OddPidUnanswered if seen.is_connect() && has_odd_pid(&parts.json) => return nothing(),
+                Fault::DecidingDeafens if parts.is_event() && seen.is_in(seen.joined) && seen.is_deciding() => {
+                    return nothing();
+                }
+                Fault::CountMalformedIgnored if parts.kind == '5' && parts.attachments.is_none() => return nothing(),
                 Fault::RestartDeaf if parts.is_event() && faults.was_stopped() => return nothing(),
                 Fault::KilledDeaf if parts.is_event() && faults.was_killed() => return nothing(),
                 _ => {}
@@ -96,6 +119,45 @@ impl Memory {
             }
         }
         None
+    }
+
+    /// Whether a POST without a body is the last thing that is heard.
+    pub(super) fn is_wedged_by(&mut self, faults: &Faults, posted: &[Result<Frame, DecodeError>]) -> bool {
+        let is_empty = posted.len() == 1 && posted[0] == Err(DecodeError::Empty);
+        let wedges = is_empty && faults.hits(Fault::EmptyBodyWedges);
+        self.wedged |= wedges;
+        wedges
+    }
+
+    /// What is taken instead of a frame that is an attachment, or comes where one is due; `None` if it stays as it is. A header waits
+    /// for what belongs to it.
+    pub(super) fn attached(&mut self, faults: &Faults, frame: &Frame) -> Option<Vec<Frame>> {
+        let waits = [Fault::StrayAttachmentIgnored, Fault::TextEndsAttachments, Fault::PongEndsAttachments];
+        if !waits.into_iter().any(|fault| faults.has(fault)) {
+            return None;
+        }
+        let Frame::Text(text) = frame else {
+            if self.due == 0 {
+                return faults.hits(Fault::StrayAttachmentIgnored).then(Vec::new);
+            }
+            self.packet.push(frame.clone());
+            self.due -= 1;
+            return Some(if self.due == 0 { std::mem::take(&mut self.packet) } else { Vec::new() });
+        };
+        if self.due > 0 {
+            let breaks = if text.starts_with('4') { Fault::TextEndsAttachments } else { Fault::PongEndsAttachments };
+            let is_forgotten = faults.hits(breaks);
+            if !is_forgotten && !text.starts_with('4') {
+                return None;
+            }
+            self.due = 0;
+            let mut all = std::mem::take(&mut self.packet);
+            all.push(frame.clone());
+            return if is_forgotten { None } else { Some(all) };
+        }
+        let count = Parts::of(frame)?.attachments.filter(|count| (1..=MOST_DUE).contains(count))?;
+        (self.packet, self.due) = (vec![frame.clone()], count);
+        Some(Vec::new())
     }
 
     /// Remembers a request; the one before it comes back.
@@ -127,6 +189,24 @@ fn is_no_array(json: &str) -> bool {
 /// Something that is no digit where the id of a request stands.
 fn has_odd_id(json: &str) -> bool {
     json.find('[').is_some_and(|at| at > 0) && !json.starts_with(['{', '"', ' '])
+}
+
+/// Whether more brackets are open at once than any data has.
+fn is_nested_deep(json: &str) -> bool {
+    let mut depth = 0_i64;
+    json.bytes().any(|byte| {
+        match byte {
+            b'[' | b'{' => depth += 1,
+            b']' | b'}' => depth -= 1,
+            _ => {}
+        }
+        depth > 1_000
+    })
+}
+
+/// Whether a session is asked back by something that is no string.
+fn has_odd_pid(json: &str) -> bool {
+    json.split_once(r#""pid":"#).is_some_and(|(_, rest)| !rest.starts_with('"'))
 }
 
 fn begins_with_number(json: &str) -> bool {
@@ -162,6 +242,9 @@ pub(super) fn posted(
                     }
                 }
             }
+            Fault::BehindBrokenTaken => {
+                frames.sort_by_key(|frame| frame.as_ref().map_or(true, is_unknown));
+            }
             Fault::PostUnknownIgnored => frames.retain(|frame| !frame.as_ref().is_ok_and(is_unknown)),
             Fault::PostsLostAtProbe if probing => frames.clear(),
             _ => {}
@@ -192,6 +275,8 @@ mod tests {
         assert!(["{}", "\"a\"", "[]", "null"].iter().all(|json| is_no_array(json)));
         assert!(has_odd_id(r#"x["a"]"#) && has_odd_id(r#"-1["a"]"#) && !has_odd_id(r#"{"a":[1]}"#));
         assert!(begins_with_number("[1,2]") && !begins_with_number("[\"1\"]"));
+        assert!(is_nested_deep(&"[".repeat(1_001)) && !is_nested_deep(&"[]".repeat(1_001)));
+        assert!(has_odd_pid(r#"{"pid":1}"#) && !has_odd_pid(r#"{"pid":"a"}"#) && !has_odd_pid("{}"));
         assert!(is_unknown(&Frame::text("7")) && is_unknown(&Frame::text("abc")) && !is_unknown(&Frame::text("40")));
     }
 }

@@ -57,6 +57,9 @@ impl Question {
         if asked > FEW && !in_time && self.hits(Fault::AnswersForgotten) {
             acks.clear();
         }
+        if !in_time && self.hits(Fault::SilenceSpoilsAnswers) {
+            acks.clear();
+        }
         acks
     }
 }

@@ -124,7 +124,7 @@ faults! {
         ExceptRoomsOnly "B10" "except-rooms-only" "except takes rooms and no ids of sockets" ["RM-05" "I3" "RM-" "UT-"];
         ExceptEmpties "B11" "except-empties" "a broadcast with an exception reaches nobody" ["RM-05" "I6" "RM-" "MD-11" "UT-"];
         OperatorLeak "B12" "operator-leak" "the rooms of one broadcast are added to the next" ["RM-20" "I3" "RM-" "MD-" "UT-" "NS-" "ORD-" "SIO-" "MW-"] "socket.io ac9e8ca";
-        NspLeak "B13" "nsp-leak" "a broadcast reaches the same room in other namespaces" ["RM-10" "I4" "RM-" "NS-"];
+        NspLeak "B13" "nsp-leak" "a broadcast reaches the same room in other namespaces" ["RM-10" "I4" "RM-11" "NS-09" "NS-10" "RM-" "NS-"];
         FirstMemberOnly "B14" "first-member-only" "only the first member of each room is served" ["RM-01" "I6" "RM-" "UT-" "MD-" "ORD-"];
         LastMemberMissed "B15" "last-member-missed" "the last of several recipients is left out" ["RM-01" "I6" "RM-" "MD-" "UT-" "NS-" "ORD-"];
         EmptyRoomEverybody "B16" "empty-room-everybody" "a broadcast to an empty room reaches everybody" ["RM-18" "I3" "RM-" "UT-" "MD-"];
@@ -133,7 +133,7 @@ faults! {
         JoinFirstOnly "B19" "join-first-only" "of several rooms in one join only the first is joined" ["RM-13" "I6" "RM-" "AE-" "UT-"];
         JoinReplaces "B20" "join-replaces" "a join leaves the rooms that were joined before" ["RM-01" "I6" "RM-" "AE-" "UT-" "MD-"];
         LeaveNoop "B21" "leave-noop" "a leave is acknowledged and not done" ["RM-02" "I3" "RM-" "AE-" "UT-"];
-        LeaveLate "B22" "leave-late" "a leave takes effect after its acknowledgement" ["RM-02" "I3" "RM-" "AE-" "UT-"];
+        LeaveLate "B22" "leave-late" "a leave takes effect after its acknowledgement" ["RM-02" "I3" "UT-07" "RM-" "AE-" "UT-"];
         LeaveAll "B23" "leave-all" "leaving one room leaves all" ["RM-02" "I6" "RM-" "AE-" "UT-"];
         RoomsNotCleaned "B24" "rooms-not-cleaned" "a disconnect leaves memberships behind" ["RM-14" "I14" "RM-" "AE-" "UT-"];
         EmptyRoomKept "B25" "empty-room-kept" "a room stays when its last member leaves" ["RM-14" "I14" "RM-" "AE-"];
@@ -147,15 +147,15 @@ faults! {
         RoomsFoldCase "B33" "rooms-fold-case" "names of rooms that differ in case are one room" ["RM-19" "I3" "RM-"];
         RoomsTrimmed "B34" "rooms-trimmed" "names of rooms lose white space at their ends" ["RM-19" "I3" "RM-"];
         CreateUntold "B35" "create-untold" "the adapter does not tell of new rooms" ["AE-01" "AE-02" "AE-" "I14"];
-        JoinUntold "B36" "join-untold" "the adapter does not tell of joins" ["AE-01" "AE-02" "AE-" "I14"];
-        LeaveUntold "B37" "leave-untold" "the adapter does not tell of leaves" ["AE-03" "AE-" "I14"];
+        JoinUntold "B36" "join-untold" "the adapter does not tell of joins" ["AE-01" "AE-02" "I14" "AE-06" "AE-"];
+        LeaveUntold "B37" "leave-untold" "the adapter does not tell of leaves" ["AE-03" "I14" "CSR-14" "AE-"];
         DeleteUntold "B38" "delete-untold" "the adapter does not tell of rooms that end" ["AE-03" "AE-" "I14" "RM-14"];
         JoinToldTwice "B39" "join-told-twice" "the adapter tells of a join twice" ["AE-02" "AE-" "I14"];
         SelectTwice "B40" "select-twice" "fetchSockets lists sockets twice" ["UT-01" "I17" "UT-" "MD-" "RM-"];
-        SelectMissesOne "B41" "select-misses-one" "fetchSockets leaves one socket out" ["UT-01" "I17" "UT-" "MD-"];
-        SelectAll "B42" "select-all" "fetchSockets and its like ignore the rooms" ["UT-01" "I17" "UT-" "MD-"];
+        SelectMissesOne "B41" "select-misses-one" "fetchSockets leaves one socket out" ["UT-01" "I17" "UT-02" "UT-" "MD-"];
+        SelectAll "B42" "select-all" "fetchSockets and its like ignore the rooms" ["UT-01" "I17" "UT-03" "UT-05" "RM-04" "UT-" "MD-"];
         SelectIgnoresExcept "B43" "select-ignores-except" "fetchSockets and its like ignore exceptions" ["UT-01" "I17" "UT-" "MD-11"];
-        VolatileReliable "B44" "volatile-reliable" "volatile events are kept like the others" ["MD-02" "MD-" "CSR-02"];
+        VolatileReliable "B44" "volatile-reliable" "volatile events are kept like the others" ["MD-02" "CSR-02" "MD-04" "MD-16" "MD-"];
         VolatileNever "B45" "volatile-never" "volatile events are always lost" ["MD-01" "I13" "MD-" "ORD-"];
         VolatileTwice "B46" "volatile-twice" "volatile events are sent twice" ["MD-01" "I1" "MD-" "ORD-"];
         LocalNobody "B47" "local-nobody" "a broadcast that stays on this node reaches nobody" ["MD-05" "I6" "MD-"];
@@ -167,6 +167,12 @@ faults! {
         LeaveOfNoneCloses "B61" "leave-of-none-closes" "who leaves a room that it is not in is thrown out" ["RM-12" "RM-16" "RM-" "AE-" "UT-"] "socket.io-adapter#74";
         RoomsForgotten "B62" "rooms-forgotten" "who has left one room is in no room by its own account, though broadcasts reach it" ["RM-16" "RM-12" "RM-" "UT-" "AE-"] "netty-socketio#370";
         DisconnectLastOnly "B63" "disconnect-last-only" "disconnectSockets puts out only the last of several" ["UT-04" "UT-08" "UT-"] "netty-socketio#680";
+        LeaveToldAgain "B64" "leave-told-again" "the adapter tells of a leave of a room that one was not in" ["AE-05" "AE-" "I14"];
+        BinaryExceptIgnored "B65" "binary-except-ignored" "a broadcast with binary reaches those that it excludes" ["MD-14" "I3" "MD-" "RM-"];
+        LastCopyShort "B66" "last-copy-short" "of several recipients the last one gets a broadcast without its last argument" ["RM-21" "I15" "RM-" "MD-" "UT-" "NS-" "ORD-"];
+        ReturnInherits "B67" "return-inherits" "who comes next is put into the rooms of who has left last" ["RM-17" "RM-14" "RM-" "I9" "I17" "UT-" "AE-" "SIO-DC-" "NS-" "MD-" "ORD-"];
+        JoinReplays "B68" "join-replays" "who joins a room gets the last broadcast to it once more" ["ORD-03" "I3" "I1" "RM-" "ORD-" "MD-" "UT-" "NS-" "AE-"];
+        SenderStays "B69" "sender-stays" "who is left out as the sender of one broadcast is left out of the next as well" ["MD-07" "I6" "MD-" "RM-" "ORD-" "NS-"];
     }
     Recovery {
         RecoverNever "R01" "recover-never" "no session is ever recovered" ["CSR-03" "CSR-"];
@@ -192,6 +198,8 @@ faults! {
         RestoreUntold "R21" "restore-untold" "the adapter does not tell of the rooms that a recovered session comes back into" ["I14"];
         RecoverOnce "R30" "recover-once" "a session that was recovered is not recovered again" ["CSR-05" "CSR-" "I11"] "socket.io#4880";
         RecoveredDeaf "R31" "recovered-deaf" "broadcasts to rooms do not reach recovered sockets" ["CSR-04" "CSR-" "I6"] "socket.io#4810";
+        RecoverWithoutAttachments "R32" "recover-without-attachments" "binary that was missed comes without its attachments" ["CSR-10" "CSR-" "I15"];
+        OddPidUnanswered "R33" "odd-pid-unanswered" "a CONNECT whose private id is no string is never answered" ["CSR-11" "CSR-"];
     }
     Acks {
         AckTwice "A01" "ack-twice" "an acknowledgement is sent twice" ["SIO-AK-04" "I7" "SIO-AK-" "MD-" "SIO-EV-" "SIO-BN-"];
@@ -214,8 +222,9 @@ faults! {
         AnswersForgotten "A18" "answers-forgotten" "a question to more than three has no answers when its time is over" ["I7"];
         NobodyAwaited "A30" "nobody-awaited" "a question to nobody takes its whole time and fails" ["MD-10" "MD-" "I7"] "zishang520/socket.io d5cfa20";
         ForgottenAcked "A31" "forgotten-acked" "what the application does not acknowledge is acknowledged all the same" ["SIO-EV-07" "SIO-AK-" "SIO-EV-" "I7"] "python-socketio#824";
-        LateAckCloses "A32" "late-ack-closes" "an acknowledgement that nobody waits for closes the connection" ["SIO-AK-05" "SIO-AK-" "MD-"] "netty-socketio 2.0.12";
+        LateAckCloses "A32" "late-ack-closes" "an acknowledgement that nobody waits for closes the connection" ["SIO-AK-05" "SIO-MF-13" "SIO-MF-21" "SIO-AK-" "MD-"] "netty-socketio 2.0.12";
         SameIdOnce "A33" "same-id-once" "a request is not answered that has the id of the one before it in another namespace" ["SIO-AK-07"];
+        SilenceSpoilsAnswers "A34" "silence-spoils-answers" "when one of those that are asked stays silent, the answers of the others are lost" ["MD-09" "MD-" "I7"];
     }
     Payload {
         PlaceholderOffByOne "P01" "placeholder-off-by-one" "placeholders count from one" ["SIO-BN-01" "I15" "SIO-BN-" "MD-" "RM-" "CSR-" "ORD-" "EIO-" "SIO-AK-" "SIO-EV-"];
@@ -240,9 +249,9 @@ faults! {
         NumbersAsStrings "P20" "numbers-as-strings" "numbers become strings" ["SIO-EV-03" "SIO-" "RM-" "MD-" "UT-" "NS-" "MW-" "ORD-" "CSR-" "AE-" "EIO-"];
         EventNameFolded "P21" "event-name-folded" "names of events lose their case" ["SIO-EV-04" "SIO-EV-" "SIO-"];
         EventTwice "P22" "event-twice" "an event of a client is handled twice" ["ORD-01" "I7" "SIO-" "EIO-" "RM-" "MD-" "UT-" "NS-" "MW-" "ORD-" "CSR-" "AE-"];
-        EventLost "P23" "event-lost" "every tenth event of a client is lost" ["ORD-01" "I7" "SIO-" "EIO-" "RM-" "MD-" "UT-" "NS-" "MW-" "ORD-" "CSR-" "AE-"];
+        EventLost "P23" "event-lost" "every tenth event of a client is lost" ["ORD-01" "I7" "SIO-CN-20" "SIO-" "EIO-" "RM-" "MD-" "UT-" "NS-" "MW-" "ORD-" "CSR-" "AE-"];
         EventsSwapped "P24" "events-swapped" "events of a client that come together are handled in reverse" ["ORD-01" "SIO-EV-08" "EIO-PL-02" "SIO-" "EIO-" "ORD-" "RM-"];
-        MalformedIgnored "P25" "malformed-ignored" "packets that are none are ignored" ["SIO-MF-01" "SIO-MF-" "EIO-" "SIO-"];
+        MalformedIgnored "P25" "malformed-ignored" "packets that are none are ignored" ["SIO-MF-01" "SIO-MF-05" "SIO-MF-06" "SIO-MF-09" "SIO-MF-10" "SIO-MF-14" "SIO-MF-22" "SIO-MF-" "EIO-" "SIO-"];
         EmptyStringNull "P26" "empty-string-null" "empty strings become null" ["SIO-EV-03" "SIO-" "RM-19"];
         ClientBinaryLost "P27" "client-binary-cut" "binary of clients loses its first byte" ["SIO-BN-01" "I15" "SIO-BN-" "MD-" "EIO-" "SIO-" "ORD-" "CSR-" "RM-"];
         QuotesLost "P28" "quotes-lost" "escaped quotes are lost" ["SIO-EV-03" "EIO-PL-22" "SIO-" "EIO-"];
@@ -256,12 +265,21 @@ faults! {
         MsgpackBinaryKind "P45" "msgpack-binary-kind" "in MessagePack, an event with binary has the type of a binary one" ["MP-02" "MP-"] "python-socketio#811";
         BusyInterleaved "P46" "busy-interleaved" "when more than twelve frames leave together, an event comes between a header and its attachments" ["SIO-BN-03" "SIO-BN-" "I15" "ORD-"] "socketioxide#232";
         BusySwapped "P47" "busy-swapped" "when more than sixteen frames leave together, two events change places" ["ORD-01" "ORD-" "I5"] "zishang520/socket.io#116";
-        NoAttachmentsWedge "P48" "no-attachments-wedge" "nothing is heard behind a header that announces no attachments" ["SIO-BN-12"];
+        NoAttachmentsWedge "P48" "no-attachments-wedge" "nothing is heard behind a header that announces no attachments" ["SIO-BN-12" "SIO-MF-16"];
         StrayHeaderWedges "P49" "stray-header-wedges" "nothing is heard behind a binary header ahead of CONNECT" ["SIO-BN-13"];
         PayloadNoArray "P50" "payload-no-array" "an event whose payload is no array is ignored" ["SIO-MF-02" "SIO-MF-"];
         PayloadMissing "P51" "payload-missing" "an event without a payload is ignored" ["SIO-MF-03" "SIO-MF-"];
         AckIdAny "P52" "ack-id-any" "an event with an id that is no number is ignored" ["SIO-MF-04" "SIO-MF-"];
         NumberNameRefused "P53" "number-name-refused" "an event whose name is a number closes the connection" ["SIO-EV-06"];
+        NestingWedges "P54" "nesting-wedges" "nothing is heard behind a packet that is nested a thousand deep" ["SIO-MF-24"];
+        LongNameUnanswered "P55" "long-name-unanswered" "a CONNECT is never answered whose namespace has a name of more than 64 KiB" ["SIO-MF-25"];
+        StrayAttachmentIgnored "P56" "stray-attachment-ignored" "an attachment without a header is ignored" ["SIO-BN-09" "SIO-MF-18" "SIO-BN-" "SIO-MF-"];
+        TextEndsAttachments "P57" "text-ends-attachments" "a text where an attachment is due is taken, and the header ahead of it forgotten" ["SIO-BN-08" "SIO-MF-17" "SIO-BN-" "SIO-MF-"];
+        PongEndsAttachments "P58" "pong-ends-attachments" "a header is forgotten when a pong comes ahead of its attachment" ["SIO-BN-04" "SIO-BN-"];
+        PlaceholdersInOrder "P59" "placeholders-in-order" "the placeholders of a client count in the order in which they stand, whatever their numbers" ["SIO-BN-05" "I15" "SIO-BN-"];
+        PlaceholderInText "P60" "placeholder-in-text" "what looks like a placeholder in a text packet becomes null" ["SIO-BN-15" "SIO-BN-"];
+        TenTooMany "P61" "ten-too-many" "a packet with ten attachments is refused" ["SIO-BN-18" "SIO-BN-"];
+        CountMalformedIgnored "P62" "count-malformed-ignored" "a binary packet whose number of attachments is none is ignored" ["SIO-MF-15" "SIO-MF-"];
     }
     Namespaces {
         NspStripped "N01" "nsp-stripped" "events of a namespace are sent without it" ["SIO-EV-02" "I4" "SIO-" "RM-" "MD-" "UT-" "NS-" "MW-" "ORD-" "CSR-" "AE-" "EIO-"];
@@ -282,12 +300,12 @@ faults! {
         SidIsSession "N17" "sid-is-session" "the id of a socket is that of its session" ["SIO-CN-02" "I18" "SIO-CN-" "SIO-" "RM-" "AE-" "UT-"];
         AuthLost "N18" "auth-lost" "the payload of CONNECT is lost" ["SIO-CN-03" "SIO-CN-" "NS-" "MW-" "CSR-" "RM-16"];
         ConnectPayloadAny "N19" "connect-payload-any" "a CONNECT may carry anything" ["SIO-CN-15" "SIO-MF-08" "SIO-CN-" "SIO-MF-"];
-        StrayEventIgnored "N20" "stray-event-ignored" "events for a namespace that was not joined are ignored" ["SIO-CN-09" "SIO-CN-10" "SIO-CN-" "SIO-MF-" "SIO-"];
+        StrayEventIgnored "N20" "stray-event-ignored" "events for a namespace that was not joined are ignored" ["SIO-CN-09" "SIO-CN-10" "SIO-MF-11" "SIO-CN-" "SIO-MF-" "SIO-"];
         DisconnectIgnored "N21" "disconnect-ignored" "a DISCONNECT of a client is ignored" ["SIO-DC-02" "SIO-DC-" "SIO-" "RM-" "AE-" "NS-" "MD-" "CSR-"];
         DisconnectAnswered "N22" "disconnect-answered" "a DISCONNECT of a client is answered" ["SIO-DC-01" "SIO-DC-" "SIO-"];
         DisconnectUntold "N23" "disconnect-untold" "a client that is put out is not told" ["SIO-DC-03" "SIO-DC-" "UT-04" "UT-" "EIO-CL-" "CSR-"];
         DisconnectCloses "N24" "disconnect-closes" "leaving one namespace closes the connection" ["SIO-DC-02" "SIO-DC-01" "SIO-DC-" "SIO-" "RM-" "AE-" "NS-" "MD-" "CSR-" "MW-" "ORD-" "EIO-"];
-        ReasonWrong "N25" "reason-wrong" "every disconnect is a transport error" ["SIO-DC-08" "SIO-DC-" "EIO-" "MW-" "SIO-" "CSR-" "RM-" "ORD-"];
+        ReasonWrong "N25" "reason-wrong" "every disconnect is a transport error" ["SIO-DC-08" "EIO-HB-11" "SIO-DC-" "EIO-" "MW-" "SIO-" "CSR-" "RM-" "ORD-"];
         NamesFolded "N26" "nsp-names-folded" "names of namespaces lose their case" ["SIO-CN-19" "SIO-CN-" "NS-"];
         DisconnectingLate "N27" "disconnecting-late" "rooms are left ahead of the disconnecting event" ["SIO-DC-06" "SIO-DC-" "AE-04"];
         ConnectTwiceTold "N29" "connection-told-twice" "the connect handlers run twice" ["SIO-CN-25" "SIO-CN-" "SIO-" "MW-" "RM-" "NS-" "MD-" "UT-" "ORD-" "EIO-" "CSR-" "AE-"];
@@ -310,7 +328,14 @@ faults! {
         LeftForGood "N57" "left-for-good" "who has left a namespace is not let in again on that connection" ["SIO-CN-17" "SIO-CN-" "SIO-DC-"];
         RefusedForGood "N58" "refused-for-good" "who was refused once is refused again on that connection, whatever is asked" ["ADM-06" "ADM-" "MW-" "NS-"];
         LastNamespaceHeard "N59" "last-namespace-heard" "events are heard in the namespace that was joined last only" ["SIO-CN-07" "SIO-" "NS-"];
-        ClientErrorIgnored "N60" "client-error-ignored" "a CONNECT_ERROR of a client is ignored" ["SIO-CN-16"];
+        ClientErrorIgnored "N60" "client-error-ignored" "a CONNECT_ERROR of a client is ignored" ["SIO-CN-16" "SIO-MF-12"];
+        DecidingDeafens "N61" "deciding-deafens" "events are lost while a middleware of another namespace decides" ["MW-04" "MW-" "SIO-CN-"];
+        GoneConnects "N62" "gone-connects" "whose connection ends while a middleware decides is told to the application as connected" ["MW-05" "MW-"];
+        MiddlewaresOfAll "N63" "middlewares-of-all" "the middlewares of all namespaces are asked" ["MW-06" "MW-"];
+        RewriteLost "N64" "rewrite-lost" "what a socket's middleware has rewritten is lost" ["MW-10" "MW-12" "MW-"];
+        RefusedEventAcked "N65" "refused-event-acked" "an event that a socket's middleware refuses is acknowledged" ["MW-11" "MW-" "I7"];
+        FunctionWithoutAuth "N66" "function-without-auth" "a function that decides over a namespace is not shown what its client shows" ["NS-03" "NS-"];
+        TenNamespaces "N67" "ten-namespaces" "a connection is let into ten namespaces, and into no more" ["NS-07" "NS-"];
     }
     Engine {
         UpgradeLoss "E01" "upgrade-loss" "what is queued at the upgrade is lost" ["EIO-UP-05" "EIO-UP-14" "I6" "EIO-UP-" "ORD-" "SIO-"];
@@ -372,6 +397,14 @@ faults! {
         TrailingSeparatorTaken "E72" "trailing-separator-taken" "a separator at the end of a body is passed over" ["EIO-PL-19"];
         PostsLostAtProbe "E73" "posts-lost-at-probe" "while a WebSocket probes, what comes over polling is lost" ["EIO-UP-04" "EIO-UP-14" "EIO-UP-" "ORD-"];
         BinaryApart "E74" "binary-apart" "over polling attachments come in another answer than their header" ["SIO-BN-07" "SIO-BN-" "EIO-PL-"];
+        UnmaskedTaken "E75" "unmasked-taken" "a frame of a client is taken without its mask" ["EIO-WS-06" "EIO-WS-"];
+        BehindHangs "E76" "behind-hangs" "a WebSocket hangs if bytes come right behind its upgrade request" ["EIO-WS-07" "EIO-WS-" "EIO-UP-"];
+        TornRequestDeafens "E77" "torn-request-deafens" "for ten seconds after a request that broke off nobody is served" ["EIO-WS-08" "EIO-" "SIO-" "RM-" "MD-" "UT-" "NS-" "MW-" "ORD-" "CSR-" "AE-"];
+        BacklogThinned "E78" "backlog-thinned" "of more than twenty frames that leave together one is lost" ["ORD-07" "ORD-05" "ORD-" "I6"];
+        PostReleasesGet "E79" "post-releases-get" "a POST releases the GET that waits" ["EIO-PL-07" "EIO-PL-" "EIO-"];
+        EmptyBodyWedges "E80" "empty-body-wedges" "nothing is heard behind a POST without a body" ["EIO-PL-16"];
+        BehindBrokenTaken "E81" "behind-broken-taken" "of a POST with a packet that is none the others are taken, those behind it included" ["EIO-PL-18"];
+        ProbeOutlives "E82" "probe-outlives" "a WebSocket that probes stays open when its session ends" ["EIO-UP-13" "EIO-UP-"];
         EndUntold "S01" "end-untold" "a server that ends drops its connections without a word" ["END-01" "END-"];
         EndWaits "S02" "end-waits" "a server that is told to end waits until everybody has left" ["END-02" "END-"];
         EndWelcomes "S03" "end-welcomes" "a server that ends lets new sessions in" ["END-03" "END-"];
@@ -384,7 +417,7 @@ faults! {
         EndForgets "S04" "end-forgets" "a server that ends drops what its clients have not fetched" ["EIO-CL-06" "END-"];
     }
     Http {
-        UnknownSidOpens "H01" "unknown-sid-opens" "an unknown sid opens a session" ["EIO-HS-12" "EIO-HS-13" "EIO-" "SIO-"] "socketioxide#815";
+        UnknownSidOpens "H01" "unknown-sid-opens" "an unknown sid opens a session" ["EIO-HS-12" "EIO-HS-13" "EIO-CL-05" "EIO-" "SIO-"] "socketioxide#815";
         UnknownSid404 "H02" "unknown-sid-404" "an unknown sid is answered with 404" ["EIO-HS-12" "EIO-HS-13" "EIO-" "SIO-"];
         TransportDefault "H03" "transport-default" "an unknown transport is taken for polling" ["EIO-HS-07" "EIO-HS-"];
         VersionAny "H04" "version-any" "any EIO is taken for 4" ["EIO-HS-05" "EIO-HS-06" "EIO-HS-" "EIO-V3-"];
@@ -421,6 +454,8 @@ faults! {
         WebSocketAsPolling "H43" "websocket-as-polling" "transport=websocket without an upgrade is served over polling" ["EIO-HS-08" "EIO-HS-"];
         UpgradeOfPolling "H44" "upgrade-of-polling" "an upgrade request opens a session over WebSocket, whatever its transport" ["EIO-HS-09" "EIO-HS-"];
         WebTransportAsPolling "H45" "webtransport-as-polling" "transport=webtransport is served over polling" ["EIO-HS-10" "EIO-HS-"];
+        BodyTypeWanted "H46" "body-type-wanted" "a POST is refused whose body is not said to be plain text" ["EIO-PL-15" "EIO-PL-" "EIO-"];
+        DeflateAlways "H47" "deflate-always" "permessage-deflate is agreed to whenever a client offers it" ["EIO-HD-10" "EIO-HD-"];
     }
     Dialects {
         OldLengthsInBytes "V01" "eio3-lengths-in-bytes" "revision 3: the lengths in a payload count bytes" ["EIO-V3-01"];

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use futures_util::{Sink, SinkExt as _, Stream as _, StreamExt as _};
 use http::Request;
 use hyper::upgrade::OnUpgrade;
-use sio_protocol::server::{Config, Probe, Reason, Take};
+use sio_protocol::server::{Probe, Reason, Take};
 use sio_protocol::{ByteString, Frame};
 use tokio::time::Sleep;
 use tokio_tungstenite::WebSocketStream;
@@ -22,6 +22,7 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 use super::http::{Answer, Refusal};
 use super::stream::Stream;
 use super::{farewell, upgrade};
+use crate::server::Server;
 use crate::session::{HEAVY, Session, TURN, give_way, now};
 
 pub(super) type WebSocket = WebSocketStream<Stream>;
@@ -41,7 +42,7 @@ pub(super) fn open<B>(session: Arc<Session>, request: Request<B>) -> Result<Answ
     session.opened();
     tokio::spawn(async move {
         let config = session.server.config();
-        match upgraded(upgrading, config, config.ping_interval + config.ping_timeout).await {
+        match upgraded(&session.server, upgrading, config.ping_interval + config.ping_timeout).await {
             Some(socket) => run(session, socket).await,
             None => {
                 session.with(|connection| connection.ws_lost(Reason::TransportError));
@@ -62,14 +63,20 @@ pub(super) fn probe<B>(session: Arc<Session>, request: Request<B>) -> Result<Ans
     session.keeper.notify_one();
     tokio::spawn(async move {
         let config = session.server.config();
-        let socket = upgraded(upgrading, config, config.upgrade_timeout).await;
+        let socket = upgraded(&session.server, upgrading, config.upgrade_timeout).await;
         match socket {
             Some(mut socket) if begun => match take_over(&session, &mut socket).await {
                 Ok(()) => {
                     session.keeper.notify_one();
                     run(session, socket).await;
                 }
-                Err(why) => farewell::say(socket, why).await,
+                Err(why) => {
+                    #[cfg(feature = "faults")]
+                    if fault!(session.server, ProbeOutlives) && session.with(|connection| connection.has_ended()) {
+                        tokio::time::sleep(crate::faults::NEVER).await;
+                    }
+                    farewell::say(socket, why).await;
+                }
             },
             Some(socket) => farewell::say(socket, None).await,
             None if begun => session.with(|connection| connection.probe_lost()),
@@ -80,14 +87,20 @@ pub(super) fn probe<B>(session: Arc<Session>, request: Request<B>) -> Result<Ans
 }
 
 /// The WebSocket, once the 101 is written; the peer must take that in time.
-async fn upgraded(upgrade: OnUpgrade, config: &Config, patience: Duration) -> Option<WebSocket> {
+async fn upgraded(server: &Server, upgrade: OnUpgrade, patience: Duration) -> Option<WebSocket> {
+    let config = server.config();
     let upgraded = tokio::time::timeout(patience, upgrade).await.ok()?.ok()?;
     let (stream, behind) = Stream::of(upgraded);
+    #[cfg(feature = "faults")]
+    if !behind.is_empty() && fault!(server, BehindHangs) {
+        tokio::time::sleep(crate::faults::NEVER).await;
+    }
     let limits = WebSocketConfig::default()
         .read_buffer_size(READ_BUFFER)
         .max_write_buffer_size(config.max_buffered.saturating_add(WRITE_EXTRA))
         .max_message_size(Some(config.max_payload))
-        .max_frame_size(Some(config.max_payload));
+        .max_frame_size(Some(config.max_payload))
+        .accept_unmasked_frames(fault!(server, UnmaskedTaken));
     Some(WebSocketStream::from_partially_read(stream, behind.to_vec(), Role::Server, Some(limits)).await)
 }
 
