@@ -45,6 +45,7 @@ mod other_runs;
 mod outages;
 mod outliers;
 mod part;
+mod part_clocks;
 pub mod plan;
 mod plan_summary;
 mod random;

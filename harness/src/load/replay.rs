@@ -8,6 +8,8 @@
 //!
 //! Memory: about two hundred bytes for each message of the run, and what each open session takes.
 
+mod one_clock;
+
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -15,23 +17,17 @@ use std::sync::Arc;
 use sio_oracle::Tri;
 use sio_oracle::board::{Answer, DeliveryOutcome, Facts, Nanos, Observation, Receiver, Time, Verdict};
 
+use self::one_clock::OneClock;
 use super::emission_log::{EmissionLog, Entry, Origin, Window, fact};
 use super::journal::{Came, Damage, Event, Journal, Place};
 use super::metrics::Measurements;
 use super::outliers::LastCopy;
+use super::part_clocks::Clocks;
 use super::plan::Plan;
 use super::schedule::Schedule;
 use super::share::Share;
+use crate::record::ByClock;
 use crate::scenario::Scenario;
-
-/// How the clocks of the parts stand to one another.
-#[derive(Clone, Debug)]
-pub(super) struct Clocks {
-    /// What is added to the instants of each part, to be on the clock of the first.
-    pub(super) shifts: Vec<Nanos>,
-    /// Those of two parts may still differ by so much.
-    pub(super) within: Nanos,
-}
 
 /// What comes of it.
 pub(super) struct Replayed {
@@ -42,6 +38,8 @@ pub(super) struct Replayed {
     pub(super) earliest: Nanos,
     /// Copies of messages that nobody has sent.
     pub(super) unsent: u64,
+    /// Deliveries within a part beside all of them.
+    pub(super) by_clock: Vec<ByClock>,
 }
 
 /// Why a run cannot be told again: which part's journal it is, and what is wrong with it.
@@ -92,6 +90,7 @@ struct Told {
     result: (u64, Nanos, u64),
     /// By population: whether its users read slowly on purpose, so that nothing is settled behind the last phase.
     slow: Vec<bool>,
+    one_clock: OneClock,
 }
 
 /// A user in one of its namespaces.
@@ -107,10 +106,13 @@ impl Told {
         let log = EmissionLog::new(Schedule::new(scenario, plan.clone()), 1, Share::WHOLE);
         let mut window = Window::new(Arc::new(log), plan.clone());
         window.make_all();
+        let mut measurements = Measurements::new(plan, fenced);
+        measurements.follow(clocks.clone());
         Self {
+            one_clock: OneClock::new(&clocks, plan.users.len(), plan.traffic.len()),
             gone: vec![Nanos::MAX; window.end() as usize],
             settled: Vec::new(),
-            measurements: Measurements::new(plan, fenced),
+            measurements,
             parts: Share::new(1, parts.max(1)).unwrap_or(Share::WHOLE),
             plan: plan.clone(),
             clocks,
@@ -353,6 +355,10 @@ impl Told {
             self.measurements.delivered(&self.plan, &self.window, whose, entry, (verdict, receiver), at)
         };
         if let Some(latency) = latency {
+            if self.plan.phases[usize::from(emission.phase)].measured {
+                let late = at - self.clocks.intended(&emission);
+                self.one_clock.note(emission.traffic, (emission.sender, user), late);
+            }
             let copy = LastCopy { user, asked_at: None, with_ping: false };
             self.window.saw(index, |seen| seen.arrived(latency, copy));
         }
@@ -362,7 +368,8 @@ impl Told {
         let (plan, measurements) = (&self.plan, &mut self.measurements);
         self.window.close(|entry, seen| measurements.closed(plan, entry, seen));
         let (too_early, earliest, unsent) = self.result;
-        Replayed { measurements: self.measurements, too_early, earliest, unsent }
+        let by_clock = self.one_clock.results(plan.traffic.iter().map(|traffic| traffic.name.as_str()));
+        Replayed { measurements: self.measurements, too_early, earliest, unsent, by_clock }
     }
 }
 

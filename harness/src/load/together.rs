@@ -11,7 +11,8 @@ use super::fanout::Places;
 use super::journal::file_name;
 use super::merge::{Piece, Sums};
 use super::metrics::Key;
-use super::replay::{Clocks, Replayed, replay};
+use super::part_clocks::Clocks;
+use super::replay::{Replayed, replay};
 use super::result::summarize;
 use super::signs;
 use super::worker::WorkerResult;
@@ -201,7 +202,8 @@ pub(super) fn judge(parts: &Parts, loaded: &Loaded, sums: &mut Sums, pieces: &[P
     (load.traffic, load.due, load.among, load.negative) = (judged.traffic, judged.due, judged.among, judged.negative);
     load.foreign += told.unsent;
     load.part = None;
-    load.together = Some(Together { parts: parts.order.len() as u32, clocks_within: parts.clocks.within });
+    let (of, clocks_within) = (parts.order.len() as u32, parts.clocks.within);
+    load.together = Some(Together { parts: of, clocks_within, by_clock: told.by_clock });
     signs::mark(&mut load);
     Ok(load)
 }

@@ -38,7 +38,7 @@ pub use load::{
     TrafficResult, Transports, Users, Wire, WorkerTime,
 };
 pub use outlier::Outlier;
-pub use part::{LedClock, LoadPart, PartClock, Together};
+pub use part::{ByClock, ClocksDisagree, LedClock, LoadPart, PartClock, SignedSummary, Together};
 pub use pick::{header, loads, seconds, seconds_by_load};
 pub use progress::{Cost, Progress, Summary};
 pub use reader::{Tail, read, read_bytes, read_for_report};

@@ -52,10 +52,50 @@ pub struct LedClock {
 }
 
 /// How a load was put together from parts.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Together {
     pub parts: u32,
     /// Nanoseconds by which the clocks of two parts may differ at most; both instants of what was sent in one and received in another
     /// were widened by it.
     pub clocks_within: i64,
+    /// Latencies of deliveries whose sender and receiver have one clock, beside those of all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub by_clock: Vec<ByClock>,
+}
+
+/// Deliveries of one traffic in the measured phases, from the intended time to the receipt.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ByClock {
+    pub traffic: String,
+    /// Those whose sender and receiver are of one part: exact, and a sample that does not depend on latency.
+    pub same_part: SignedSummary,
+    /// All; those between parts may be wrong by `clocks_within`.
+    pub all: SignedSummary,
+    /// The figures in which the two differ by more than that and chance explain.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub disagree: Vec<ClocksDisagree>,
+}
+
+/// A figure that is not the same on one clock and on several.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ClocksDisagree {
+    /// `p50` or `p99`.
+    pub figure: String,
+    pub same_part: i64,
+    pub all: i64,
+    /// By so much a sample of its size may differ from all by chance.
+    pub by_chance: i64,
+}
+
+/// A distribution in short whose values may be negative.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct SignedSummary {
+    pub count: u64,
+    pub min: i64,
+    pub mean: f64,
+    pub p50: i64,
+    pub p90: i64,
+    pub p99: i64,
+    pub p999: i64,
+    pub max: i64,
 }

@@ -1,5 +1,6 @@
 //! Reports: pure functions of a record.
 
+mod by_clock;
 pub mod capacity;
 pub mod compare;
 pub mod conformance;

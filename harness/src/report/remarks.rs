@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::by_clock;
 use super::identity;
 use super::text::{count, plural, time};
 use crate::record::{ClusterResult, DisruptionMark, LoadResult, NodePair, OtherRuns};
@@ -21,6 +22,7 @@ pub(super) fn remarks(load: &LoadResult) -> Vec<String> {
         ));
     }
     lines.extend(parts(load));
+    lines.extend(by_clock::remarks(load));
     lines.extend(load.traffic.iter().flat_map(identity::remarks));
     if load.resent > 0 {
         lines.push(format!(

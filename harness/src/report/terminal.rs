@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::by_clock;
 use super::capacity::{capacity_text, trial_line};
 use super::outliers;
 use super::remarks::remarks;
@@ -121,6 +122,7 @@ pub fn load_table(load: &LoadResult) -> String {
     for traffic in &load.traffic {
         render_traffic(&mut out, traffic);
     }
+    render_by_clock(&mut out, load);
     render_strength(&mut out, load);
     let _ = writeln!(out, "\n  {:<22}{LATENCY_HEAD}", "");
     Measure::of(Scope::Run).for_each(|measure| render_measure(&mut out, load, measure));
@@ -316,6 +318,22 @@ fn render_traffic(out: &mut String, traffic: &TrafficResult) {
     }
     for outlier in traffic.far_outliers() {
         let _ = writeln!(out, "  {:<11} {}", "outlier", outliers::says(outlier));
+    }
+}
+
+/// Deliveries on one clock beside all of them, of the measured phases together.
+fn render_by_clock(out: &mut String, load: &LoadResult) {
+    let rows = by_clock::rows(load);
+    if rows.is_empty() {
+        return;
+    }
+    let _ = writeln!(out, "\n  {:<22}{LATENCY_HEAD}", "deliveries by clock");
+    for row in rows {
+        let _ = write!(out, "  {:<22}", row.name);
+        row.values.iter().for_each(|value| {
+            let _ = write!(out, "{value:>10}");
+        });
+        let _ = writeln!(out, "   {}", row.about);
     }
 }
 

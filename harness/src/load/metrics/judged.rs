@@ -125,8 +125,8 @@ impl Measurements {
         let emission = &entry.emission;
         self.delivered += 1;
         let (traffic, phase) = (usize::from(emission.traffic), usize::from(emission.phase));
-        let latency = at - emission.at as i64;
-        self.tally.negative += u64::from(latency < 0);
+        let latency = at - self.clocks.intended(emission);
+        self.tally.negative += u64::from(latency < -self.clocks.between(emission.sender, user));
         let latency = latency.max(0) as u64;
         let population = plan.users[user as usize].population;
         self.distributions.record_for(Measure::Delivery, (traffic, population), phase, latency);
@@ -137,12 +137,11 @@ impl Measurements {
     }
 
     /// A copy came of a message that another part has sent. It is judged where the parts are put together; how late it came is
-    /// known here already.
+    /// known here already, as far as the two clocks agree.
     pub(in crate::load) fn of_another_part(&mut self, plan: &Plan, user: u32, emission: &Emission, at: Nanos) {
         self.delivered += 1;
         self.tally.elsewhere += 1;
         let latency = at - emission.at as i64;
-        self.tally.negative += u64::from(latency < 0);
         let (traffic, phase) = (usize::from(emission.traffic), usize::from(emission.phase));
         let population = plan.users[user as usize].population;
         self.distributions.record_for(Measure::Delivery, (traffic, population), phase, latency.max(0) as u64);
@@ -190,7 +189,7 @@ impl Measurements {
 
     /// The sender's acknowledgement of a message arrived.
     pub(in crate::load) fn acknowledged(&mut self, emission: &Emission, now: Nanos) {
-        let latency = (now - emission.at as i64).max(0) as u64;
+        let latency = (now - self.clocks.intended(emission)).max(0) as u64;
         let (traffic, phase) = (usize::from(emission.traffic), usize::from(emission.phase));
         self.distributions.record_of(Measure::Ack, traffic, phase, latency);
     }

@@ -20,6 +20,7 @@ use super::fanout::Places;
 use super::losses::Losses;
 use super::outages::Outages;
 use super::outliers::Outliers;
+use super::part_clocks::Clocks;
 use super::plan::Plan;
 use super::schedule::Emission;
 use crate::record::{Counts, Due, Iterations};
@@ -48,6 +49,8 @@ pub(super) struct Measurements {
     outliers: Outliers,
     due: Due,
     losses: Losses,
+    /// By which clocks messages are sent and received.
+    clocks: Clocks,
     sent: u64,
     delivered: u64,
     wrong: u64,
@@ -68,6 +71,7 @@ impl Measurements {
             outliers: Outliers::new(traffics),
             due: Due::default(),
             losses: Losses::default(),
+            clocks: Clocks::default(),
             sent: 0,
             delivered: 0,
             wrong: 0,
@@ -77,6 +81,11 @@ impl Measurements {
     /// Where it is looked up who lost its connection.
     pub(super) fn knows(&mut self, outages: Arc<Outages>) {
         self.witnesses = Witnesses::new(outages);
+    }
+
+    /// Measures by several clocks.
+    pub(super) fn follow(&mut self, clocks: Clocks) {
+        self.clocks = clocks;
     }
 
     fn counts(&mut self, plan: &Plan, emission: &Emission, user: u32) -> &mut Counts {
@@ -150,7 +159,7 @@ impl Measurements {
 
     /// A message leaves now.
     pub(super) fn sending(&mut self, plan: &Plan, emission: &Emission, now: Nanos) {
-        let late = now - emission.at as i64;
+        let late = now - self.clocks.intended(emission);
         self.sent += 1;
         let counts = self.counts(plan, emission, emission.sender);
         counts.sent += 1;

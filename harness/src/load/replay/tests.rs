@@ -11,8 +11,9 @@ use tempfile::TempDir;
 use self::simulated::{Noted, Run};
 use super::*;
 use crate::load::journal::Journalist;
-use crate::load::metrics::{Findings, Snapshot};
+use crate::load::metrics::{Findings, Key, Snapshot};
 use crate::record::Counts;
+use crate::vocab::Measure;
 
 const MILLI: Nanos = 1_000_000;
 
@@ -44,8 +45,9 @@ fn journals(
     (folder, paths)
 }
 
-fn told(run: &Run, parts: u32, within: Nanos, skew: impl Fn(u32) -> Nanos) -> (Replayed, TempDir) {
-    let shift = |part: u32| Nanos::from(part) * 7_000;
+/// As [`journals`], told again; each part begins by `later` behind the one before.
+fn told(run: &Run, parts: u32, within: Nanos, skew: impl Fn(u32) -> Nanos, later: Nanos) -> (Replayed, TempDir) {
+    let shift = |part: u32| Nanos::from(part) * later;
     let (folder, paths) = journals(run, parts, skew, shift);
     let paths: Vec<&Path> = paths.iter().map(PathBuf::as_path).collect();
     let clocks = Clocks { shifts: (0..parts).map(shift).collect(), within };
@@ -56,6 +58,7 @@ fn told(run: &Run, parts: u32, within: Nanos, skew: impl Fn(u32) -> Nanos) -> (R
 struct Outcome {
     found: Findings,
     snapshot: Snapshot,
+    by_clock: Vec<ByClock>,
 }
 
 impl Outcome {
@@ -63,11 +66,19 @@ impl Outcome {
         Self::within(run, parts, 0, |_| 0)
     }
 
+    /// Parts that begin one behind the other.
+    fn later(run: &Run, parts: u32) -> Self {
+        Self::made(told(run, parts, 0, |_| 0, 7_000))
+    }
+
     fn within(run: &Run, parts: u32, within: Nanos, skew: impl Fn(u32) -> Nanos) -> Self {
-        let (mut replayed, _folder) = told(run, parts, within, skew);
+        Self::made(told(run, parts, within, skew, 0))
+    }
+
+    fn made((mut replayed, _folder): (Replayed, TempDir)) -> Self {
         assert_eq!((replayed.too_early, replayed.unsent), (0, 0));
         let snapshot = replayed.measurements.snapshot(0, false);
-        Self { found: replayed.measurements.into_findings(), snapshot }
+        Self { found: replayed.measurements.into_findings(), snapshot, by_clock: replayed.by_clock }
     }
 
     fn counts(&self) -> Counts {
@@ -80,6 +91,22 @@ impl Outcome {
         let counts = self.counts();
         let certain = counts.owed + counts.excused;
         certain as f64 / (certain + counts.may) as f64
+    }
+
+    /// Deliveries within a part are some of all, and all are those of the traffic.
+    fn assert_sampled(&self, run: &Run) {
+        for by_clock in &self.by_clock {
+            let of = run.plan.traffic.iter().position(|traffic| traffic.name == by_clock.traffic).unwrap();
+            let is_of =
+                |key: &Key| key.measure == Measure::Delivery && key.of == of && run.plan.phases[key.phase].measured;
+            let all = self.snapshot.histograms.iter().filter(|(key, _)| is_of(key));
+            assert_eq!(by_clock.all.count, all.map(|(_, histogram)| histogram.len()).sum::<u64>());
+            let (some, all) = (by_clock.same_part, by_clock.all);
+            assert!(some.count > 0 && some.count < all.count, "{by_clock:?}");
+            assert!(some.min >= all.min && some.max <= all.max && all.min >= 0, "{by_clock:?}");
+            assert!(by_clock.disagree.is_empty(), "{by_clock:?}");
+        }
+        assert_eq!(self.by_clock.len(), run.plan.traffic.len());
     }
 
     fn assert_same(&self, other: &Self, parts: u32) {
@@ -108,8 +135,15 @@ proptest! {
         let run = Run::new(seed, lost, twice);
         let whole = Outcome::of(&run, 1);
         for parts in [2, 5] {
-            whole.assert_same(&Outcome::of(&run, parts), parts);
+            let cut = Outcome::of(&run, parts);
+            whole.assert_same(&cut, parts);
+            cut.assert_sampled(&run);
+            // What a part notes by a clock of its own is put onto that of the first.
+            let later = Outcome::later(&run, parts);
+            prop_assert_eq!(later.counts(), Counts { sent_late: later.counts().sent_late, ..whole.counts() });
+            prop_assert_eq!(&later.found.due, &whole.found.due);
         }
+        prop_assert!(whole.by_clock.is_empty(), "of one process there is nothing to compare");
         let counts = whole.counts();
         prop_assert_eq!((counts.misdelivered, counts.out_of_order), (0, 0));
         prop_assert!(counts.missing <= run.lost, "{} of {}", counts.missing, run.lost);
@@ -137,7 +171,7 @@ proptest! {
 #[test]
 fn clocks_that_lie_are_found_out() {
     let run = Run::new(7, 0, 0);
-    let (replayed, _folder) = told(&run, 2, MILLI, |part| if part == 1 { -2_000 * MILLI } else { 0 });
+    let (replayed, _folder) = told(&run, 2, MILLI, |part| if part == 1 { -2_000 * MILLI } else { 0 }, 0);
     assert!(replayed.too_early > 0);
     assert!(replayed.earliest > 1_000 * MILLI, "{}", replayed.earliest);
 }

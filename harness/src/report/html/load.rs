@@ -11,6 +11,7 @@ use crate::record::{
     Counts, Due, Entry, LoadResult, LoadViolation, Progress, Summary, ThresholdResult, ThresholdVerdict, TrafficResult,
     loads, seconds_by_load,
 };
+use crate::report::by_clock;
 use crate::report::remarks::remarks;
 use crate::report::samples::{FEW_SAYS, marked};
 use crate::report::stalls;
@@ -105,6 +106,7 @@ fn one(run: &Run, load: &LoadResult, several: bool) -> String {
     let mut out = format!("<h2>{}</h2>\n", escape(&name));
     out.push_str(&rules(run, load));
     out.push_str(&oracle(load));
+    out.push_str(&clocks(load));
     out.push_str(&changes(run, load));
     out.push_str(&outliers(load));
     out.push_str(&places(load));
@@ -147,6 +149,20 @@ fn rules(run: &Run, load: &LoadResult) -> String {
     }
     let head = ["Threshold", "Observed", "", "Where"].map(ToOwned::to_owned);
     table("What the scenario asks for", &head, &rows)
+}
+
+/// Deliveries on one clock beside all of them.
+fn clocks(load: &LoadResult) -> String {
+    let row = |row: by_clock::Row| {
+        let values = row.values.iter().map(|value| escape(value));
+        std::iter::once(escape(&row.name)).chain(values).chain([escape(&row.about)]).collect()
+    };
+    let rows: Vec<Vec<String>> = by_clock::rows(load).into_iter().map(row).collect();
+    if rows.is_empty() {
+        return String::new();
+    }
+    let head = ["", "p50", "p90", "p99", "p99.9", "max", "which"].map(ToOwned::to_owned);
+    table("Deliveries by clock, in the measured phases", &head, &rows)
 }
 
 /// What was owed, what came, and how sure that is.
