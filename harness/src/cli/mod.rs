@@ -4,6 +4,7 @@ mod accept;
 mod calibrate;
 mod capacity;
 mod check_fixture;
+mod collect;
 mod compare;
 mod conform;
 mod delay_server;
@@ -112,8 +113,11 @@ enum Command {
     /// Show the report of a recorded run
     Report {
         /// Folder of a run, or its run.jsonl
-        #[arg(value_name = "RUN", required = true)]
+        #[arg(value_name = "RUN", required_unless_present = "run")]
         runs: Vec<PathBuf>,
+
+        #[command(flatten)]
+        collect: Box<collect::CollectArgs>,
 
         /// Shape: terminal, jsonl, json, junit, tap, sarif, markdown, github, badge, csv, openmetrics
         #[arg(long, value_name = "FORMAT", default_value = "terminal")]
@@ -353,15 +357,13 @@ fn dispatch(command: Command) -> Exit {
         Command::CheckFixture(args) => check_fixture::check_fixture(&args),
         Command::Accept(args) => accept::accept(&args),
         Command::Serve(args) => serve::serve(args),
+        Command::Report { collect, merge, html, format, baseline, .. } if collect.is_wanted() => {
+            let ended = collect::collect(&collect, merge);
+            report::put_together(ended, html.as_deref(), format, baseline.as_deref())
+        }
         Command::Report { runs, merge: Some(folder), clocks_within, html, format, baseline, .. } => {
-            let shown = report::merge(&runs, &folder, clocks_within).map(|exit| {
-                let shown = match html {
-                    Some(file) => report::html(&[folder], &file, baseline.as_deref()),
-                    None => report::report(&[folder], format, baseline.as_deref()),
-                };
-                if shown == Exit::Passed { exit } else { shown }
-            });
-            shown.unwrap_or_else(|exit| exit)
+            let ended = report::merge(&runs, &folder, clocks_within).map(|exit| (exit, folder));
+            report::put_together(ended, html.as_deref(), format, baseline.as_deref())
         }
         Command::Report { runs, html: Some(file), baseline, .. } => report::html(&runs, &file, baseline.as_deref()),
         Command::Report { runs, follow: true, .. } => report::follow(&runs[0]),

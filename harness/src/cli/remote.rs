@@ -87,7 +87,7 @@ fn pack(args: &RunArgs, job: &Job, loaded: &Loaded) -> Result<Bundle, String> {
     })
 }
 
-type Failed = (Exit, String);
+pub(super) type Failed = (Exit, String);
 
 async fn lead(args: &RunArgs, job: &mut Job, loaded: &Loaded, bundle: &Bundle) -> Result<(Exit, Vec<Entry>), Failed> {
     let usage = |problem: String| (Exit::Usage, problem);
@@ -119,8 +119,9 @@ async fn lead(args: &RunArgs, job: &mut Job, loaded: &Loaded, bundle: &Bundle) -
             return Err((
                 Exit::NotValid,
                 format!(
-                    "{problem}; workers that had begun finish by themselves and keep their parts\n  where these are together, `sio-bench report PART... \
-                     --merge FOLDER` judges the run"
+                    "{problem}; workers that had begun finish by themselves, and keep and offer their parts\n  `sio-bench report --run {id} --via {}` takes and \
+                     judges them; where they are together, `sio-bench report PART... --merge FOLDER` does",
+                    bus.address
                 ),
             ));
         }
@@ -135,7 +136,7 @@ async fn lead(args: &RunArgs, job: &mut Job, loaded: &Loaded, bundle: &Bundle) -
     Ok((exit, recorder.entries().to_vec()))
 }
 
-fn unwritten(error: &std::io::Error) -> Failed {
+pub(super) fn unwritten(error: &std::io::Error) -> Failed {
     (Exit::NotValid, format!("the run could not be recorded: {error}"))
 }
 
@@ -151,7 +152,7 @@ fn frame(loaded: &Loaded, plan: &load::Plan) -> Frame {
 }
 
 /// Judges a run of which all parts are here, and adds up what there is of any other.
-fn put_together(
+pub(super) fn put_together(
     outcome: &Outcome,
     layout: &Layout,
     recorder: &mut Recorder,

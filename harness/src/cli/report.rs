@@ -70,6 +70,24 @@ pub(super) fn merge(parts: &[PathBuf], folder: &Path, clocks_within: Option<Dura
     Ok(if is_judged { exit } else { Exit::Passed })
 }
 
+/// Shows a record that was put together, and returns what the program is to end with.
+pub(super) fn put_together(
+    ended: Result<(Exit, PathBuf), Exit>,
+    html_file: Option<&Path>,
+    format: Format,
+    baseline: Option<&Path>,
+) -> Exit {
+    let (exit, folder) = match ended {
+        Ok(ended) => ended,
+        Err(exit) => return exit,
+    };
+    let shown = match html_file {
+        Some(file) => html(&[folder], file, baseline),
+        None => report(&[folder], format, baseline),
+    };
+    if shown == Exit::Passed { exit } else { shown }
+}
+
 /// Writes the page of several runs, each with what has changed since the baseline, if there is one.
 pub(super) fn html(runs: &[PathBuf], file: &Path, baseline: Option<&Path>) -> Exit {
     let read = |path: &PathBuf| {

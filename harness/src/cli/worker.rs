@@ -18,8 +18,9 @@ use crate::record::{EndedBy, Entry, loads};
 use crate::remote::bundle::Bundle;
 use crate::remote::bus::Via;
 use crate::remote::desk::Layout;
-use crate::remote::files;
+use crate::remote::files::{self, Undelivered};
 use crate::remote::line::{self, Line};
+use crate::remote::linger::{self, Offered};
 use crate::remote::permit::Permit;
 use crate::remote::wire::{Cut, Id, Kind, State};
 use crate::report::Format;
@@ -46,6 +47,10 @@ pub(super) struct WorkerArgs {
     /// How long a run is waited for
     #[arg(long, value_name = "TIME", default_value = "10m", value_parser = quantity::duration)]
     wait: Duration,
+
+    /// How long the part is offered if its coordinator is gone, so that `report --run ID --via` can put the run together; 0s does not
+    #[arg(long, value_name = "TIME", default_value = "10m", value_parser = quantity::duration)]
+    linger: Duration,
 
     /// Threads that generate load (default: one less than there are cores)
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
@@ -137,9 +142,13 @@ impl Part<'_> {
             self.line.leave(why, false).await;
             return Ok(exit);
         }
-        self.says.send_replace(State::Ended { cut: cut(&entries) });
+        let cut = cut(&entries);
+        self.says.send_replace(State::Ended { cut: cut.clone() });
         run::show(Format::Terminal, &entries, &folder);
-        self.deliver(&folder, &name).await;
+        // What was stopped from elsewhere was given up there.
+        let is_stopped = self.stops.borrow().is_some();
+        let patience = if is_stopped { Duration::ZERO } else { self.args.linger };
+        self.deliver(&Layout { folder, scenario: name }, cut, patience, interrupt).await;
         Ok(exit)
     }
 
@@ -173,21 +182,36 @@ impl Part<'_> {
         Ok(job)
     }
 
-    /// Brings the part to the coordinator; here it stays in any case.
-    async fn deliver(&self, folder: &Path, scenario: &str) {
-        let layout = Layout { folder: folder.to_owned(), scenario: scenario.to_owned() };
+    /// Brings the part to the coordinator, or to whoever asks for it later; here it stays in any case.
+    async fn deliver(&self, layout: &Layout, cut: Option<Cut>, patience: Duration, interrupt: &mut Interrupt) {
+        let folder = &layout.folder;
         let paths: Vec<(Kind, PathBuf)> =
             Kind::ALL.iter().map(|kind| (*kind, folder.join(layout.name(*kind)))).collect();
         let files: Vec<(Kind, &Path)> = paths.iter().map(|(kind, path)| (*kind, path.as_path())).collect();
         let line = self.line;
-        match files::deliver(&line.bus, &line.run, &line.worker, &files).await {
-            Ok(()) => aside("the coordinator has the part, and judges the run"),
-            Err(why) => aside(&format!(
-                "{why}; the part stays in {}\n  where all {} parts are together, `sio-bench report PART... --merge FOLDER` judges the run",
-                folder.display(),
-                line.of
-            )),
+        let undelivered = match files::deliver(&line.bus, &line.run, &line.worker, &files).await {
+            Ok(()) => return aside("the coordinator has the part, and judges the run"),
+            Err(undelivered) => undelivered,
+        };
+        aside(&format!(
+            "{}; the part stays in {}\n  where all {} parts are together, `sio-bench report PART... --merge FOLDER` judges the run",
+            undelivered.why(),
+            folder.display(),
+            line.of
+        ));
+        if matches!(undelivered, Undelivered::Refused(_)) || patience.is_zero() {
+            return;
         }
+        aside(&format!(
+            "the part is offered for {patience:?}: `sio-bench report --run {} --via {}` puts the run together; Ctrl-C ends that",
+            line.run, line.bus.address
+        ));
+        aside(&match linger::offer(line, cut, &files, patience, interrupt).await {
+            Offered::Taken => "the part was taken by whoever puts the run together".to_owned(),
+            Offered::Refused(why) => format!("the part was not taken: {why}"),
+            Offered::Unwanted => format!("nobody has asked for the part within {patience:?}"),
+            Offered::Interrupted => "the part is not offered any more".to_owned(),
+        });
     }
 }
 

@@ -11,7 +11,8 @@ use tokio::sync::mpsc;
 
 use super::bus::{Bus, Silence};
 use super::desk::{Desk, Outcome};
-use super::wire::{self, About, Answer, Ask, CHUNK, GoAt, Id, Offer};
+use super::line;
+use super::wire::{self, About, Answer, Ask, GoAt, Id, Offer};
 use crate::aside::aside;
 use crate::clock;
 use crate::interrupt::Interrupt;
@@ -158,11 +159,7 @@ impl<'a> Coordinator<'a> {
     async fn asked(&self, message: Message, desk: &mut Desk) {
         let answer = match wire::decode::<Ask>(&message.payload) {
             Some(Ask::Clock) => wire::encode(&Answer::Clock { at: clock::RunClock::starting_at(self.base).now() }),
-            Some(Ask::Fetch { at }) => {
-                let from = usize::try_from(at).unwrap_or(usize::MAX).min(self.bundle.len());
-                let to = (from + self.bus.chunk().min(CHUNK)).min(self.bundle.len());
-                self.bundle[from..to].to_vec()
-            }
+            Some(Ask::Fetch { at }) => line::piece(&self.bundle, at, self.bus.chunk()).to_vec(),
             Some(ask) => wire::encode(&desk.ask(ask, clock::now())),
             None => wire::encode(&Answer::Refused { why: "this is no question".to_owned() }),
         };

@@ -1,6 +1,8 @@
 //! The coordinator's book: who has which part, how far each is, and what the run waits for. It knows no network and no clock: what comes in
 //! is handed to it with the instant, and what is to be said is asked of it.
 
+mod again;
+
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::path::{Path, PathBuf};
@@ -105,6 +107,8 @@ enum Stage {
         at: GoAt,
         until: Instant,
     },
+    /// Whoever led is gone; parts come in from workers that have ended.
+    Again,
     /// Parts that ended early come in.
     Collecting {
         until: Instant,
@@ -137,7 +141,7 @@ impl Desk {
     /// How many parts nobody has.
     pub fn free(&self) -> u32 {
         match self.stage {
-            Stage::Gathering { .. } => self.seats.iter().filter(|seat| seat.is_none()).count() as u32,
+            Stage::Gathering { .. } | Stage::Again => self.seats.iter().filter(|seat| seat.is_none()).count() as u32,
             _ => 0,
         }
     }
@@ -161,6 +165,7 @@ impl Desk {
             }
             Ask::Leave { worker, why, refuses } => self.leave(&worker, &words(&why), refuses, now),
             Ask::Done { worker, files } => self.done(&worker, &files, now),
+            Ask::Again { .. } => Answer::Refused { why: "the run has a coordinator, and it has not ended".to_owned() },
             Ask::Fetch { .. } | Ask::Clock => Answer::Fine,
         }
     }
@@ -456,7 +461,7 @@ impl Desk {
             self.seats.iter().map(|seat| seat.as_ref().map_or(Some(End::Gone), |seat| seat.end)).collect();
         let is_over = match self.stage {
             Stage::Collecting { until } => now > until || ends.iter().all(Option::is_some),
-            Stage::Going { .. } => ends.iter().all(|end| *end == Some(End::Delivered)),
+            Stage::Going { .. } | Stage::Again => ends.iter().all(|end| *end == Some(End::Delivered)),
             _ => false,
         };
         if !is_over {

@@ -73,8 +73,27 @@ impl Incoming {
     }
 }
 
+/// Why a part was not taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Undelivered {
+    /// Whoever takes parts does not take this one.
+    Refused(String),
+    /// Nobody is there.
+    Silent(String),
+}
+
+impl Undelivered {
+    /// In words.
+    pub fn why(&self) -> &str {
+        match self {
+            Self::Refused(why) | Self::Silent(why) => why,
+        }
+    }
+}
+
 /// Sends the files of a part, and returns once the coordinator has all of them. The error says why it has not.
-pub async fn deliver(bus: &Bus, run: &Id, worker: &Id, files: &[(Kind, &Path)]) -> Result<(), String> {
+pub async fn deliver(bus: &Bus, run: &Id, worker: &Id, files: &[(Kind, &Path)]) -> Result<(), Undelivered> {
+    let refused = |why| Err(Undelivered::Refused(why));
     let mut sums = Vec::new();
     for (kind, path) in files {
         sums.push(send(bus, run, worker, *kind, path).await?);
@@ -82,21 +101,22 @@ pub async fn deliver(bus: &Bus, run: &Id, worker: &Id, files: &[(Kind, &Path)]) 
     let done = Ask::Done { worker: worker.clone(), files: sums };
     match bus.ask_desk(run, &done, NOBODY).await {
         Ok(Answer::Fine) => Ok(()),
-        Ok(Answer::Refused { why }) => Err(format!("the coordinator did not take it: {}", wire::words(&why))),
-        Ok(_) => Err("the coordinator answered something else".to_owned()),
+        Ok(Answer::Refused { why }) => refused(format!("the coordinator did not take it: {}", wire::words(&why))),
+        Ok(_) => refused("the coordinator answered something else".to_owned()),
         Err(silence) => Err(silent(bus, silence)),
     }
 }
 
-fn silent(bus: &Bus, silence: Silence) -> String {
+fn silent(bus: &Bus, silence: Silence) -> Undelivered {
     if bus.is_connected() && silence == Silence::Nobody {
-        return "the coordinator is not there any more".to_owned();
+        return Undelivered::Silent("the coordinator is not there any more".to_owned());
     }
-    format!("neither the coordinator nor the NATS server at {} has answered for {PATIENCE:?}", bus.address)
+    let both = format!("neither the coordinator nor the NATS server at {} has answered for {PATIENCE:?}", bus.address);
+    Undelivered::Silent(both)
 }
 
-async fn send(bus: &Bus, run: &Id, worker: &Id, kind: Kind, path: &Path) -> Result<Sum, String> {
-    let unread = |error: std::io::Error| format!("cannot read {}: {error}", path.display());
+async fn send(bus: &Bus, run: &Id, worker: &Id, kind: Kind, path: &Path) -> Result<Sum, Undelivered> {
+    let unread = |error: std::io::Error| Undelivered::Refused(format!("cannot read {}: {error}", path.display()));
     let mut file = File::open(path).map_err(unread)?;
     let (mut sum, mut at, mut chunk) = (Context::new(&SHA256), 0_u64, vec![0; bus.chunk()]);
     loop {
@@ -128,7 +148,7 @@ fn fill(file: &mut File, chunk: &mut [u8]) -> std::io::Result<usize> {
 }
 
 /// Sends a chunk until the coordinator has the file up to its end.
-async fn acknowledged(bus: &Bus, run: &Id, chunk: &[u8], end: u64) -> Result<(), String> {
+async fn acknowledged(bus: &Bus, run: &Id, chunk: &[u8], end: u64) -> Result<(), Undelivered> {
     /// A coordinator that has less, again and again, will never have it.
     const TRIES: usize = 20;
     for _ in 0..TRIES {
@@ -142,13 +162,14 @@ async fn acknowledged(bus: &Bus, run: &Id, chunk: &[u8], end: u64) -> Result<(),
         match answer.map(|answer| wire::decode(&answer)) {
             Ok(Some(Answer::Taken { at })) if at == end => return Ok(()),
             Ok(Some(Answer::Refused { why })) => {
-                return Err(format!("the coordinator did not take it: {}", wire::words(&why)));
+                let why = format!("the coordinator did not take it: {}", wire::words(&why));
+                return Err(Undelivered::Refused(why));
             }
             Ok(_) => {}
             Err(silence) => return Err(silent(bus, silence)),
         }
     }
-    Err("the coordinator has not got a piece of it, however often it was sent".to_owned())
+    Err(Undelivered::Refused("the coordinator has not got a piece of it, however often it was sent".to_owned()))
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //! hears of it or not.
 
 use std::io;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -13,7 +13,7 @@ use tokio::sync::{oneshot, watch};
 use super::bundle::{self, Bundle};
 use super::bus::{Bus, Silence, Via};
 use super::clocks::{Exchange, Offsets, Reading, best};
-use super::wire::{self, About, Answer, Ask, Beat, Bundled, GoAt, Id, Notice, Offer, State};
+use super::wire::{self, About, Answer, Ask, Beat, Bundled, CHUNK, Cut, GoAt, Id, Left, Notice, Offer, State};
 use crate::clock;
 use crate::load::{Go, LeadEnd};
 use crate::record::LedClock;
@@ -53,6 +53,8 @@ pub struct Line {
     pub number: u32,
     pub of: u32,
     bundled: Bundled,
+    /// Kept for whoever puts the run together if the coordinator is gone.
+    bytes: Arc<OnceLock<Vec<u8>>>,
     base: Instant,
     compared: Arc<Mutex<Compared>>,
 }
@@ -121,7 +123,8 @@ impl Line {
         let answer = bus.ask_desk(&run, &ask, PATIENCE).await;
         match answer {
             Ok(Answer::Part { number, of, bundle: bundled }) if number >= 1 && number <= of && of <= 1_000 => {
-                Ok(Self { bus, run, worker, number, of, bundled, base: clock::now(), compared: Arc::default() })
+                let (bytes, compared) = (Arc::default(), Arc::default());
+                Ok(Self { bus, run, worker, number, of, bundled, bytes, base: clock::now(), compared })
             }
             Ok(Answer::Refused { why }) => {
                 Err(format!("the run {run} does not take this worker: {}", wire::words(&why)))
@@ -134,20 +137,32 @@ impl Line {
 
     /// Brings the bundle over.
     pub async fn bundle(&self) -> Result<Bundle, String> {
-        if self.bundled.bytes > bundle::MOST {
-            return Err(format!("a scenario of {} bytes is none", self.bundled.bytes));
+        let fetched = fetch_bytes(&self.bus, &wire::subject(&self.run, About::Desk), &self.bundled).await;
+        let bytes = fetched.map_err(|why| format!("{why}, from the coordinator of {}", self.run))?;
+        let bundle = Bundle::unpack(&bytes, &self.bundled)?;
+        // It is brought over once.
+        let _ = self.bytes.set(bytes);
+        Ok(bundle)
+    }
+
+    /// The part, for those who did not give it out.
+    pub fn left(&self, cut: Option<Cut>) -> Left {
+        Left {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            host: host(),
+            process: std::process::id(),
+            number: self.number,
+            of: self.of,
+            bundle: self.bundled.clone(),
+            cut,
         }
-        let mut bytes = Vec::new();
-        while (bytes.len() as u64) < self.bundled.bytes {
-            let ask = wire::encode(&Ask::Fetch { at: bytes.len() as u64 });
-            let piece = self.bus.ask(wire::subject(&self.run, About::Desk), ask, PATIENCE).await;
-            let piece = piece.map_err(|_| format!("the coordinator of {} does not answer any more", self.run))?;
-            if piece.is_empty() || (bytes.len() + piece.len()) as u64 > self.bundled.bytes {
-                return Err("the scenario came in pieces that do not fit together".to_owned());
-            }
-            bytes.extend_from_slice(&piece);
-        }
-        Bundle::unpack(&bytes, &self.bundled)
+    }
+
+    /// What is answered at the door: that somebody is there, or a piece of the bundle.
+    fn at_the_door(&self, asked: &[u8]) -> Vec<u8> {
+        let Some(Ask::Fetch { at }) = wire::decode(asked) else { return wire::encode(&Answer::Fine) };
+        let bytes = self.bytes.get().map_or(&[][..], Vec::as_slice);
+        piece(bytes, at, self.bus.chunk()).to_vec()
     }
 
     /// Gives the part back.
@@ -191,7 +206,7 @@ impl Line {
                 }
                 Some(message) = knocks.next() => {
                     if let Some(reply) = message.reply {
-                        self.bus.say(reply.to_string(), wire::encode(&Answer::Fine)).await;
+                        self.bus.say(reply.to_string(), self.at_the_door(&message.payload)).await;
                     }
                 }
                 Some(answer) = end.clocks.recv() => self.answer(answer, &end),
@@ -219,7 +234,7 @@ impl Line {
     /// Takes a notice; whether it says something new.
     fn hear(&self, notice: Notice, end: &LeadEnd) -> bool {
         match notice {
-            Notice::Waits => return false,
+            Notice::Waits | Notice::Collects => return false,
             // It is said again and again.
             Notice::Goes(_) if end.go.borrow().is_some() => return false,
             Notice::Goes(at) => match self.instant_of(&at) {
@@ -296,6 +311,36 @@ impl Line {
         }
         best(&all)
     }
+}
+
+/// The bundle that a worker has kept.
+pub async fn fetch(bus: &Bus, door: String, bundled: &Bundled) -> Result<Bundle, String> {
+    Bundle::unpack(&fetch_bytes(bus, &door, bundled).await?, bundled)
+}
+
+/// A bundle, piece by piece.
+async fn fetch_bytes(bus: &Bus, subject: &str, bundled: &Bundled) -> Result<Vec<u8>, String> {
+    if bundled.bytes > bundle::MOST {
+        return Err(format!("a scenario of {} bytes is none", bundled.bytes));
+    }
+    let mut bytes = Vec::new();
+    while (bytes.len() as u64) < bundled.bytes {
+        let ask = wire::encode(&Ask::Fetch { at: bytes.len() as u64 });
+        let piece = bus.ask(subject.to_owned(), ask, PATIENCE).await;
+        let piece = piece.map_err(|_| "the scenario did not come: nobody answers any more".to_owned())?;
+        if piece.is_empty() || (bytes.len() + piece.len()) as u64 > bundled.bytes {
+            return Err("the scenario came in pieces that do not fit together".to_owned());
+        }
+        bytes.extend_from_slice(&piece);
+    }
+    Ok(bytes)
+}
+
+/// What of a bundle is one answer, from a byte on.
+pub(super) fn piece(bundle: &[u8], at: u64, chunk: usize) -> &[u8] {
+    let from = usize::try_from(at).unwrap_or(usize::MAX).min(bundle.len());
+    let to = (from + chunk.min(CHUNK)).min(bundle.len());
+    &bundle[from..to]
 }
 
 /// Nanoseconds from `base` on; negative ahead of it.

@@ -120,6 +120,23 @@ pub enum Ask {
     Leave { worker: Id, why: String, refuses: bool },
     /// All files are there.
     Done { worker: Id, files: Vec<Sum> },
+    /// Has a part that no coordinator has taken.
+    Again { worker: Id, left: Left },
+}
+
+/// A part whose coordinator is gone.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Left {
+    pub version: String,
+    pub host: String,
+    pub process: u32,
+    /// Counted from 1.
+    pub number: u32,
+    pub of: u32,
+    /// What was run, which is to be had of the worker.
+    pub bundle: Bundled,
+    /// Why it ended early, if it did.
+    pub cut: Option<Cut>,
 }
 
 /// What the coordinator answers; the bundle comes as bytes.
@@ -239,6 +256,8 @@ pub enum Notice {
     Stops {
         why: String,
     },
+    /// The coordinator is gone, and somebody else wants the parts.
+    Collects,
 }
 
 /// When the phases begin.
@@ -322,12 +341,16 @@ mod tests {
             files in prop::collection::vec((any_kind(), any::<u64>(), "[0-9a-f]{64}"), 0..4)
         ) {
             let sum = |(kind, bytes, sha256): (Kind, u64, String)| Sum { kind, bytes, sha256 };
+            let bundle = Bundled { bytes: at, sha256: version.clone() };
+            let cut = refuses.then(|| Cut { why: host.clone(), by: EndedBy::Refusal });
+            let left = Left { version: version.clone(), host: host.clone(), process, number: process, of: 7, bundle, cut };
             for ask in [
                 Ask::Join { worker: worker.clone(), version: version.clone(), host: host.clone(), process, part },
                 Ask::Fetch { at },
                 Ask::Clock,
                 Ask::Leave { worker: worker.clone(), why: host, refuses },
                 Ask::Done { worker: worker.clone(), files: files.into_iter().map(sum).collect() },
+                Ask::Again { worker: worker.clone(), left: left.clone() },
             ] {
                 prop_assert_eq!(decode::<Ask>(&encode(&ask)), Some(ask));
             }
@@ -349,7 +372,7 @@ mod tests {
                 prop_assert_eq!(decode::<Beat>(&encode(&beat)), Some(beat));
             }
             let go = GoAt { text: why.clone(), at, machine, monotonic };
-            for notice in [Notice::Waits, Notice::Goes(go), Notice::Stops { why }] {
+            for notice in [Notice::Waits, Notice::Goes(go), Notice::Stops { why }, Notice::Collects] {
                 prop_assert_eq!(decode::<Notice>(&encode(&notice)), Some(notice));
             }
         }

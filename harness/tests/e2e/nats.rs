@@ -78,10 +78,11 @@ fn lead(place: &Place, url: &str, via: &str, workers: usize, more: &[&str]) -> R
 }
 
 /// Starts workers whose records are `w1` and so on.
-fn workers(place: &Place, via: &str, count: usize) -> Vec<Child> {
+fn workers(place: &Place, via: &str, count: usize, more: &[&str]) -> Vec<Child> {
     let start = |number: usize| {
         let out = format!("w{number}");
-        let mut command = place.command(&["worker", "-q", "--via", via, "--out", &out]);
+        let args = ["worker", "-q", "--via", via, "--out", &out];
+        let mut command = place.command(&[&args, more].concat());
         command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
     };
     (1..=count).map(start).collect()
@@ -119,7 +120,7 @@ fn workers_come_to_what_one_process_comes_to() {
     assert!(is_sound(output.status.code(), &stdout(&output)), "{}", stdout(&output));
     for count in [2, 5] {
         let leader = lead(&place, &server.url(), &broker.url(), count, &[&short[..], &["-q"]].concat());
-        let parts = workers(&place, &broker.url(), count);
+        let parts = workers(&place, &broker.url(), count, &[]);
         let (ended, said) = leader.finish();
         assert!(is_sound(ended, &said), "{ended:?} {said}");
         for part in parts {
@@ -153,7 +154,7 @@ fn a_worker_that_is_killed_ends_the_run() {
     let place = Place::new();
     let server = place.serve(&[]);
     let mut leader = lead(&place, &server.url(), &broker.url(), 5, &["--set", "steady=5m"]);
-    let mut parts = workers(&place, &broker.url(), 5);
+    let mut parts = workers(&place, &broker.url(), 5, &[]);
     leader.wait_for("steady");
     let mut lost = parts.remove(2);
     lost.kill().unwrap();
@@ -173,6 +174,19 @@ fn a_worker_that_is_killed_ends_the_run() {
     assert!(code(&report) == 0 && stdout(&report).contains(&named), "{}", stdout(&report));
 }
 
+/// The name of a run, as its coordinator prints it.
+fn name_of(leader: &mut Running) -> String {
+    let line = leader.line("waits for ");
+    line.split_whitespace().nth(1).unwrap().to_owned()
+}
+
+/// Kills a coordinator whose phases have begun.
+fn kill_leader(leader: &mut Running) {
+    leader.wait_for("steady");
+    leader.child.kill().unwrap();
+    leader.child.wait().unwrap();
+}
+
 /// Workers need nobody once the phases have begun, and say how their parts are put together.
 #[test]
 fn a_coordinator_that_is_killed_is_not_needed() {
@@ -180,10 +194,8 @@ fn a_coordinator_that_is_killed_is_not_needed() {
     let place = Place::new();
     let server = place.serve(&[]);
     let mut leader = lead(&place, &server.url(), &broker.url(), 2, &["--set", "steady=4s"]);
-    let parts = workers(&place, &broker.url(), 2);
-    leader.wait_for("steady");
-    leader.child.kill().unwrap();
-    leader.child.wait().unwrap();
+    let parts = workers(&place, &broker.url(), 2, &["--linger", "0s"]);
+    kill_leader(&mut leader);
     for part in parts {
         let (ended, said) = end(part);
         assert!(ended == Some(6) || is_sound(ended, &said), "{ended:?} {said}");
@@ -194,6 +206,58 @@ fn a_coordinator_that_is_killed_is_not_needed() {
     assert_eq!(load(&place, "whole")["together"]["parts"], 2);
 }
 
+/// What a coordinator did not live to finish somebody else does, with the same verdict.
+#[test]
+fn anybody_puts_a_run_together_whose_coordinator_was_killed() {
+    let Some(broker) = Broker::start(&[]) else { return };
+    let (place, via) = (Place::new(), broker.url());
+    // What is lost is the server's doing, and only the whole of the run shows all of it.
+    let server = place.serve(&["--fault", "drop"]);
+    let mut leader = lead(&place, &server.url(), &via, 3, &["--set", "steady=4s"]);
+    let run = name_of(&mut leader);
+    let parts = workers(&place, &via, 3, &["--linger", "5m"]);
+    kill_leader(&mut leader);
+    // Asked for while the loads go on: they are waited for.
+    let output = place.run(&["report", "--run", &run, "--via", &via, "--merge", "whole", "--wait", "60s"]);
+    assert_eq!(code(&output), 1, "{}{}", stdout(&output), stderr(&output));
+    for part in parts {
+        let (ended, said) = end(part);
+        assert!(matches!(ended, Some(1 | 4 | 6)) && said.contains("the part was taken"), "{ended:?} {said}");
+    }
+    let whole = load(&place, "whole");
+    assert_eq!((&whole["together"]["parts"], &whole["users"]["requested"]), (&3.into(), &40.into()));
+    assert!(whole["traffic"][0]["counts"]["missing"].as_u64() > Some(0));
+    // It is what comes of the records themselves.
+    let output = place.run(&["report", "w1", "w2", "w3", "--merge", "by-hand"]);
+    assert_eq!(code(&output), 1, "{}{}", stdout(&output), stderr(&output));
+    let by_hand = load(&place, "by-hand");
+    for path in ["/traffic", "/due", "/users", "/together/by_clock"] {
+        assert_eq!(whole.pointer(path), by_hand.pointer(path), "{path}");
+    }
+}
+
+/// A part that nobody brings is named, and what there is is kept.
+#[test]
+fn a_part_that_nobody_offers_is_named() {
+    let Some(broker) = Broker::start(&[]) else { return };
+    let (place, via) = (Place::new(), broker.url());
+    let server = place.serve(&[]);
+    let mut leader = lead(&place, &server.url(), &via, 2, &["--set", "steady=2s"]);
+    let run = name_of(&mut leader);
+    let first = workers(&place, &via, 1, &["--slot", "1", "--linger", "5m"]).remove(0);
+    let mut second = place.command(&["worker", "-q", "--via", &via, "--slot", "2", "--out", "w2", "--linger", "0s"]);
+    let second = second.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    kill_leader(&mut leader);
+    assert!(end(second).1.contains("the part stays in w2"));
+    let output = place.run(&["report", "--run", &run, "--via", &via, "--merge", "some", "--wait", "5s"]);
+    assert_eq!(code(&output), 4, "{}{}", stdout(&output), stderr(&output));
+    assert!(stdout(&output).contains("NOT VALID: part 2 of 2 is missing"), "{}", stdout(&output));
+    assert!(end(first).1.contains("the part was taken"));
+    assert_eq!(load(&place, "some")["users"]["requested"], 20, "half of the users are known");
+    let nobody = place.run(&["report", "--run", &run, "--via", &via, "--wait", "500ms"]);
+    assert!(code(&nobody) == 4 && stderr(&nobody).contains("nobody offers a part"), "{}", stderr(&nobody));
+}
+
 /// The load does not wait for the broker, and what was said meanwhile is said again.
 #[test]
 fn a_broker_that_stands_still_takes_nothing() {
@@ -201,7 +265,7 @@ fn a_broker_that_stands_still_takes_nothing() {
     let place = Place::new();
     let server = place.serve(&[]);
     let mut leader = lead(&place, &server.url(), &broker.url(), 2, &["--set", "steady=4s"]);
-    let mut parts = workers(&place, &broker.url(), 2);
+    let mut parts = workers(&place, &broker.url(), 2, &[]);
     leader.wait_for("steady");
     broker.signal(Signal::SIGSTOP);
     // Each comes to its end meanwhile, and only then has something to bring.
