@@ -165,7 +165,7 @@ impl Bench {
         let failed = |error: std::io::Error| Trouble::Failed(error.to_string());
         std::fs::write(&file, scenario).map_err(failed)?;
         let args = RunArgs::unseen(file, target, Vec::new(), self.place.join(self.loads.to_string()));
-        let job = run::prepare(&args, |_| {}).map_err(Trouble::Failed)?;
+        let job = run::prepare(&args, |_| {}).map_err(|error| Trouble::Failed(error.to_string()))?;
         let (exit, entries) = run::execute(job, &mut self.interrupt).await.map_err(failed)?;
         if exit == Exit::Interrupted {
             return Err(Trouble::Interrupted);

@@ -20,8 +20,8 @@ use crate::record::{
 };
 use crate::report::capacity::{answer, setting, trial_line};
 use crate::report::html::Run;
-use crate::scenario::Loaded;
 use crate::scenario::model::{Metric, Search, Threshold};
+use crate::scenario::{LoadError, Loaded};
 use crate::vocab::quantity;
 
 /// What problems say that are of this machine.
@@ -59,7 +59,7 @@ pub(super) fn capacity(args: &CapacityArgs) -> Exit {
     let (search, loaded) = match prepare(args) {
         Ok(ready) => ready,
         Err(problem) => {
-            run::complain_or_show(&problem);
+            run::complain_of(&problem);
             return Exit::Usage;
         }
     };
@@ -74,7 +74,7 @@ pub(super) fn capacity(args: &CapacityArgs) -> Exit {
 }
 
 /// Reads the scenario and checks both ends of the range, before anything is sent.
-fn prepare(args: &CapacityArgs) -> Result<(Search, Loaded), String> {
+fn prepare(args: &CapacityArgs) -> Result<(Search, Loaded), LoadError> {
     args.run.html.as_deref().map_or(Ok(()), outputs::writable)?;
     let mut files = run::load_all(&args.run.paths, &args.run.overrides, args.run.seed)?;
     let loaded = files.pop().filter(|loaded| files.is_empty() && loaded.scenario.has_load());
@@ -82,12 +82,11 @@ fn prepare(args: &CapacityArgs) -> Result<(Search, Loaded), String> {
     let search = search_of(args, &loaded)?;
     if !loaded.vars.iter().any(|(name, _)| *name == search.vary) {
         let known: Vec<_> = loaded.vars.iter().map(|(name, _)| name.as_str()).collect();
-        return Err(format!("[vars] has no `{}` to raise; there are: {}", search.vary, known.join(", ")));
+        return Err(format!("[vars] has no `{}` to raise; there are: {}", search.vary, known.join(", ")).into());
     }
     if search.until.is_empty() && loaded.scenario.slo.iter().all(|rule| rule.metric == Metric::Capacity) {
-        return Err(
-            "without thresholds every load is small enough; give some in [slo], or `until` in [search]".to_owned()
-        );
+        let why = "without thresholds every load is small enough; give some in [slo], or `until` in [search]";
+        return Err(why.to_owned().into());
     }
     for value in [search.range.0, search.range.1] {
         job(args, &search, value, 1, Path::new("unused"))?;
@@ -127,7 +126,7 @@ fn search_of(args: &CapacityArgs, loaded: &Loaded) -> Result<Search, String> {
 }
 
 /// One trial, checked. Each search draws anew.
-fn job(args: &CapacityArgs, search: &Search, value: f64, number: u32, folder: &Path) -> Result<Job, String> {
+fn job(args: &CapacityArgs, search: &Search, value: f64, number: u32, folder: &Path) -> Result<Job, LoadError> {
     let mut run = args.run.clone();
     run.html = None;
     run.overrides.push((search.vary.clone(), plain(value, &search.unit)));
@@ -217,7 +216,7 @@ impl<'a> Hunt<'a> {
         let job = match job(self.args, &self.search, value, number, &folder) {
             Ok(job) => job,
             Err(problem) => {
-                run::complain_or_show(&problem);
+                run::complain_of(&problem);
                 return Ok(Err(Ended(Exit::Usage)));
             }
         };

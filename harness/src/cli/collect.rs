@@ -67,7 +67,7 @@ async fn gather(args: &CollectArgs, folder: Option<PathBuf>) -> Result<(Exit, Pa
     let mut collector = Collector::new(&bus, id.clone(), args.wait).await.map_err(not_valid)?;
     let found = collector.find(&mut interrupt).await.map_err(not_valid)?;
     let found = found.ok_or_else(interrupted)?;
-    let loaded = found.bundle.load().map_err(not_valid)?;
+    let loaded = found.bundle.load().map_err(|error| not_valid(error.to_string()))?;
     let folder = folder.unwrap_or_else(|| run::fresh_folder(&loaded.scenario.name));
     let mut recorder = run::record_in(&folder).ok_or_else(|| (Exit::Usage, String::new()))?;
     let layout = Layout { folder: parts(&folder), scenario: loaded.scenario.name.clone() };

@@ -94,6 +94,7 @@ async fn execute(args: &CompareArgs) -> Result<Exit, Trouble> {
         return match versus::execute(args, scenario).await {
             Ok(exit) | Err(versus::Trouble::Ended(exit)) => Ok(exit),
             Err(versus::Trouble::Usage(problem)) => Err(Trouble::Usage(problem)),
+            Err(versus::Trouble::Scenario(error)) => Err(error.into()),
             Err(versus::Trouble::Io(error)) => Err(Trouble::Io(error)),
         };
     }

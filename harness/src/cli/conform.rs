@@ -10,6 +10,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::getting_in::GettingIn;
 use super::{complain, outputs, print, print_as, rounds, run};
+use crate::aside::aside;
 use crate::client::ConnectOptions;
 use crate::conform::deviations::Deviations;
 use crate::conform::run::Listener;
@@ -19,8 +20,8 @@ use crate::interrupt::Interrupt;
 use crate::output;
 use crate::record::{CapabilityResult, CaseResult, Entry, Footer, Recorder, SuiteInfo, TargetInfo};
 use crate::report::{self, Format};
-use crate::scenario::Loaded;
 use crate::scenario::model::{Class, Origin};
+use crate::scenario::{LoadError, Loaded};
 use crate::target::{self, Choice, Prepared};
 use crate::vocab::quantity;
 
@@ -213,7 +214,11 @@ pub(super) fn block_on(command: impl Future<Output = Result<Exit, Trouble>>) -> 
     match runtime.block_on(command) {
         Ok(exit) => exit,
         Err(Trouble::Usage(problem)) => {
-            run::complain_or_show(&problem);
+            complain(&problem);
+            Exit::Usage
+        }
+        Err(Trouble::Diagnostics(text)) => {
+            aside(&text);
             Exit::Usage
         }
         Err(Trouble::Target(problem)) => {
@@ -234,6 +239,8 @@ pub(super) fn block_on(command: impl Future<Output = Result<Exit, Trouble>>) -> 
 /// Why nothing could be played.
 pub(super) enum Trouble {
     Usage(String),
+    /// What is wrong in files, as it is shown.
+    Diagnostics(String),
     Target(String),
     Nothing(String),
     Io(io::Error),
@@ -242,6 +249,15 @@ pub(super) enum Trouble {
 impl From<io::Error> for Trouble {
     fn from(error: io::Error) -> Self {
         Self::Io(error)
+    }
+}
+
+impl From<LoadError> for Trouble {
+    fn from(error: LoadError) -> Self {
+        match error {
+            LoadError::Diagnostics(text) => Self::Diagnostics(text),
+            LoadError::Other(problem) => Self::Usage(problem),
+        }
     }
 }
 
@@ -270,7 +286,7 @@ pub(super) fn wanted(paths: &[PathBuf], filter: &Filter) -> Result<Wanted, Troub
     let usual = default_suite();
     let paths = if paths.is_empty() { &usual } else { paths };
     let register = Register::load().map_err(Trouble::Usage)?;
-    let mut suite = Suite::load(paths).map_err(Trouble::Usage)?;
+    let mut suite = Suite::load(paths)?;
     let ids: Vec<_> = suite.cases().map(|(_, case)| case.full_id()).collect();
     if ids.is_empty() {
         return Err(Trouble::Nothing("these files hold no [[case]]\n  `sio-bench run` plays their loads".to_owned()));

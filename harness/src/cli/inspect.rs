@@ -10,6 +10,7 @@ use crate::client::Tls;
 use crate::exit::Exit;
 use crate::inspect::{self, Entrance, Findings, Plain, Problem, Settings, Stamped};
 use crate::output;
+use crate::scenario::LoadError;
 use crate::vocab::Trust;
 use crate::vocab::quantity;
 
@@ -88,7 +89,7 @@ pub(super) fn inspect(args: &InspectArgs) -> Exit {
     let settings = match settings(args) {
         Ok(settings) => settings,
         Err(problem) => {
-            run::complain_or_show(&problem);
+            run::complain_of(&problem);
             return Exit::Usage;
         }
     };
@@ -139,7 +140,7 @@ fn show(args: &InspectArgs, found: &Findings) -> Exit {
     Exit::Target
 }
 
-fn settings(args: &InspectArgs) -> Result<Settings, String> {
+fn settings(args: &InspectArgs) -> Result<Settings, LoadError> {
     let mut manner = args.getting_in.alone();
     if args.insecure {
         Arc::make_mut(&mut manner).tls = Tls::new(Trust::Anybody);

@@ -75,7 +75,7 @@ fn targets() -> String {
 }
 
 fn cases() -> Result<String, String> {
-    let suite = Suite::load(&super::conform::default_suite())?;
+    let suite = Suite::load(&super::conform::default_suite()).map_err(|error| error.to_string())?;
     let mut text = String::new();
     for (_, case) in suite.cases() {
         let rule = case.rule.as_deref().unwrap_or("-");
@@ -86,7 +86,7 @@ fn cases() -> Result<String, String> {
 
 fn rules() -> Result<String, String> {
     let register = Register::load()?;
-    let suite = Suite::load(&super::conform::default_suite())?;
+    let suite = Suite::load(&super::conform::default_suite()).map_err(|error| error.to_string())?;
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     for (_, case) in suite.cases() {
         *counts.entry(case.rule.as_deref().unwrap_or("")).or_default() += 1;

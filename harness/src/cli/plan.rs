@@ -8,7 +8,7 @@ use super::{parse_override, print, run};
 use crate::calibrate::store;
 use crate::exit::Exit;
 use crate::load;
-use crate::scenario::{self, Loaded, Override};
+use crate::scenario::{self, LoadError, Loaded, Override};
 use crate::vocab::text::{count, plural};
 
 #[derive(Args)]
@@ -33,7 +33,7 @@ pub(super) fn plan(args: &PlanArgs) -> Exit {
             Exit::Passed
         }
         Err(problem) => {
-            run::complain_or_show(&problem);
+            run::complain_of(&problem);
             Exit::Usage
         }
     }
@@ -61,7 +61,7 @@ fn reaches(loaded: &Loaded) -> String {
     row("reads", &reads) + &row("starts", &starts) + &row("sends to", &hosts)
 }
 
-fn describe(args: &PlanArgs) -> Result<String, String> {
+fn describe(args: &PlanArgs) -> Result<String, LoadError> {
     let mut text = String::new();
     for loaded in run::load_all(&args.paths, &args.overrides, args.seed)? {
         let nodes = nodes(&loaded)?;

@@ -11,17 +11,18 @@ use crate::exit::Exit;
 use crate::interrupt::Interrupt;
 use crate::live::{Frame, Live};
 use crate::load;
-use crate::record::{EndedBy, Entry, Progress, Recorder};
+use crate::record::{Entry, Progress, Recorder};
 use crate::remote::bundle::Bundle;
 use crate::remote::coordinator::Coordinator;
 use crate::remote::desk::{Desk, Layout, Outcome};
 use crate::remote::wire::{Cut, Id};
+use crate::report::cut_off;
 use crate::report::html::Run;
 use crate::scenario::source::Brought;
 use crate::scenario::{self, Loaded};
 use crate::secrets;
 use crate::target::Choice;
-use crate::vocab::{INTERRUPTED, Trust};
+use crate::vocab::Trust;
 
 /// How long workers are waited for, unless it is said.
 const WAIT: Duration = Duration::from_mins(5);
@@ -165,8 +166,7 @@ pub(super) fn put_together(
         return judged.map_err(|problem| (Exit::NotValid, format!("{problem}\n  {}", where_they_are())));
     };
     if paths.is_empty() {
-        let exit = if why == INTERRUPTED { Exit::Interrupted } else { Exit::NotValid };
-        let exit = if *by == EndedBy::Target && exit == Exit::NotValid { Exit::Target } else { exit };
+        let exit = cut_off(*by).map_or(Exit::NotValid, |(exit, _)| exit);
         return Err((exit, format!("{why}; no part of the run has come in")));
     }
     let put = load::merge_rest(&paths, recorder, secrets::command(), (start, loaded), (*by, why));

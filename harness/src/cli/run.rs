@@ -21,12 +21,12 @@ use crate::load::{self, Order, Plan, Settings};
 use crate::play::{self, Stage};
 use crate::record::{EndedBy, Entry, Footer, Header, Host, Recorder, SCHEMA, ScenarioStart, TargetInfo, loads};
 use crate::report::html::Run;
-use crate::report::{self, Format, judge};
+use crate::report::{self, Format, cut_off, judge};
 use crate::scenario::model::{Driver, ProcessId, Topology};
-use crate::scenario::{self, Loaded};
+use crate::scenario::{self, LoadError, Loaded};
 use crate::target::{self, Choice, Crew, Fleet, Formation, Launch};
 use crate::vocab::text::plural;
-use crate::vocab::{Broker, Cluster};
+use crate::vocab::{Broker, Cluster, INTERRUPTED};
 use crate::{output, secrets};
 
 /// Descriptors that are not connections: the record, the runtime, the target's pipes.
@@ -53,7 +53,7 @@ pub(super) fn run(args: &RunArgs) -> Exit {
     let job = match prepare(args, |_| {}) {
         Ok(job) => job,
         Err(problem) => {
-            complain_or_show(&problem);
+            complain_of(&problem);
             return Exit::Usage;
         }
     };
@@ -106,15 +106,18 @@ pub(super) fn show(format: Format, entries: &[Entry], folder: &Path) {
     let _ = print_as(format, &text);
 }
 
-/// Diagnostics of a file bring their own `error:` lines.
-pub(super) fn complain_or_show(problem: &str) {
-    if problem.starts_with("error") { aside(problem) } else { complain(problem) }
+/// Says why files cannot be run.
+pub(super) fn complain_of(problem: &LoadError) {
+    match problem {
+        LoadError::Diagnostics(text) => aside(text),
+        LoadError::Other(text) => complain(text),
+    }
 }
 
 /// Reads and checks everything; `adapt` changes what was read.
-pub(super) fn prepare(args: &RunArgs, adapt: impl Fn(&mut Loaded)) -> Result<Job, String> {
+pub(super) fn prepare(args: &RunArgs, adapt: impl Fn(&mut Loaded)) -> Result<Job, LoadError> {
     args.html.as_deref().map_or(Ok(()), outputs::writable)?;
-    prepare_loaded(args, load_all(&args.paths, &args.overrides, args.seed)?, adapt)
+    Ok(prepare_loaded(args, load_all(&args.paths, &args.overrides, args.seed)?, adapt)?)
 }
 
 /// The same with the scenarios read already.
@@ -190,7 +193,7 @@ pub(super) fn load_all(
     paths: &[PathBuf],
     overrides: &[scenario::Override],
     seed: Option<u64>,
-) -> Result<Vec<Loaded>, String> {
+) -> Result<Vec<Loaded>, LoadError> {
     let mut loaded = Vec::new();
     let mut problems = String::new();
     for path in paths {
@@ -202,7 +205,7 @@ pub(super) fn load_all(
         }
     }
     if !problems.is_empty() {
-        return Err(problems);
+        return Err(LoadError::Diagnostics(problems));
     }
     let unknown = scenario::unknown_overrides(&loaded, overrides);
     if !unknown.is_empty() {
@@ -211,7 +214,8 @@ pub(super) fn load_all(
             if known.is_empty() { "there are none".to_owned() } else { format!("there are: {}", known.join(", ")) };
         let names = loaded.iter().flat_map(|file| &file.vars).map(|(name, _)| name.as_str());
         let guess = did_you_mean(unknown[0], names);
-        return Err(format!("--set names no variable of [vars]: {}{guess}\n  {known}", unknown.join(", ")));
+        let unknown = unknown.join(", ");
+        return Err(format!("--set names no variable of [vars]: {unknown}{guess}\n  {known}").into());
     }
     Ok(loaded)
 }
@@ -504,13 +508,19 @@ fn take_back(recorder: Recorder, launch: &Launch) {
     recorder.discard();
 }
 
-/// Runs every scenario. Returns why the target was lost, if it was while cases were played.
+/// What ended a run while cases were played.
+pub(super) struct Ended {
+    by: EndedBy,
+    why: String,
+}
+
+/// Runs every scenario. Returns what ended the run, if something did while cases were played.
 async fn perform(
     job: Job,
     fleet: &mut Fleet,
     recorder: &mut Recorder,
     interrupt: &mut Interrupt,
-) -> io::Result<Option<String>> {
+) -> io::Result<Option<Ended>> {
     let settings = Settings { workers: job.workers, audience: job.audience, part: job.part };
     for (loaded, plan) in job.loaded.iter().zip(job.plans) {
         recorder.add(Entry::Scenario(start(loaded)))?;
@@ -523,13 +533,14 @@ async fn perform(
         for case in loaded.scenario.cases.iter().filter(|case| plays && case.every.is_none()) {
             let result = tokio::select! {
                 result = play::play(loaded, case, &stage) => result,
-                () = interrupt.wait() => return Ok(Some(crate::vocab::INTERRUPTED.to_owned())),
+                () = interrupt.wait() => return Ok(Some(Ended { by: EndedBy::Interrupt, why: INTERRUPTED.to_owned() })),
             };
             cases.push(result.clone());
             recorder.add(Entry::Case(result))?;
             if let Some(status) = fleet.ended() {
                 let words = fleet.last_words();
-                return Ok(Some(format!("the target ended ({status}) during `{}` {words}", case.title())));
+                let why = format!("the target ended ({status}) during `{}` {words}", case.title());
+                return Ok(Some(Ended { by: EndedBy::Target, why }));
             }
         }
         if let Some(plan) = plan {
@@ -561,15 +572,15 @@ pub(super) fn hold_against(earlier: &[Earlier], loaded: &Loaded, recorder: &mut 
 }
 
 fn stopped_early(recorder: &Recorder) -> bool {
-    loads(recorder.entries()).any(|load| load.aborted.is_some() && load.ended_by == EndedBy::Target)
+    loads(recorder.entries()).any(|load| load.aborted.is_some() && cut_off(load.ended_by).is_some())
 }
 
-pub(super) fn finish(recorder: &mut Recorder, lost: Option<String>) -> io::Result<Exit> {
+pub(super) fn finish(recorder: &mut Recorder, ended: Option<Ended>) -> io::Result<Exit> {
     let mut verdict = judge(recorder.entries());
-    if let Some(why) = lost {
-        let interrupted = why == crate::vocab::INTERRUPTED;
-        verdict.exit = if interrupted { Exit::Interrupted } else { Exit::Target };
-        verdict.sentence = format!("{}: {why}", if interrupted { "INTERRUPTED" } else { "TARGET LOST" });
+    if let Some(Ended { by, why }) = ended
+        && let Some((exit, word)) = cut_off(by)
+    {
+        (verdict.exit, verdict.sentence) = (exit, format!("{word}: {why}"));
     }
     if let (Some(what), Exit::Passed) = (recorder.unwritten(), verdict.exit) {
         verdict.exit = Exit::NotValid;

@@ -16,14 +16,22 @@ use crate::record::{self, CaseVerdict, Entry, Footer, header, loads};
 use crate::report::comparison;
 use crate::report::html;
 use crate::report::versus::{Block, Contender, Fault, Load};
-use crate::scenario::Loaded;
+use crate::scenario::{LoadError, Loaded};
 use crate::target::{self, Choice};
 
 /// Why there is no comparison.
 pub(super) enum Trouble {
     Usage(String),
+    /// The scenario cannot be run.
+    Scenario(LoadError),
     Ended(Exit),
     Io(io::Error),
+}
+
+impl From<LoadError> for Trouble {
+    fn from(error: LoadError) -> Self {
+        Self::Scenario(error)
+    }
 }
 
 impl From<io::Error> for Trouble {
@@ -61,7 +69,7 @@ pub(super) async fn execute(args: &CompareArgs, scenario: &str) -> Result<Exit, 
             turns.take(block, index).await?;
         }
     }
-    let loaded = &run::load_all(&[PathBuf::from(scenario)], &args.overrides, None).map_err(Trouble::Usage)?[0];
+    let loaded = &run::load_all(&[PathBuf::from(scenario)], &args.overrides, None)?[0];
     turns.report(&loaded.scenario.name, loaded.scenario.seed)?;
     Ok(turns.worst)
 }
@@ -130,7 +138,7 @@ impl Turns<'_> {
     fn job(&self, target: &str, out: PathBuf) -> Result<Job, Trouble> {
         let run = RunArgs::unseen(PathBuf::from(self.scenario), target, self.args.overrides.clone(), out);
         let run = RunArgs { connect_timeout: self.args.connect_timeout, ..run };
-        run::prepare(&run, |_| {}).map_err(Trouble::Usage)
+        Ok(run::prepare(&run, |_| {})?)
     }
 
     /// Prints what was found, and writes the page if one is wanted.

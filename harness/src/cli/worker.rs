@@ -24,7 +24,7 @@ use crate::remote::linger::{self, Offered};
 use crate::remote::permit::Permit;
 use crate::remote::wire::{Cut, Id, Kind, State};
 use crate::report::Format;
-use crate::scenario::Loaded;
+use crate::scenario::{LoadError, Loaded};
 use crate::vocab::quantity;
 
 /// Options of `worker`
@@ -66,29 +66,30 @@ pub(super) struct WorkerArgs {
 }
 
 /// How the program ends, and why, if that is not in a report.
-type Failed = (Exit, String);
+type Failed = (Exit, LoadError);
 
 pub(super) fn worker(args: &WorkerArgs) -> Exit {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let done = match runtime {
         Ok(runtime) => runtime.block_on(work(args)),
-        Err(error) => Err((Exit::NotValid, error.to_string())),
+        Err(error) => Err((Exit::NotValid, error.to_string().into())),
     };
     done.unwrap_or_else(|(exit, problem)| {
-        if !problem.is_empty() {
-            run::complain_or_show(&problem);
-        }
+        run::complain_of(&problem);
         exit
     })
 }
 
+const NOTHING_SENT: &str = "; nothing was sent";
+
 async fn work(args: &WorkerArgs) -> Result<Exit, Failed> {
-    let nothing = |problem: String| (Exit::Usage, format!("{problem}; nothing was sent"));
+    let nothing = |problem: String| (Exit::Usage, LoadError::Other(problem).and(NOTHING_SENT));
     if !args.via.is_given() {
         return Err(nothing("a worker needs the NATS server of its coordinator: --via nats://HOST:4222".to_owned()));
     }
-    let mut interrupt = Interrupt::listen().map_err(|error| (Exit::NotValid, error.to_string()))?;
-    let handle = line::thread().map_err(|error| (Exit::NotValid, error.to_string()))?;
+    let not_valid = |error: std::io::Error| (Exit::NotValid, error.to_string().into());
+    let mut interrupt = Interrupt::listen().map_err(not_valid)?;
+    let handle = line::thread().map_err(not_valid)?;
     let seated = async {
         let bus = line::connect(&handle, &args.via).await?;
         let run = line::find(&bus, args.run.as_ref(), args.wait).await?;
@@ -122,17 +123,17 @@ impl Part<'_> {
         let job = match self.prepare(lead).await {
             Ok(job) => job,
             Err((refuses, why)) => {
-                self.line.leave(&why, refuses).await;
-                return Err((Exit::Usage, format!("{why}; nothing was sent")));
+                self.line.leave(&why.to_string(), refuses).await;
+                return Err((Exit::Usage, why.and(NOTHING_SENT)));
             }
         };
         if let Some(why) = self.stops.borrow().clone() {
-            return Err((Exit::NotValid, why));
+            return Err((Exit::NotValid, why.into()));
         }
         let (folder, name) = (job.folder.clone(), job.loaded[0].scenario.name.clone());
         let executed = run::execute(job, interrupt).await;
         let (exit, entries) =
-            executed.map_err(|error| (Exit::NotValid, format!("the part could not be recorded: {error}")))?;
+            executed.map_err(|error| (Exit::NotValid, format!("the part could not be recorded: {error}").into()))?;
         if !matches!(entries.last(), Some(Entry::Footer(_))) {
             let why = match exit {
                 Exit::Interrupted => "it was interrupted",
@@ -153,12 +154,13 @@ impl Part<'_> {
     }
 
     /// Reads what is to be run and looks whether that may be; whether it is refused, and why, if not.
-    async fn prepare(&self, lead: Lead) -> Result<Job, (bool, String)> {
-        let gave_up = |why: String| (false, why);
+    async fn prepare(&self, lead: Lead) -> Result<Job, (bool, LoadError)> {
+        let gave_up = |why: String| (false, LoadError::Other(why));
         let bundle = self.line.bundle().await.map_err(gave_up)?;
-        let loaded = bundle.load().map_err(gave_up)?;
+        let loaded = bundle.load().map_err(|error| (false, error))?;
         let permitted = self.args.permit.check(&bundle, &loaded);
-        permitted.map_err(|why| (true, format!("the operator of this worker does not let it run that: {why}")))?;
+        permitted
+            .map_err(|why| (true, format!("the operator of this worker does not let it run that: {why}").into()))?;
         self.job(&bundle, loaded, lead).map_err(gave_up)
     }
 

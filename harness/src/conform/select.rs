@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use super::register::Register;
 use crate::scenario::model::{Case, Class, Origin};
-use crate::scenario::{self, Loaded};
+use crate::scenario::{self, LoadError, Loaded};
 use crate::vocab::fnv::fnv1a;
 use crate::vocab::pattern;
 
@@ -17,8 +17,8 @@ pub struct Suite {
 }
 
 impl Suite {
-    /// Reads every file. The error is the text to show; nothing has been sent.
-    pub fn load(paths: &[PathBuf]) -> Result<Self, String> {
+    /// Reads every file.
+    pub fn load(paths: &[PathBuf]) -> Result<Self, LoadError> {
         let mut files: Vec<Loaded> = Vec::new();
         let mut problems = String::new();
         for path in paths {
@@ -29,7 +29,7 @@ impl Suite {
                 }
             }
         }
-        if problems.is_empty() { Self::of(files) } else { Err(problems) }
+        if problems.is_empty() { Ok(Self::of(files)?) } else { Err(LoadError::Diagnostics(problems)) }
     }
 
     /// A suite of these files.

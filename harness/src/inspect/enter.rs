@@ -12,7 +12,7 @@ use crate::play::shown::adding;
 use crate::scenario::model::{FlowAction, FlowStep, Population, Think};
 use crate::scenario::source::Source;
 use crate::scenario::template::Scope;
-use crate::scenario::{self, Loaded};
+use crate::scenario::{self, LoadError, Loaded};
 use crate::secrets;
 
 /// Steps that repeat are done so often at most: an inspection is one user.
@@ -48,7 +48,7 @@ pub(super) struct Pass {
 
 impl Entrance {
     /// Reads a scenario with `enter` in `[users.X]`, or a file that has `enter` alone. The error says what is wrong, and where.
-    pub fn read(file: &Path) -> Result<Self, String> {
+    pub fn read(file: &Path) -> Result<Self, LoadError> {
         let name = file.display().to_string();
         let text = input::text(file).map_err(|error| format!("cannot read {name}: {error}"))?;
         let document: DocumentMut = text.parse().map_err(|error| format!("{name}: {error}"))?;
@@ -60,12 +60,12 @@ impl Entrance {
         let table = tables.find(|table| table.get("enter").is_some()).ok_or_else(|| expected(&name))?;
         let written = Written::of(table, document.as_table());
         let loaded = scenario::load(Source { name: name.clone(), text: source }, &[], None).map_err(|problem| {
-            let note = "\n  (lines are counted from 3 ahead of the file's first)";
-            if alone { format!("{problem}{note}") } else { problem }
+            let note = if alone { "\n  (lines are counted from 3 ahead of the file's first)" } else { "" };
+            LoadError::Diagnostics(problem).and(note)
         })?;
         load::check(&loaded)?;
         let entrance = Self { loaded, written };
-        if entrance.users().enter.is_empty() { Err(expected(&name)) } else { Ok(entrance) }
+        if entrance.users().enter.is_empty() { Err(expected(&name).into()) } else { Ok(entrance) }
     }
 
     fn users(&self) -> &Population {
@@ -211,7 +211,7 @@ auth  = { token = "${token}" }
     fn read(text: &str) -> Result<Entrance, String> {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), text).unwrap();
-        Entrance::read(file.path())
+        Entrance::read(file.path()).map_err(|error| error.to_string())
     }
 
     #[test]

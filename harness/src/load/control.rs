@@ -71,7 +71,7 @@ impl Control {
         }
     }
 
-    /// Ends the run early, since it cannot go on; the first reason stays.
+    /// Ends the run early, since the target is lost; the first reason stays.
     pub(super) fn abort(&self, why: &str) {
         self.end(EndedBy::Target, why);
     }

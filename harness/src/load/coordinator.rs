@@ -162,7 +162,7 @@ impl<'a> Watch<'a> {
                     }
                 }
                 why = shared.part.stopped() => control.end(EndedBy::Elsewhere, &why),
-                () = interrupt.wait() => control.abort(INTERRUPTED),
+                () = interrupt.wait() => control.end(EndedBy::Interrupt, INTERRUPTED),
             }
         }
         let [before, open, end] = grown.get();

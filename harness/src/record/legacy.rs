@@ -3,6 +3,9 @@
 
 use serde_json::{Map, Value};
 
+use super::entry::Entry;
+use super::load::EndedBy;
+use crate::vocab::INTERRUPTED;
 use crate::vocab::legacy::{self, COUNTS};
 
 /// The first schema with today's names.
@@ -71,6 +74,16 @@ pub(super) fn renamed(mut line: Value) -> Value {
     line
 }
 
+/// Puts right what a record says of its end: a run that was interrupted was told from a lost target by its words alone.
+pub(super) fn ended(entry: &mut Entry) {
+    if let Entry::Load(load) = entry
+        && load.ended_by == EndedBy::Target
+        && load.aborted.as_deref() == Some(INTERRUPTED)
+    {
+        load.ended_by = EndedBy::Interrupt;
+    }
+}
+
 /// Calls `f` with every object that is there.
 fn at(value: &mut Value, path: &[&str], f: &mut dyn FnMut(&mut Map<String, Value>)) {
     match (path, value) {
@@ -87,5 +100,28 @@ fn at(value: &mut Value, path: &[&str], f: &mut dyn FnMut(&mut Map<String, Value
 fn rename(object: &mut Map<String, Value>, old: &str, new: &str) {
     if let Some(value) = object.remove(old) {
         object.insert(new.to_owned(), value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::LoadResult;
+
+    #[test]
+    fn an_interrupt_that_had_words_only_is_one() {
+        let ended_by = |aborted: Option<&str>, by| {
+            let load = LoadResult { aborted: aborted.map(ToOwned::to_owned), ended_by: by, ..LoadResult::default() };
+            let mut entry = Entry::Load(Box::new(load));
+            ended(&mut entry);
+            match entry {
+                Entry::Load(load) => load.ended_by,
+                _ => unreachable!(),
+            }
+        };
+        assert_eq!(ended_by(Some("interrupted"), EndedBy::Target), EndedBy::Interrupt);
+        assert_eq!(ended_by(Some("interrupted"), EndedBy::Elsewhere), EndedBy::Elsewhere, "of another part");
+        assert_eq!(ended_by(Some("the target ended"), EndedBy::Target), EndedBy::Target);
+        assert_eq!(ended_by(None, EndedBy::Target), EndedBy::Target);
     }
 }

@@ -131,15 +131,28 @@ pub struct LoadResult {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum EndedBy {
-    /// The target was lost, or somebody interrupted the run.
+    /// The target was lost.
     #[default]
     Target,
+    /// Somebody interrupted the run.
+    Interrupt,
     /// The target is there, and let nobody in.
     Refusal,
     /// A threshold that ends the run when it is crossed.
     Threshold,
     /// Whoever leads the run, or another part of it.
     Elsewhere,
+}
+
+impl EndedBy {
+    /// What the end of one part is to the whole run: whoever interrupts a worker has not interrupted the run.
+    #[must_use]
+    pub fn of_a_part(self) -> Self {
+        match self {
+            Self::Interrupt => Self::Elsewhere,
+            Self::Target | Self::Refusal | Self::Threshold | Self::Elsewhere => self,
+        }
+    }
 }
 
 /// Something that the scenario made go wrong.

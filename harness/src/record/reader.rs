@@ -234,6 +234,12 @@ fn lines_of(mut reader: impl io::BufRead, file: &Path, mut take: impl FnMut(Entr
 }
 
 fn parse(line: &[u8], old: bool) -> serde_json::Result<Entry> {
+    let mut entry = parse_as_written(line, old)?;
+    legacy::ended(&mut entry);
+    Ok(entry)
+}
+
+fn parse_as_written(line: &[u8], old: bool) -> serde_json::Result<Entry> {
     if old || huge::may_be_in(line) {
         let line = huge::bounded(serde_json::from_slice(line)?);
         return serde_json::from_value(if old { legacy::renamed(line) } else { line });

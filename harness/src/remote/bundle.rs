@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::files;
 use super::wire::Bundled;
 use crate::scenario::source::{Brought, Source};
-use crate::scenario::{self, Loaded, Override};
+use crate::scenario::{self, LoadError, Loaded, Override};
 use crate::secrets;
 
 /// A larger one is none.
@@ -72,9 +72,9 @@ impl Bundle {
     }
 
     /// The scenario, read without a look at the files of this machine.
-    pub fn load(&self) -> Result<Loaded, String> {
+    pub fn load(&self) -> Result<Loaded, LoadError> {
         let source = Source { name: self.file.clone(), text: self.text.clone() };
-        scenario::load_brought(source, &self.brought, &self.overrides, self.seed)
+        scenario::load_brought(source, &self.brought, &self.overrides, self.seed).map_err(LoadError::Diagnostics)
     }
 }
 
@@ -121,7 +121,7 @@ for  = "1s"
     #[test]
     fn files_come_with_the_scenario_or_not_at_all() {
         let mut brought = Brought::default();
-        let problem = bundle(brought.clone()).load().unwrap_err();
+        let problem = bundle(brought.clone()).load().unwrap_err().to_string();
         assert!(problem.contains("../names.csv did not come with the scenario"), "{problem}");
         brought.add("../names.csv", "name\nada\nbob\n".to_owned());
         let loaded = bundle(brought).load();

@@ -98,7 +98,7 @@ impl<'a> Coordinator<'a> {
                 }
                 Some(_) = self.ears.echo.next() => self.echoed(desk),
                 Some((worker, answer)) = self.knocks.1.recv() => self.knocked(&worker, answer, desk),
-                () = interrupt.wait() => desk.fail(EndedBy::Target, INTERRUPTED.to_owned(), clock::now()),
+                () = interrupt.wait() => desk.fail(EndedBy::Interrupt, INTERRUPTED.to_owned(), clock::now()),
             }
             desk.remarks().iter().for_each(|remark| aside(remark));
             let now = clock::now();

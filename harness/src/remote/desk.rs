@@ -11,7 +11,6 @@ use std::time::{Duration, Instant};
 use super::files::Incoming;
 use super::wire::{Answer, Ask, Beat, Bundled, ChunkHead, Cut, GoAt, Id, Kind, Notice, State, Sum, words};
 use crate::record::{EndedBy, Progress};
-use crate::vocab::INTERRUPTED;
 
 /// How long the others may take to let their users in, from when the first part has.
 const READY: Duration = Duration::from_secs(30);
@@ -322,8 +321,7 @@ impl Desk {
         }
         seat.state = beat.state;
         if let State::Ended { cut: Some(cut) } = &seat.state {
-            let (by, why) = (cut.by, words(&cut.why));
-            let by = if why == INTERRUPTED { EndedBy::Elsewhere } else { by };
+            let (by, why) = (cut.by.of_a_part(), words(&cut.why));
             self.fail(by, format!("{name}: {why}"), now);
         }
     }

@@ -21,4 +21,4 @@ pub mod versus;
 pub use crate::vocab::text;
 pub use formats::{Format, comparison, format};
 pub use terminal::{load_table, render};
-pub use verdict::{Verdict, interrupted, judge, suffers};
+pub use verdict::{Verdict, cut_off, interrupted, judge, suffers};

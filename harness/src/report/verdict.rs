@@ -11,7 +11,6 @@ use crate::record::{
     CaseVerdict, Counts, EndedBy, Entry, LoadPart, LoadResult, ThresholdKind, ThresholdResult, ThresholdVerdict,
     TrafficResult, WorkerTime, loads,
 };
-use crate::vocab::INTERRUPTED;
 
 /// The end of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,13 +29,20 @@ pub fn judge(entries: &[Entry]) -> Verdict {
     verdict
 }
 
+/// The exit code and the word of an end that leaves nothing to judge; none of one that leaves what was measured.
+pub fn cut_off(by: EndedBy) -> Option<(Exit, &'static str)> {
+    match by {
+        EndedBy::Target => Some((Exit::Target, "TARGET LOST")),
+        EndedBy::Interrupt => Some((Exit::Interrupted, "INTERRUPTED")),
+        EndedBy::Refusal | EndedBy::Threshold | EndedBy::Elsewhere => None,
+    }
+}
+
 /// Judges what has been recorded. In this order: the target is gone, something is proven to be wrong, the measurement
 /// is not valid, a figure is not good enough, everything passed.
 fn judge_all(entries: &[Entry]) -> Verdict {
-    let died = loads(entries).filter(|load| load.ended_by == EndedBy::Target).find_map(|load| load.aborted.clone());
-    if let Some(why) = died {
-        let (exit, word) =
-            if why == INTERRUPTED { (Exit::Interrupted, "INTERRUPTED") } else { (Exit::Target, "TARGET LOST") };
+    let end = |load: &LoadResult| Some((cut_off(load.ended_by)?, load.aborted.clone()?));
+    if let Some(((exit, word), why)) = loads(entries).find_map(end) {
         return Verdict { exit, sentence: format!("{word}: {why}; what was measured until then is above") };
     }
     let invalid = validity_problems(entries);
@@ -590,6 +596,20 @@ mod tests {
         assert_eq!(lacking.exit, Exit::NotValid);
         assert!(lacking.sentence.contains("of t are those of only 30 of 31 deliveries"), "{}", lacking.sentence);
         assert_eq!(verdict(None, 0).exit, Exit::NotValid, "there are none at all");
+    }
+
+    /// What ended a run is in its record as such; its words are for people.
+    #[test]
+    fn who_ended_a_run_is_not_told_by_its_words() {
+        let verdict = |by, why: &str| {
+            let mut entries = load(Counts::default(), 0.5);
+            if let Entry::Load(load) = &mut entries[0] {
+                (load.ended_by, load.aborted) = (by, Some(why.to_owned()));
+            }
+            judge(&entries).exit
+        };
+        assert_eq!(verdict(EndedBy::Interrupt, "enough"), Exit::Interrupted);
+        assert_eq!(verdict(EndedBy::Target, "interrupted"), Exit::Target);
     }
 
     /// Who refuses is there: it is not lost, and no figure was measured.

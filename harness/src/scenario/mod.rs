@@ -31,6 +31,34 @@ use template::Scope;
 
 use crate::secrets;
 
+/// Why files cannot be run. Nothing has been sent.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// What is wrong in files: diagnostics as they are shown, each with its own `error:`.
+    #[error("{0}")]
+    Diagnostics(String),
+    /// Anything else, such as a file that is not there.
+    #[error("{0}")]
+    Other(String),
+}
+
+impl From<String> for LoadError {
+    fn from(problem: String) -> Self {
+        Self::Other(problem)
+    }
+}
+
+impl LoadError {
+    /// With something said behind it.
+    #[must_use]
+    pub fn and(self, more: &str) -> Self {
+        match self {
+            Self::Diagnostics(text) => Self::Diagnostics(text + more),
+            Self::Other(text) => Self::Other(text + more),
+        }
+    }
+}
+
 /// A file that can be run.
 #[derive(Debug)]
 pub struct Loaded {

@@ -23,5 +23,5 @@ pub use measure::Measure;
 pub use transport::Transport;
 pub use trust::Trust;
 
-/// The reason of a run that the user ended.
+/// The reason of a run that the user ended, in words. Nothing is decided by them: that is `record::EndedBy`.
 pub const INTERRUPTED: &str = "interrupted";

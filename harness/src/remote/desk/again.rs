@@ -24,8 +24,7 @@ impl Desk {
         let answer = self.join(worker.clone(), &left.version, (host, left.process), Some(left.number), now);
         if let (true, Some(place), Some(Cut { why, by })) = (is_new, self.place(worker), left.cut) {
             let why = format!("{}: {}", self.name(place), words(&why));
-            let by = if why.ends_with(crate::vocab::INTERRUPTED) { EndedBy::Elsewhere } else { by };
-            self.trouble.get_or_insert(Cut { why, by });
+            self.trouble.get_or_insert(Cut { why, by: by.of_a_part() });
         }
         answer
     }

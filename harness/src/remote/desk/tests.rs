@@ -259,7 +259,7 @@ fn what_ends_a_part_ends_the_run() {
     for (why, by, kept) in [
         ("the target ended", EndedBy::Target, EndedBy::Target),
         ("nobody got in", EndedBy::Refusal, EndedBy::Refusal),
-        (INTERRUPTED, EndedBy::Target, EndedBy::Elsewhere),
+        ("interrupted", EndedBy::Interrupt, EndedBy::Elsewhere),
     ] {
         let (mut scene, workers) = Scene::going(2);
         let cut = Some(Cut { why: why.to_owned(), by });
