@@ -2,9 +2,11 @@
 //! Ctrl-C goes on to work. However the program ends, the terminal is given back as it was.
 
 use std::io::{Write as _, stderr, stdin};
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use rustix::termios::{LocalModes, OptionalActions, QueueSelector, Termios, tcflush, tcgetattr, tcsetattr};
+
+use crate::vocab::lock::LockExt;
 
 /// How the terminal was before it was made silent, while it is.
 static BEFORE: Mutex<Option<Termios>> = Mutex::new(None);
@@ -15,7 +17,7 @@ pub struct Hush;
 impl Hush {
     /// Makes the terminal at standard input silent, if there is one.
     pub fn begin() -> Self {
-        let mut before = BEFORE.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut before = BEFORE.lock_unpoisoned();
         if let (None, Ok(modes)) = (&*before, tcgetattr(stdin())) {
             let mut silent = modes.clone();
             silent.local_modes.remove(LocalModes::ECHO);
@@ -35,7 +37,7 @@ impl Drop for Hush {
 
 /// Gives the terminal back as it was, and forgets what was typed: for who ends the program without goodbyes, since then nothing is dropped.
 pub fn end() {
-    let mut before = BEFORE.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut before = BEFORE.lock_unpoisoned();
     if let Some(modes) = before.take() {
         let _ = tcflush(stdin(), QueueSelector::IFlush);
         let _ = tcsetattr(stdin(), OptionalActions::Now, &modes);

@@ -1,6 +1,6 @@
 //! `io.to("a").except("b").emit(…)`: a selection, flags, and what is done with it.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use sio_protocol::{Args, ArgsError, IntoArgs, Parser};
@@ -11,6 +11,7 @@ use crate::adapter::{Outgoing, Room, Selection};
 use crate::cluster::wire::{Aim, Message};
 use crate::cluster::{ClusterError, Member, Question, RemoteSocket};
 use crate::event::arguments;
+use crate::lock::LockExt;
 use crate::namespace::Namespace;
 
 /// One room, or several: what [`BroadcastOperator::to`] and its like take.
@@ -316,7 +317,7 @@ type Forward = Box<dyn Fn(Args) + Send + Sync>;
 
 impl Answers {
     fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Args>> {
-        self.acks.lock().unwrap_or_else(PoisonError::into_inner)
+        self.acks.lock_unpoisoned()
     }
 
     fn count(&self) -> usize {

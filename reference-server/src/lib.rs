@@ -65,6 +65,7 @@ pub mod fixture;
 pub mod fuzz;
 pub mod limits;
 mod listener;
+mod lock;
 mod namespace;
 mod options;
 mod patience;

@@ -5,7 +5,7 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, RwLock, Weak};
 
 use indexmap::IndexMap;
 use serde_json::Value as Json;
@@ -16,6 +16,7 @@ use crate::broadcast::{Answers, Asked, BroadcastOperator};
 use crate::cluster::ClusterError;
 use crate::cluster::wire::Message;
 use crate::event::ServerSideEvent;
+use crate::lock::{LockExt, RwLockExt};
 use crate::{Args, Flags, Options, Recovery, Socket};
 
 /// A refusal by a middleware: what the client finds in its CONNECT_ERROR.
@@ -58,19 +59,19 @@ impl Setup {
         F: Future<Output = Result<(), ConnectError>> + Send + 'static,
     {
         let middleware: Middleware = Arc::new(move |socket| Box::pin(middleware(socket)));
-        self.middlewares.write().unwrap_or_else(PoisonError::into_inner).push(middleware);
+        self.middlewares.write_unpoisoned().push(middleware);
     }
 
     fn add_on_connection(&self, handler: impl Fn(&Socket) + Send + Sync + 'static) {
-        self.on_connection.write().unwrap_or_else(PoisonError::into_inner).push(Arc::new(handler));
+        self.on_connection.write_unpoisoned().push(Arc::new(handler));
     }
 
     fn middlewares(&self) -> Vec<Middleware> {
-        self.middlewares.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.middlewares.read_unpoisoned().clone()
     }
 
     fn on_connection(&self) -> Vec<OnConnection> {
-        self.on_connection.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.on_connection.read_unpoisoned().clone()
     }
 }
 
@@ -191,12 +192,12 @@ impl Namespace {
     /// Takes [`server_side_emit`](Self::server_side_emit) of other nodes. It runs where what they send arrives, so work that waits
     /// belongs into a task of its own.
     pub fn on_server_side(&self, event: &str, handler: impl Fn(ServerSideEvent) + Send + Sync + 'static) {
-        let mut handlers = self.0.server_side.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut handlers = self.0.server_side.lock_unpoisoned();
         handlers.insert(event.to_owned(), Arc::new(handler));
     }
 
     pub(crate) fn run_server_side(&self, event: ServerSideEvent) {
-        let handlers = self.0.server_side.lock().unwrap_or_else(PoisonError::into_inner);
+        let handlers = self.0.server_side.lock_unpoisoned();
         let handler = handlers.get(&event.name).cloned();
         drop(handlers);
         if let Some(handler) = handler {
@@ -369,6 +370,6 @@ impl ParentNamespace {
     }
 
     fn children(&self) -> MutexGuard<'_, IndexMap<ByteString, Namespace>> {
-        self.0.children.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.children.lock_unpoisoned()
     }
 }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::io;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -19,6 +19,7 @@ use crate::adapter::Shared;
 use crate::cluster::ClusterError;
 use crate::engine::EngineApp;
 use crate::listener::Listener;
+use crate::lock::LockExt;
 use crate::namespace::{Matcher, Namespace, ParentNamespace};
 use crate::options::Builder;
 use crate::session::Session;
@@ -158,7 +159,7 @@ impl Server {
     // ---- namespaces
 
     fn namespaces(&self) -> MutexGuard<'_, Namespaces> {
-        self.0.namespaces.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.namespaces.lock_unpoisoned()
     }
 
     /// The namespace of that name, created when it is new. A new one that the pattern of a dynamic namespace matches
@@ -322,7 +323,7 @@ impl Server {
     // ---- sessions
 
     fn sessions(&self) -> MutexGuard<'_, Sessions> {
-        self.0.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.sessions.lock_unpoisoned()
     }
 
     pub(crate) fn session(&self, sid: &str) -> Option<Arc<Session>> {

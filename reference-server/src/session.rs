@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -24,6 +24,7 @@ use crate::cluster::Member;
 use crate::engine::EngineSocket;
 #[cfg(feature = "faults")]
 use crate::faults::connection::Connection;
+use crate::lock::LockExt;
 use crate::namespace::{ConnectError, Decision, Namespace};
 use crate::server::Server;
 use crate::{Reason, Socket};
@@ -121,7 +122,7 @@ impl Session {
     }
 
     fn lock(&self) -> MutexGuard<'_, Connection> {
-        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
+        self.connection.lock_unpoisoned()
     }
 
     /// Lets `change` work on the machine, then wakes the writer if there is something to write. Events stay queued
@@ -292,7 +293,7 @@ impl Session {
     // ---- events
 
     fn lock_sockets(&self) -> MutexGuard<'_, Vec<Socket>> {
-        self.sockets.lock().unwrap_or_else(PoisonError::into_inner)
+        self.sockets.lock_unpoisoned()
     }
 
     fn find(&self, nsp: &str) -> Option<Socket> {
@@ -337,11 +338,11 @@ impl Session {
     }
 
     fn has_events(&self) -> bool {
-        self.lock().has_events() || !self.decided.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+        self.lock().has_events() || !self.decided.lock_unpoisoned().is_empty()
     }
 
     fn next_work(&self) -> Option<Work> {
-        let decided = self.decided.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let decided = self.decided.lock_unpoisoned().pop();
         if let Some((entry, outcome)) = decided {
             return Some(Work::Decided(entry, outcome));
         }
@@ -476,7 +477,7 @@ impl Session {
         let session = self.clone();
         self.runtime.spawn(async move {
             let decided = decision.await;
-            session.decided.lock().unwrap_or_else(PoisonError::into_inner).push(decided);
+            session.decided.lock_unpoisoned().push(decided);
             session.dispatch();
         });
     }

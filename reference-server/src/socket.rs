@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, RwLock};
 use std::time::{Duration, SystemTime};
 
 use serde_json::Value as Json;
@@ -14,6 +14,7 @@ use crate::adapter::{Claim, Outgoing, Room, Selection};
 use crate::broadcast::{Answers, BroadcastOperator, Flags, IntoRooms};
 use crate::emitter::Emitter;
 use crate::event::{Ack, AckError, Event, arguments};
+use crate::lock::{LockExt, RwLockExt};
 use crate::session::{Request, Session};
 use crate::{Namespace, Reason};
 
@@ -196,12 +197,12 @@ impl Socket {
 
     /// The application's own data.
     pub fn data(&self) -> Json {
-        self.0.data.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0.data.lock_unpoisoned().clone()
     }
 
     /// Replaces the application's own data.
     pub fn set_data(&self, data: Json) {
-        *self.0.data.lock().unwrap_or_else(PoisonError::into_inner) = data;
+        *self.0.data.lock_unpoisoned() = data;
     }
 
     // ---- rooms
@@ -231,7 +232,7 @@ impl Socket {
     // ---- handlers
 
     fn handlers(&self, change: impl FnOnce(&mut Handlers)) -> &Self {
-        change(&mut self.0.handlers.write().unwrap_or_else(PoisonError::into_inner));
+        change(&mut self.0.handlers.write_unpoisoned());
         self
     }
 
@@ -454,18 +455,18 @@ impl Socket {
     }
 
     fn expect_ack(&self, id: u64, waiting: Waiting) {
-        self.0.acks.lock().unwrap_or_else(PoisonError::into_inner).insert(id, waiting);
+        self.0.acks.lock_unpoisoned().insert(id, waiting);
     }
 
     pub(crate) fn forget_ack(&self, id: u64) {
         if fault!(self.0.session.server, QuestionsEndTogether) {
-            self.0.acks.lock().unwrap_or_else(PoisonError::into_inner).clear();
+            self.0.acks.lock_unpoisoned().clear();
         }
         drop(self.take_ack(id));
     }
 
     fn take_ack(&self, id: u64) -> Option<Waiting> {
-        self.0.acks.lock().unwrap_or_else(PoisonError::into_inner).remove(&id)
+        self.0.acks.lock_unpoisoned().remove(&id)
     }
 
     // ---- what the session tells
@@ -513,7 +514,7 @@ impl Socket {
 
     /// Runs the middlewares and the handler of an event, as if the client had sent it.
     fn dispatch(&self, mut event: Event) {
-        let handlers = self.0.handlers.read().unwrap_or_else(PoisonError::into_inner);
+        let handlers = self.0.handlers.read_unpoisoned();
         let middlewares = handlers.middlewares.clone();
         drop(handlers);
         for middleware in middlewares {
@@ -529,7 +530,7 @@ impl Socket {
                 if let Some(ack) = event.ack.as_ref().filter(|_| fault!(self.0.session.server, RefusedEventAcked)) {
                     ack.send(());
                 }
-                let errors = self.0.handlers.read().unwrap_or_else(PoisonError::into_inner).errors.clone();
+                let errors = self.0.handlers.read_unpoisoned().errors.clone();
                 errors.iter().for_each(|handler| handler(self, &message));
                 return;
             }
@@ -546,7 +547,7 @@ impl Socket {
 
     /// Who is to be told of an event, in order. Taken out of the lock, as a handler may register others.
     fn listeners(&self, event: &str) -> Vec<OnEvent> {
-        let handlers = self.0.handlers.read().unwrap_or_else(PoisonError::into_inner);
+        let handlers = self.0.handlers.read_unpoisoned();
         let mut found = handlers.any.clone();
         let own = handlers.events.get(event);
         match own {
@@ -579,7 +580,7 @@ impl Socket {
         if fault!(server, DisconnectingLate) {
             self.nsp().adapter().del_all(self.id());
         }
-        let handlers = self.0.handlers.read().unwrap_or_else(PoisonError::into_inner);
+        let handlers = self.0.handlers.read_unpoisoned();
         let (disconnecting, disconnect) = (handlers.disconnecting.clone(), handlers.disconnect.clone());
         drop(handlers);
         if before == CONNECTED {
@@ -596,9 +597,9 @@ impl Socket {
         if before == CONNECTED {
             disconnect.iter().for_each(|handler| handler(self, reason));
         }
-        self.0.acks.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.0.acks.lock_unpoisoned().clear();
         // Handlers may hold the socket itself; letting them go breaks the cycle.
-        *self.0.handlers.write().unwrap_or_else(PoisonError::into_inner) = Handlers::default();
+        *self.0.handlers.write_unpoisoned() = Handlers::default();
         server.left(self.nsp());
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
@@ -11,6 +11,7 @@ use tokio::sync::mpsc as queue;
 
 use crate::clock::{self, PreciseSleep};
 use crate::record::histogram::{empty, record};
+use crate::vocab::lock::LockExt;
 
 /// The server, on a thread of its own until the program ends.
 pub struct DelayServer {
@@ -50,7 +51,7 @@ impl DelayServer {
     /// From now on events are answered so late.
     pub fn delay(&self, delay: Duration) {
         self.shared.delay.store(delay.as_nanos() as u64, Ordering::Relaxed);
-        *self.shared.taken.lock().unwrap_or_else(PoisonError::into_inner) = empty();
+        *self.shared.taken.lock_unpoisoned() = empty();
     }
 
     /// After so many more events it stands still for so long.
@@ -61,7 +62,7 @@ impl DelayServer {
 
     /// How long it took to answer since the delay was set.
     pub fn taken(&self) -> Histogram<u64> {
-        self.shared.taken.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.shared.taken.lock_unpoisoned().clone()
     }
 
     /// How long it stood still.
@@ -141,7 +142,7 @@ async fn answer(shared: Arc<Shared>, mut events: queue::UnboundedReceiver<Waitin
             }
         }
         let Some((event, since)) = waiting.pop_front() else { continue };
-        let mut taken = shared.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut taken = shared.taken.lock_unpoisoned();
         record(&mut taken, since.elapsed().as_nanos() as u64);
         drop(taken);
         event.ack(event.args.clone());

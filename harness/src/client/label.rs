@@ -1,9 +1,10 @@
 //! What the answers to somebody who connects say of the server that they come from.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use http::HeaderMap;
 
+use crate::vocab::lock::LockExt;
 use crate::wire::cookies::set_cookies;
 
 /// So much of a label is kept.
@@ -35,7 +36,7 @@ impl Label {
 
     /// What was said last.
     pub(crate) fn said(&self) -> Option<String> {
-        self.said.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.said.lock_unpoisoned().clone()
     }
 
     /// The name of the cookie, if it is one.
@@ -48,7 +49,7 @@ impl Label {
 
     fn note(&self, value: &str) {
         let value = value.chars().take(LENGTH).collect();
-        *self.said.lock().unwrap_or_else(PoisonError::into_inner) = Some(value);
+        *self.said.lock_unpoisoned() = Some(value);
     }
 
     /// Looks at an answer.

@@ -1,9 +1,11 @@
 //! What answers tell of several servers behind one address.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 use http::HeaderMap;
+
+use crate::vocab::lock::LockExt;
 
 /// Headers in which a proxy or a server says which of several it is.
 const LABELS: [&str; 12] = [
@@ -99,7 +101,7 @@ struct Seen {
 
 impl Signs {
     fn seen(&self) -> MutexGuard<'_, Seen> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock_unpoisoned()
     }
 
     /// Looks at an answer. Nothing is locked or allocated where there is no sign.

@@ -10,7 +10,7 @@ mod screen;
 use std::ffi::OsStr;
 use std::io::{self, IsTerminal as _};
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use self::lines::Lines;
 use self::otlp::Collector;
@@ -18,6 +18,7 @@ use self::screen::Screen;
 use crate::log;
 use crate::record::Progress;
 use crate::report::figures::{Figure, figures};
+use crate::vocab::lock::LockExt;
 
 pub use self::lines::line;
 
@@ -93,8 +94,7 @@ impl Live {
 
     /// Shows one second.
     pub fn show(&mut self, progress: &Progress) {
-        *self.latest.lock().unwrap_or_else(PoisonError::into_inner) =
-            figures(&self.frame.scenario, self.frame.asked, progress);
+        *self.latest.lock_unpoisoned() = figures(&self.frame.scenario, self.frame.asked, progress);
         let before = self.before.replace(progress.clone()).unwrap_or_default();
         match &mut self.shown {
             Shown::Nothing => {}

@@ -1,6 +1,5 @@
 //! The figures for an OpenTelemetry collector, by OTLP over HTTP, every five seconds and at the end.
 
-use std::sync::PoisonError;
 use std::time::Duration;
 
 use opentelemetry::KeyValue;
@@ -12,6 +11,7 @@ use opentelemetry_sdk::metrics::{PeriodicReader, SdkMeterProvider};
 use super::Latest;
 use super::otlp_http::Direct;
 use crate::report::figures::{Figure, METRICS, Metric};
+use crate::vocab::lock::LockExt;
 
 const EVERY: Duration = Duration::from_secs(5);
 
@@ -34,7 +34,7 @@ impl Collector {
         for metric in METRICS {
             let latest = latest.clone();
             let observe = move |told: &dyn opentelemetry::metrics::AsyncInstrument<f64>| {
-                let figures = latest.lock().unwrap_or_else(PoisonError::into_inner);
+                let figures = latest.lock_unpoisoned();
                 for figure in of(&figures, metric) {
                     told.observe(figure.value, &attributes(figure));
                 }

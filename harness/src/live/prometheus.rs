@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -17,6 +17,7 @@ use tokio::task::JoinHandle;
 
 use super::Latest;
 use crate::report::figures::render;
+use crate::vocab::lock::LockExt;
 use crate::wire::listen;
 
 const FORMAT: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -60,7 +61,7 @@ fn answer(request: &Request<Incoming>, latest: &Latest) -> Response<Full<Bytes>>
     let mut response = Response::new(Full::default());
     match (request.uri().path(), request.method()) {
         ("/metrics", &Method::GET | &Method::HEAD) => {
-            let text = render(&latest.lock().unwrap_or_else(PoisonError::into_inner));
+            let text = render(&latest.lock_unpoisoned());
             response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(FORMAT));
             *response.body_mut() = Full::from(text);
         }

@@ -4,7 +4,7 @@
 use std::cell::Cell;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use sio_oracle::board::{Answer, Facts, Nanos, Observation, Time, UNKNOWN_NODE};
 
@@ -12,6 +12,8 @@ use super::outliers::LastCopy;
 use super::plan::Plan;
 use super::schedule::{Emission, Schedule};
 use super::share::Share;
+
+use crate::vocab::lock::LockExt;
 
 /// Messages of one chunk.
 const CHUNK: usize = 1024;
@@ -235,7 +237,7 @@ impl EmissionLog {
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+    mutex.lock_unpoisoned()
 }
 
 /// What is known of a message that has arrived.

@@ -9,13 +9,14 @@ use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
 use futures_util::task::AtomicWaker;
 
 use crate::clock;
+use crate::vocab::lock::LockExt;
 
 /// After so long the runtime is asked what else has arrived; the kernel's stamps keep the time meanwhile.
 const SLICE: Duration = Duration::from_micros(500);
@@ -60,7 +61,7 @@ struct Queues {
 
 impl ReadyQueue {
     fn queues(&self) -> MutexGuard<'_, Queues> {
-        self.queues.lock().unwrap_or_else(PoisonError::into_inner)
+        self.queues.lock_unpoisoned()
     }
 }
 

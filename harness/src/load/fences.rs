@@ -2,11 +2,13 @@
 //! received, or never will, what the same connection sent there before.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 use sio_oracle::board::{ClusterFence, Nanos};
 
 use super::schedule::Emission;
+
+use crate::vocab::lock::LockExt;
 
 /// The number of the first; the numbers below belong to messages of a schedule.
 pub(super) const FIRST: u32 = 4_000_000_000;
@@ -26,7 +28,7 @@ struct Held {
 
 impl Fences {
     fn held(&self) -> MutexGuard<'_, Held> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock_unpoisoned()
     }
 
     /// Notes one that is about to be sent, like that message; returns its number, if there are any left.

@@ -1,8 +1,10 @@
 //! When what was made to go wrong really began, and ended: later than planned, where one thing has to wait for another.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use sio_oracle::board::Nanos;
+
+use crate::vocab::lock::LockExt;
 
 /// From when to when something was wrong.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -19,7 +21,7 @@ pub(super) struct Happened(Mutex<Vec<Span>>);
 
 impl Happened {
     fn change(&self, number: usize, change: impl FnOnce(&mut Span)) {
-        let mut spans = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut spans = self.0.lock_unpoisoned();
         if spans.len() <= number {
             spans.resize(number + 1, Span::default());
         }
@@ -37,6 +39,6 @@ impl Happened {
     }
 
     pub(super) fn span(&self, number: usize) -> Span {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(number).copied().unwrap_or_default()
+        self.0.lock_unpoisoned().get(number).copied().unwrap_or_default()
     }
 }

@@ -3,13 +3,15 @@
 //! copies in a second than a run can bear.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
 use indexmap::IndexMap;
 use sio_oracle::board::Nanos;
 
 use super::plan::Plan;
+
+use crate::vocab::lock::LockExt;
 
 /// Copies in a second of fences that somebody needs: while messages are sent, and behind the last of them.
 const NEEDED: f64 = 10_000.0;
@@ -101,7 +103,7 @@ impl Needs {
     }
 
     fn held(&self) -> MutexGuard<'_, Held> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+        self.held.lock_unpoisoned()
     }
 
     fn copies(&self, stream: u32) -> u32 {

@@ -1,12 +1,13 @@
 //! The servers of a cluster as users see them: which one each is connected to, as far as it can be known.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use sio_oracle::board::{Nanos, Receiver, UNKNOWN_NODE};
 
 use crate::client::Label;
 use crate::scenario::model::{NodeLabel, Target};
+use crate::vocab::lock::LockExt;
 
 /// So long after a join every server has been told of it, unless the scenario says more.
 const TOLD_AFTER: Duration = Duration::from_secs(2);
@@ -52,7 +53,7 @@ impl Nodes {
 
     /// The number of a server that calls itself so.
     pub(super) fn number(&self, name: &str) -> u32 {
-        let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut names = self.names.lock_unpoisoned();
         let known = names.iter().position(|known| known == name);
         known.unwrap_or_else(|| {
             names.push(name.to_owned());
@@ -65,7 +66,7 @@ impl Nodes {
         if node == UNKNOWN_NODE {
             return "unknown".to_owned();
         }
-        let names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
+        let names = self.names.lock_unpoisoned();
         names.get(node as usize).cloned().unwrap_or_else(|| node.to_string())
     }
 
@@ -76,7 +77,7 @@ impl Nodes {
             // Not "the cookie NAME": what stands behind that word is hidden as a secret.
             Some(NodeLabel::Cookie(name)) => format!("{name}, which answers set"),
             None if self.spread > 1 => "the address that sio-bench gave them".to_owned(),
-            None if self.names.lock().unwrap_or_else(PoisonError::into_inner).is_empty() => "nothing".to_owned(),
+            None if self.names.lock_unpoisoned().is_empty() => "nothing".to_owned(),
             None => "the answer to whoami".to_owned(),
         }
     }

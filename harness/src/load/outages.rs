@@ -1,12 +1,13 @@
 //! When users lost their connections or went, how, and how they came back: what a case needs that is cut out of a load.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
 use sio_oracle::board::Nanos;
 
 use crate::scenario::model::Leaving;
+use crate::vocab::lock::LockExt;
 
 /// Outages of each user that are kept: the last ones.
 const KEPT: usize = 2;
@@ -102,7 +103,7 @@ impl Outages {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<u32, Vec<Outage>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock_unpoisoned()
     }
 }
 

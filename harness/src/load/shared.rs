@@ -1,7 +1,7 @@
 //! What all workers of a run share.
 
 use std::sync::atomic::AtomicUsize;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, RwLock};
 use std::time::{Duration, Instant};
 
 use super::accepted::Accepted;
@@ -25,6 +25,7 @@ use super::plan::Plan;
 use crate::client::Endpoint;
 use crate::play::Stage;
 use crate::scenario::model::{Churn, Reconnect};
+use crate::vocab::lock::RwLockExt;
 use crate::wire::Path;
 
 /// What all workers share; what is locked is locked once per session or rarer.
@@ -99,7 +100,7 @@ impl Shared {
 
     /// Where a node listens now.
     pub(super) fn endpoint(&self, node: u32) -> Endpoint {
-        self.nodes[node as usize].read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.nodes[node as usize].read_unpoisoned().clone()
     }
 }
 

@@ -1,6 +1,5 @@
 //! What goes wrong with processes, when the scenario says so: nodes, what joins them, and what stands in front of them.
 
-use std::sync::PoisonError;
 use std::time::Duration;
 
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
@@ -12,6 +11,7 @@ use super::shared::Shared;
 use crate::clock::RunClock;
 use crate::scenario::model::{Away, Disruption};
 use crate::target::{Fleet, Frozen};
+use crate::vocab::lock::RwLockExt;
 
 /// One thing happens to each of these at a time, and the next one waits for it.
 struct Turns {
@@ -118,7 +118,7 @@ async fn restart(
     let mut fleet = fleet.lock().await;
     fleet.start_node(node).await.map_err(cannot)?;
     for (place, door) in shared.nodes.iter().zip(fleet.doors()) {
-        place.write().unwrap_or_else(PoisonError::into_inner).clone_from(door);
+        place.write_unpoisoned().clone_from(door);
     }
     Ok(())
 }

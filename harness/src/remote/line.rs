@@ -2,7 +2,7 @@
 //! hears of it or not.
 
 use std::io;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -17,6 +17,7 @@ use super::wire::{self, About, Answer, Ask, Beat, Bundled, CHUNK, Cut, GoAt, Id,
 use crate::clock;
 use crate::load::{Go, LeadEnd};
 use crate::record::LedClock;
+use crate::vocab::lock::LockExt;
 
 /// How often the coordinator hears of a worker.
 const BEAT: Duration = Duration::from_secs(1);
@@ -261,7 +262,7 @@ impl Line {
     }
 
     fn compared(&self) -> MutexGuard<'_, Compared> {
-        self.compared.lock().unwrap_or_else(PoisonError::into_inner)
+        self.compared.lock_unpoisoned()
     }
 
     /// Looks a last time how the clocks stand to each other.

@@ -10,7 +10,7 @@ mod rule;
 mod scenario;
 
 use std::borrow::Cow;
-use std::sync::{OnceLock, PoisonError, RwLock};
+use std::sync::{OnceLock, RwLock};
 
 use url::form_urlencoded;
 
@@ -18,7 +18,9 @@ pub use self::arguments::{command, learn_arguments};
 use self::known::Known;
 pub(crate) use self::rule::is_harmless_header;
 use self::rule::{is_secret, sounds_secret};
+
 pub use self::scenario::learn_scenario;
+use crate::vocab::lock::RwLockExt;
 
 /// What stands in place of a secret.
 pub const HIDDEN: &str = "[hidden]";
@@ -32,7 +34,7 @@ fn known() -> Option<&'static RwLock<Known>> {
 /// A text without the secrets that the process knows.
 pub fn hide(text: &str) -> Cow<'_, str> {
     match known() {
-        Some(known) => known.read().unwrap_or_else(PoisonError::into_inner).hide(text),
+        Some(known) => known.read_unpoisoned().hide(text),
         None => Cow::Borrowed(text),
     }
 }
@@ -138,7 +140,7 @@ fn learn_url(text: &str) {
 /// A value that is certainly one, unless it is so short that it could be any word.
 pub(crate) fn learn_certain(value: &str) {
     if let Some(known) = known() {
-        known.write().unwrap_or_else(PoisonError::into_inner).learn(value);
+        known.write_unpoisoned().learn(value);
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::io;
 use std::process::{ExitStatus, Stdio};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, killpg};
@@ -12,6 +12,8 @@ use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::process::Command;
 
 use super::watcher;
+
+use crate::vocab::lock::LockExt;
 
 /// A longer answer is none.
 const MOST_SAID: usize = 1 << 20;
@@ -22,7 +24,7 @@ const MOST_WORDS: usize = 64 << 10;
 static RUNNING: Mutex<Vec<u32>> = Mutex::new(Vec::new());
 
 fn running() -> MutexGuard<'static, Vec<u32>> {
-    RUNNING.lock().unwrap_or_else(PoisonError::into_inner)
+    RUNNING.lock_unpoisoned()
 }
 
 /// SIGKILL for every command that runs: nobody waits for an installation whose run is to end.

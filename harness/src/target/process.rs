@@ -3,7 +3,7 @@
 use std::io;
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, killpg};
@@ -15,6 +15,7 @@ use super::manifest::Manifest;
 use super::output::{self, Stderr};
 use super::{Error, Launch, watcher};
 use crate::clock;
+use crate::vocab::lock::LockExt;
 
 /// Time from the start of a server to its `LISTENING` line.
 const START_LIMIT: Duration = Duration::from_secs(20);
@@ -27,7 +28,7 @@ const LOOK: Duration = Duration::from_millis(10);
 static RUNNING: Mutex<Vec<u32>> = Mutex::new(Vec::new());
 
 fn running() -> MutexGuard<'static, Vec<u32>> {
-    RUNNING.lock().unwrap_or_else(PoisonError::into_inner)
+    RUNNING.lock_unpoisoned()
 }
 
 /// SIGKILL for every server that was started: the program is about to end without another word.

@@ -9,12 +9,14 @@ use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{ChildStdin, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
 use super::folder;
+
+use crate::vocab::lock::LockExt;
 
 /// The command of the second process. Not for people.
 pub const COMMAND: &str = "kill-targets-when-stdin-closes";
@@ -63,7 +65,7 @@ pub(super) fn forget_folder(path: &Path) {
 }
 
 fn watcher() -> MutexGuard<'static, Watcher> {
-    let mut watcher = WATCHER.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut watcher = WATCHER.lock_unpoisoned();
     if matches!(*watcher, Watcher::NotYet) {
         *watcher = start().map_or(Watcher::None, Watcher::There);
     }

@@ -5,6 +5,7 @@ mod class;
 mod cluster;
 pub mod fnv;
 pub mod legacy;
+pub mod lock;
 pub mod measure;
 pub mod patience;
 pub mod pattern;

@@ -1,12 +1,13 @@
 //! Cookies as browsers keep them (RFC 6265): each user its own, shown again by path, domain, age and `Secure`.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use cookie_store::{Cookie, CookieStore};
 use url::Url;
 
 use crate::secrets;
+use crate::vocab::lock::LockExt;
 
 /// More cookies of one user are not kept; browsers have a limit of this size, too.
 const MOST_COOKIES: usize = 180;
@@ -24,7 +25,7 @@ impl Jars {
     }
 
     fn open(&self) -> MutexGuard<'_, HashMap<u32, CookieStore>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock_unpoisoned()
     }
 }
 

@@ -1,7 +1,7 @@
 //! The adapter of a single process: two maps under one lock.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::time::Duration;
 
 use indexmap::IndexSet;
@@ -12,6 +12,7 @@ use super::budget::{Budget, cost};
 use super::recovery::{CHUNK, Log};
 use super::room_history::RoomHistory;
 use super::{Adapter, Claim, Kept, Listing, Outgoing, Room, RoomEvent, RoomObserver, Selection};
+use crate::lock::LockExt;
 use crate::session::now;
 use crate::{Recovery, Socket};
 
@@ -127,7 +128,7 @@ impl MemoryAdapter {
 
 fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
     // A panic in an observer leaves the maps whole: every change is finished before it is reported.
-    state.lock().unwrap_or_else(PoisonError::into_inner)
+    state.lock_unpoisoned()
 }
 
 /// Lets go of what has expired, until there is nothing left or the adapter is gone.

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, Weak};
 use std::time::Duration;
 
 use sio_protocol::{ByteString, Frames, Parser};
@@ -12,6 +12,7 @@ use super::requests::Pending;
 use super::wire::{Aim, Envelope, Incoming, Message, Telling};
 use super::{Broker, REQUEST_TIMEOUT, To};
 use crate::adapter::{Adapter, Claim, Listing, Outgoing, Room, RoomObserver, Selection};
+use crate::lock::LockExt;
 use crate::namespace::{Namespace, WeakNamespace};
 use crate::{Flags, Recovery, Socket};
 
@@ -54,7 +55,7 @@ impl fmt::Debug for Member {
 }
 
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+    mutex.lock_unpoisoned()
 }
 
 impl Member {

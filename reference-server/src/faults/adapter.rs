@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::time::{Duration, Instant};
 
 use sio_protocol::{Args, Frames};
@@ -10,6 +10,7 @@ use sio_protocol::{Args, Frames};
 use super::{Fault, Faults};
 use crate::Socket;
 use crate::adapter::{Adapter, Claim, Kept, Listing, Outgoing, Room, RoomEvent, RoomObserver, Selection};
+use crate::lock::LockExt;
 
 /// How late what is late comes.
 const LATE: Duration = Duration::from_millis(40);
@@ -61,7 +62,7 @@ impl FaultyAdapter {
     }
 
     fn memory(&self) -> MutexGuard<'_, Memory> {
-        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+        self.memory.lock_unpoisoned()
     }
 
     fn hits(&self, fault: Fault) -> bool {

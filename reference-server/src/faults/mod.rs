@@ -21,11 +21,12 @@ mod table;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::time::{Duration, Instant};
 
 use sio_protocol::server::Config;
 
+use crate::lock::LockExt;
 use crate::options::AdapterFactory;
 use crate::{Adapter, MemoryAdapter, Options};
 pub use table::{Fault, Layer, Row, TABLE};
@@ -173,7 +174,7 @@ impl Faults {
     }
 
     fn deaf_until(&self) -> std::sync::MutexGuard<'_, Option<Instant>> {
-        self.0.deaf_until.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.deaf_until.lock_unpoisoned()
     }
 
     fn knew(&self, sid: &str) -> bool {
@@ -252,7 +253,7 @@ impl Faults {
     }
 
     fn adapters(&self) -> std::sync::MutexGuard<'_, HashMap<String, Weak<adapter::FaultyAdapter>>> {
-        self.0.adapters.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.adapters.lock_unpoisoned()
     }
 }
 

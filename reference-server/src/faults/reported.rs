@@ -1,7 +1,7 @@
 //! Mistakes of real servers, each by the issue or release that the table names: what they remember and what they do
 //! to frames.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 use serde_json::{Value, json};
 use sio_protocol::engine::Message;
@@ -9,6 +9,8 @@ use sio_protocol::{Bytes, Decoder, DecoderLimits, Frame, Parser};
 
 use super::packet::Parts;
 use super::{Fault, Faults};
+
+use crate::lock::LockExt;
 
 /// From how many frames in one go on attachments are interleaved.
 const CROWD: usize = 12;
@@ -42,7 +44,7 @@ struct Underway {
 
 impl Attachments {
     fn lock(&self) -> MutexGuard<'_, Underway> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock_unpoisoned()
     }
 
     fn leave(&self) {

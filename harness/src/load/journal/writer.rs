@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write as _};
 use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
 use flate2::Crc;
@@ -13,6 +13,7 @@ use flate2::Crc;
 use super::codec::{Last, encode};
 use super::{Event, reader};
 use crate::output;
+use crate::vocab::lock::LockExt;
 
 /// A block is handed over when it has so many bytes.
 const BLOCK: usize = 64 * 1024;
@@ -27,11 +28,11 @@ struct Lack(Arc<Mutex<Option<String>>>);
 
 impl Lack {
     fn note(&self, why: impl Into<String>) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(|| why.into());
+        self.0.lock_unpoisoned().get_or_insert_with(|| why.into());
     }
 
     fn why(&self) -> Option<String> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0.lock_unpoisoned().clone()
     }
 }
 
@@ -74,7 +75,7 @@ impl Journalist {
         let lacking = |why: String| Outcome { lacks: Some(why), ..Outcome::default() };
         // A writer that has failed takes nothing more, and says why when it is joined.
         let _ = self.blocks.send(None);
-        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let thread = self.thread.lock_unpoisoned().take();
         match thread.map(JoinHandle::join) {
             Some(Ok(Ok(outcome))) => outcome,
             Some(Ok(Err(error))) => lacking(format!("it could not be written: {error}")),

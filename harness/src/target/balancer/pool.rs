@@ -3,11 +3,13 @@
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash as _, Hasher as _};
 use std::net::{IpAddr, SocketAddr};
+use std::sync::RwLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
 use tokio::net::TcpStream;
+
+use crate::vocab::lock::RwLockExt;
 
 /// How long a node has to take a connection: one that stands still may take none.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -24,17 +26,17 @@ impl Pool {
     }
 
     pub(super) fn moved(&self, node: usize, address: SocketAddr) {
-        if let Some(place) = self.nodes.write().unwrap_or_else(PoisonError::into_inner).get_mut(node) {
+        if let Some(place) = self.nodes.write_unpoisoned().get_mut(node) {
             *place = address;
         }
     }
 
     pub(super) fn len(&self) -> usize {
-        self.nodes.read().unwrap_or_else(PoisonError::into_inner).len()
+        self.nodes.read_unpoisoned().len()
     }
 
     fn address(&self, node: usize) -> Option<SocketAddr> {
-        self.nodes.read().unwrap_or_else(PoisonError::into_inner).get(node).copied()
+        self.nodes.read_unpoisoned().get(node).copied()
     }
 
     /// The one whose turn it is.

@@ -5,7 +5,7 @@ use std::fmt;
 use std::future::Future;
 use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, RwLock};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -21,6 +21,7 @@ use super::outbox::Outbox;
 use super::routes::{Key, Outcome, Route, Routes, Way};
 use super::stream::Stream;
 use crate::cluster::member::{Member, lock};
+use crate::lock::RwLockExt;
 
 /// How long Redis has to take a connection.
 const CONNECT: Duration = Duration::from_secs(3);
@@ -197,7 +198,7 @@ impl Link {
     }
 
     fn change_routes(&self, change: impl FnOnce(&mut Routes)) {
-        let mut routes = self.routes.write().unwrap_or_else(PoisonError::into_inner);
+        let mut routes = self.routes.write_unpoisoned();
         change(&mut routes);
         drop(routes);
         self.changed.notify_one();
@@ -205,7 +206,7 @@ impl Link {
 
     /// Ends when Redis knows what is to be heard, as it is now.
     pub(super) async fn subscribed(&self) {
-        let version = self.routes.read().unwrap_or_else(PoisonError::into_inner).version();
+        let version = self.routes.read_unpoisoned().version();
         let mut known = self.known.subscribe();
         // The sender lives in this link.
         let _ = known.wait_for(|known| *known >= version).await;
@@ -399,7 +400,7 @@ impl Link {
 
     /// What Redis has to be told so that it knows the routes.
     fn difference(&self, have: &mut HashSet<Key>) -> (u64, Pipeline) {
-        let routes = self.routes.read().unwrap_or_else(PoisonError::into_inner);
+        let routes = self.routes.read_unpoisoned();
         let mut commands = Pipeline::new();
         let mut tell = |(way, name): &Key, wanted| {
             commands.cmd(way.command(wanted)).arg(name);
@@ -431,7 +432,7 @@ impl Link {
             return;
         };
         let Ok(name) = std::str::from_utf8(name) else { return };
-        let routes = self.routes.read().unwrap_or_else(PoisonError::into_inner);
+        let routes = self.routes.read_unpoisoned();
         let told = routes.of(&(way, name.to_owned()));
         drop(routes);
         let outcomes: Vec<_> = told.iter().map(|route| route.take(channel, payload)).collect();
