@@ -32,7 +32,7 @@ fn a_broken_link_is_found() {
 }
 
 /// Every page of the repository.
-fn collect(folder: &Path, pages: &mut Vec<PathBuf>) {
+pub(super) fn collect(folder: &Path, pages: &mut Vec<PathBuf>) {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -52,7 +52,7 @@ fn is_page(file: &Path) -> bool {
 }
 
 /// The relative links of a page, outside of code.
-fn links(text: &str) -> Vec<String> {
+pub(super) fn links(text: &str) -> Vec<String> {
     let mut found = Vec::new();
     let mut in_code = false;
     for line in text.lines() {

@@ -1,6 +1,7 @@
 //! Modules of the program import in one direction. The order is written here, once.
 #![allow(clippy::unwrap_used, reason = "a test")]
 
+mod book;
 #[cfg(feature = "faults")]
 mod faults;
 mod links;
