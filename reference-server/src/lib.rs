@@ -69,6 +69,7 @@ mod lock;
 mod namespace;
 mod options;
 mod patience;
+mod request;
 mod server;
 mod service;
 mod session;

@@ -108,22 +108,25 @@ async fn serve(server: Server, tls: Option<TlsAcceptor>, stream: TcpStream, addr
     match tls {
         None => serve_http(server, stream, address).await,
         Some(tls) => {
-            let Ok(Ok(stream)) = tokio::time::timeout(TLS_TIMEOUT, tls.accept(stream)).await else { return };
+            // Boxed, like all that only some connections need: each has a task with room for the largest of it.
+            let accepted = Box::pin(tokio::time::timeout(TLS_TIMEOUT, tls.accept(stream))).await;
+            let Ok(Ok(stream)) = accepted else { return };
             // Nothing of this is known to what serves the request.
             #[cfg(feature = "faults")]
             if fault!(server, TlsWithoutWebSocket) {
-                return without_upgrades(server, stream, address).await;
+                return Box::pin(without_upgrades(server, stream, address)).await;
             }
-            serve_http(server, stream, address).await;
+            Box::pin(serve_http(server, stream, address)).await;
         }
     }
 }
 
 async fn serve_http(server: Server, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, address: SocketAddr) {
     let answering = server.clone();
+    // A request's future is made when one comes: a connection that waits for the next one has none.
     let service = service_fn(move |request| {
         let server = answering.clone();
-        async move { Ok::<_, std::convert::Infallible>(answer(&server, Some(address), request).await) }
+        Box::pin(async move { Ok::<_, std::convert::Infallible>(answer(&server, Some(address), request).await) })
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())

@@ -3,13 +3,12 @@
 //! Everybody who has something for the client (a handler, a broadcast of another connection) locks the
 //! machine, queues, and wakes the transport. Nothing waits while the lock is held.
 
-use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, Waker};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use futures_util::task::AtomicWaker;
 use sio_protocol::engine::{Message, Revision};
@@ -26,17 +25,9 @@ use crate::engine::EngineSocket;
 use crate::faults::connection::Connection;
 use crate::lock::LockExt;
 use crate::namespace::{ConnectError, Decision, Namespace};
+use crate::request::Request;
 use crate::server::Server;
 use crate::{Reason, Socket};
-
-/// The first request of a connection.
-#[derive(Debug)]
-pub(crate) struct Request {
-    pub(crate) headers: http::HeaderMap,
-    pub(crate) query: String,
-    pub(crate) address: Option<SocketAddr>,
-    pub(crate) issued: SystemTime,
-}
 
 pub(crate) struct Session {
     pub(crate) sid: String,

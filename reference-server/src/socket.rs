@@ -15,7 +15,8 @@ use crate::broadcast::{Answers, BroadcastOperator, Flags, IntoRooms};
 use crate::emitter::Emitter;
 use crate::event::{Ack, AckError, Event, arguments};
 use crate::lock::{LockExt, RwLockExt};
-use crate::session::{Request, Session};
+use crate::request::Request;
+use crate::session::Session;
 use crate::{Namespace, Reason};
 
 type OnEvent = Arc<dyn Fn(&Socket, Event) + Send + Sync>;

@@ -15,12 +15,19 @@ use crate::transport::http::{self as clean, RequestBody};
 type Answer = Response<Full<Bytes>>;
 
 /// Serves one request.
-pub(crate) async fn serve<B: RequestBody>(
+pub(crate) async fn serve<B: RequestBody>(server: &Server, address: Option<SocketAddr>, request: Request<B>) -> Answer {
+    match server.options().faults.clone() {
+        None => clean::serve(server, address, request).await,
+        Some(faults) => Box::pin(serve_wrong(faults, server, address, request)).await,
+    }
+}
+
+async fn serve_wrong<B: RequestBody>(
+    faults: Faults,
     server: &Server,
     address: Option<SocketAddr>,
     mut request: Request<B>,
 ) -> Answer {
-    let Some(faults) = server.options().faults.clone() else { return clean::serve(server, address, request).await };
     let asked = Asked::of(&request);
     if asked.method == Method::OPTIONS && faults.hits(Fault::PreflightRefused) {
         let mut refused = Response::new(Full::default());

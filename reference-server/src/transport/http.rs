@@ -13,6 +13,7 @@ use sio_protocol::engine::Revision;
 use sio_protocol::server::{Opening, Transport};
 
 use super::{jsonp, polling, upgrade, websocket};
+use crate::request::Request as FirstRequest;
 use crate::server::{Server, new_id};
 use crate::session::{self, Session, keep_time};
 
@@ -184,7 +185,8 @@ async fn route<B: RequestBody>(
             }
             with_session(session, transport, upgrade, &query, request).await
         }
-        None => handshake(server, address, transport, upgrade, &query, request).await,
+        // A GET may wait for half a minute, in a future that has room for the largest of what a request may be.
+        None => Box::pin(handshake(server, address, transport, upgrade, &query, request)).await,
     }
 }
 
@@ -205,7 +207,7 @@ async fn with_session<B: RequestBody>(
                 session.with(|connection| connection.timeout(session.server.config(), session::now()));
                 Ok(reply(polling::get(session).await?, query, request.headers()))
             }
-            Method::POST => polling::post(session, query.jsonp.is_some(), request).await,
+            Method::POST => Box::pin(polling::post(session, query.jsonp.is_some(), request)).await,
             // The session is none the worse for it (EIO-PL-20).
             _ => Ok(answer(StatusCode::METHOD_NOT_ALLOWED, "text/plain; charset=UTF-8", "use GET or POST\n")),
         },
@@ -234,12 +236,7 @@ async fn handshake<B: Send>(
     let allowed = |revision: &Revision| *revision == Revision::V4 || server.options().allow_eio3;
     let revision = query.revision().filter(allowed).ok_or(Refusal::UnsupportedVersion)?;
     let request = ask_application(server, request).await?;
-    let first = session::Request {
-        headers: request.headers().clone(),
-        query: request.uri().query().unwrap_or_default().to_owned(),
-        address,
-        issued: wall_clock(),
-    };
+    let first = FirstRequest::new(&request, address, wall_clock());
     let sid = new_id();
     let opening = Opening { sid: &sid, transport, revision, base64: query.base64 };
     let session = Session::new(server.clone(), &opening, first);

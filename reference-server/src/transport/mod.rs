@@ -5,6 +5,7 @@ mod farewell;
 pub(crate) mod http;
 mod jsonp;
 mod polling;
+mod scratch;
 mod stream;
 mod upgrade;
 mod websocket;

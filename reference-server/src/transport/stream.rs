@@ -10,12 +10,14 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
+use super::scratch::Ahead;
 use crate::patience::Patient;
 use crate::session::give_way;
 
 /// The stream below a WebSocket.
 pub(super) struct Stream {
     below: Below,
+    ahead: Ahead,
     /// Bytes that may still be read in this turn.
     budget: usize,
 }
@@ -37,7 +39,7 @@ impl Stream {
                 Err(upgraded) => (Below::Other(TokioIo::new(upgraded)), Bytes::new()),
             },
         };
-        (Self { below, budget: usize::MAX }, behind)
+        (Self { below, ahead: Ahead::default(), budget: usize::MAX }, behind)
     }
 
     /// Begins a turn in which so many bytes are read at most; then the others get theirs.
@@ -53,6 +55,7 @@ impl Stream {
     /// Whether reading is worth a try. Of a stream that is not the kernel's own nobody knows.
     pub(super) fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<()> {
         match &self.below {
+            _ if !self.ahead.is_empty() => Poll::Ready(()),
             Below::Tcp(stream) => stream.poll_read_ready(cx).map(drop),
             Below::Other(_) => Poll::Ready(()),
         }
@@ -66,10 +69,11 @@ impl AsyncRead for Stream {
             return Poll::Pending;
         }
         let before = buffer.filled().len();
-        let outcome = match &mut self.below {
+        let Self { below, ahead, .. } = &mut *self;
+        let outcome = ahead.read(buffer, |buffer| match below {
             Below::Tcp(stream) => Pin::new(stream).poll_read(cx, buffer),
             Below::Other(stream) => Pin::new(stream).poll_read(cx, buffer),
-        };
+        });
         self.budget = self.budget.saturating_sub(buffer.filled().len() - before);
         outcome
     }

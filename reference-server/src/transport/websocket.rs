@@ -27,9 +27,9 @@ use crate::session::{HEAVY, Session, TURN, give_way, now};
 
 pub(super) type WebSocket = WebSocketStream<Stream>;
 
-/// Read buffer of one connection. tungstenite's default of 128 KiB is zeroed on each read and costs half of
-/// the receiver's CPU.
-const READ_BUFFER: usize = 4096;
+/// What tungstenite asks for at a time, and keeps for a connection that says nothing; what comes in one read is in
+/// [`scratch`](super::scratch). Its default of 128 KiB is zeroed on each read and costs half of the receiver's CPU.
+const READ_BUFFER: usize = 256;
 /// What may be written beyond the packets of the session: pongs, which nobody else bounds, and frame headers.
 const WRITE_EXTRA: usize = 512 * 1024;
 
@@ -42,8 +42,10 @@ pub(super) fn open<B>(session: Arc<Session>, request: Request<B>) -> Result<Answ
     session.opened();
     tokio::spawn(async move {
         let config = session.server.config();
-        match upgraded(&session.server, upgrading, config.ping_interval + config.ping_timeout).await {
-            Some(socket) => run(session, socket).await,
+        let patience = config.ping_interval + config.ping_timeout;
+        match Box::pin(upgraded(&session.server, upgrading, patience)).await {
+            // A task of its own: this one's memory has room for the handshake.
+            Some(socket) => drop(tokio::spawn(run(session, socket))),
             None => {
                 session.with(|connection| connection.ws_lost(Reason::TransportError));
                 session.server.forget(&session);
@@ -63,22 +65,22 @@ pub(super) fn probe<B>(session: Arc<Session>, request: Request<B>) -> Result<Ans
     session.keeper.notify_one();
     tokio::spawn(async move {
         let config = session.server.config();
-        let socket = upgraded(&session.server, upgrading, config.upgrade_timeout).await;
+        let socket = Box::pin(upgraded(&session.server, upgrading, config.upgrade_timeout)).await;
         match socket {
-            Some(mut socket) if begun => match take_over(&session, &mut socket).await {
+            Some(mut socket) if begun => match Box::pin(take_over(&session, &mut socket)).await {
                 Ok(()) => {
                     session.keeper.notify_one();
-                    run(session, socket).await;
+                    tokio::spawn(run(session, socket));
                 }
                 Err(why) => {
                     #[cfg(feature = "faults")]
                     if fault!(session.server, ProbeOutlives) && session.with(|connection| connection.has_ended()) {
                         tokio::time::sleep(crate::faults::NEVER).await;
                     }
-                    farewell::say(socket, why).await;
+                    Box::pin(farewell::say(socket, why)).await;
                 }
             },
-            Some(socket) => farewell::say(socket, None).await,
+            Some(socket) => Box::pin(farewell::say(socket, None)).await,
             None if begun => session.with(|connection| connection.probe_lost()),
             None => {}
         }
@@ -140,10 +142,10 @@ async fn take_over(session: &Arc<Session>, socket: &mut WebSocket) -> Result<(),
     }
 }
 
-/// The life of a session on its WebSocket.
-async fn run(session: Arc<Session>, socket: WebSocket) {
+/// The life of a session on its WebSocket. Thousands of these wait at a time, so what is needed only at the end has no room in it.
+fn run(session: Arc<Session>, socket: WebSocket) -> impl Future<Output = ()> + Send {
     let mut pump = WebSocketTask {
-        session: session.clone(),
+        session,
         socket,
         batch: VecDeque::new(),
         taken: Vec::new(),
@@ -153,22 +155,13 @@ async fn run(session: Arc<Session>, socket: WebSocket) {
         last: false,
         deadline: None,
     };
-    let timer = tokio::time::sleep_until(now().into());
-    tokio::pin!(timer);
-    let mut armed = None;
-    let end = poll_fn(|cx| pump.poll(cx, timer.as_mut(), &mut armed)).await;
-    match end {
-        End::Lost(reason) => session.with(|connection| connection.ws_lost(reason)),
-        End::Parts(reason, frame) => {
-            session.with(|connection| connection.ws_lost(reason));
-            if !session.server.is_closing() {
-                session.server.forget(&session);
-            }
-            // A server that stops waits for this, too.
-            farewell::say(pump.socket, frame).await;
-        }
+    async move {
+        let timer = tokio::time::sleep_until(now().into());
+        tokio::pin!(timer);
+        let mut armed = None;
+        let end = poll_fn(|cx| pump.poll(cx, timer.as_mut(), &mut armed)).await;
+        Box::pin(pump.end(end)).await;
     }
-    session.server.forget(&session);
 }
 
 /// How a WebSocket ends.
@@ -266,6 +259,22 @@ impl WebSocketTask {
             }
             self.tell_the_time();
         }
+    }
+
+    async fn end(self, end: End) {
+        let Self { session, socket, .. } = self;
+        match end {
+            End::Lost(reason) => session.with(|connection| connection.ws_lost(reason)),
+            End::Parts(reason, frame) => {
+                session.with(|connection| connection.ws_lost(reason));
+                if !session.server.is_closing() {
+                    session.server.forget(&session);
+                }
+                // A server that stops waits for this, too.
+                farewell::say(socket, frame).await;
+            }
+        }
+        session.server.forget(&session);
     }
 
     /// Whether there is more to do than what the sockets will tell of.
@@ -427,5 +436,18 @@ fn to_frame(message: Message) -> Option<Frame> {
         }
         Message::Binary(bytes) => Some(Frame::Binary(bytes)),
         Message::Ping(_) | Message::Pong(_) | Message::Close(_) | Message::Frame(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_that_says_nothing_keeps_a_small_task() {
+        fn future<F>(_: fn(Arc<Session>, WebSocket) -> F) -> usize {
+            size_of::<F>()
+        }
+        assert!(future(run) <= 768, "{} bytes", future(run));
     }
 }

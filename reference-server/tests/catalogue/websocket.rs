@@ -1,6 +1,6 @@
 //! 2.5 WebSocket transport.
 
-use futures_util::SinkExt as _;
+use futures_util::{SinkExt as _, StreamExt as _};
 use sio_reference_server::{Cors, Options};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -48,6 +48,37 @@ async fn frames_that_are_no_packets() {
     ws.send("bAQID").await;
     assert_eq!(ws.text().await, "451-[\"message-back\",{\"_placeholder\":true,\"num\":0}]");
     assert_eq!(ws.bytes().await.to_vec(), [1, 2, 3]);
+}
+
+/// What one read brings may be more than a connection may hand on before the others get their turn; the rest is not forgotten, though
+/// the socket has nothing more to tell of.
+#[tokio::test]
+async fn a_burst_is_read_to_its_end() {
+    let world = world().await;
+    let (mut sink, mut stream) = world.join("/").await.0.split();
+    for round in 0..40 {
+        // Short ones end a turn by their number, long ones by their length; together they are somewhat more than 64 KiB.
+        let short = 64;
+        let many = short + 20 + round % 6;
+        let sends = async {
+            for n in 0..many {
+                let text = "x".repeat(if n < short { 1 } else { 3_000 });
+                sink.feed(Message::text(format!("42{n}[\"message-with-ack\",\"{text}\"]"))).await.unwrap();
+            }
+            sink.flush().await.unwrap();
+        };
+        let answers = async {
+            let mut next = 0;
+            while next < many {
+                let text = stream.next().await.unwrap().unwrap().into_text().unwrap();
+                if text != "2" {
+                    assert!(text.starts_with(&format!("43{next}[")), "{text}");
+                    next += 1;
+                }
+            }
+        };
+        soon("all answers", async { tokio::join!(sends, answers) }).await;
+    }
 }
 
 fn part(text: &str, first: bool, last: bool) -> Message {
