@@ -106,9 +106,10 @@ async fn lead(args: &RunArgs, job: &mut Job, loaded: &Loaded, bundle: &Bundle) -
     announce(&id, job.workers, &bus.address);
     let (of, length) = (job.workers as u32, Duration::from_nanos(plan.length()));
     let mut desk = Desk::new(of, bundled, layout.clone(), length, clock::now(), args.wait.unwrap_or(WAIT));
-    let show = |seconds: &[Progress]| {
-        if !seconds.is_empty() {
-            live.show(&load::sum_of_seconds(seconds));
+    let show = |seconds: &[(u32, Progress)]| {
+        let each: Vec<&Progress> = seconds.iter().map(|(_, second)| second).collect();
+        if !each.is_empty() {
+            live.show_all(&load::sum_of_seconds(&each), seconds);
         }
     };
     let outcome = coordinator.lead(&mut desk, &mut interrupt, show).await;

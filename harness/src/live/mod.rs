@@ -17,7 +17,7 @@ use self::otlp::Collector;
 use self::screen::Screen;
 use crate::log;
 use crate::record::Progress;
-use crate::report::figures::{Figure, figures};
+use crate::report::figures::{Figure, Of, figures, quantiles};
 use crate::vocab::lock::LockExt;
 
 pub use self::lines::line;
@@ -58,7 +58,16 @@ pub struct Frame {
 }
 
 /// The figures as they were last.
-type Latest = Arc<Mutex<Vec<Figure>>>;
+type Latest = Arc<Mutex<Figures>>;
+
+/// The figures of a second.
+#[derive(Debug, Default)]
+struct Figures {
+    /// Of the run, and of each worker where several processes run it.
+    all: Vec<Figure>,
+    /// Quantiles of that second, for those to whom no histogram can be told.
+    quantiles: Vec<Figure>,
+}
 
 /// Shows a run; dropping it ends that.
 pub struct Live {
@@ -94,7 +103,17 @@ impl Live {
 
     /// Shows one second.
     pub fn show(&mut self, progress: &Progress) {
-        *self.latest.lock_unpoisoned() = figures(&self.frame.scenario, self.frame.asked, progress);
+        self.show_all(progress, &[]);
+    }
+
+    /// Shows one second of several workers together, and of each by its number.
+    pub fn show_all(&mut self, progress: &Progress, workers: &[(u32, Progress)]) {
+        let run = Of { scenario: &self.frame.scenario, worker: None, asked: Some(self.frame.asked) };
+        let each = workers
+            .iter()
+            .flat_map(|(number, progress)| figures(Of { worker: Some(*number), asked: None, ..run }, progress));
+        let all = figures(run, progress).into_iter().chain(each).collect();
+        *self.latest.lock_unpoisoned() = Figures { all, quantiles: quantiles(run, progress) };
         let before = self.before.replace(progress.clone()).unwrap_or_default();
         match &mut self.shown {
             Shown::Nothing => {}

@@ -10,7 +10,7 @@ use opentelemetry_sdk::metrics::{PeriodicReader, SdkMeterProvider};
 
 use super::Latest;
 use super::otlp_http::Direct;
-use crate::report::figures::{Figure, METRICS, Metric};
+use crate::report::figures::{Figure, Kind, METRICS, Metric, Value};
 use crate::vocab::lock::LockExt;
 
 const EVERY: Duration = Duration::from_secs(5);
@@ -31,12 +31,14 @@ impl Collector {
             .build();
         let provider = SdkMeterProvider::builder().with_reader(reader).with_resource(resource).build();
         let meter = provider.meter("sio-bench");
-        for metric in METRICS {
+        // What is observed from outside can be no histogram; quantiles stand for them.
+        for metric in METRICS.into_iter().filter(|metric| metric.kind != Kind::Histogram) {
             let latest = latest.clone();
             let observe = move |told: &dyn opentelemetry::metrics::AsyncInstrument<f64>| {
                 let figures = latest.lock_unpoisoned();
-                for figure in of(&figures, metric) {
-                    told.observe(figure.value, &attributes(figure));
+                let all = figures.all.iter().chain(&figures.quantiles);
+                for (figure, value) in all.filter_map(|figure| of(figure, metric)) {
+                    told.observe(value, &attributes(figure));
                 }
             };
             let unit = match metric.unit {
@@ -44,7 +46,7 @@ impl Collector {
                 "bytes" => "By",
                 _ => "1",
             };
-            if metric.counter {
+            if metric.kind == Kind::Counter {
                 let counter = meter.f64_observable_counter(metric.name).with_unit(unit).with_description(metric.help);
                 counter.with_callback(observe).build();
             } else {
@@ -63,8 +65,11 @@ impl Collector {
     }
 }
 
-fn of<'a>(figures: &'a [Figure], metric: &'static Metric) -> impl Iterator<Item = &'a Figure> {
-    figures.iter().filter(move |figure| figure.metric == metric)
+fn of<'a>(figure: &'a Figure, metric: &'static Metric) -> Option<(&'a Figure, f64)> {
+    match figure.value {
+        Value::Number(value) if figure.metric == metric => Some((figure, value)),
+        _ => None,
+    }
 }
 
 fn attributes(figure: &Figure) -> Vec<KeyValue> {

@@ -61,7 +61,7 @@ fn answer(request: &Request<Incoming>, latest: &Latest) -> Response<Full<Bytes>>
     let mut response = Response::new(Full::default());
     match (request.uri().path(), request.method()) {
         ("/metrics", &Method::GET | &Method::HEAD) => {
-            let text = render(&latest.lock_unpoisoned());
+            let text = render(&latest.lock_unpoisoned().all);
             response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(FORMAT));
             *response.body_mut() = Full::from(text);
         }

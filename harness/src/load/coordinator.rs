@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::sync::mpsc as thread_mpsc;
 use std::time::{Duration, Instant};
 
+use hdrhistogram::Histogram;
 use indexmap::IndexMap;
 use tokio::sync::mpsc;
 
@@ -26,7 +27,7 @@ use crate::clock;
 use crate::interrupt::Interrupt;
 use crate::live::Live;
 use crate::record::histogram::{Interval, summary};
-use crate::record::{Cpu, EndedBy, Entry, Growth, Memory, Progress, Recorder, Summary, ThresholdResult};
+use crate::record::{Buckets, Cpu, EndedBy, Entry, Growth, Memory, Progress, Recorder, ThresholdResult};
 use crate::scenario::Loaded;
 use crate::target::{Fleet, Joint};
 use crate::vocab::{INTERRUPTED, Measure};
@@ -45,6 +46,8 @@ pub(super) struct Watch<'a> {
     pub(super) histograms: Histograms,
     /// Of the second that is going on.
     second: Histograms,
+    /// Of all seconds, by the names under which they are shown.
+    buckets: IndexMap<String, Buckets>,
     hlog: thread_mpsc::Sender<Interval>,
     origin: Option<Instant>,
     live: Live,
@@ -76,6 +79,7 @@ impl<'a> Watch<'a> {
             latest: (0..shared.workers).map(|_| None).collect(),
             histograms: Histograms::default(),
             second: Histograms::default(),
+            buckets: IndexMap::new(),
             hlog,
             origin: None,
             live,
@@ -234,7 +238,12 @@ impl<'a> Watch<'a> {
         let phase = plan.phases.iter().find(|phase| nanos < phase.end).map_or("settle", |phase| &phase.name);
         let phase = if self.origin.is_none() { "connect" } else { phase };
         let second_of = std::mem::take(&mut self.second);
-        let of = |measure| second_of.sum(measure, 0, |_| true).map(|all| summary(&all)).unwrap_or_default();
+        let named = named(plan, &second_of);
+        named.iter().for_each(|(name, _, all)| count(self.buckets.entry(name.clone()).or_default(), all));
+        let main = named.iter().filter(|(_, measure, _)| !OWN.contains(measure));
+        let latency = main.map(|(name, _, all)| (name.clone(), summary(all))).collect();
+        let of = |wanted| named.iter().find(|(_, measure, _)| *measure == wanted);
+        let of = |wanted| of(wanted).map(|(_, _, all)| summary(all)).unwrap_or_default();
         let progress = Progress {
             second: (second * 1e3).round() / 1e3,
             phase: phase.to_owned(),
@@ -244,15 +253,18 @@ impl<'a> Watch<'a> {
             delivered: total(4),
             wrong: total(5),
             iterating: total(6),
-            latency: latencies(plan, &second_of),
+            latency,
             late: of(Measure::Late),
             read: of(Measure::ReadDelay),
             own: cpu::own(),
             target: self.observer.cost(),
             metrics: self.observer.metrics(),
+            so_far: self.buckets.clone(),
         };
         self.live.show(&progress);
         self.shared.part.tell(&progress);
+        // A record has its histograms beside it.
+        let progress = Progress { so_far: IndexMap::new(), ..progress };
         // A record that cannot be written is told at the end, when the result is.
         let _ = recorder.add(Entry::Progress(progress));
     }
@@ -336,16 +348,18 @@ const HEARD_LATE: &str =
     "this part heard too late when the phases begin: the broker, or the way to it, had stood still";
 const NOBODY_LEADS: &str = "nobody said when the phases begin";
 
-/// What was measured in a second: each traffic's deliveries or answers, each step of a flow, and connecting.
-fn latencies(plan: &Plan, second: &Histograms) -> IndexMap<String, Summary> {
-    let mut found = IndexMap::new();
-    let mut add = |name: String, measure, of| {
-        if let Some(histogram) = second.sum(measure, of, |_| true) {
-            found.insert(name, summary(&histogram));
-        }
-    };
-    for (measure, of) in plan.distributions().filter(|(measure, _)| measure.row().is_main) {
-        add(plan.name_of(measure, of), measure, of);
-    }
-    found
+/// What was measured in a second of what is shown: each traffic's deliveries or answers, each step of a flow, connecting, and how late
+/// sio-bench was.
+fn named(plan: &Plan, second: &Histograms) -> Vec<(String, Measure, Histogram<u64>)> {
+    let shown = plan.distributions().filter(|(measure, _)| measure.row().is_main || OWN.contains(measure));
+    let found = shown
+        .filter_map(|(measure, of)| Some((plan.name_of(measure, of), measure, second.sum(measure, of, |_| true)?)));
+    found.collect()
+}
+
+/// What is shown of sio-bench itself.
+const OWN: [Measure; 2] = [Measure::Late, Measure::ReadDelay];
+
+fn count(buckets: &mut Buckets, histogram: &Histogram<u64>) {
+    histogram.iter_recorded().for_each(|step| buckets.add(step.value_iterated_to(), step.count_at_value()));
 }

@@ -508,9 +508,9 @@ fn progress(pieces: &[Piece]) -> Vec<Progress> {
 }
 
 /// The last seconds of several parts as one.
-pub fn sum_of_seconds(parts: &[Progress]) -> Progress {
+pub fn sum_of_seconds(parts: &[&Progress]) -> Progress {
     let Some((first, others)) = parts.split_first() else { return Progress::default() };
-    let mut sum = first.clone();
+    let mut sum = (*first).clone();
     others.iter().for_each(|part| put_together(&mut sum, part, true));
     sum
 }
@@ -533,6 +533,7 @@ fn put_together(sum: &mut Progress, part: &Progress, fresh: bool) {
         read,
         own,
         target,
+        so_far,
     } = part;
     sum.connected += connected;
     sum.iterating += iterating;
@@ -541,6 +542,9 @@ fn put_together(sum: &mut Progress, part: &Progress, fresh: bool) {
     sum.delivered += delivered;
     sum.wrong += wrong;
     sum.own = Cost { cpu: added(sum.own.cpu, own.cpu), memory: both(sum.own.memory, own.memory) };
+    for (name, buckets) in so_far {
+        sum.so_far.entry(name.clone()).or_default().add_all(buckets);
+    }
     sum.target = Cost { cpu: sum.target.cpu.or(target.cpu), memory: sum.target.memory.or(target.memory) };
     if !fresh {
         return;

@@ -4,6 +4,7 @@
 //! reported as incomplete. Beside it lie `<scenario>.hlog` with one tagged histogram per measure, phase and
 //! second, and a `.hgrm` file per measure.
 
+mod buckets;
 mod capacity;
 mod case;
 mod cluster;
@@ -25,6 +26,7 @@ mod threshold;
 mod violation;
 mod writer;
 
+pub use buckets::{BOUNDS, Buckets};
 pub use capacity::{Capacity, Judged, Trial, TrialVerdict, Usl};
 pub use case::{CapabilityResult, CaseResult, CaseVerdict, Failure, RequirementInfo, SuiteInfo};
 pub use cluster::{ClusterResult, NodePair};

@@ -4,6 +4,8 @@ use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::buckets::Buckets;
+
 /// One second of a load.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Progress {
@@ -36,6 +38,9 @@ pub struct Progress {
     /// The metrics of `[observe]`.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     pub metrics: IndexMap<String, f64>,
+    /// What was measured since the run began, for those who watch; a record has its histograms beside it.
+    #[serde(skip)]
+    pub so_far: IndexMap<String, Buckets>,
 }
 
 /// What a side has cost so far.

@@ -78,7 +78,7 @@ impl<'a> Coordinator<'a> {
         mut self,
         desk: &mut Desk,
         interrupt: &mut Interrupt,
-        mut show: impl FnMut(&[Progress]),
+        mut show: impl FnMut(&[(u32, Progress)]),
     ) -> Result<Outcome, String> {
         self.echo.0 = clock::now();
         let (mut ticks, mut seconds) = (tokio::time::interval(NOTICE), tokio::time::interval(Duration::from_secs(1)));

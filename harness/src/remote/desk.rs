@@ -314,7 +314,7 @@ impl Desk {
         let name = self.name(place);
         let Some(seat) = &mut self.seats[place] else { return };
         (seat.heard, seat.missed) = (now, None);
-        seat.second = beat.second.or(seat.second.take());
+        seat.second = beat.second.map(|second| Progress { so_far: beat.so_far, ..second }).or(seat.second.take());
         let has_ended = matches!(beat.state, State::Ended { .. });
         if has_ended && !matches!(seat.state, State::Ended { .. }) {
             seat.moved = now;
@@ -448,9 +448,10 @@ impl Desk {
         }
     }
 
-    /// The last second of each part that has one.
-    pub fn seconds(&self) -> Vec<Progress> {
-        self.seats.iter().flatten().filter_map(|seat| seat.second.clone()).collect()
+    /// The last second of each part that has one, by its number.
+    pub fn seconds(&self) -> Vec<(u32, Progress)> {
+        let seats = (1..).zip(&self.seats);
+        seats.filter_map(|(number, seat)| Some((number, seat.as_ref()?.second.clone()?))).collect()
     }
 
     /// What it has come to, once nothing more is waited for.

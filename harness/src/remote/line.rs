@@ -228,7 +228,8 @@ impl Line {
         };
         let second = end.second.borrow().clone();
         let second = (!second.phase.is_empty()).then_some(second);
-        let beat = Beat { worker: self.worker.clone(), state, second };
+        let so_far = second.as_ref().map(|second| second.so_far.clone()).unwrap_or_default();
+        let beat = Beat { worker: self.worker.clone(), state, second, so_far };
         self.bus.say(wire::subject(&self.run, About::Beats), beat.encode()).await;
     }
 

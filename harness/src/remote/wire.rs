@@ -1,9 +1,10 @@
 //! The messages of a run on several machines: JSON, one subject for each direction. Whatever comes in was sent by somebody else.
 
+use indexmap::IndexMap;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::record::{EndedBy, Progress};
+use crate::record::{Buckets, EndedBy, Progress};
 
 /// All subjects begin with it.
 const PREFIX: &str = "sio-bench";
@@ -207,12 +208,20 @@ pub struct Beat {
     /// The last second of its load.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub second: Option<Progress>,
+    /// What it has measured since it began.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub so_far: IndexMap<String, Buckets>,
 }
 
 impl Beat {
     /// As bytes. That a worker is there matters more than what a second of hundreds of measures had: a message that is too long would be
     /// taken for none.
     pub fn encode(mut self) -> Vec<u8> {
+        let bytes = encode(&self);
+        if bytes.len() <= LONGEST {
+            return bytes;
+        }
+        self.so_far.clear();
         let bytes = encode(&self);
         if bytes.len() <= LONGEST {
             return bytes;
@@ -367,8 +376,11 @@ mod tests {
         #[test]
         fn how_things_stand_is_understood(worker in any_id(), why in ".{0,30}", at: i64, monotonic: i64, machine: Option<String>) {
             let cut = Some(Cut { why: why.clone(), by: EndedBy::Refusal });
+            let mut buckets = Buckets::default();
+            buckets.add(at.unsigned_abs(), 2);
+            let so_far: IndexMap<_, _> = [(why.clone(), buckets)].into_iter().collect();
             for state in [State::Preparing, State::Ready, State::Going, State::Ended { cut }, State::Ended { cut: None }] {
-                let beat = Beat { worker: worker.clone(), state, second: Some(Progress { sent: 3, ..Progress::default() }) };
+                let beat = Beat { worker: worker.clone(), state, second: Some(Progress { sent: 3, ..Progress::default() }), so_far: so_far.clone() };
                 prop_assert_eq!(decode::<Beat>(&encode(&beat)), Some(beat));
             }
             let go = GoAt { text: why.clone(), at, machine, monotonic };
@@ -413,7 +425,7 @@ mod tests {
     fn a_worker_is_heard_of_however_much_it_measures() {
         let latency = (0..2_000).map(|number| (format!("step {number}"), crate::record::Summary::default())).collect();
         let second = Some(Progress { latency, ..Progress::default() });
-        let beat = Beat { worker: Id::fresh(), state: State::Going, second };
+        let beat = Beat { worker: Id::fresh(), state: State::Going, second, so_far: IndexMap::new() };
         assert_eq!(decode::<Beat>(&encode(&beat)), None);
         let heard: Beat = decode(&beat.clone().encode()).unwrap();
         assert_eq!((heard.worker, heard.state, heard.second), (beat.worker, State::Going, None));

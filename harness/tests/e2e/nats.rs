@@ -11,6 +11,7 @@ use nix::unistd::Pid;
 use serde_json::Value;
 
 use crate::common::{Place, Running, code, entries, has, is_sound, scenario, stderr, stdout};
+use crate::live::{free_address, get};
 
 /// A NATS server on a free port, for as long as this lives.
 struct Broker {
@@ -145,6 +146,45 @@ fn workers_come_to_what_one_process_comes_to() {
         assert!(own == brought, "the journals of {count} workers are not those that came");
         remove(&place, &["out", "w1", "w2"]);
     }
+}
+
+/// The value of a figure, if it is told.
+fn figure(answer: &str, name: &str) -> Option<f64> {
+    answer.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok())
+}
+
+/// Whoever watches the coordinator sees all of the run and each worker, and the workers' histograms add up to the run's.
+#[test]
+fn the_coordinator_tells_of_all_workers() {
+    let Some(broker) = Broker::start(&[]) else { return };
+    let (place, address) = (Place::new(), free_address());
+    let server = place.serve(&[]);
+    let more = ["--set", "steady=5m", "--metrics", &address];
+    let mut leader = lead(&place, &server.url(), &broker.url(), 2, &more);
+    let parts = workers(&place, &broker.url(), 2, &[]);
+    leader.wait_for("steady");
+    // A line every ten seconds; each worker is heard of every second.
+    leader.wait_for("delivered");
+    let answer = get(&address).unwrap();
+    for worker in [",worker=\"1\"", ",worker=\"2\"", ""] {
+        let name = format!("sio_bench_delivered_total{{scenario=\"small\"{worker}}}");
+        assert!(figure(&answer, &name) > Some(0.0), "{name}: {answer}");
+    }
+    for (measure, le) in
+        [("tell.delivery", "0.0005"), ("tell.delivery", "0.01"), ("tell.delivery", "+Inf"), ("connect", "+Inf")]
+    {
+        let count = |worker: &str| {
+            let name = format!(
+                "sio_bench_latency_seconds_bucket{{scenario=\"small\"{worker},measure=\"{measure}\",le=\"{le}\"}}"
+            );
+            figure(&answer, &name).unwrap_or_else(|| panic!("{name}: {answer}")) as u64
+        };
+        assert_eq!(count(""), count(",worker=\"1\"") + count(",worker=\"2\""), "{measure} {le}");
+    }
+    assert!(!answer.contains("quantile="), "{answer}");
+    leader.signal(Signal::SIGINT);
+    assert_eq!(leader.finish().0, Some(130));
+    parts.into_iter().for_each(|part| drop(end(part)));
 }
 
 /// Who is killed takes the run with it, and not what the others know.

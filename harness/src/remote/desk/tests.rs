@@ -32,7 +32,8 @@ impl Scene {
     }
 
     fn beat(&mut self, worker: &Id, state: State) {
-        self.desk.beat(Beat { worker: worker.clone(), state, second: None }, self.now);
+        self.desk
+            .beat(Beat { worker: worker.clone(), state, second: None, so_far: indexmap::IndexMap::new() }, self.now);
         self.desk.tick(self.now, true);
     }
 
