@@ -317,6 +317,8 @@ fn each_time_is_of_its_own_distribution() {
             assert!((found - expected).abs() < expected * 0.01, "{name}{scope}: {found} instead of {expected}");
         }
     }
+    // Users connect ahead of all phases, whichever is named.
+    assert!((observed("connect", " in more") - 700.0).abs() < 7.0);
 }
 
 /// Users of a flow may have come ahead of what is measured; a phase that is named is that phase alone.
@@ -330,6 +332,9 @@ fn lateness_is_of_all_phases_where_none_that_is_measured_has_some() {
     assert_eq!(late("", 0), (HOLDS, "50.0 ms".to_owned()));
     assert_eq!(late(" in steady", 0), (UNKNOWN, "no samples".to_owned()));
     assert_eq!(late(" in warm", 0), (HOLDS, "50.0 ms".to_owned()));
+    // That goes for lateness alone: what was measured ahead of the rest is not the rest.
+    let early = Decided::by("\"reconnect max < 100s\"").measured((Measure::Reconnect, 0), (0, 0), 50);
+    assert_eq!(early.first(), (UNKNOWN, "no samples".to_owned()));
 }
 
 /// What a rule says of one population is of its receivers alone.
