@@ -10,6 +10,7 @@ use super::random::{Purpose, Stream};
 use crate::record::DisruptionMark;
 use crate::scenario::Scenario;
 use crate::scenario::model::{Away, Disruption};
+use crate::vocab::id::{Id, PhaseId};
 
 /// Something that happens once.
 #[derive(Clone, Debug)]
@@ -98,7 +99,10 @@ pub(super) fn timeline(scenario: &Scenario, plan: &Plan) -> Vec<FaultEvent> {
     let mut happenings = Vec::new();
     for chaos in &scenario.chaos {
         let (start, end) = match chaos.phase {
-            Some(phase) => (plan.phases[phase].start, plan.phases[phase].end),
+            Some(phase) => {
+                let phase = &plan.phases[PhaseId::new(phase)];
+                (phase.start, phase.end)
+            }
             None => (0, plan.length()),
         };
         let of = match &chaos.upset {

@@ -25,6 +25,7 @@ use crate::record::{
 use crate::scenario::source::Source;
 use crate::scenario::{self, Loaded};
 use crate::vocab::Measure;
+use crate::vocab::id::{Id, PhaseId};
 
 /// Violations that are kept of all parts.
 const SHOWN: usize = 12;
@@ -262,7 +263,7 @@ impl Sums {
         let mut sum = parts.next().unwrap_or_default();
         parts.for_each(|part| add(&mut sum, part));
         let plan = &self.plan;
-        let measured = |phase: usize| plan.phases[phase].measured;
+        let measured = |phase: PhaseId| plan.phases[phase].measured;
         for (index, traffic) in sum.traffic.iter_mut().enumerate() {
             traffic.latency = self.histograms.latencies(index, measured);
             // Records of earlier versions have no distributions to put together.
@@ -270,13 +271,14 @@ impl Sums {
             let is_whole = known > 0 && self.places.count(index) >= known;
             traffic.places = if is_whole { self.places.results(index) } else { Vec::new() };
             for (number, phase) in traffic.phases.iter_mut().enumerate() {
-                phase.latency = self.histograms.latencies(index, |phase| phase == number);
+                phase.latency = self.histograms.latencies(index, |phase| phase == PhaseId::new(number));
             }
         }
         for (index, step) in sum.steps.iter_mut().enumerate() {
             step.latency = self.histograms.summary(plan, Measure::Step, index);
             for (number, phase) in step.phases.iter_mut().enumerate() {
-                phase.latency = self.histograms.in_phase(Measure::Step, index, number).unwrap_or_default();
+                phase.latency =
+                    self.histograms.in_phase(Measure::Step, index, PhaseId::new(number)).unwrap_or_default();
             }
         }
         self.histograms.fill(plan, &mut sum);

@@ -13,6 +13,7 @@ use crate::scenario::Scenario;
 use crate::scenario::model::{
     ArrivalModel, Flow, FlowStep, Phase, Population, Reach, RoomNames, RoomRef, Topology, Transport,
 };
+use crate::vocab::id::{Id, IdVec, PhaseId};
 
 /// Messages of one run: their numbers have four bytes.
 const MAX_EMISSIONS: f64 = 4e9;
@@ -24,7 +25,7 @@ pub struct Plan {
     pub users: Vec<User>,
     pub populations: Vec<PopulationPlan>,
     pub rooms: Vec<Room>,
-    pub phases: Vec<PhasePlan>,
+    pub phases: IdVec<PhaseId, PhasePlan>,
     pub traffic: Vec<TrafficPlan>,
     /// Names of the populations that follow a flow.
     pub journeys: Vec<String>,
@@ -190,7 +191,7 @@ impl Plan {
     }
 
     /// Whether what a step took in a phase counts where no phase is named.
-    pub fn counts(&self, step: usize, phase: usize) -> bool {
+    pub fn counts(&self, step: usize, phase: PhaseId) -> bool {
         step < self.entering || self.phases[phase].measured
     }
 
@@ -278,9 +279,9 @@ impl Plan {
     }
 
     /// The phase at a time of the run's clock; the last one behind its end.
-    pub fn phase_at(&self, at: i64) -> usize {
-        let found = self.phases.iter().position(|phase| at < phase.end as i64);
-        found.unwrap_or(self.phases.len().saturating_sub(1))
+    pub fn phase_at(&self, at: i64) -> PhaseId {
+        let found = self.phases.find(|phase| at < phase.end as i64);
+        found.unwrap_or_else(|| PhaseId::new(self.phases.len().saturating_sub(1)))
     }
 
     /// When the first measured phase begins, in nanoseconds; never, if there is none.
@@ -409,7 +410,7 @@ fn transport(spec: &Population, stream: &mut Stream) -> Transport {
     Transport::WebSocket
 }
 
-fn phases(phases: &[Phase]) -> Vec<PhasePlan> {
+fn phases(phases: &[Phase]) -> IdVec<PhaseId, PhasePlan> {
     let mut start = 0;
     phases
         .iter()

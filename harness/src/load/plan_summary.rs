@@ -11,6 +11,7 @@ use super::plan::Plan;
 use super::schedule::Schedule;
 use crate::scenario::Loaded;
 use crate::scenario::model::{ArrivalModel, Disruption, Transport};
+use crate::vocab::id::IdVec;
 use crate::vocab::text::{count, plural};
 
 /// Messages that are counted one by one; of more, the rest is taken to be like them.
@@ -116,10 +117,10 @@ struct Sum {
 
 fn messages(out: &mut String, loaded: &Loaded, plan: &Arc<Plan>) {
     let members = recipients(plan);
-    let mut sums = vec![vec![Sum::default(); plan.phases.len()]; plan.traffic.len()];
+    let mut sums = vec![IdVec::from(vec![Sum::default(); plan.phases.len()]); plan.traffic.len()];
     let mut schedule = Schedule::new(&loaded.scenario, plan.clone());
     for emission in schedule.by_ref().take(COUNTED) {
-        let sum = &mut sums[usize::from(emission.traffic)][usize::from(emission.phase)];
+        let sum = &mut sums[usize::from(emission.traffic)][emission.phase];
         let traffic = &plan.traffic[usize::from(emission.traffic)];
         let is_own = traffic.spares_sender && plan.is_addressed(&plan.users[emission.sender as usize], emission.stream);
         sum.messages += 1;

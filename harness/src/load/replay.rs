@@ -355,7 +355,7 @@ impl Told {
             self.measurements.delivered(&self.plan, &self.window, whose, entry, (verdict, receiver), at)
         };
         if let Some(latency) = latency {
-            if self.plan.phases[usize::from(emission.phase)].measured {
+            if self.plan.phases[emission.phase].measured {
                 let late = at - self.clocks.intended(&emission);
                 self.one_clock.note(emission.traffic, (emission.sender, user), late);
             }

@@ -18,9 +18,10 @@ use crate::record::{
 };
 use crate::scenario::Scenario;
 use crate::vocab::Measure;
+use crate::vocab::id::{IdVec, PhaseId};
 
 /// What a worker has counted of messages: by traffic and phase.
-type WorkerCounts<'a> = &'a [Vec<PhaseCounts>];
+type WorkerCounts<'a> = &'a [IdVec<PhaseId, PhaseCounts>];
 
 /// What the workers have counted so far: users, flows and messages, without any distribution.
 pub(super) fn so_far(plan: &Plan, workers: &[SoFar]) -> LoadResult {
@@ -266,13 +267,13 @@ fn journeys(plan: &Plan, tally: &UserCounters) -> IndexMap<String, Iterations> {
 }
 
 fn step(index: usize, plan: &Plan, tally: &UserCounters, histograms: &Histograms) -> StepResult {
-    let phases = plan.phases.iter().zip(&tally.steps[index]).enumerate().map(|(number, (phase, done))| StepPhase {
+    let phases = plan.phases.entries().zip(&tally.steps[index]).map(|((id, phase), done)| StepPhase {
         name: phase.name.clone(),
         measured: phase.measured,
         seconds: (phase.end - phase.start) as f64 / 1e9,
         done: done.well,
         failed: done.failed,
-        latency: histograms.in_phase(Measure::Step, index, number).unwrap_or_default(),
+        latency: histograms.in_phase(Measure::Step, index, id).unwrap_or_default(),
     });
     let latency = histograms.summary(plan, Measure::Step, index);
     StepResult { name: plan.steps[index].clone(), latency, phases: phases.collect() }
@@ -295,12 +296,12 @@ fn traffic(
     let mut total = Counts::default();
     let mut phases = Vec::new();
     let mut by_users: IndexMap<String, Counts> = IndexMap::new();
-    for (number, phase) in plan.phases.iter().enumerate() {
+    for (id, phase) in plan.phases.entries() {
         let mut counts = Counts::default();
         let mut by_population = IndexMap::new();
         for (population, crowd) in plan.populations.iter().enumerate() {
             let mut sum = Counts::default();
-            workers.iter().for_each(|counts| sum += counts[index][number][population]);
+            workers.iter().for_each(|counts| sum += counts[index][id][population]);
             counts += sum;
             if sum != Counts::default() {
                 *by_users.entry(crowd.name.clone()).or_default() += sum;
@@ -314,7 +315,7 @@ fn traffic(
             seconds: (phase.end - phase.start) as f64 / 1e9,
             counts,
             users: by_population,
-            latency: histograms.latencies(index, |phase| phase == number),
+            latency: histograms.latencies(index, |phase| phase == id),
         });
     }
     let latency = histograms.latencies(index, |phase| plan.phases[phase].measured);

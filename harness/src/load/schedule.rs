@@ -8,6 +8,7 @@ use super::plan::Plan;
 use super::random::{Purpose, Stream};
 use crate::scenario::Scenario;
 use crate::scenario::model::{Arrivals, Phase};
+use crate::vocab::id::{Id, PhaseId};
 
 /// One message to be sent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -24,7 +25,7 @@ pub(super) struct Emission {
     /// Of the drawn room, plus one; zero if none is drawn.
     room: u32,
     pub(super) traffic: u16,
-    pub(super) phase: u16,
+    pub(super) phase: PhaseId,
 }
 
 impl Emission {
@@ -36,7 +37,7 @@ impl Emission {
     pub(super) fn beside(plan: &Plan, sender: u32, traffic: usize, room: Option<u32>) -> Self {
         let stream = plan.stream(traffic, room, plan.users[sender as usize].node);
         let room = room.map_or(0, |room| room + 1);
-        Self { at: 0, sender, stream, seq: 0, previous: 0, room, traffic: traffic as u16, phase: 0 }
+        Self { at: 0, sender, stream, seq: 0, previous: 0, room, traffic: traffic as u16, phase: PhaseId::FIRST }
     }
 
     /// The room that was drawn for it.
@@ -54,7 +55,7 @@ pub(super) struct Schedule {
     numbers: Vec<u32>,
     /// The last number of a sender in a stream, plus one.
     last: HashMap<(u32, u32), u32>,
-    phase: usize,
+    phase: PhaseId,
 }
 
 /// The messages of one traffic.
@@ -129,7 +130,7 @@ impl Schedule {
             curve,
             sources: Vec::new(),
             last: HashMap::new(),
-            phase: 0,
+            phase: PhaseId::FIRST,
         };
         for (index, traffic) in scenario.traffic.values().enumerate() {
             let by = schedule.plan.traffic[index].from;
@@ -181,8 +182,8 @@ impl Iterator for Schedule {
         let (traffic, draft) = drafts.min_by(|(_, a), (_, b)| a.at.total_cmp(&b.at))?;
         self.draw(traffic);
         let at = (draft.at * 1e9) as u64;
-        while self.phase + 1 < self.plan.phases.len() && at >= self.plan.phases[self.phase].end {
-            self.phase += 1;
+        while self.phase.index() + 1 < self.plan.phases.len() && at >= self.plan.phases[self.phase].end {
+            self.phase = self.phase.next();
         }
         let node = self.plan.users[draft.sender as usize].node;
         let stream = self.plan.stream(traffic, draft.room, node);
@@ -190,7 +191,7 @@ impl Iterator for Schedule {
         self.numbers[stream as usize] += 1;
         let previous = self.last.insert((stream, draft.sender), seq + 1).unwrap_or(0);
         let room = draft.room.map_or(0, |room| room + 1);
-        let (traffic, phase) = (traffic as u16, self.phase as u16);
+        let (traffic, phase) = (traffic as u16, self.phase);
         Some(Emission { at, sender: draft.sender, stream, seq, previous, room, traffic, phase })
     }
 }
@@ -276,9 +277,9 @@ mod tests {
     fn rates_are_those_of_the_file() {
         for arrivals in ["poisson", "even"] {
             let (_, emissions) = schedule(&[("rate", "1_000/s")], arrivals);
-            let in_phase = |phase: u16| emissions.iter().filter(|e| e.phase == phase).count() as f64;
+            let in_phase = |phase| emissions.iter().filter(|e| e.phase == PhaseId::new(phase)).count() as f64;
             // 5 s ramp from 20 % to 100 %, 30 s at 100 %, 8 s at 300 %.
-            for (phase, expected) in [(0u16, 3_000.0f64), (1, 30_000.0), (2, 24_000.0)] {
+            for (phase, expected) in [(0, 3_000.0f64), (1, 30_000.0), (2, 24_000.0)] {
                 let tolerance: f64 = if arrivals == "even" { 2.0 } else { 5.0 * f64::sqrt(expected) };
                 assert!((in_phase(phase) - expected).abs() < tolerance, "{arrivals} {phase}: {}", in_phase(phase));
             }
@@ -290,7 +291,7 @@ mod tests {
     #[test]
     fn poisson_is_poisson() {
         let (plan, emissions) = schedule(&[("rate", "1_000/s"), ("people", "50")], "poisson");
-        let steady: Vec<f64> = emissions.iter().filter(|e| e.phase == 1).map(|e| e.at as f64).collect();
+        let steady: Vec<f64> = emissions.iter().filter(|e| e.phase == PhaseId::new(1)).map(|e| e.at as f64).collect();
         let gaps: Vec<f64> = steady.windows(2).map(|pair| pair[1] - pair[0]).collect();
         let mean = gaps.iter().sum::<f64>() / gaps.len() as f64;
         let variance = gaps.iter().map(|gap| (gap - mean).powi(2)).sum::<f64>() / gaps.len() as f64;
@@ -315,7 +316,7 @@ mod tests {
             assert_eq!(emission.previous(), before.insert((emission.stream, emission.sender), emission.seq));
             assert!(emission.at >= last);
             last = emission.at;
-            let phase = &plan.phases[usize::from(emission.phase)];
+            let phase = &plan.phases[emission.phase];
             assert!((phase.start..phase.end).contains(&emission.at));
         }
         assert!(plan.users.iter().all(|user| user.rooms.len() == 4));

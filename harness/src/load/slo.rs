@@ -15,6 +15,7 @@ use crate::record::{
 };
 use crate::scenario::Loaded;
 use crate::scenario::model::{Count, Limit, Metric, Stat, Threshold};
+use crate::vocab::id::PhaseId;
 use crate::vocab::measure::Over;
 use crate::vocab::{Measure, samples, text};
 
@@ -205,9 +206,9 @@ impl Judge<'_> {
 
     /// What a rule over times is about.
     fn distribution(&self, rule: &Threshold) -> Option<Histogram<u64>> {
-        let named = rule.phase.as_ref().and_then(|name| self.plan.phases.iter().position(|phase| phase.name == *name));
+        let named = rule.phase.as_ref().and_then(|name| self.plan.phases.find(|phase| phase.name == *name));
         // A rule that names no phase is about all that are measured.
-        let wanted = |phase: usize| named.map_or_else(|| self.plan.phases[phase].measured, |named| phase == named);
+        let wanted = |phase: PhaseId| named.map_or_else(|| self.plan.phases[phase].measured, |named| phase == named);
         match &rule.metric {
             Metric::Latency { traffic, of } => {
                 let traffic = self.traffic(traffic)?;
@@ -227,7 +228,7 @@ impl Judge<'_> {
     }
 
     /// Times of the run, in a phase if one is named.
-    fn times(&self, measure: Measure, named: Option<usize>) -> Option<Histogram<u64>> {
+    fn times(&self, measure: Measure, named: Option<PhaseId>) -> Option<Histogram<u64>> {
         let whole = || self.histograms.whole(self.plan, measure, 0);
         match named {
             Some(phase) if measure.row().over != Over::NoPhase => self.histograms.sum(measure, 0, |one| one == phase),

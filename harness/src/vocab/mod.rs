@@ -4,6 +4,7 @@ mod about;
 mod class;
 mod cluster;
 pub mod fnv;
+pub mod id;
 pub mod legacy;
 pub mod lock;
 pub mod measure;

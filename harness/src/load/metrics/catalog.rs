@@ -6,6 +6,8 @@ use super::Key;
 use crate::load::plan::Plan;
 use crate::record::intervals::tag;
 use crate::vocab::Measure;
+use crate::vocab::id::Id;
+use crate::vocab::id::PhaseId;
 use crate::vocab::measure::{Over, Scope};
 
 impl Plan {
@@ -35,7 +37,7 @@ impl Plan {
     }
 
     /// Whether the figure of a whole run is taken over a phase.
-    pub(in crate::load) fn covers(&self, measure: Measure, of: usize, phase: usize) -> bool {
+    pub(in crate::load) fn covers(&self, measure: Measure, of: usize, phase: PhaseId) -> bool {
         match measure.row().over {
             Over::Measured if measure.scope() == Scope::Step => self.counts(of, phase),
             Over::Measured => self.phases[phase].measured,
@@ -45,15 +47,14 @@ impl Plan {
 
     /// A distribution in the log: `tell.delivery@steady`, `generator.late@steady`, `connect`.
     pub(in crate::load) fn tag_of(&self, key: &Key) -> String {
-        let phase = self.phases.get(key.phase).map_or("", |phase| &phase.name);
+        let phase = self.phases.get(key.phase.index()).map_or("", |phase| &phase.name);
         let phase = (key.measure.row().over != Over::NoPhase).then_some(phase);
         tag(&self.name_of(key.measure, key.of), phase)
     }
 
     /// What each tag of a log stands for. Populations are not told apart there.
     pub(in crate::load) fn keys_by_tag(&self) -> HashMap<String, Key> {
-        let phases = 0..self.phases.len();
-        let keys = |(measure, of)| phases.clone().map(move |phase| Key { measure, of, phase, users: 0 });
+        let keys = |(measure, of)| self.phases.ids().map(move |phase| Key { measure, of, phase, users: 0 });
         // Of what belongs to no phase, the first one stands for all.
         let keys: Vec<Key> = self.distributions().flat_map(keys).collect();
         keys.into_iter().rev().map(|key| (self.tag_of(&key), key)).collect()

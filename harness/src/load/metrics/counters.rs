@@ -8,6 +8,7 @@ use crate::load::admission::{Entering, NotIn};
 use crate::load::other_runs::Strangers;
 use crate::load::plan::Plan;
 use crate::record::{Among, Counts, Iterations, Transports};
+use crate::vocab::id::{IdVec, PhaseId};
 
 /// Problems that are told apart; what a server says may be different each time.
 const KINDS: usize = 50;
@@ -100,12 +101,12 @@ pub(in crate::load) struct UserCounters {
     /// Sessions that were opened, by the transport they were to have, and those that moved to a WebSocket.
     pub(in crate::load) transports: Transports,
     /// By phase of the loss: reconnections that asked for what they missed, and those that got it.
-    pub(in crate::load) asked_back: Vec<(u64, u64)>,
+    pub(in crate::load) asked_back: IdVec<PhaseId, (u64, u64)>,
     pub(in crate::load) problems: IndexMap<String, u64>,
     /// By journey.
     pub(in crate::load) visits: Vec<Iterations>,
     /// By step and phase.
-    pub(in crate::load) steps: Vec<Vec<Done>>,
+    pub(in crate::load) steps: Vec<IdVec<PhaseId, Done>>,
     /// By population, then by journey.
     pub(in crate::load) entering: Vec<Entering>,
     /// By journey.
@@ -118,7 +119,7 @@ pub(in crate::load) struct FlowTally {
     /// Virtual users, of those that are always so many, that got in before anything was measured.
     pub(in crate::load) arrived: HashSet<u64>,
     /// By phase: those that began, and those that ended.
-    pub(in crate::load) phases: Vec<(u64, u64)>,
+    pub(in crate::load) phases: IdVec<PhaseId, (u64, u64)>,
 }
 
 impl FlowTally {
@@ -135,11 +136,11 @@ impl UserCounters {
     pub(super) fn new(plan: &Plan) -> Self {
         let phases = plan.phases.len();
         Self {
-            asked_back: vec![(0, 0); phases],
+            asked_back: vec![(0, 0); phases].into(),
             visits: vec![Iterations::default(); plan.journeys.len()],
-            steps: vec![vec![Done::default(); phases]; plan.steps.len()],
+            steps: vec![IdVec::from(vec![Done::default(); phases]); plan.steps.len()],
             entering: vec![Entering::default(); plan.populations.len() + plan.journeys.len()],
-            flows: vec![FlowTally { phases: vec![(0, 0); phases], ..FlowTally::default() }; plan.journeys.len()],
+            flows: vec![FlowTally { phases: vec![(0, 0); phases].into(), ..FlowTally::default() }; plan.journeys.len()],
             ..Self::default()
         }
     }
@@ -233,13 +234,13 @@ impl UserCounters {
         entering.iter().all(|group| group.inside == 0) && entering.iter().any(|group| group.failed > 0)
     }
 
-    pub(super) fn visit_begins(&mut self, journey: usize, group: usize, phase: usize) {
+    pub(super) fn visit_begins(&mut self, journey: usize, group: usize, phase: PhaseId) {
         self.flows[journey].phases[phase].0 += 1;
         self.visits[journey].begun += 1;
         self.entering[group].begun += 1;
     }
 
-    pub(super) fn visit_ends(&mut self, journey: usize, group: usize, phase: usize, end: VisitEnd) {
+    pub(super) fn visit_ends(&mut self, journey: usize, group: usize, phase: PhaseId, end: VisitEnd) {
         self.flows[journey].phases[phase].1 += u64::from(!matches!(end, VisitEnd::Cut));
         match &end {
             // A flow may have no connect in it.
@@ -280,7 +281,7 @@ mod tests {
     #[test]
     fn an_iteration_ends_in_one_way_and_its_user_is_in_or_not() {
         let entering = || vec![Entering::default()];
-        let flows = || vec![FlowTally { phases: vec![(0, 0)], ..FlowTally::default() }];
+        let flows = || vec![FlowTally { phases: vec![(0, 0)].into(), ..FlowTally::default() }];
         let failed = || VisitEnd::Failed(NotIn { why: "no".to_owned(), unreachable: true });
         for (end, inside, turned_away, ended) in [
             (VisitEnd::Finished, 1, 0, 1),
@@ -290,14 +291,17 @@ mod tests {
         ] {
             let visits = vec![Iterations::default()];
             let mut counters = UserCounters { entering: entering(), flows: flows(), visits, ..UserCounters::default() };
-            counters.visit_begins(0, 0, 0);
-            counters.visit_ends(0, 0, 0, end);
+            counters.visit_begins(0, 0, PhaseId::FIRST);
+            counters.visit_ends(0, 0, PhaseId::FIRST, end);
             let (group, visits) = (&counters.entering[0], &counters.visits[0]);
             assert_eq!(
                 (group.begun, group.inside, group.failed, group.unreachable),
                 (1, inside, turned_away, turned_away)
             );
-            assert_eq!((visits.begun, visits.under_way(), counters.flows[0].phases[0]), (1, 0, (1, ended)));
+            assert_eq!(
+                (visits.begun, visits.under_way(), counters.flows[0].phases[PhaseId::FIRST]),
+                (1, 0, (1, ended))
+            );
             assert_eq!(counters.is_refused(), turned_away == 1);
         }
     }

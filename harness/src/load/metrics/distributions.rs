@@ -5,6 +5,7 @@ use hdrhistogram::Histogram;
 use crate::load::plan::Plan;
 use crate::record::histogram::{empty, record};
 use crate::vocab::Measure;
+use crate::vocab::id::{Id, PhaseId};
 
 /// Which distribution a histogram belongs to.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -12,7 +13,7 @@ pub(in crate::load) struct Key {
     pub(in crate::load) measure: Measure,
     /// Index of the traffic or of the step; 0 for measures that have none.
     pub(in crate::load) of: usize,
-    pub(in crate::load) phase: usize,
+    pub(in crate::load) phase: PhaseId,
     /// Population of the receivers; 0 for measures that do not tell them apart.
     pub(in crate::load) users: usize,
 }
@@ -22,16 +23,17 @@ pub(in crate::load) struct Key {
 struct PhaseHistograms(Vec<Option<Histogram<u64>>>);
 
 impl PhaseHistograms {
-    fn record(&mut self, index: usize, value: u64) {
+    fn record(&mut self, phase: PhaseId, value: u64) {
+        let index = phase.index();
         if self.0.len() <= index {
             self.0.resize_with(index + 1, || None);
         }
         record(self.0[index].get_or_insert_with(empty), value);
     }
 
-    fn take(&mut self) -> impl Iterator<Item = (usize, Histogram<u64>)> {
+    fn take(&mut self) -> impl Iterator<Item = (PhaseId, Histogram<u64>)> {
         let taken = self.0.iter_mut().enumerate();
-        taken.filter_map(|(index, slot)| slot.take().map(|histogram| (index, histogram)))
+        taken.filter_map(|(index, slot)| slot.take().map(|histogram| (PhaseId::new(index), histogram)))
     }
 }
 
@@ -53,18 +55,18 @@ impl Distributions {
     }
 
     /// A value of the whole run.
-    pub(super) fn record(&mut self, measure: Measure, phase: usize, value: u64) {
+    pub(super) fn record(&mut self, measure: Measure, phase: PhaseId, value: u64) {
         self.record_of(measure, 0, phase, value);
     }
 
     /// A value of a traffic or a step.
-    pub(super) fn record_of(&mut self, measure: Measure, of: usize, phase: usize, value: u64) {
+    pub(super) fn record_of(&mut self, measure: Measure, of: usize, phase: PhaseId, value: u64) {
         debug_assert!(!measure.row().by_population, "{measure:?} needs a population");
         self.slots[measure as usize][of].record(phase, value);
     }
 
     /// A value of a traffic, for a receiver of a population.
-    pub(super) fn record_for(&mut self, measure: Measure, (of, users): (usize, usize), phase: usize, value: u64) {
+    pub(super) fn record_for(&mut self, measure: Measure, (of, users): (usize, usize), phase: PhaseId, value: u64) {
         debug_assert!(measure.row().by_population, "{measure:?} has no populations");
         self.slots[measure as usize][of * self.populations + users].record(phase, value);
     }

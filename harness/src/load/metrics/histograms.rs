@@ -10,6 +10,7 @@ use crate::load::plan::Plan;
 use crate::record::histogram::{empty, summary};
 use crate::record::{LoadResult, Summary};
 use crate::vocab::Measure;
+use crate::vocab::id::PhaseId;
 use crate::vocab::measure::Scope;
 
 /// All distributions of a run, merged over workers and seconds.
@@ -35,7 +36,7 @@ impl Histograms {
         measure: Measure,
         of: usize,
         users: usize,
-        wanted: impl Fn(usize) -> bool,
+        wanted: impl Fn(PhaseId) -> bool,
     ) -> Option<Histogram<u64>> {
         self.sum_of(|key| key.measure == measure && key.of == of && key.users == users && wanted(key.phase))
     }
@@ -45,7 +46,7 @@ impl Histograms {
         &self,
         measure: Measure,
         of: usize,
-        wanted: impl Fn(usize) -> bool,
+        wanted: impl Fn(PhaseId) -> bool,
     ) -> Option<Histogram<u64>> {
         self.sum_of(|key| key.measure == measure && key.of == of && wanted(key.phase))
     }
@@ -70,7 +71,7 @@ impl Histograms {
     }
 
     /// One phase in short.
-    pub(in crate::load) fn in_phase(&self, measure: Measure, of: usize, phase: usize) -> Option<Summary> {
+    pub(in crate::load) fn in_phase(&self, measure: Measure, of: usize, phase: PhaseId) -> Option<Summary> {
         self.sum(measure, of, |one| one == phase).map(|histogram| summary(&histogram))
     }
 
@@ -78,7 +79,7 @@ impl Histograms {
     pub(in crate::load) fn latencies(
         &self,
         traffic: usize,
-        wanted: impl Fn(usize) -> bool,
+        wanted: impl Fn(PhaseId) -> bool,
     ) -> IndexMap<String, Summary> {
         let summary_of = |measure| self.sum(measure, traffic, &wanted).map(|histogram| summary(&histogram));
         let found = Measure::of(Scope::Traffic).filter_map(|measure| Some((measure, summary_of(measure)?)));
@@ -92,10 +93,10 @@ impl Histograms {
                 *slot = self.summary(plan, measure, 0);
             }
         }
-        let phases = || plan.phases.iter().enumerate().map(|(index, phase)| (index, phase.name.clone()));
-        let late = |index| self.in_phase(Measure::Late, 0, index).unwrap_or_default();
-        load.late_by_phase = phases().map(|(index, name)| (name, late(index))).collect();
-        let reconnect = |index| self.in_phase(Measure::Reconnect, 0, index);
-        load.reconnect = phases().filter_map(|(index, name)| Some((name, reconnect(index)?))).collect();
+        let phases = || plan.phases.entries().map(|(id, phase)| (id, phase.name.clone()));
+        let late = |id| self.in_phase(Measure::Late, 0, id).unwrap_or_default();
+        load.late_by_phase = phases().map(|(id, name)| (name, late(id))).collect();
+        let reconnect = |id| self.in_phase(Measure::Reconnect, 0, id);
+        load.reconnect = phases().filter_map(|(id, name)| Some((name, reconnect(id)?))).collect();
     }
 }

@@ -124,7 +124,7 @@ impl Measurements {
     fn arrived(&mut self, plan: &Plan, user: u32, entry: &Entry, at: Nanos) -> u64 {
         let emission = &entry.emission;
         self.delivered += 1;
-        let (traffic, phase) = (usize::from(emission.traffic), usize::from(emission.phase));
+        let (traffic, phase) = (usize::from(emission.traffic), emission.phase);
         let latency = at - self.clocks.intended(emission);
         self.tally.negative += u64::from(latency < -self.clocks.between(emission.sender, user));
         let latency = latency.max(0) as u64;
@@ -142,7 +142,7 @@ impl Measurements {
         self.delivered += 1;
         self.tally.elsewhere += 1;
         let latency = at - emission.at as i64;
-        let (traffic, phase) = (usize::from(emission.traffic), usize::from(emission.phase));
+        let (traffic, phase) = (usize::from(emission.traffic), emission.phase);
         let population = plan.users[user as usize].population;
         self.distributions.record_for(Measure::Delivery, (traffic, population), phase, latency.max(0) as u64);
     }
@@ -190,7 +190,7 @@ impl Measurements {
     /// The sender's acknowledgement of a message arrived.
     pub(in crate::load) fn acknowledged(&mut self, emission: &Emission, now: Nanos) {
         let latency = (now - self.clocks.intended(emission)).max(0) as u64;
-        let (traffic, phase) = (usize::from(emission.traffic), usize::from(emission.phase));
+        let (traffic, phase) = (usize::from(emission.traffic), emission.phase);
         self.distributions.record_of(Measure::Ack, traffic, phase, latency);
     }
 
@@ -300,7 +300,7 @@ impl Measurements {
         let is_answered = matches!(entry.time(), Time::Sent { ok: Answer::At(_), .. });
         counts.unanswered +=
             u64::from(plan.traffic[usize::from(emission.traffic)].ack && !is_answered && !entry.is_refused());
-        let (traffic, phase) = (usize::from(emission.traffic), usize::from(emission.phase));
+        let (traffic, phase) = (usize::from(emission.traffic), emission.phase);
         if seen.count > 0 {
             self.distributions.record_of(Measure::First, traffic, phase, seen.first);
         }

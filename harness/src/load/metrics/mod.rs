@@ -25,6 +25,7 @@ use super::plan::Plan;
 use super::schedule::Emission;
 use crate::record::{Counts, Due, Iterations};
 use crate::vocab::Measure;
+use crate::vocab::id::{IdVec, PhaseId};
 
 pub(super) use self::copies::Sample;
 pub(super) use self::counters::{Across, FlowTally, PhaseCounts, UserCounters, VisitEnd};
@@ -38,7 +39,7 @@ const LATE: i64 = 1_000_000;
 /// The state of a worker.
 pub(super) struct Measurements {
     /// By traffic and phase.
-    counts: Vec<Vec<PhaseCounts>>,
+    counts: Vec<IdVec<PhaseId, PhaseCounts>>,
     distributions: Distributions,
     pub(super) tally: UserCounters,
     witnesses: Witnesses,
@@ -60,8 +61,9 @@ impl Measurements {
     /// `fenced` says whether losses are decided by fences, and not by waiting.
     pub(super) fn new(plan: &Plan, fenced: bool) -> Self {
         let traffics = plan.traffic.len();
+        let of_phase = vec![Counts::default(); plan.populations.len()];
         Self {
-            counts: vec![vec![vec![Counts::default(); plan.populations.len()]; plan.phases.len()]; traffics],
+            counts: vec![IdVec::from(vec![of_phase; plan.phases.len()]); traffics],
             distributions: Distributions::new(plan),
             tally: UserCounters::new(plan),
             witnesses: Witnesses::default(),
@@ -90,69 +92,69 @@ impl Measurements {
 
     fn counts(&mut self, plan: &Plan, emission: &Emission, user: u32) -> &mut Counts {
         let population = plan.users[user as usize].population;
-        &mut self.counts[usize::from(emission.traffic)][usize::from(emission.phase)][population]
+        &mut self.counts[usize::from(emission.traffic)][emission.phase][population]
     }
 
     /// A user is in its rooms for the first time; it was connected `nanos` after its intended time.
     pub(super) fn opened(&mut self, nanos: u64) {
         self.tally.open += 1;
-        self.distributions.record(Measure::Connect, 0, nanos);
+        self.distributions.record(Measure::Connect, PhaseId::FIRST, nanos);
     }
 
     /// A user that had lost its connection in `phase` is in its rooms again.
-    pub(super) fn reconnected(&mut self, phase: usize, nanos: u64) {
+    pub(super) fn reconnected(&mut self, phase: PhaseId, nanos: u64) {
         self.distributions.record(Measure::Reconnect, phase, nanos);
     }
 
     /// A fence was answered.
-    pub(super) fn fenced(&mut self, phase: usize, nanos: u64) {
+    pub(super) fn fenced(&mut self, phase: PhaseId, nanos: u64) {
         self.distributions.record(Measure::Fence, phase, nanos);
     }
 
     /// A cluster fence that was sent in `phase` has come to a user of another server.
-    pub(super) fn crossed(&mut self, phase: usize, nanos: u64) {
+    pub(super) fn crossed(&mut self, phase: PhaseId, nanos: u64) {
         self.distributions.record(Measure::Crossing, phase, nanos);
     }
 
     /// So many bytes that arrived in `phase` had been with the kernel for so long.
-    pub(super) fn read(&mut self, phase: usize, nanos: u64, bytes: u64) {
+    pub(super) fn read(&mut self, phase: PhaseId, nanos: u64, bytes: u64) {
         self.distributions.record(Measure::ReadDelay, phase, nanos);
         self.distributions.record(Measure::RecvQueue, phase, bytes);
     }
 
     /// A visitor that was to come in `phase` came so much later.
-    pub(super) fn came(&mut self, phase: usize, late: u64) {
+    pub(super) fn came(&mut self, phase: PhaseId, late: u64) {
         self.distributions.record(Measure::Late, phase, late);
     }
 
     /// `group` is the journey's among those that ask to be let in.
-    pub(super) fn visit_begins(&mut self, journey: usize, group: usize, phase: usize) {
+    pub(super) fn visit_begins(&mut self, journey: usize, group: usize, phase: PhaseId) {
         self.tally.visit_begins(journey, group, phase);
     }
 
-    pub(super) fn visit_ends(&mut self, journey: usize, group: usize, phase: usize, end: VisitEnd) {
+    pub(super) fn visit_ends(&mut self, journey: usize, group: usize, phase: PhaseId, end: VisitEnd) {
         self.tally.visit_ends(journey, group, phase, end);
     }
 
     /// A visitor was let in so long after it asked.
     pub(super) fn visitor_connected(&mut self, group: usize, nanos: u64) {
         self.tally.entering[group].inside += 1;
-        self.distributions.record(Measure::Connect, 0, nanos);
+        self.distributions.record(Measure::Connect, PhaseId::FIRST, nanos);
     }
 
     /// A step that began in `phase` was done.
-    pub(super) fn stepped(&mut self, step: usize, phase: usize, nanos: u64) {
+    pub(super) fn stepped(&mut self, step: usize, phase: PhaseId, nanos: u64) {
         self.tally.steps[step][phase].well += 1;
         self.distributions.record_of(Measure::Step, step, phase, nanos);
     }
 
     /// A step that began in `phase` failed.
-    pub(super) fn stumbled(&mut self, step: usize, phase: usize) {
+    pub(super) fn stumbled(&mut self, step: usize, phase: PhaseId) {
         self.tally.steps[step][phase].failed += 1;
     }
 
     /// A session that was opened in `phase` has moved to a WebSocket.
-    pub(super) fn upgraded(&mut self, phase: usize, nanos: u64) {
+    pub(super) fn upgraded(&mut self, phase: PhaseId, nanos: u64) {
         self.tally.transports.upgraded += 1;
         self.distributions.record(Measure::Upgrade, phase, nanos);
     }
@@ -164,7 +166,7 @@ impl Measurements {
         let counts = self.counts(plan, emission, emission.sender);
         counts.sent += 1;
         counts.sent_late += u64::from(late > LATE);
-        self.distributions.record(Measure::Late, usize::from(emission.phase), late.max(0) as u64);
+        self.distributions.record(Measure::Late, emission.phase, late.max(0) as u64);
     }
 
     /// A copy of a message came under a name that is not owed: nobody's fault.
@@ -174,7 +176,7 @@ impl Measurements {
 
     /// The receiver of a message at `place`, counted from 1, got it after so long.
     pub(super) fn placed(&mut self, plan: &Plan, emission: &Emission, place: u32, latency: u64) {
-        if plan.phases[usize::from(emission.phase)].measured {
+        if plan.phases[emission.phase].measured {
             self.places.record(usize::from(emission.traffic), place, latency);
         }
     }

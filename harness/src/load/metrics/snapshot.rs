@@ -10,6 +10,7 @@ use crate::load::fanout::Places;
 use crate::load::losses::Losses;
 use crate::load::outliers::Outliers;
 use crate::record::Due;
+use crate::vocab::id::{IdVec, PhaseId};
 
 /// What was measured since the last snapshot, and how things stand.
 pub(in crate::load) struct Snapshot {
@@ -37,7 +38,7 @@ pub(in crate::load) struct Snapshot {
 #[derive(Clone)]
 pub(in crate::load) struct SoFar {
     /// By traffic and phase.
-    pub(in crate::load) counts: Vec<Vec<PhaseCounts>>,
+    pub(in crate::load) counts: Vec<IdVec<PhaseId, PhaseCounts>>,
     pub(in crate::load) tally: UserCounters,
     /// By traffic: copies that were recognised.
     pub(in crate::load) copies: Vec<u64>,
@@ -46,7 +47,7 @@ pub(in crate::load) struct SoFar {
 /// What a worker has found when it ends.
 pub(in crate::load) struct Findings {
     /// By traffic and phase.
-    pub(in crate::load) counts: Vec<Vec<PhaseCounts>>,
+    pub(in crate::load) counts: Vec<IdVec<PhaseId, PhaseCounts>>,
     pub(in crate::load) tally: UserCounters,
     pub(in crate::load) witnesses: Witnesses,
     /// What the first delivery of each traffic looked like.

@@ -5,6 +5,7 @@ use crate::load::metrics::Key;
 use crate::record::histogram::{empty, record};
 use crate::record::{Counts, Growth, Memory, Recovery, TrafficResult, Users};
 use crate::scenario::{self, source::Source};
+use crate::vocab::id::Id;
 
 /// What comes of the rules of a load with these counts, and so many deliveries of a millisecond.
 fn decided(rules: &str, counts: Counts, deliveries: u64) -> Vec<(ThresholdVerdict, String)> {
@@ -22,7 +23,7 @@ fn decided_with(rules: &str, counts: Counts, deliveries: u64, late: u64) -> Vec<
     let mut histograms = Histograms::default();
     let mut times = empty();
     (0..deliveries).for_each(|_| record(&mut times, 1_000_000));
-    let key = |measure| Key { measure, of: 0, phase: 0, users: 0 };
+    let key = |measure| Key { measure, of: 0, phase: PhaseId::FIRST, users: 0 };
     histograms.add(key(Measure::Delivery), &times);
     let mut own = empty();
     record(&mut own, late);
@@ -87,7 +88,7 @@ fn of_everything(rules: &str, phase: &str) -> Vec<(ThresholdVerdict, String)> {
     let mut add = |measure, of, phase, millis: u64| {
         let mut times = empty();
         record(&mut times, millis * 1_000_000);
-        histograms.add(Key { measure, of, phase, users: 0 }, &times);
+        histograms.add(Key { measure, of, phase: PhaseId::new(phase), users: 0 }, &times);
     };
     add(Measure::Delivery, 0, 1, 90);
     add(Measure::Delivery, 1, 0, 80);
@@ -214,7 +215,7 @@ impl Decided {
     fn measured(mut self, (measure, of): (Measure, usize), (phase, users): (usize, usize), millis: u64) -> Self {
         let mut times = empty();
         record(&mut times, millis * 1_000_000);
-        self.histograms.add(Key { measure, of, phase, users }, &times);
+        self.histograms.add(Key { measure, of, phase: PhaseId::new(phase), users }, &times);
         self
     }
 
