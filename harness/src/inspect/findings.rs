@@ -1,6 +1,8 @@
 //! What an inspection has found.
 
-use serde::Serialize;
+use std::fmt;
+
+use serde::{Serialize, Serializer};
 
 use super::secrets::Secrets;
 
@@ -172,9 +174,51 @@ pub struct Return {
     /// Whether each payload came back as it was sent.
     pub unaltered: bool,
     /// What became of one that did not.
-    pub altered: Option<String>,
+    pub altered: Option<Altered>,
     /// From the sending: the quickest and the slowest.
     pub milliseconds: (f64, f64),
+}
+
+/// What became of a payload that did not come back as it was sent; in JSON, the words for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Altered {
+    /// It stands in a longer text, of so many bytes.
+    Within { bytes: usize },
+    /// The stamp is whole, and what was around it is not.
+    Around { sent: usize, came: usize },
+    /// Upper and lower case are not as they were.
+    Case,
+    /// It was cut within the stamp.
+    Cut { bytes: usize, needed: usize },
+}
+
+impl Altered {
+    /// Whether the stamp can still be read.
+    pub fn keeps_stamp(self) -> bool {
+        match self {
+            Self::Within { .. } | Self::Around { .. } => true,
+            Self::Case | Self::Cut { .. } => false,
+        }
+    }
+}
+
+impl fmt::Display for Altered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Within { bytes } => write!(f, "stands in a text of {bytes} bytes"),
+            Self::Around { sent, came } => {
+                write!(f, "the stamp is whole, but {sent} bytes were sent and {came} came back")
+            }
+            Self::Case => f.write_str("upper and lower case were changed"),
+            Self::Cut { bytes, needed } => write!(f, "cut to {bytes} bytes: the stamp needs {needed}"),
+        }
+    }
+}
+
+impl Serialize for Altered {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
 }
 
 /// An event without the stamp.

@@ -6,7 +6,7 @@ use sio_protocol::Value;
 
 use super::Settings;
 use super::enter::Written;
-use super::findings::{Findings, Identity, Return, Trace};
+use super::findings::{Altered, Findings, Identity, Return, Trace};
 use super::message::{MARKS, Plain, Stamped, numbers, texts};
 use super::secrets::{Secrets, header_variable};
 use crate::scenario::starter::word;
@@ -287,7 +287,7 @@ impl Writer<'_> {
         let rooms = if self.room.is_some() && back.to.outside.got == 0 { "\"${room}\"" } else { "" };
         let except = if back.to.sender.got == 0 { ", except = \"sender\"" } else { "" };
         if let Some(altered) = &back.altered {
-            let _ = writeln!(self.out, "# The payload was not as it had been sent: {}", one_line(altered));
+            let _ = writeln!(self.out, "# The payload was not as it had been sent: {}", one_line(&altered.to_string()));
         }
         let _ = writeln!(self.out, "delivers_to = {{ event = {event}, rooms = [{rooms}]{except} }}");
     }
@@ -364,7 +364,7 @@ impl Writer<'_> {
 /// no stamp came back as it was sent.
 fn recognised(trace: &Trace) -> Option<&Return> {
     let usable = |back: &&Return| {
-        let is_whole = back.altered.as_ref().is_none_or(|why| !why.contains("cut to") && !why.contains("case"));
+        let is_whole = back.altered.is_none_or(Altered::keeps_stamp);
         is_whole && back.namespace == trace.namespace && back.to.others.got + back.to.outside.got > 0
     };
     trace

@@ -6,7 +6,7 @@ use indexmap::IndexMap;
 use sio_protocol::Value;
 
 use super::events::Seen;
-use super::findings::{Audience, Identity, Meanwhile, Return, Share};
+use super::findings::{Altered, Audience, Identity, Meanwhile, Return, Share};
 use super::party::Role;
 use crate::vocab::stamp::{self, Stamp};
 
@@ -41,7 +41,7 @@ type Key = (String, String, usize, String, Identity);
 struct Row {
     /// Copies to each client, for each trial.
     copies: IndexMap<(usize, usize), u32>,
-    altered: Option<String>,
+    altered: Option<Altered>,
     times: Option<(Duration, Duration)>,
 }
 
@@ -75,7 +75,7 @@ pub(super) fn trace(trials: &[Trial], clients: &[Role]) -> (Vec<Return>, Vec<Mea
 }
 
 impl Row {
-    fn add(&mut self, number: usize, letter: &Letter, trial: &Trial, altered: Option<String>) {
+    fn add(&mut self, number: usize, letter: &Letter, trial: &Trial, altered: Option<Altered>) {
         *self.copies.entry((number, letter.client)).or_default() += 1;
         self.altered = self.altered.take().or(altered);
         let time = letter.at.saturating_duration_since(trial.sent);
@@ -117,7 +117,7 @@ struct Hit {
     argument: usize,
     place: String,
     identity: Identity,
-    altered: Option<String>,
+    altered: Option<Altered>,
 }
 
 /// Every place in the arguments that has the trial's stamp.
@@ -178,7 +178,7 @@ fn is_token(text: &str, stamp: Stamp) -> bool {
 enum Match {
     Absent,
     Whole,
-    Altered(String),
+    Altered(Altered),
 }
 
 fn compare(text: &str, trial: &Trial) -> Match {
@@ -186,20 +186,19 @@ fn compare(text: &str, trial: &Trial) -> Match {
         return Match::Whole;
     }
     if text.contains(&trial.payload) {
-        return Match::Altered(format!("stands in a text of {} bytes", text.len()));
+        return Match::Altered(Altered::Within { bytes: text.len() });
     }
     if Stamp::find(text.as_bytes()).is_some_and(|found| found.stamp == trial.stamp) {
-        let sent = trial.payload.len();
-        return Match::Altered(format!("the stamp is whole, but {sent} bytes were sent and {} came back", text.len()));
+        return Match::Altered(Altered::Around { sent: trial.payload.len(), came: text.len() });
     }
     // Applications trim, shorten and change the case of what people write.
     let stamp = trial.payload[..stamp::LENGTH].to_lowercase();
     let lower = text.to_lowercase();
     if lower.contains(&stamp) {
-        return Match::Altered("upper and lower case were changed".to_owned());
+        return Match::Altered(Altered::Case);
     }
     if lower.len() >= 8 && stamp.starts_with(&lower) {
-        return Match::Altered(format!("cut to {} bytes: the stamp needs {}", text.len(), stamp.len()));
+        return Match::Altered(Altered::Cut { bytes: text.len(), needed: stamp.len() });
     }
     Match::Absent
 }
@@ -251,11 +250,11 @@ mod tests {
     #[test]
     fn what_has_become_of_a_payload_is_said() {
         let (upper, cut) = (trial(&[]).payload.to_uppercase(), trial(&[]).payload[..12].to_owned());
-        let said = |json: &str| trace(&[trial(&[(1, "m", json)])], &ROLES).0.first().and_then(|it| it.altered.clone());
+        let said = |json: &str| trace(&[trial(&[(1, "m", json)])], &ROLES).0.first().and_then(|it| it.altered);
         assert_eq!(said(r#"["PAYLOAD"]"#), None);
-        assert!(said(r#"["<b>PAYLOAD</b>"]"#).unwrap().contains("stands in"));
-        assert!(said(&format!("[\"{upper}\"]")).unwrap().contains("case"));
-        assert!(said(&format!("[\"{cut}\"]")).unwrap().contains("cut to 12 bytes"));
+        assert_eq!(said(r#"["<b>PAYLOAD</b>"]"#), Some(Altered::Within { bytes: trial(&[]).payload.len() + 7 }));
+        assert_eq!(said(&format!("[\"{upper}\"]")), Some(Altered::Case));
+        assert_eq!(said(&format!("[\"{cut}\"]")), Some(Altered::Cut { bytes: 12, needed: stamp::LENGTH }));
         assert!(trace(&[trial(&[(1, "m", r#"["~"]"#)])], &ROLES).0.is_empty());
     }
 }
