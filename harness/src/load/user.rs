@@ -21,7 +21,7 @@ pub(super) async fn live(local: Rc<Local>, number: u32) {
     let user = &local.plan.users[number as usize];
     let namespaces = &local.plan.populations[user.population].namespaces;
     local.asks(number);
-    let life = Life {
+    let mut life = Life {
         dice: UserRng::new(local.plan.seed, user.population, number),
         places: namespaces.iter().enumerate().map(|(number, name)| NamespaceMembership::new(name, number)).collect(),
         credentials: Arc::default(),
@@ -62,7 +62,7 @@ struct Life<'a> {
 }
 
 impl Life<'_> {
-    async fn live(mut self) {
+    async fn live(&mut self) {
         while let Some(pause) = self.session().await {
             if !Box::pin(self.pause(pause)).await {
                 break;
@@ -101,7 +101,7 @@ impl Life<'_> {
                 let end = talk.run(stay).await;
                 self.mailbox.alive.set(false);
                 self.local.left();
-                let (end, at) = Box::pin(talk.leave(end)).await;
+                let (end, at) = Box::pin((*talk).leave(end)).await;
                 self.note_outage(&end, at);
                 self.lost_at = Some(at);
                 end
@@ -240,4 +240,18 @@ impl Life<'_> {
 
 fn between((from, to): (Duration, Duration), share: f64) -> Duration {
     from + to.saturating_sub(from).mul_f64(share)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_user_that_waits_holds_little() {
+        fn future<F>(_: fn(Rc<Local>, u32) -> F) -> usize {
+            size_of::<F>()
+        }
+        let bytes = future(live);
+        assert!(bytes <= 1_024, "{bytes} bytes, beside {} of a session", size_of::<UserSession<'_>>());
+    }
 }

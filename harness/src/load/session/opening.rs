@@ -102,7 +102,7 @@ impl<'a> Opening<'a> {
 }
 
 impl<'a> UserSession<'a> {
-    /// Connects and joins. `lost_at` says when the session before this one broke, if it can be recovered.
+    /// Connects and joins. The session is boxed, since whoever hands it on would have room for it twice. `lost_at` says when the session before this one broke, if it can be recovered.
     pub(in crate::load) async fn open(
         local: &'a Local,
         mailbox: &'a UserHandle,
@@ -110,7 +110,7 @@ impl<'a> UserSession<'a> {
         credentials: &'a Credentials,
         places: &'a mut [NamespaceMembership],
         lost_at: Option<Nanos>,
-    ) -> Result<Self, NotIn> {
+    ) -> Result<Box<Self>, NotIn> {
         let shared = &local.shared;
         let opening = Opening::new(local, number, credentials, lost_at);
         let began = clock::now();
@@ -120,7 +120,7 @@ impl<'a> UserSession<'a> {
         loop {
             if let Ok(outcome) = timeout(look, &mut trying).await {
                 let is_in = async { outcome?.settled_in(&opening).await };
-                return is_in.await.map_err(|error| NotIn {
+                return is_in.await.map(Box::new).map_err(|error| NotIn {
                     why: error.to_string(),
                     unreachable: matches!(error, Error::Connect(_)) && !opening.borrow().handshaken,
                 });

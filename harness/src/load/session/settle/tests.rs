@@ -136,7 +136,7 @@ async fn open<'a>(
     mailbox: &'a crate::load::handle::UserHandle,
     credentials: &'a Credentials,
     places: &'a mut [NamespaceMembership],
-) -> UserSession<'a> {
+) -> Box<UserSession<'a>> {
     let session = UserSession::open(&scene.local, mailbox, 0, credentials, places, None).await;
     session.unwrap_or_else(|_| panic!("the server lets it in"))
 }
