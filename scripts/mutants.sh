@@ -82,8 +82,9 @@ if [ -s "$folder/left" ]; then
     while IFS= read -r line; do
         again+=(--re "^$(printf '%s' "$line" | sed 's/[][\.*^$(){}?+|/]/\\&/g')\$")
     done < "$folder/left"
-    only=(); [ "$part" = judging ] && only=(-- --lib load:: vocab::)
-    PROPTEST_CASES=64 PROPTEST_DISABLE_FAILURE_PERSISTENCE=1 SIO_HISTORIES=4000 nice -n 10 cargo mutants --no-shuffle -j 1 --colors never --timeout 1200 \
+    only=(); [ "$part" = judging ] && only=(-- --lib -- load:: vocab::)
+    PROPTEST_CASES=64 PROPTEST_DISABLE_FAILURE_PERSISTENCE=1 SIO_HISTORIES=4000 \
+        nice -n 10 cargo mutants --no-shuffle -j 1 --colors never --timeout 1200 \
         "${select[@]}" "${again[@]}" -o "$folder/left.run" "${only[@]}" || true
     for list in caught missed timeout unviable; do
         cat "$folder/left.run/mutants.out/$list.txt" >> "$folder/$list" 2> /dev/null || true
