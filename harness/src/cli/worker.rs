@@ -22,6 +22,7 @@ use crate::remote::files::{self, Undelivered};
 use crate::remote::line::{self, Line};
 use crate::remote::linger::{self, Offered};
 use crate::remote::permit::Permit;
+use crate::remote::slot::{MOST_PARTS, Slot};
 use crate::remote::wire::{Cut, Id, Kind, State};
 use crate::report::Format;
 use crate::scenario::{LoadError, Loaded};
@@ -37,9 +38,16 @@ pub(super) struct WorkerArgs {
     #[arg(long, value_name = "ID", value_parser = Id::parse)]
     run: Option<Id>,
 
-    /// Take this part, counted from 1, instead of any
-    #[arg(long, value_name = "K", value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    /// Take this part, counted from 1, instead of any (default: what a launcher has put into the environment, counted from 0, as
+    /// `JOB_COMPLETION_INDEX`, `NOMAD_ALLOC_INDEX`, `SLURM_PROCID` or `OMPI_COMM_WORLD_RANK`)
+    #[arg(long, value_name = "K", value_parser = clap::value_parser!(u32).range(1..=i64::from(MOST_PARTS)))]
     slot: Option<u32>,
+
+    /// Started by a scheduler, in any order and for once: a NATS server that is not there yet is waited for, as runs are (--wait), and
+    /// a worker whose part the coordinator has ends with exit code 0, since the verdict is the coordinator's and schedulers take
+    /// anything else for a failure
+    #[arg(long)]
+    scheduled: bool,
 
     #[command(flatten)]
     permit: Permit,
@@ -89,12 +97,15 @@ async fn work(args: &WorkerArgs) -> Result<Exit, Failed> {
     }
     let not_valid = |error: std::io::Error| (Exit::NotValid, error.to_string().into());
     let mut interrupt = Interrupt::listen().map_err(not_valid)?;
+    let slot = Slot::find(args.slot, |name| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned()));
+    let slot = slot.map_err(nothing)?;
     let handle = line::thread().map_err(not_valid)?;
     let seated = async {
-        let bus = line::connect(&handle, &args.via).await?;
+        let patience = if args.scheduled { args.wait } else { Duration::ZERO };
+        let bus = line::connect(&handle, &args.via, patience).await?;
         let run = line::find(&bus, args.run.as_ref(), args.wait).await?;
-        let line = Line::join(bus, run, args.slot).await?;
-        Ok::<_, String>(line)
+        let joined = Line::join(bus, run, slot.as_ref().map(|slot| slot.number)).await;
+        joined.map_err(|why| why + &slot.as_ref().map_or_else(String::new, Slot::hint))
     };
     let line = tokio::select! {
         line = seated => line.map_err(nothing)?,
@@ -149,8 +160,8 @@ impl Part<'_> {
         // What was stopped from elsewhere was given up there.
         let is_stopped = self.stops.borrow().is_some();
         let patience = if is_stopped { Duration::ZERO } else { self.args.linger };
-        self.deliver(&Layout { folder, scenario: name }, cut, patience, interrupt).await;
-        Ok(exit)
+        let has_delivered = self.deliver(&Layout { folder, scenario: name }, cut, patience, interrupt).await;
+        Ok(if has_delivered && self.args.scheduled { Exit::Passed } else { exit })
     }
 
     /// Reads what is to be run and looks whether that may be; whether it is refused, and why, if not.
@@ -184,15 +195,18 @@ impl Part<'_> {
         Ok(job)
     }
 
-    /// Brings the part to the coordinator, or to whoever asks for it later; here it stays in any case.
-    async fn deliver(&self, layout: &Layout, cut: Option<Cut>, patience: Duration, interrupt: &mut Interrupt) {
+    /// Brings the part to the coordinator, or to whoever asks for it later, and says whether anybody has it; here it stays in any case.
+    async fn deliver(&self, layout: &Layout, cut: Option<Cut>, patience: Duration, interrupt: &mut Interrupt) -> bool {
         let folder = &layout.folder;
         let paths: Vec<(Kind, PathBuf)> =
             Kind::ALL.iter().map(|kind| (*kind, folder.join(layout.name(*kind)))).collect();
         let files: Vec<(Kind, &Path)> = paths.iter().map(|(kind, path)| (*kind, path.as_path())).collect();
         let line = self.line;
         let undelivered = match files::deliver(&line.bus, &line.run, &line.worker, &files).await {
-            Ok(()) => return aside("the coordinator has the part, and judges the run"),
+            Ok(()) => {
+                aside("the coordinator has the part, and judges the run");
+                return true;
+            }
             Err(undelivered) => undelivered,
         };
         aside(&format!(
@@ -202,18 +216,33 @@ impl Part<'_> {
             line.of
         ));
         if matches!(undelivered, Undelivered::Refused(_)) || patience.is_zero() {
-            return;
+            return false;
         }
+        self.offer(cut, &files, patience, interrupt).await
+    }
+
+    /// Offers the part to whoever asks for it later, and says whether anybody has.
+    async fn offer(
+        &self,
+        cut: Option<Cut>,
+        files: &[(Kind, &Path)],
+        patience: Duration,
+        interrupt: &mut Interrupt,
+    ) -> bool {
+        let line = self.line;
         aside(&format!(
             "the part is offered for {patience:?}: `sio-bench report --run {} --via {}` puts the run together; Ctrl-C ends that",
             line.run, line.bus.address
         ));
-        aside(&match linger::offer(line, cut, &files, patience, interrupt).await {
+        let offered = linger::offer(line, cut, files, patience, interrupt).await;
+        let is_taken = matches!(offered, Offered::Taken);
+        aside(&match offered {
             Offered::Taken => "the part was taken by whoever puts the run together".to_owned(),
             Offered::Refused(why) => format!("the part was not taken: {why}"),
             Offered::Unwanted => format!("nobody has asked for the part within {patience:?}"),
             Offered::Interrupted => "the part is not offered any more".to_owned(),
         });
+        is_taken
     }
 }
 

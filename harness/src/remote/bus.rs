@@ -12,6 +12,7 @@ use clap::Args;
 use percent_encoding::percent_decode_str;
 
 use super::wire::{self, About, Answer, Ask, Id};
+use crate::aside::aside;
 use crate::client::{client_config, without_password};
 use crate::clock;
 use crate::vocab::Trust;
@@ -22,6 +23,8 @@ const CONNECT: Duration = Duration::from_secs(10);
 const AGAIN: Duration = Duration::from_millis(250);
 /// How long an answer may take until the question is put again.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// How long a server that is not there yet is left alone.
+const REST: Duration = Duration::from_secs(1);
 /// What waits for the server while it stands still; no more is kept.
 const WAITING: usize = 1_024;
 
@@ -77,6 +80,11 @@ pub enum Silence {
 }
 
 impl Via {
+    /// A server that nobody has typed.
+    pub fn to(url: &str) -> Self {
+        Self { url: Some(url.to_owned()), ..Self::default() }
+    }
+
     /// Whether there is to be a server.
     pub fn is_given(&self) -> bool {
         self.url.is_some()
@@ -84,21 +92,41 @@ impl Via {
 
     /// Connects; the error says what cannot be, and what to do.
     pub async fn connect(&self) -> Result<Bus, String> {
+        self.attempt().await.map_err(|refusal| refusal.why)
+    }
+
+    /// The same as soon as the server is there: where it is started together with whoever needs it, it may come last.
+    pub async fn connect_within(&self, patience: Duration) -> Result<Bus, String> {
+        let until = clock::now() + patience;
+        let mut is_said = false;
+        loop {
+            match self.attempt().await {
+                Ok(bus) => return Ok(bus),
+                Err(refusal) if !refusal.may_pass || clock::now() >= until => return Err(refusal.why),
+                Err(refusal) => {
+                    if !is_said {
+                        aside(&format!("{}; it is waited for", refusal.why.lines().next().unwrap_or_default()));
+                        is_said = true;
+                    }
+                    tokio::time::sleep(REST).await;
+                }
+            }
+        }
+    }
+
+    async fn attempt(&self) -> Result<Bus, Refusal> {
         let url = self.url.as_deref().unwrap_or_default();
         crate::secrets::learn_urls(url);
         let shown = shown(url);
-        let server: ServerAddr =
-            url.parse().map_err(|error| format!("--via {shown} is no address: {error}; {WANTED}"))?;
-        if !matches!(server.scheme(), "nats" | "tls") {
-            return Err(format!("--via {shown}: `{}` is no scheme of NATS; {WANTED}", server.scheme()));
-        }
+        let server = parse(url, &shown)?;
         let connecting = self.options(&server)?.connect(bare(&server)?);
         let connected = tokio::time::timeout(CONNECT, connecting).await;
         let client = match connected {
             Ok(Ok(client)) => client,
             Ok(Err(error)) => return Err(unreachable(&shown, &error)),
             Err(_) => {
-                return Err(format!("the NATS server at {shown} has not answered for {CONNECT:?}\n  {}", hint(&shown)));
+                let why = format!("the NATS server at {shown} has not answered for {CONNECT:?}\n  {}", hint(&shown));
+                return Err(Refusal { why, may_pass: true });
             }
         };
         Ok(Bus { client, address: shown })
@@ -166,6 +194,23 @@ impl Via {
 
 const WANTED: &str = "expected nats://HOST:4222 or tls://HOST:4222";
 
+fn parse(url: &str, shown: &str) -> Result<ServerAddr, String> {
+    let server: ServerAddr = url.parse().map_err(|error| format!("--via {shown} is no address: {error}; {WANTED}"))?;
+    if !matches!(server.scheme(), "nats" | "tls") {
+        return Err(format!("--via {shown}: `{}` is no scheme of NATS; {WANTED}", server.scheme()));
+    }
+    Ok(server)
+}
+
+/// The address of a server as everybody may read it; none if it has a password or a token in it.
+pub fn open_address(url: &str) -> Result<Option<String>, String> {
+    let server = parse(url, &shown(url))?;
+    if server.username().is_some_and(|name| !name.is_empty()) || server.password().is_some() {
+        return Ok(None);
+    }
+    Ok(Some(String::from(bare(&server)?.into_inner())))
+}
+
 /// An address without what says who this is.
 fn bare(server: &ServerAddr) -> Result<ServerAddr, String> {
     let host = server.host();
@@ -192,7 +237,21 @@ fn hint(shown: &str) -> String {
     )
 }
 
-fn unreachable(shown: &str, error: &async_nats::ConnectError) -> String {
+/// Why there is no connection.
+struct Refusal {
+    why: String,
+    /// Whether it may be otherwise when it is tried again.
+    may_pass: bool,
+}
+
+/// What is wrong stays wrong.
+impl From<String> for Refusal {
+    fn from(why: String) -> Self {
+        Self { why, may_pass: false }
+    }
+}
+
+fn unreachable(shown: &str, error: &async_nats::ConnectError) -> Refusal {
     let mut said = error.to_string();
     let mut source = std::error::Error::source(error);
     while let Some(inner) = source {
@@ -202,16 +261,18 @@ fn unreachable(shown: &str, error: &async_nats::ConnectError) -> String {
         }
         source = inner.source();
     }
-    let what_to_do = match error.kind() {
-        ConnectErrorKind::Authentication | ConnectErrorKind::AuthorizationViolation => {
-            "it wants to know who this is: nats://USER:PASSWORD@HOST, nats://TOKEN@HOST, or --via-creds FILE".to_owned()
-        }
+    let (what_to_do, may_pass) = match error.kind() {
+        ConnectErrorKind::Authentication | ConnectErrorKind::AuthorizationViolation => (
+            "it wants to know who this is: nats://USER:PASSWORD@HOST, nats://TOKEN@HOST, or --via-creds FILE"
+                .to_owned(),
+            false,
+        ),
         _ if said.contains("certificate") || error.kind() == ConnectErrorKind::Tls => {
-            "--via-ca FILE names the certificates that are trusted; tls:// asks for TLS".to_owned()
+            ("--via-ca FILE names the certificates that are trusted; tls:// asks for TLS".to_owned(), false)
         }
-        _ => hint(shown),
+        kind => (hint(shown), kind != ConnectErrorKind::ServerParse),
     };
-    format!("cannot reach a NATS server at {shown}: {said}\n  {what_to_do}")
+    Refusal { why: format!("cannot reach a NATS server at {shown}: {said}\n  {what_to_do}"), may_pass }
 }
 
 impl Bus {

@@ -68,10 +68,10 @@ struct Compared {
     agreed: i64,
 }
 
-/// Connects, with everything that goes on behind a connection on the line's thread.
-pub async fn connect(handle: &Handle, via: &Via) -> Result<Bus, String> {
+/// Connects, with everything that goes on behind a connection on the line's thread; a server that is not there is waited for, if at all.
+pub async fn connect(handle: &Handle, via: &Via, patience: Duration) -> Result<Bus, String> {
     let via = via.clone();
-    handle.spawn(async move { via.connect().await }).await.map_err(|error| error.to_string())?
+    handle.spawn(async move { via.connect_within(patience).await }).await.map_err(|error| error.to_string())?
 }
 
 /// Waits for a run that wants workers, and takes the newest one; that of a name, if one is given.

@@ -15,4 +15,5 @@ pub mod files;
 pub mod line;
 pub mod linger;
 pub mod permit;
+pub mod slot;
 pub mod wire;

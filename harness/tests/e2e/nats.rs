@@ -14,14 +14,14 @@ use crate::common::{Place, Running, code, entries, has, is_sound, scenario, stde
 use crate::live::{free_address, get};
 
 /// A NATS server on a free port, for as long as this lives.
-struct Broker {
+pub struct Broker {
     child: Child,
     address: String,
 }
 
 impl Broker {
     /// None, and why on standard error, where there is no such program.
-    fn start(args: &[&str]) -> Option<Self> {
+    pub fn start(args: &[&str]) -> Option<Self> {
         if !has("nats-server") {
             return None;
         }
@@ -37,7 +37,7 @@ impl Broker {
         Some(Self { child, address: address.unwrap() })
     }
 
-    fn url(&self) -> String {
+    pub fn url(&self) -> String {
         format!("nats://{}", self.address)
     }
 
@@ -338,6 +338,47 @@ fn an_operator_says_what_is_run() {
     leader.signal(Signal::SIGINT);
     assert_eq!(leader.finish().0, Some(130));
     assert!(!place.out().exists(), "nothing was run, so nothing is recorded");
+}
+
+/// Who is started by a scheduler may be there ahead of the server, takes the part of its number, and has done its work once that is brought.
+#[test]
+fn a_worker_of_a_scheduler_does_its_share() {
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let via = format!("nats://127.0.0.1:{port}");
+    let place = Place::new();
+    let server = place.serve(&[]);
+    let part = |index: usize| {
+        let mut command = place.command(&["worker", "-q", "--scheduled", "--via", &via, "--out", &format!("w{index}")]);
+        command.env("JOB_COMPLETION_INDEX", index.to_string()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.spawn().unwrap()
+    };
+    let mut parts: Vec<_> = (0..2).map(part).collect();
+    let mut waits = BufReader::new(parts[0].stderr.take().unwrap()).lines().map_while(Result::ok);
+    assert!(waits.any(|line| line.contains("it is waited for")));
+    // The last `-p` counts.
+    let Some(_broker) = Broker::start(&["-p", &port.to_string()]) else { return };
+    let leader = lead(&place, &server.url(), &via, 2, &["--set", "steady=1s", "-q"]);
+    let (ended, said) = leader.finish();
+    assert!(is_sound(ended, &said), "{ended:?} {said}");
+    for (index, part) in parts.into_iter().enumerate() {
+        assert_eq!(end(part).0, Some(0));
+        let share = &load(&place, &format!("w{index}"))["part"];
+        assert_eq!(share["number"], index + 1, "{share}");
+    }
+}
+
+#[test]
+fn a_number_that_is_none_is_refused() {
+    let place = Place::new();
+    for value in ["x", "-1", "1000"] {
+        let mut command = place.command(&["worker", "--via", "nats://127.0.0.1:1"]);
+        let output = command.env("SLURM_PROCID", value).output().unwrap();
+        let said = stderr(&output);
+        assert!(
+            code(&output) == 2 && said.contains(&format!("SLURM_PROCID of the environment is `{value}`")),
+            "{said}"
+        );
+    }
 }
 
 #[test]
