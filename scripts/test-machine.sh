@@ -12,6 +12,7 @@ need haproxy haproxy
 need nginx nginx
 need redis-server redis-server
 need nats-server nats-server
+need shellcheck shellcheck
 # Debian has its programs in a folder of their own, and starts a server with the package that nobody here needs.
 compgen -G "/usr/lib/postgresql/*/bin/postgres" >/dev/null || need postgres postgresql
 need pkg-config pkg-config

@@ -16,6 +16,7 @@ pub mod cli;
 pub mod client;
 pub mod clock;
 pub mod conform;
+pub mod deploy;
 pub mod difference;
 pub mod exit;
 pub mod explore;

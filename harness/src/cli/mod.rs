@@ -8,6 +8,7 @@ mod collect;
 mod compare;
 mod conform;
 mod delay_server;
+mod deploy;
 mod doctor;
 mod explore;
 mod getting_in;
@@ -82,6 +83,8 @@ enum Command {
     Run(RunArgs),
     /// Take a part of a run that is coordinated elsewhere (`run --workers N --via URL`), and run it here
     Worker(Box<worker::WorkerArgs>),
+    /// Print what starts the workers of a run: a manifest for Kubernetes, Nomad or Compose, a script for Slurm or ssh
+    Deploy(Box<deploy::DeployArgs>),
     /// Find the largest load that meets the thresholds of a scenario
     Capacity(Box<capacity::CapacityArgs>),
     /// Show what scenarios come to: people, messages, deliveries, what is needed; nothing is sent
@@ -343,6 +346,7 @@ fn dispatch(command: Command) -> Exit {
     match command {
         Command::Run(args) => run::run(&args),
         Command::Worker(args) => worker::worker(&args),
+        Command::Deploy(args) => deploy::deploy(&args),
         Command::Capacity(args) => capacity::capacity(&args),
         Command::Plan(args) => plan::plan(&args),
         Command::Init(args) => init::init(*args),

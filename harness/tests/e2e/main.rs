@@ -12,6 +12,7 @@ mod clusters;
 mod common;
 mod conformance;
 mod credentials;
+mod deploying;
 mod early;
 mod endings;
 mod ends;
