@@ -17,7 +17,7 @@ use super::plan::Plan;
 use super::run::write_distributions;
 use super::slo;
 use super::together;
-use crate::record::histogram::{Interval, write_hlog};
+use crate::record::histogram::{Interval, Packed, write_hlog};
 use crate::record::{
     self, CaseResult, Cost, Cpu, EndedBy, Entry, Growth, Header, LoadResult, Memory, Part, Progress, Recorder,
     ScenarioStart, StepPhase, StepResult, SuiteInfo, TrafficResult, header, loads, seconds,
@@ -204,7 +204,7 @@ fn put(pieces: &[Piece], recorder: &mut Recorder, command: Vec<String>, whole: W
     rules.into_iter().try_for_each(|rule| add(Entry::Threshold(rule)))?;
     write_distributions(recorder.folder(), &sums.plan, &sums.histograms).map_err(unwritten)?;
     let log = recorder.folder().join(format!("{}.hlog", loaded.scenario.name));
-    write_hlog(&log, SystemTime::UNIX_EPOCH, sums.intervals.into_iter()).map_err(unwritten)
+    write_hlog(&log, SystemTime::UNIX_EPOCH, sums.intervals.into_iter().map(Packed::open)).map_err(unwritten)
 }
 
 /// The scenario as it was run, from what the record keeps of it.
@@ -220,7 +220,7 @@ pub(super) struct Sums {
     pub(super) plan: Arc<Plan>,
     pub(super) histograms: Histograms,
     places: Places,
-    pub(super) intervals: Vec<Interval>,
+    pub(super) intervals: Vec<Packed>,
 }
 
 impl Sums {
@@ -233,6 +233,7 @@ impl Sums {
         let mut sums = Self { plan, histograms: Histograms::default(), places, intervals: Vec::new() };
         for piece in pieces {
             let log = piece.folder.join(format!("{}.hlog", loaded.scenario.name));
+            let mut kept = Ok(());
             record::intervals::visit(
                 &log,
                 |_| true,
@@ -249,9 +250,13 @@ impl Sums {
                         sums.places.add_to(*traffic, *power, &histogram);
                     }
                     let (start, length) = (Duration::from_secs_f64(interval.start), Duration::from_secs(1));
-                    sums.intervals.push(Interval { tag, start, length, histogram });
+                    match Packed::new(Interval { tag, start, length, histogram }) {
+                        Ok(packed) => sums.intervals.push(packed),
+                        Err(error) => kept = Err(format!("{}: {error}", log.display())),
+                    }
                 },
             )?;
+            kept?;
         }
         sums.intervals.sort_by_key(|interval| interval.start);
         Ok(sums)

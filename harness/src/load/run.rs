@@ -333,7 +333,7 @@ fn start_hlog(
     let (sender, receiver) = thread_mpsc::channel::<Interval>();
     let thread = std::thread::Builder::new()
         .name("hlog".to_owned())
-        .spawn(move || write_hlog(&path, started, receiver.into_iter()))?;
+        .spawn(move || write_hlog(&path, started, receiver.into_iter().map(Ok)))?;
     Ok((sender, thread))
 }
 

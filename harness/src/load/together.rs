@@ -17,7 +17,7 @@ use super::result::summarize;
 use super::signs;
 use super::worker::WorkerResult;
 use crate::client::WireBytes;
-use crate::record::histogram::Interval;
+use crate::record::histogram::{Interval, Packed};
 use crate::record::intervals::tag;
 use crate::record::{LedClock, LoadPart, LoadResult, LoadViolation, Together};
 use crate::scenario::Loaded;
@@ -180,7 +180,7 @@ pub(super) fn judge(parts: &Parts, loaded: &Loaded, sums: &mut Sums, pieces: &[P
     for (key, histogram) in snapshot.histograms.iter().filter(|(key, _)| is_retold(key.measure)) {
         sums.histograms.add(key.clone(), histogram);
     }
-    retell(sums, &snapshot.histograms);
+    retell(sums, &snapshot.histograms).map_err(|error| format!("the log cannot be written: {error}"))?;
     let mut found = told.measurements.into_findings();
     for (index, traffic) in pieces.iter().flat_map(|piece| piece.load().traffic.into_iter().enumerate()) {
         for (name, copies) in traffic.others {
@@ -224,7 +224,7 @@ const NO_CASE: &str = "parts are put together without the target; a run of one p
 
 /// In the log, what the parts could not know of the whole is replaced by what is known now; of the whole run, since who got a message
 /// last is known when all is over.
-fn retell(sums: &mut Sums, histograms: &[(Key, hdrhistogram::Histogram<u64>)]) {
+fn retell(sums: &mut Sums, histograms: &[(Key, hdrhistogram::Histogram<u64>)]) -> std::io::Result<()> {
     let late = [Measure::Service, Measure::First, Measure::Complete];
     let names: Vec<String> = sums
         .plan
@@ -232,13 +232,15 @@ fn retell(sums: &mut Sums, histograms: &[(Key, hdrhistogram::Histogram<u64>)]) {
         .iter()
         .flat_map(|traffic| late.iter().map(move |measure| tag(&measure.full_name(&traffic.name), None)))
         .collect();
-    let is_late = |interval: &Interval| names.iter().any(|name| interval.tag.split('@').next() == Some(name));
+    let is_late = |interval: &Packed| names.iter().any(|name| interval.tag.split('@').next() == Some(name));
     sums.intervals.retain(|interval| !is_late(interval));
     let length = Duration::from_nanos(sums.plan.length());
     for (key, histogram) in histograms.iter().filter(|(key, _)| late.contains(&key.measure)) {
         let tag = sums.plan.tag_of(key);
-        sums.intervals.push(Interval { tag, start: Duration::ZERO, length, histogram: histogram.clone() });
+        let interval = Interval { tag, start: Duration::ZERO, length, histogram: histogram.clone() };
+        sums.intervals.push(Packed::new(interval)?);
     }
+    Ok(())
 }
 
 #[cfg(test)]

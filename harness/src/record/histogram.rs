@@ -5,8 +5,8 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use hdrhistogram::Histogram;
-use hdrhistogram::serialization::V2DeflateSerializer;
 use hdrhistogram::serialization::interval_log::{IntervalLogWriterBuilder, Tag};
+use hdrhistogram::serialization::{Deserializer, Serializer as _, V2DeflateSerializer, V2Serializer};
 
 use super::progress::Summary;
 use crate::output;
@@ -68,9 +68,39 @@ pub struct Interval {
     pub histogram: Histogram<u64>,
 }
 
+/// An [`Interval`] of which there are many: it has some hundred bytes, where an open one has a quarter of a megabyte.
+pub struct Packed {
+    pub tag: String,
+    pub start: Duration,
+    length: Duration,
+    bytes: Vec<u8>,
+}
+
+impl Packed {
+    /// Packs one; what comes out again is the same.
+    pub fn new(interval: Interval) -> io::Result<Self> {
+        let mut bytes = Vec::new();
+        let packed = V2Serializer::new().serialize(&interval.histogram, &mut bytes);
+        packed.map_err(|error| io::Error::other(format!("{error:?}")))?;
+        bytes.shrink_to_fit();
+        Ok(Self { tag: interval.tag, start: interval.start, length: interval.length, bytes })
+    }
+
+    /// The other way round.
+    pub fn open(self) -> io::Result<Interval> {
+        let histogram = Deserializer::new().deserialize(&mut self.bytes.as_slice());
+        let histogram = histogram.map_err(|error| io::Error::other(format!("{error:?}")))?;
+        Ok(Interval { tag: self.tag, start: self.start, length: self.length, histogram })
+    }
+}
+
 /// Writes a `.hlog`. Times stand relative to `started`; both `StartTime` and `BaseTime` are given,
 /// because readers guess when only one of them is there.
-pub fn write_hlog(path: &Path, started: SystemTime, intervals: impl Iterator<Item = Interval>) -> io::Result<()> {
+pub fn write_hlog(
+    path: &Path,
+    started: SystemTime,
+    intervals: impl Iterator<Item = io::Result<Interval>>,
+) -> io::Result<()> {
     let mut file = BufWriter::new(output::create(path)?);
     let mut serializer = V2DeflateSerializer::new();
     let mut builder = IntervalLogWriterBuilder::new();
@@ -81,6 +111,7 @@ pub fn write_hlog(path: &Path, started: SystemTime, intervals: impl Iterator<Ite
         .with_max_value_divisor(MILLI);
     let mut log = builder.begin_log_with(&mut file, &mut serializer)?;
     for interval in intervals {
+        let interval = interval?;
         let tag = Tag::new(&interval.tag);
         log.write_histogram(&interval.histogram, interval.start, interval.length, tag)
             .map_err(|error| io::Error::other(format!("{error:?}")))?;
@@ -138,5 +169,23 @@ mod tests {
         }
         a.add(&b).unwrap();
         assert_eq!(a, both);
+    }
+
+    /// There is one of these for each measure, second and part of a run.
+    #[test]
+    fn what_is_packed_is_small_and_comes_out_again() {
+        let mut histogram = empty();
+        for value in [1, 999, 1_234_567, HIGHEST] {
+            record(&mut histogram, value);
+        }
+        let (start, length) = (Duration::from_secs(7), Duration::from_secs(1));
+        let interval = Interval { tag: "connect".to_owned(), start, length, histogram: histogram.clone() };
+        let packed = Packed::new(interval).unwrap();
+        assert!(packed.bytes.capacity() < 1_000, "{}", packed.bytes.capacity());
+        let open = packed.open().unwrap();
+        assert_eq!((open.tag.as_str(), open.start, open.length), ("connect", start, length));
+        assert_eq!(open.histogram, histogram);
+        assert_eq!((open.histogram.low(), open.histogram.high()), (histogram.low(), histogram.high()));
+        assert_eq!(open.histogram.sigfig(), histogram.sigfig());
     }
 }

@@ -145,7 +145,7 @@ mod tests {
             interval("connect", None, 1, 6_000),
             interval("emit a, b", Some("steady"), 2, 7_000),
         ];
-        histogram::write_hlog(&file, SystemTime::UNIX_EPOCH, written.into_iter()).unwrap();
+        histogram::write_hlog(&file, SystemTime::UNIX_EPOCH, written.into_iter().map(Ok)).unwrap();
         let mut found = Vec::new();
         visit(
             &file,
