@@ -184,7 +184,7 @@ fn under_way(loaded: &Loaded) -> usize {
 }
 
 /// Bytes of payload in all that was sent and delivered.
-fn payload(loaded: &Loaded, result: &LoadResult) -> u64 {
+pub(super) fn payload(loaded: &Loaded, result: &LoadResult) -> u64 {
     let traffic = loaded.scenario.traffic.values().zip(&result.traffic);
     let bytes = traffic.map(|(spec, traffic)| {
         let counts = traffic.counts;

@@ -14,6 +14,7 @@ use super::metrics::Key;
 use super::part_clocks::Clocks;
 use super::replay::{Replayed, replay};
 use super::result::summarize;
+use super::run::payload;
 use super::signs;
 use super::worker::WorkerResult;
 use crate::client::WireBytes;
@@ -201,6 +202,8 @@ pub(super) fn judge(parts: &Parts, loaded: &Loaded, sums: &mut Sums, pieces: &[P
         .collect();
     (load.traffic, load.due, load.among, load.negative) = (judged.traffic, judged.due, judged.among, judged.negative);
     load.foreign += told.unsent;
+    // What crossed between parts was in nobody's count.
+    load.wire.payload = payload(loaded, &load);
     load.part = None;
     let (of, clocks_within) = (parts.order.len() as u32, parts.clocks.within);
     load.together = Some(Together { parts: of, clocks_within, by_clock: told.by_clock });

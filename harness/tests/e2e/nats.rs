@@ -132,6 +132,7 @@ fn workers_come_to_what_one_process_comes_to() {
         assert_eq!(counts(&place, "out"), counts(&place, "alone"), "{count} workers");
         let all = load(&place, "out");
         assert_eq!(all["due"]["owed"], load(&place, "alone")["due"]["owed"], "{count} workers");
+        assert_eq!(all["wire"]["payload"], load(&place, "alone")["wire"]["payload"], "{count} workers");
         assert_eq!((&all["together"]["parts"], &all["part"]), (&count.into(), &Value::Null));
         assert!(said.contains(&format!("put together of {count} parts")), "{said}");
         // What stays with a worker is what the coordinator has.
