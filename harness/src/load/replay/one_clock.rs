@@ -21,8 +21,8 @@ use crate::record::{ByClock, ClocksDisagree, SignedSummary};
 const DRAWS: usize = 20;
 /// So much farther than the farthest of these samples the real one has to be from all deliveries.
 const FARTHER: Nanos = 3;
-/// Samples with fewer values say nothing: as many as a p99 needs.
-const FEWEST: u64 = 100;
+/// So many values beyond a figure make it one: the p99 of three hundred is the third of them, which a single late broadcast decides.
+const BEYOND: f64 = 30.0;
 /// What is compared.
 const FIGURES: [(&str, f64); 2] = [("p50", 0.5), ("p99", 0.99)];
 
@@ -108,7 +108,8 @@ fn deal(users: usize, parts: usize) -> Vec<Vec<u16>> {
 impl Samples {
     /// Whether a figure of the sample is farther from that of all than the clocks and chance explain.
     fn disagree(&self, (figure, quantile): (&str, f64), within: Nanos) -> Option<ClocksDisagree> {
-        let has_enough = |sample: &&Signed| sample.len() >= FEWEST;
+        let fewest = BEYOND / (1.0 - quantile);
+        let has_enough = |sample: &&Signed| sample.len() as f64 >= fewest;
         if !has_enough(&&self.same_part) || self.drawn.iter().filter(has_enough).count() < DRAWS {
             return None;
         }
@@ -222,6 +223,25 @@ mod tests {
         let off = told(2, |part| Nanos::from(part) * 12 * MILLI, 20 * MILLI);
         let p99 = off.disagree.iter().find(|found| found.figure == "p99").unwrap();
         assert!(p99.all > p99.same_part + 8 * MILLI && p99.by_chance < MILLI, "{off:?}");
+    }
+
+    /// Few values say nothing, however far apart the figures are.
+    #[test]
+    fn a_figure_of_few_values_accuses_no_clock() {
+        let figures = |messages: u32| {
+            let mut one = OneClock::new(&Clocks { shifts: vec![0; 4], within: MILLI }, USERS as usize, 1);
+            for message in 0..messages {
+                let (sender, receiver) = (message % USERS, (message * 7 + message / USERS) % USERS);
+                // What crosses is late, and nothing else is.
+                let late = if sender % 4 == receiver % 4 { MILLI } else { 50 * MILLI };
+                one.note(0, (sender, receiver), late);
+            }
+            let told = one.results(["tell"].into_iter()).remove(0);
+            told.disagree.into_iter().map(|found| found.figure).collect::<Vec<_>>()
+        };
+        assert_eq!(figures(100), [""; 0]);
+        assert_eq!(figures(1_000), ["p50"]);
+        assert_eq!(figures(20_000), ["p50", "p99"]);
     }
 
     #[test]
