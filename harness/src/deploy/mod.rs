@@ -1,7 +1,7 @@
 //! Manifests and scripts that start the workers of a run elsewhere: they are made here, and run by whoever reads them.
 //!
 //! What somebody else has named (a path, an address, a host) is checked where it comes in ([`words`]) and written by a serializer, or quoted
-//! for a shell ([`shell`]). Nothing secret is written down: a manifest refers to it.
+//! for a shell (`shell`). Nothing secret is written down: a manifest refers to it.
 
 mod compose;
 mod kubernetes;
