@@ -8,8 +8,15 @@ use rustix::termios::{LocalModes, OptionalActions, QueueSelector, Termios, tcflu
 
 use crate::vocab::lock::LockExt;
 
-/// How the terminal was before it was made silent, while it is.
-static BEFORE: Mutex<Option<Termios>> = Mutex::new(None);
+/// What has been done to the terminal.
+static SHOWN: Mutex<Shown> = Mutex::new(Shown { screen: false, before: None });
+
+struct Shown {
+    /// Somebody draws a screen.
+    screen: bool,
+    /// How the terminal was before it was made silent, while it is.
+    before: Option<Termios>,
+}
 
 /// The terminal says nothing of what is typed as long as this lives.
 pub struct Hush;
@@ -17,15 +24,23 @@ pub struct Hush;
 impl Hush {
     /// Makes the terminal at standard input silent, if there is one.
     pub fn begin() -> Self {
-        let mut before = BEFORE.lock_unpoisoned();
-        if let (None, Ok(modes)) = (&*before, tcgetattr(stdin())) {
+        let mut shown = SHOWN.lock_unpoisoned();
+        shown.screen = true;
+        if let (None, Ok(modes)) = (&shown.before, tcgetattr(stdin())) {
             let mut silent = modes.clone();
             silent.local_modes.remove(LocalModes::ECHO);
             // A terminal that cannot be silent shows what is typed, and nothing else is worse.
             let _ = tcsetattr(stdin(), OptionalActions::Now, &silent);
-            *before = Some(modes);
+            shown.before = Some(modes);
         }
         Self
+    }
+
+    /// Draws, unless the terminal has been given back already: who ends the program at once does so on a thread of its own, and each
+    /// drawing hides the cursor.
+    pub fn draw<T>(&self, draw: impl FnOnce() -> T) -> Option<T> {
+        let shown = SHOWN.lock_unpoisoned();
+        shown.screen.then(draw)
     }
 }
 
@@ -37,10 +52,12 @@ impl Drop for Hush {
 
 /// Gives the terminal back as it was, and forgets what was typed: for who ends the program without goodbyes, since then nothing is dropped.
 pub fn end() {
-    let mut before = BEFORE.lock_unpoisoned();
-    if let Some(modes) = before.take() {
+    let mut shown = SHOWN.lock_unpoisoned();
+    if let Some(modes) = shown.before.take() {
         let _ = tcflush(stdin(), QueueSelector::IFlush);
         let _ = tcsetattr(stdin(), OptionalActions::Now, &modes);
+    }
+    if std::mem::take(&mut shown.screen) {
         // Who draws a screen hides the cursor.
         let _ = stderr().write_all(b"\x1b[?25h");
     }

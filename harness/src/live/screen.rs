@@ -29,7 +29,7 @@ const REMEMBERED: usize = 240;
 pub(super) struct Screen {
     terminal: Terminal<CrosstermBackend<Stderr>>,
     history: History,
-    _hush: Hush,
+    hush: Hush,
 }
 
 /// What the curves show, oldest first.
@@ -57,22 +57,26 @@ impl Screen {
     pub(super) fn new(_frame: &Frame) -> io::Result<Self> {
         let options = TerminalOptions { viewport: Viewport::Inline(HEIGHT) };
         let terminal = Terminal::with_options(CrosstermBackend::new(stderr()), options)?;
-        Ok(Self { terminal, history: History::default(), _hush: Hush::begin() })
+        Ok(Self { terminal, history: History::default(), hush: Hush::begin() })
     }
 
     pub(super) fn show(&mut self, frame: &Frame, progress: &Progress, before: &Progress) -> io::Result<()> {
         self.history.add(progress, before);
-        let history = &self.history;
-        self.terminal.draw(|canvas| draw(canvas, canvas.area(), frame, progress, before, history))?;
-        Ok(())
+        let Self { terminal, history, hush } = self;
+        let shown = hush
+            .draw(|| terminal.draw(|canvas| draw(canvas, canvas.area(), frame, progress, before, history)).map(drop));
+        shown.unwrap_or(Ok(()))
     }
 }
 
 impl Drop for Screen {
     fn drop(&mut self) {
+        let Self { terminal, hush, .. } = self;
         // What was shown makes room for the report.
-        let _ = self.terminal.clear();
-        let _ = self.terminal.show_cursor();
+        hush.draw(|| {
+            let _ = terminal.clear();
+            let _ = terminal.show_cursor();
+        });
     }
 }
 
