@@ -172,16 +172,25 @@ impl Running {
 
     /// The same, and returns the line.
     pub fn line(&mut self, text: &str) -> String {
+        self.line_or_end(text).unwrap_or_else(|seen| {
+            let mut said = String::new();
+            std::io::Read::read_to_string(self.child.stdout.as_mut().unwrap(), &mut said).unwrap();
+            panic!("the run ended without {text:?}, {:?}:\n{seen}{said}", self.child.wait().unwrap());
+        })
+    }
+
+    /// The same; if the run ends first, what it said until then.
+    pub fn line_or_end(&mut self, text: &str) -> Result<String, String> {
         let mut line = String::new();
         let mut seen = String::new();
         while self.stderr.read_line(&mut line).unwrap() > 0 {
             if line.contains(text) {
-                return line;
+                return Ok(line);
             }
             seen.push_str(&line);
             line.clear();
         }
-        panic!("the run ended without {text:?}:\n{seen}");
+        Err(seen)
     }
 
     pub fn signal(&self, signal: Signal) {
